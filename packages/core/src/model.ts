@@ -1,0 +1,261 @@
+export type * from './ids.ts'
+
+import type { ImageId, IncarnationId, KeyId, OperationId, RootId, SandboxId, SnapshotId, TeamId } from './ids.ts'
+
+/** Free-form `key: value` pairs; at most 64, keys 1 to 128 characters, values up to 1,024. */
+export type Labels = Record<string, string>
+export type Env = Record<string, string>
+
+export interface Team {
+  id: TeamId
+  name: string
+  createdAt: Date
+}
+
+export interface ApiKey {
+  id: KeyId
+  teamId: TeamId
+  name: string
+  /** First characters of the key, to tell keys apart in a list */
+  hint: string
+  createdAt: Date
+  lastUsedAt: Date | null
+  revokedAt: Date | null
+}
+
+// ---------------------------------------------------------------- image
+
+export type ImageState = 'building' | 'ready' | 'failed' | 'deleting'
+
+/** What every sandbox made from an image starts with. */
+export interface ImageDefaults {
+  env: Env
+  /** User that processes run as unless told: a name or `uid[:gid]` */
+  user: string
+  workdir: string
+  /** Program started under the agent when a sandbox boots; empty for none */
+  startCommand: string[]
+}
+
+export type ImageSource = { type: 'debian'; suite: string; packages: string[] } | { type: 'tar'; path: string }
+
+export interface Image {
+  id: ImageId
+  teamId: TeamId
+  name: string
+  state: ImageState
+  failure: string | null
+  source: ImageSource
+  defaults: ImageDefaults
+  /** Bytes of the root filesystem */
+  sizeBytes: number
+  labels: Labels
+  createdAt: Date
+  readyAt: Date | null
+}
+
+// ---------------------------------------------------------------- sandbox
+
+export type SandboxState =
+  | 'creating'
+  | 'running'
+  | 'snapshotting'
+  | 'pausing'
+  | 'paused'
+  | 'resuming'
+  | 'stopping'
+  | 'stopped'
+  | 'starting'
+  | 'rolling_back'
+  | 'killing'
+  | 'killed'
+  | 'failed'
+
+export interface Resources {
+  /** Processor share in whole or part processors, 0.1 to the host's */
+  cpus: number
+  /** Memory of processes and tmpfs, in bytes */
+  memoryBytes: number
+  /** Root filesystem, in bytes, what the image brings included */
+  diskBytes: number
+  /** Processes and threads */
+  maxProcesses: number
+}
+
+export interface NetworkPolicy {
+  /** Outbound connections at all */
+  internet: boolean
+  /** CIDRs reachable; empty for all. `deny` wins. */
+  allow: string[]
+  deny: string[]
+}
+
+export interface TimeoutPolicy {
+  /** Milliseconds from creation, resume or extension to expiry; `null` for never */
+  timeoutMs: number | null
+  /** Milliseconds without a request to the sandbox until `onTimeout` happens; `null` for never */
+  idleTimeoutMs: number | null
+  onTimeout: 'kill' | 'pause'
+}
+
+/** Why a sandbox is not running though nobody asked for it. */
+export type FailureReason =
+  | 'out_of_memory'
+  | 'runtime_exited'
+  | 'host_restarted'
+  | 'create_failed'
+  | 'resume_failed'
+  | 'interrupted'
+  | 'guest_unresponsive'
+
+export interface Sandbox {
+  id: SandboxId
+  teamId: TeamId
+  name: string | null
+  state: SandboxState
+  failure: { reason: FailureReason; detail: string } | null
+  /** The present life of its runtime; `null` while none exists */
+  incarnationId: IncarnationId | null
+  /** Its root filesystem in the pool; `null` once killed */
+  rootId: RootId | null
+  /** Memory and filesystem it resumes from; set only while `paused`, `pausing` or `resuming` */
+  pausedSnapshotId: SnapshotId | null
+  imageId: ImageId
+  /** Snapshot it was started from or last rolled back to */
+  sourceSnapshotId: SnapshotId | null
+  /** Sandbox it was forked from */
+  parentSandboxId: SandboxId | null
+  defaults: ImageDefaults
+  env: Env
+  labels: Labels
+  resources: Resources
+  network: NetworkPolicy
+  timeout: TimeoutPolicy
+  /** Counts restores of this line of memory; programs inside can watch it in `/run/spawnpoint/generation` */
+  generation: number
+  createdAt: Date
+  /** Beginning of the present incarnation */
+  startedAt: Date | null
+  expiresAt: Date | null
+  endedAt: Date | null
+}
+
+// ---------------------------------------------------------------- snapshot
+
+export type SnapshotKind = 'memory' | 'filesystem'
+export type SnapshotState = 'creating' | 'ready' | 'failed' | 'deleting'
+
+/**
+ * How far the captured state can be relied on: `crash`, as after a power cut; `filesystem`, dirty data was flushed first
+ * or memory and files are of one instant; `application`, programs inside prepared themselves through hooks.
+ */
+export type Consistency = 'crash' | 'filesystem' | 'application'
+
+export interface HookOutcome {
+  /** File name of the hook */
+  name: string
+  outcome: 'ok' | 'failed' | 'timed_out'
+  exitCode: number | null
+  durationMs: number
+  /** End of what it printed, at most 4 KiB */
+  output: string
+}
+
+/** What a snapshot cost and what it holds. */
+export interface Receipt {
+  /** Milliseconds the sandbox stood still */
+  standstillMs: number
+  /** Milliseconds from request to acknowledged */
+  totalMs: number
+  /** Milliseconds of each step, in order */
+  steps: { step: string; ms: number }[]
+  memoryBytes: number
+  filesystemBytes: number
+  /** Bytes this snapshot added to the store */
+  newlyStoredBytes: number
+  consistency: Consistency
+  hooks: HookOutcome[]
+}
+
+/** What a restore needs of the host; compared before one is tried. */
+export interface Requirements {
+  runtime: string
+  runtimeVersion: string
+  /** Digest of the agent frozen inside a memory snapshot */
+  agentDigest: string | null
+  cpuFeatures: string[]
+}
+
+export interface Snapshot {
+  id: SnapshotId
+  teamId: TeamId
+  name: string | null
+  kind: SnapshotKind
+  state: SnapshotState
+  failure: string | null
+  /** Made by the system for a pause or a fork; never listed */
+  internal: boolean
+  sandboxId: SandboxId
+  /** Snapshot that the source sandbox itself came from: the lineage */
+  parentId: SnapshotId | null
+  imageId: ImageId
+  defaults: ImageDefaults
+  env: Env
+  resources: Resources
+  generation: number
+  requirements: Requirements | null
+  receipt: Receipt | null
+  sizeBytes: number
+  labels: Labels
+  createdAt: Date
+  readyAt: Date | null
+  expiresAt: Date | null
+}
+
+// ---------------------------------------------------------------- operation
+
+export type OperationKind =
+  | 'image.build'
+  | 'image.delete'
+  | 'sandbox.create'
+  | 'sandbox.pause'
+  | 'sandbox.resume'
+  | 'sandbox.stop'
+  | 'sandbox.start'
+  | 'sandbox.fork'
+  | 'sandbox.rollback'
+  | 'sandbox.kill'
+  | 'snapshot.create'
+  | 'snapshot.delete'
+
+export type OperationState = 'open' | 'done' | 'failed'
+
+/** A recorded piece of work. `phase` says what had begun when the server last wrote; start-up finishes or undoes it. */
+export interface Operation {
+  id: OperationId
+  teamId: TeamId
+  kind: OperationKind
+  state: OperationState
+  phase: string
+  sandboxId: SandboxId | null
+  snapshotId: SnapshotId | null
+  imageId: ImageId | null
+  /** What its recovery needs; each kind has its own shape, see `operations/` */
+  detail: Record<string, unknown>
+  error: { code: string; message: string } | null
+  createdAt: Date
+  endedAt: Date | null
+}
+
+/** Something that happened, past tense: `sandbox.paused`, `snapshot.ready`. */
+export interface Event {
+  /** Increasing number, the cursor of event streams */
+  seq: number
+  teamId: TeamId
+  type: string
+  sandboxId: SandboxId | null
+  snapshotId: SnapshotId | null
+  imageId: ImageId | null
+  data: Record<string, unknown>
+  at: Date
+}

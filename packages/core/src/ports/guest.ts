@@ -1,0 +1,224 @@
+import type { Duplex, Readable } from 'node:stream'
+import type { Env, HookOutcome } from '../model.ts'
+
+/**
+ * The agent inside one incarnation, seen from outside. Everything it returns comes from an adversary: drivers parse,
+ * bound and time out before it gets here. Every call may reject with `guest_error` (the guest said no),
+ * `guest_unresponsive` (it broke the protocol or the time limit), or `stale_incarnation` (the incarnation ended).
+ * A `Guest` belongs to one incarnation and is never revived; streams and calls of a dead one reject.
+ * While the guest is held (`hold`), calls wait; they go on at `release`.
+ */
+export interface Guest {
+  readonly agentVersion: string
+  readonly protocolVersion: number
+  /** Resolves, never rejects, when the incarnation or the connection to it is gone for good. */
+  readonly gone: Promise<void>
+  /** Gives a (re)booted or restored incarnation its identity. First call on every new incarnation. */
+  identify(identity: GuestIdentity): Promise<IdentityReport>
+  /**
+   * Prepares for a snapshot: runs the `pre-snapshot` hooks, flushes, then stops all traffic in both directions with no
+   * frame half sent. Preconditions: not held.
+   */
+  hold(options: HoldOptions): Promise<HoldReport>
+  /** Ends `hold` on an incarnation that went on running. Idempotent. Streams go on without a lost or doubled byte. */
+  release(): Promise<void>
+  /** Asks every process to end (SIGTERM, then SIGKILL after `graceMs`) and flushes the filesystem. */
+  shutdown(graceMs: number): Promise<void>
+  metrics(): Promise<GuestMetrics>
+  readonly processes: GuestProcesses
+  readonly files: GuestFiles
+  /** Connects to a TCP port inside: loopback first, then the sandbox's own address. Rejects `port_closed`. */
+  connectPort(port: number): Promise<Duplex>
+}
+
+export interface GuestIdentity {
+  sandboxId: string
+  hostname: string
+  /** For every process started from now on, under the request's own */
+  env: Env
+  generation: number
+  /** 32 random bytes, hex; mixed into the kernel's pool */
+  seed: string
+  dns: string[]
+  limits: { maxProcesses: number; memoryBytes: number }
+  /** `boot` on a cold start, `restore` in a clone or after a resume: whether post-restore hooks run */
+  cause: 'boot' | 'restore'
+  hookTimeoutMs: number
+  /** User, workdir and start command of the image */
+  defaults: { user: string; workdir: string; startCommand: string[] }
+}
+
+/** What the agent refreshed; kept in the event log. */
+export interface IdentityReport {
+  hostname: boolean
+  machineId: boolean
+  entropy: boolean
+  generation: number
+  hooks: HookOutcome[]
+}
+
+export interface HoldOptions {
+  hooks: boolean
+  hookTimeoutMs: number
+  /** Flush the filesystem before holding */
+  sync: boolean
+}
+
+export interface HoldReport {
+  hooks: HookOutcome[]
+  /** Files that an older runtime cannot capture: deleted but open, on the root filesystem */
+  culprits: { pid: number; what: string; path: string }[]
+}
+
+export interface GuestMetrics {
+  /** CPU time used since boot, in milliseconds */
+  cpuMs: number
+  memoryUsedBytes: number
+  memoryTotalBytes: number
+  diskUsedBytes: number
+  diskTotalBytes: number
+  processes: number
+}
+
+// ---------------------------------------------------------------- processes
+
+export interface ProcessSpec {
+  /** Unique in the sandbox; the agent makes one if absent. Starting with a known id returns that process. */
+  id?: string
+  args: string[]
+  env: Env
+  cwd?: string
+  user?: string
+  /** Real PTY if present */
+  pty?: { cols: number; rows: number }
+  /** Keep stdin open for `writeStdin`; otherwise it reads as empty */
+  stdin: boolean
+  /** Free text to find it by */
+  tag?: string
+  /** Ends the process group with SIGKILL after so many milliseconds */
+  timeoutMs?: number
+  /** Bytes of each output stream kept for readers that come back; default 1 MiB, at most 16 MiB */
+  bufferBytes?: number
+}
+
+export interface ProcessInfo {
+  id: string
+  pid: number
+  args: string[]
+  cwd: string
+  user: string
+  tag: string | null
+  pty: boolean
+  startedAt: Date
+  exit: ProcessExit | null
+}
+
+export interface ProcessExit {
+  /** Exit code; 128 + signal number when a signal ended it */
+  code: number
+  /** Signal name such as `SIGKILL`, else `null` */
+  signal: string | null
+  timedOut: boolean
+  at: Date
+}
+
+export type ProcessStream = 'stdout' | 'stderr' | 'pty'
+
+/** One piece of output. `offset` is the position of its first byte in that stream since the process began. */
+export type ProcessOutput =
+  | { type: 'data'; stream: ProcessStream; offset: number; data: Buffer }
+  /** Bytes from `offset` to `resumeAt` are no longer in the buffer */
+  | { type: 'gap'; stream: ProcessStream; offset: number; resumeAt: number }
+  | { type: 'exit'; exit: ProcessExit }
+
+export interface AttachOptions {
+  /** First byte wanted of each stream; absent means 0, `'now'` only what comes from now on */
+  from?: Partial<Record<ProcessStream, number>> | 'now'
+  signal?: AbortSignal
+}
+
+export interface GuestProcesses {
+  start(spec: ProcessSpec): Promise<ProcessInfo>
+  /**
+   * Starts and attaches in one round trip. Ends after the `exit` item. A reader that falls behind holds the process
+   * back for at most 30 s, then gets a `gap`. Several readers may follow one process.
+   */
+  startAndFollow(
+    spec: ProcessSpec,
+    signal?: AbortSignal,
+  ): Promise<{ info: ProcessInfo; output: AsyncIterable<ProcessOutput> }>
+  /** Follows a process by agent id or `pid:<number>`; rejects `process_not_found`. */
+  follow(ref: string, options: AttachOptions): Promise<{ info: ProcessInfo; output: AsyncIterable<ProcessOutput> }>
+  /** Resolves when the bytes are in the pipe or PTY. */
+  writeStdin(ref: string, data: Buffer): Promise<void>
+  closeStdin(ref: string): Promise<void>
+  /** Sends a signal (name or number) to the process group, or to the process alone. */
+  signal(ref: string, signal: string | number, toGroup: boolean): Promise<void>
+  resize(ref: string, size: { cols: number; rows: number }): Promise<void>
+  list(): Promise<ProcessInfo[]>
+  get(ref: string): Promise<ProcessInfo>
+  wait(ref: string, signal?: AbortSignal): Promise<ProcessExit>
+}
+
+// ---------------------------------------------------------------- files
+
+export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'char' | 'block'
+
+export interface FileInfo {
+  path: string
+  name: string
+  type: FileType
+  sizeBytes: number
+  /** Permission bits, `0o7777` */
+  mode: number
+  uid: number
+  gid: number
+  owner: string
+  group: string
+  modifiedAt: Date
+  symlinkTarget: string | null
+}
+
+export interface WriteOptions {
+  /** Permission bits; default 0o644, an existing file keeps its own */
+  mode?: number
+  /** Owner; default the sandbox's default user */
+  user?: string
+  /** Refuse if the path exists: `guest_error` EEXIST */
+  exclusive?: boolean
+  append?: boolean
+}
+
+export interface FileEvent {
+  type: 'created' | 'modified' | 'removed' | 'renamed' | 'attributes'
+  path: string
+  fileType: FileType | null
+}
+
+/**
+ * Paths are the guest's own, resolved inside the guest by the agent; relative ones start at the default user's home.
+ * `user` (where given) decides home, ownership and permissions.
+ */
+export interface GuestFiles {
+  stat(path: string, user?: string): Promise<FileInfo>
+  /** Entries to `depth` levels (1 = the directory's own), at most `limit`, sorted by path. */
+  list(path: string, options: { depth: number; limit: number; user?: string }): Promise<FileInfo[]>
+  read(
+    path: string,
+    options?: { offset?: number; length?: number; user?: string; signal?: AbortSignal },
+  ): Promise<{ info: FileInfo; body: Readable }>
+  /** Atomic (temporary file, rename) unless appending; makes missing parents. */
+  write(path: string, body: AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<FileInfo>
+  mkdir(path: string, options?: { mode?: number; user?: string; parents?: boolean }): Promise<FileInfo>
+  remove(path: string, options?: { recursive?: boolean; user?: string }): Promise<void>
+  move(from: string, to: string, user?: string): Promise<FileInfo>
+  chmod(path: string, mode: number): Promise<void>
+  chown(path: string, owner: string): Promise<void>
+  getXattr(path: string): Promise<Record<string, string>>
+  setXattr(path: string, attributes: Record<string, string>): Promise<void>
+  /** Follows changes; the iterator is live once the promise resolves. */
+  watch(
+    path: string,
+    options: { recursive: boolean; user?: string; signal?: AbortSignal },
+  ): Promise<AsyncIterable<FileEvent>>
+}

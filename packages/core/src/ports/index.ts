@@ -1,0 +1,5 @@
+export * from './guest.ts'
+export * from './image-builder.ts'
+export * from './ledger.ts'
+export * from './pool.ts'
+export * from './runtime.ts'

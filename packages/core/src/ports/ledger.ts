@@ -1,0 +1,149 @@
+import type {
+  ApiKey,
+  Event,
+  Image,
+  ImageId,
+  ImageState,
+  KeyId,
+  Labels,
+  Operation,
+  OperationId,
+  OperationKind,
+  OperationState,
+  Sandbox,
+  SandboxId,
+  SandboxState,
+  Snapshot,
+  SnapshotId,
+  SnapshotKind,
+  SnapshotState,
+  Team,
+  TeamId,
+} from '../model.ts'
+
+/**
+ * Records of everything acknowledged. What `transact` returned is durable: it survives `kill -9` of everything and a
+ * power cut. Reads see all committed writes.
+ */
+export interface Ledger {
+  /** Connects and brings the schema up to date. */
+  open(): Promise<void>
+  close(): Promise<void>
+  /**
+   * Runs `work` in one serialisable-enough transaction: rows read with `lock` cannot change until it ends. A rejection
+   * rolls everything back. `work` may run again after a serialisation failure or deadlock: it must have no other effects.
+   */
+  transact<T>(work: (tx: LedgerTx) => Promise<T>): Promise<T>
+  /** Reads outside a transaction. */
+  readonly read: LedgerReads
+}
+
+export interface Page<T> {
+  items: T[]
+  /** Pass as `after` for the next page; `null` at the end */
+  next: string | null
+}
+
+export interface PageRequest {
+  /** 1 to 500 */
+  limit: number
+  /** Opaque; an unknown or foreign value rejects `invalid_argument` */
+  after?: string | undefined
+}
+
+export interface SandboxFilter {
+  teamId?: TeamId | undefined
+  states?: SandboxState[] | undefined
+  name?: string | undefined
+  imageId?: ImageId | undefined
+  sourceSnapshotId?: SnapshotId | undefined
+  /** All of these pairs */
+  labels?: Labels | undefined
+  /** Expiring at or before */
+  expiresBefore?: Date | undefined
+}
+
+export interface SnapshotFilter {
+  teamId?: TeamId | undefined
+  states?: SnapshotState[] | undefined
+  kind?: SnapshotKind | undefined
+  /** Exact name */
+  name?: string | undefined
+  /** Case-insensitive part of the name */
+  nameContains?: string | undefined
+  sandboxId?: SandboxId | undefined
+  imageId?: ImageId | undefined
+  parentId?: SnapshotId | undefined
+  labels?: Labels | undefined
+  expiresBefore?: Date | undefined
+  /** Default false: internal snapshots are left out */
+  includeInternal?: boolean | undefined
+}
+
+export interface ImageFilter {
+  teamId?: TeamId | undefined
+  states?: ImageState[] | undefined
+  name?: string | undefined
+}
+
+export interface OperationFilter {
+  teamId?: TeamId | undefined
+  states?: OperationState[] | undefined
+  kinds?: OperationKind[] | undefined
+  sandboxId?: SandboxId | undefined
+  snapshotId?: SnapshotId | undefined
+  imageId?: ImageId | undefined
+}
+
+/** Lists are newest first (by id, descending), except events: oldest first. */
+export interface LedgerReads {
+  team(id: TeamId): Promise<Team | null>
+  /** Live key by the SHA-256 of its 256-bit hex, `null` if unknown or revoked. */
+  keyByHash(hash: string): Promise<ApiKey | null>
+  keys(teamId: TeamId, page: PageRequest): Promise<Page<ApiKey>>
+  image(id: ImageId): Promise<Image | null>
+  images(filter: ImageFilter, page: PageRequest): Promise<Page<Image>>
+  sandbox(id: SandboxId): Promise<Sandbox | null>
+  sandboxes(filter: SandboxFilter, page: PageRequest): Promise<Page<Sandbox>>
+  snapshot(id: SnapshotId): Promise<Snapshot | null>
+  snapshots(filter: SnapshotFilter, page: PageRequest): Promise<Page<Snapshot>>
+  operation(id: OperationId): Promise<Operation | null>
+  operations(filter: OperationFilter, page: PageRequest): Promise<Page<Operation>>
+  /** Events with `seq > after`, at most `limit`. */
+  events(filter: { teamId: TeamId; sandboxId?: SandboxId | undefined }, after: number, limit: number): Promise<Event[]>
+  idempotent(teamId: TeamId, key: string): Promise<IdempotencyRecord | null>
+}
+
+export interface IdempotencyRecord {
+  teamId: TeamId
+  key: string
+  /** Digest of the request it was first used for */
+  requestHash: string
+  /** `null` while the first request is under way */
+  response: { status: number; body: unknown } | null
+  createdAt: Date
+}
+
+export interface LedgerTx extends LedgerReads {
+  /** As `sandbox`, and locks the row until the transaction ends. */
+  lockSandbox(id: SandboxId): Promise<Sandbox | null>
+  lockSnapshot(id: SnapshotId): Promise<Snapshot | null>
+  lockImage(id: ImageId): Promise<Image | null>
+  /** Insert or replace, whole rows. */
+  putTeam(team: Team): Promise<void>
+  putKey(key: ApiKey, hash: string): Promise<void>
+  /** False if there was none. */
+  revokeKey(teamId: TeamId, id: KeyId, at: Date): Promise<boolean>
+  putImage(image: Image): Promise<void>
+  deleteImage(id: ImageId): Promise<void>
+  putSandbox(sandbox: Sandbox): Promise<void>
+  putSnapshot(snapshot: Snapshot): Promise<void>
+  deleteSnapshot(id: SnapshotId): Promise<void>
+  putOperation(operation: Operation): Promise<void>
+  /** Appends; the ledger gives `seq`. Events of one transaction become visible together, in commit order. */
+  addEvent(event: Omit<Event, 'seq'>): Promise<void>
+  /** Returns the record already there, or `null` after inserting this one. */
+  claimIdempotency(record: IdempotencyRecord): Promise<IdempotencyRecord | null>
+  finishIdempotency(teamId: TeamId, key: string, response: { status: number; body: unknown }): Promise<void>
+  releaseIdempotency(teamId: TeamId, key: string): Promise<void>
+}

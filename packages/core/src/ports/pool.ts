@@ -1,0 +1,54 @@
+import type { ImageId, RootId, SnapshotId } from '../model.ts'
+
+export type RootSource = { from: 'image'; id: ImageId } | { from: 'snapshot'; id: SnapshotId }
+
+/**
+ * Copy-on-write store of images, sandbox roots and snapshots. Cloning and capturing cost the same for any size.
+ *
+ * Laws (the contract suite checks them):
+ * - Whatever a `publish…` or `create…` call acknowledged is there after a power cut; whatever it did not is either whole
+ *   or absent under its final name.
+ * - Deletes are idempotent and return once the thing can no longer be used; space comes back later.
+ * - Nothing follows a link inside a root.
+ */
+export interface Pool {
+  /** Mounts or checks the store. Rejects `unavailable` saying what is missing. */
+  open(): Promise<void>
+  close(): Promise<void>
+
+  /** Calls `fill` with an empty directory that becomes the image's root filesystem; publishes it read-only. */
+  createImage(id: ImageId, fill: (dir: string) => Promise<void>): Promise<{ sizeBytes: number }>
+  deleteImage(id: ImageId): Promise<void>
+
+  /** Writable clone; writes beyond `diskBytes` fail inside with "disk quota exceeded" or "no space". */
+  createRoot(id: RootId, source: RootSource, limits: { diskBytes: number }): Promise<void>
+  deleteRoot(id: RootId): Promise<void>
+  rootPath(id: RootId): string
+  rootUsage(id: RootId): Promise<{ usedBytes: number; exclusiveBytes: number }>
+  /** Writes the root's dirty pages to disk, so that a capture that follows is quick. */
+  flushRoot(id: RootId): Promise<void>
+
+  /** Makes a place for a snapshot that is not visible yet. */
+  stageSnapshot(id: SnapshotId): Promise<{ memoryDir: string }>
+  /** Captures the root as it is now into the staged snapshot. Preconditions: the sandbox is paused. */
+  captureRoot(id: SnapshotId, root: RootId): Promise<void>
+  /** Makes the staged snapshot durable and visible with its manifest. */
+  publishSnapshot(id: SnapshotId, manifest: unknown): Promise<SnapshotSizes>
+  /** The directory `checkpoint` filled. */
+  memoryDir(id: SnapshotId): string
+  readManifest(id: SnapshotId): Promise<unknown>
+  /** Removes a staged or published snapshot. */
+  deleteSnapshot(id: SnapshotId): Promise<void>
+
+  /** Everything in the store, for the sweep at start. `staged` are snapshots and images that were never published. */
+  list(): Promise<{ images: ImageId[]; roots: RootId[]; snapshots: SnapshotId[]; staged: string[] }>
+  /** Removes an entry of `list().staged`. */
+  deleteStaged(name: string): Promise<void>
+  space(): Promise<{ totalBytes: number; freeBytes: number }>
+}
+
+export interface SnapshotSizes {
+  memoryBytes: number
+  filesystemBytes: number
+  newlyStoredBytes: number
+}

@@ -1,0 +1,81 @@
+import type { IncarnationId, NetworkPolicy, Requirements, Resources } from '../model.ts'
+import type { Guest } from './guest.ts'
+
+/**
+ * Runs incarnations: one isolated kernel each, on a root filesystem the Pool made. Knows nothing of sandboxes, teams or
+ * states; the core calls in the order the lifecycle allows.
+ *
+ * Laws every driver keeps (the contract suite checks them):
+ * - `kill`, `pause` and `resume` are idempotent; `kill` of an unknown incarnation succeeds.
+ * - After `kill` resolves no process of the incarnation runs and nothing is written to its root any more. Slower
+ *   clean-up (state directories, network slots, cgroups) goes on behind and is finished by `close` or the next `open`.
+ * - Incarnations live on when the server dies. `list` after `open` tells which; `attach` reaches them.
+ * - `checkpoint` leaves the incarnation paused and alive, also when it fails.
+ * - A failed `start` or `restore` leaves nothing behind.
+ */
+export interface Runtime {
+  /** Checks the host, adopts what runs. Rejects `unavailable` saying what is missing and how to install it. */
+  open(): Promise<void>
+  /** Lets go of all incarnations without stopping them. */
+  close(): Promise<void>
+  readonly info: RuntimeInfo
+  /** Cold boot. Resolves when the agent answers. */
+  start(spec: IncarnationSpec): Promise<Guest>
+  /** Rejects `incompatible` before anything is tried if `requirements` are not met. Resolves when the agent answers. */
+  restore(spec: IncarnationSpec, memory: MemoryImage): Promise<Guest>
+  pause(id: IncarnationId): Promise<void>
+  resume(id: IncarnationId): Promise<void>
+  /** Writes memory and processes into the empty directory `dir`. Preconditions: paused. Rejects `capture_refused`. */
+  checkpoint(id: IncarnationId, dir: string): Promise<{ memoryBytes: number; requirements: Requirements }>
+  kill(id: IncarnationId): Promise<void>
+  /** Reaches an incarnation started by an earlier server; rejects `stale_incarnation` if it is not there. */
+  attach(id: IncarnationId): Promise<Guest>
+  list(): Promise<{ id: IncarnationId; paused: boolean }[]>
+  setNetwork(id: IncarnationId, policy: NetworkPolicy): Promise<void>
+  /** What the host sees of it. */
+  usage(id: IncarnationId): Promise<{ cpuMs: number; memoryBytes: number }>
+  /** Called once for each incarnation that ends without `kill`. */
+  onExit(listener: (exit: IncarnationExit) => void): void
+  /** Hint: restores from this snapshot or image are likely soon; the driver may get things ready. Never rejects. */
+  expect?(hint: { resources: Resources; memory: MemoryImage | null; rootSource: string }): Promise<void>
+}
+
+export interface RuntimeInfo {
+  name: string
+  version: string
+  capabilities: {
+    /** Deleted but open files on the root filesystem can be captured */
+    capturesDeletedFiles: boolean
+    /** Connections to the outside survive a snapshot in the origin */
+    keepsConnections: boolean
+    /** Paused and idle incarnations use no CPU */
+    idleIsFree: boolean
+    memorySnapshots: boolean
+  }
+  cpuFeatures: string[]
+  /** Upper bounds for `Resources` on this host */
+  host: { cpus: number; memoryBytes: number }
+}
+
+export interface IncarnationSpec {
+  id: IncarnationId
+  /** Opaque value of `Pool.rootPath` */
+  rootPath: string
+  hostname: string
+  resources: Resources
+  network: NetworkPolicy
+  /** Deadline for the agent's first answer, in milliseconds */
+  bootTimeoutMs: number
+}
+
+export interface MemoryImage {
+  /** Directory that `checkpoint` filled */
+  dir: string
+  requirements: Requirements
+}
+
+export interface IncarnationExit {
+  id: IncarnationId
+  reason: 'out_of_memory' | 'runtime_exited'
+  detail: string
+}
