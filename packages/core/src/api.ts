@@ -1,0 +1,265 @@
+import type {
+  ApiKey,
+  Env,
+  Event,
+  Image,
+  ImageDefaults,
+  ImageSource,
+  KeyId,
+  Labels,
+  NetworkPolicy,
+  Operation,
+  OperationId,
+  OperationKind,
+  OperationState,
+  Resources,
+  Sandbox,
+  SandboxState,
+  Snapshot,
+  SnapshotKind,
+  SnapshotState,
+  Team,
+  TeamId,
+  TimeoutPolicy,
+} from './model.ts'
+import type { Guest, Page, PageRequest, RuntimeInfo } from './ports/index.ts'
+
+/**
+ * The closed list of what can be asked of Spawnpoint. Doors translate their protocol to these calls and back; nothing
+ * else enters the core. Every call rejects with `SpawnpointError` only. What belongs to another team is `not_found`.
+ *
+ * A `ref` names a resource: an image or snapshot by id, by name (the latest ready one) or by `name@id`; a sandbox by id or
+ * by the name it bears while it lives.
+ */
+export interface SpawnpointApi {
+  readonly runtime: RuntimeInfo
+  /** Rejects `unauthenticated`. The key's prefix is cosmetic: its last 64 hex characters count. */
+  authenticate(key: string): Promise<Principal>
+  readonly keys: KeysApi
+  readonly images: ImagesApi
+  readonly sandboxes: SandboxesApi
+  readonly snapshots: SnapshotsApi
+  readonly operations: OperationsApi
+  readonly events: EventsApi
+  readonly idempotency: IdempotencyApi
+}
+
+export interface Principal {
+  teamId: TeamId
+  keyId: KeyId
+}
+
+/** Work that goes on after the call has returned. Not awaiting `done` is fine: it never raises an unhandled rejection. */
+export interface Started<T> {
+  operationId: OperationId
+  /** The resource as it was when the work was accepted */
+  value: T
+  /** The resource at the end, or the error that ended the work */
+  done: Promise<T>
+}
+
+// ---------------------------------------------------------------- keys
+
+export interface KeysApi {
+  /** `secret` is shown this once; only its hash is kept. */
+  create(by: Principal, request: { name: string }): Promise<{ key: ApiKey; secret: string }>
+  list(by: Principal, page: PageRequest): Promise<Page<ApiKey>>
+  revoke(by: Principal, id: string): Promise<void>
+  team(by: Principal): Promise<Team>
+}
+
+// ---------------------------------------------------------------- images
+
+export interface BuildImageRequest {
+  /** `[a-z0-9][a-z0-9._-]{0,63}`; may be used again, and then means the latest ready one */
+  name: string
+  source: ImageSource
+  defaults?: Partial<ImageDefaults> | undefined
+  labels?: Labels | undefined
+}
+
+export interface ImagesApi {
+  build(by: Principal, request: BuildImageRequest): Promise<Started<Image>>
+  get(by: Principal, ref: string): Promise<Image>
+  list(
+    by: Principal,
+    filter: { name?: string | undefined; states?: Image['state'][] | undefined },
+    page: PageRequest,
+  ): Promise<Page<Image>>
+  /** Sandboxes and snapshots made from it live on. */
+  delete(by: Principal, ref: string): Promise<void>
+}
+
+// ---------------------------------------------------------------- sandboxes
+
+/** What a new sandbox may have of its own; what is absent comes from the image or snapshot, then from the server. */
+export interface SandboxOverrides {
+  /** Unique among the team's living sandboxes; `[A-Za-z0-9][A-Za-z0-9._-]{0,127}` */
+  name?: string | undefined
+  /** Added to the source's */
+  env?: Env | undefined
+  labels?: Labels | undefined
+  resources?: Partial<Resources> | undefined
+  network?: Partial<NetworkPolicy> | undefined
+  timeout?: Partial<TimeoutPolicy> | undefined
+}
+
+export interface CreateSandboxRequest extends SandboxOverrides {
+  /** Exactly one of `image` and `snapshot` */
+  image?: string | undefined
+  snapshot?: string | undefined
+  /** Boot a memory snapshot from its filesystem alone */
+  cold?: boolean | undefined
+}
+
+export interface ForkRequest {
+  /** 1 to 100 */
+  count: number
+  mode: 'all_or_nothing' | 'best_effort'
+  /** For every child; `name` is not allowed here */
+  overrides?: SandboxOverrides | undefined
+  /** For child n, over `overrides`; at most `count` entries */
+  children?: SandboxOverrides[] | undefined
+}
+
+export type ForkedChild =
+  | { sandbox: Sandbox; error: null }
+  | { sandbox: null; error: { code: string; message: string } }
+
+export interface UpdateSandboxRequest {
+  name?: string | null | undefined
+  labels?: Labels | undefined
+  network?: Partial<NetworkPolicy> | undefined
+  /** `timeoutMs` counts from now */
+  timeout?: Partial<TimeoutPolicy> | undefined
+}
+
+export interface SandboxListFilter {
+  /** Default: every living state */
+  states?: SandboxState[] | undefined
+  name?: string | undefined
+  labels?: Labels | undefined
+  image?: string | undefined
+  snapshot?: string | undefined
+}
+
+export interface SandboxesApi {
+  create(by: Principal, request: CreateSandboxRequest): Promise<Started<Sandbox>>
+  get(by: Principal, ref: string): Promise<Sandbox>
+  list(by: Principal, filter: SandboxListFilter, page: PageRequest): Promise<Page<Sandbox>>
+  update(by: Principal, ref: string, request: UpdateSandboxRequest): Promise<Sandbox>
+  pause(by: Principal, ref: string): Promise<Started<Sandbox>>
+  resume(by: Principal, ref: string): Promise<Started<Sandbox>>
+  stop(by: Principal, ref: string): Promise<Started<Sandbox>>
+  start(by: Principal, ref: string): Promise<Started<Sandbox>>
+  fork(
+    by: Principal,
+    ref: string,
+    request: ForkRequest,
+  ): Promise<{ operationId: OperationId; done: Promise<ForkedChild[]> }>
+  /** Back to one of its own snapshots, or to the one it was started from; same id. */
+  rollback(by: Principal, ref: string, request: { snapshot: string }): Promise<Started<Sandbox>>
+  /** Resolves once nothing of it runs. Killing a killed sandbox is `not_found`. */
+  kill(by: Principal, ref: string): Promise<void>
+  /**
+   * The inside of a running sandbox; counts as activity for the idle timeout. While the sandbox is being snapshotted,
+   * calls wait. Rejects `wrong_state` if nothing runs.
+   */
+  guest(by: Principal, ref: string): Promise<{ sandbox: Sandbox; guest: Guest }>
+  /** Keeps the idle timeout from striking while the returned lease is held (an open stream). */
+  keepActive(by: Principal, ref: string): Promise<Disposable>
+  usage(by: Principal, ref: string): Promise<{ cpuMs: number; memoryBytes: number; diskBytes: number }>
+}
+
+// ---------------------------------------------------------------- snapshots
+
+export interface CreateSnapshotRequest {
+  kind: SnapshotKind
+  /** `[a-z0-9][a-z0-9._-]{0,127}`; may be used again */
+  name?: string | undefined
+  labels?: Labels | undefined
+  /** Milliseconds until it is deleted; absent for never */
+  ttlMs?: number | undefined
+  /** Run the sandbox's `pre-snapshot` hooks; default true */
+  hooks?: boolean | undefined
+  /** A failing hook fails the snapshot; default false */
+  requireHooks?: boolean | undefined
+  /** What to do while another operation on the sandbox is under way; default `wait` */
+  whenBusy?: 'wait' | 'reject' | undefined
+}
+
+export interface SnapshotListFilter {
+  states?: SnapshotState[] | undefined
+  kind?: SnapshotKind | undefined
+  name?: string | undefined
+  nameContains?: string | undefined
+  sandbox?: string | undefined
+  parent?: string | undefined
+  labels?: Labels | undefined
+}
+
+export interface SnapshotsApi {
+  create(by: Principal, sandboxRef: string, request: CreateSnapshotRequest): Promise<Started<Snapshot>>
+  get(by: Principal, ref: string): Promise<Snapshot>
+  list(by: Principal, filter: SnapshotListFilter, page: PageRequest): Promise<Page<Snapshot>>
+  update(
+    by: Principal,
+    ref: string,
+    request: { labels?: Labels | undefined; ttlMs?: number | null | undefined },
+  ): Promise<Snapshot>
+  /** Waits for restores under way. With `ifUnused`, rejects `in_use` while sandboxes started from it live. */
+  delete(by: Principal, ref: string, options?: { ifUnused?: boolean }): Promise<void>
+}
+
+// ---------------------------------------------------------------- operations, events, idempotency
+
+export interface OperationsApi {
+  get(by: Principal, id: string): Promise<Operation>
+  list(
+    by: Principal,
+    filter: {
+      states?: OperationState[] | undefined
+      kinds?: OperationKind[] | undefined
+      sandbox?: string | undefined
+    },
+    page: PageRequest,
+  ): Promise<Page<Operation>>
+  /** The operation now and at every change of phase or progress, ending with its end. */
+  follow(
+    by: Principal,
+    id: string,
+    signal: AbortSignal,
+  ): AsyncIterable<{ operation: Operation; progress: OperationProgress | null }>
+}
+
+export interface OperationProgress {
+  step: string
+  /** 0 to 1 where known */
+  fraction: number | null
+  line: string | null
+}
+
+export interface EventsApi {
+  list(by: Principal, filter: { sandbox?: string | undefined }, after: number, limit: number): Promise<Event[]>
+  /** Everything after `after`, then what comes, until `signal`. */
+  follow(
+    by: Principal,
+    filter: { sandbox?: string | undefined },
+    after: number,
+    signal: AbortSignal,
+  ): AsyncIterable<Event>
+}
+
+export interface IdempotencyApi {
+  /**
+   * Runs `work` once for a key of a team: a repeat gets the stored response, a repeat while the first is under way
+   * `operation_in_progress`, the key with another request `idempotency_mismatch`. Keys are kept 24 hours. A 5xx is not
+   * stored, so that it can be tried again.
+   */
+  once(
+    by: Principal,
+    key: string,
+    requestHash: string,
+    work: () => Promise<{ status: number; body: unknown }>,
+  ): Promise<{ status: number; body: unknown; replayed: boolean }>
+}
