@@ -124,6 +124,19 @@ export interface IdempotencyRecord {
   createdAt: Date
 }
 
+/**
+ * Kinds that keep their sandbox in a state of its own until they end: at most one of them is open per sandbox.
+ * Snapshots and forks are not among them, they go on storing while the sandbox runs again; a kill waits for nobody.
+ */
+export const EXCLUSIVE_OPERATION_KINDS = [
+  'sandbox.create',
+  'sandbox.pause',
+  'sandbox.resume',
+  'sandbox.stop',
+  'sandbox.start',
+  'sandbox.rollback',
+] as const satisfies OperationKind[]
+
 export interface LedgerTx extends LedgerReads {
   /** As `sandbox`, and locks the row until the transaction ends. */
   lockSandbox(id: SandboxId): Promise<Sandbox | null>
@@ -139,6 +152,7 @@ export interface LedgerTx extends LedgerReads {
   putSandbox(sandbox: Sandbox): Promise<void>
   putSnapshot(snapshot: Snapshot): Promise<void>
   deleteSnapshot(id: SnapshotId): Promise<void>
+  /** Rejects `operation_in_progress` where `EXCLUSIVE_OPERATION_KINDS` forbid it. */
   putOperation(operation: Operation): Promise<void>
   /** Appends; the ledger gives `seq`. Events of one transaction become visible together, in commit order. */
   addEvent(event: Omit<Event, 'seq'>): Promise<void>

@@ -1,0 +1,152 @@
+import {
+  type ApiKey,
+  type Event,
+  type Image,
+  newId,
+  type Operation,
+  type Sandbox,
+  type Snapshot,
+  type Team,
+  type TeamId,
+} from '@spawnpoint/core'
+
+/** Whole records with every field set to something that a careless ledger would lose; override what a test is about. */
+
+const defaults = { env: { LANG: 'C.UTF-8', EMPTY: '' }, user: '1000:1000', workdir: '/home/ü', startCommand: ['a', ''] }
+
+const resources = { cpus: 0.1, memoryBytes: 512 * 2 ** 20, diskBytes: 9_007_199_254_740_991, maxProcesses: 512 }
+
+export function sampleTeam(over: Partial<Team> = {}): Team {
+  return { id: newId(), name: 'Ålesund 🚀', createdAt: new Date(1_700_000_000_123), ...over }
+}
+
+export function sampleKey(teamId: TeamId, over: Partial<ApiKey> = {}): ApiKey {
+  return {
+    id: newId(),
+    teamId,
+    name: 'laptop',
+    hint: 'sp_12ab',
+    createdAt: new Date(1_700_000_000_001),
+    lastUsedAt: null,
+    revokedAt: null,
+    ...over,
+  }
+}
+
+export function sampleImage(teamId: TeamId, over: Partial<Image> = {}): Image {
+  return {
+    id: newId(),
+    teamId,
+    name: 'base',
+    state: 'ready',
+    failure: null,
+    source: { type: 'debian', suite: 'bookworm', packages: ['python3'] },
+    defaults,
+    sizeBytes: 3_000_000_000,
+    labels: { tier: 'a b' },
+    createdAt: new Date(1_700_000_000_999),
+    readyAt: new Date(1_700_000_001_001),
+    ...over,
+  }
+}
+
+export function sampleSandbox(teamId: TeamId, over: Partial<Sandbox> = {}): Sandbox {
+  return {
+    id: newId(),
+    teamId,
+    name: 'builder',
+    state: 'running',
+    failure: null,
+    incarnationId: newId(),
+    rootId: newId(),
+    pausedSnapshotId: null,
+    imageId: newId(),
+    sourceSnapshotId: null,
+    parentSandboxId: null,
+    defaults,
+    env: { TOKEN: '"quoted" \\ \n $é' },
+    labels: {},
+    resources,
+    network: { internet: true, allow: ['10.0.0.0/8'], deny: [] },
+    timeout: { timeoutMs: 300_000, idleTimeoutMs: null, onTimeout: 'kill' },
+    generation: 0,
+    createdAt: new Date(1_700_000_000_007),
+    startedAt: new Date(1_700_000_000_070),
+    expiresAt: null,
+    endedAt: null,
+    ...over,
+  }
+}
+
+export function sampleSnapshot(teamId: TeamId, over: Partial<Snapshot> = {}): Snapshot {
+  return {
+    id: newId(),
+    teamId,
+    name: 'ready-to-go',
+    kind: 'memory',
+    state: 'ready',
+    failure: null,
+    internal: false,
+    sandboxId: newId(),
+    parentId: null,
+    imageId: newId(),
+    defaults,
+    env: {},
+    resources,
+    generation: 3,
+    requirements: { runtime: 'gvisor', runtimeVersion: '2024', agentDigest: null, cpuFeatures: ['avx2', 'sse4_2'] },
+    receipt: {
+      standstillMs: 41.25,
+      totalMs: 120,
+      steps: [
+        { step: 'flush', ms: 3.5 },
+        { step: 'checkpoint', ms: 30 },
+      ],
+      memoryBytes: 123_456_789,
+      filesystemBytes: 4096,
+      newlyStoredBytes: 0,
+      consistency: 'application',
+      // What a program inside printed: any code unit at all, and it must not make the snapshot fail.
+      hooks: [
+        { name: '10-db', outcome: 'failed', exitCode: null, durationMs: 9, output: 'nul \u0000 lone \ud800 end' },
+      ],
+    },
+    sizeBytes: 0,
+    labels: {},
+    createdAt: new Date(1_700_000_000_500),
+    readyAt: new Date(1_700_000_000_620),
+    expiresAt: null,
+    ...over,
+  }
+}
+
+export function sampleOperation(teamId: TeamId, over: Partial<Operation> = {}): Operation {
+  return {
+    id: newId(),
+    teamId,
+    kind: 'snapshot.create',
+    state: 'open',
+    phase: 'claimed',
+    sandboxId: null,
+    snapshotId: null,
+    imageId: null,
+    detail: { nested: { list: [1, 'two', null, { three: true }] }, text: 'nul \u0000' },
+    error: null,
+    createdAt: new Date(1_700_000_000_250),
+    endedAt: null,
+    ...over,
+  }
+}
+
+export function sampleEvent(teamId: TeamId, over: Partial<Omit<Event, 'seq'>> = {}): Omit<Event, 'seq'> {
+  return {
+    teamId,
+    type: 'sandbox.paused',
+    sandboxId: null,
+    snapshotId: null,
+    imageId: null,
+    data: { by: 'timeout' },
+    at: new Date(1_700_000_000_321),
+    ...over,
+  }
+}
