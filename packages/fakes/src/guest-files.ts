@@ -1,0 +1,148 @@
+import { posix } from 'node:path'
+import { Readable } from 'node:stream'
+import type { FileEvent, FileInfo, GuestFiles, WriteOptions } from '@spawnpoint/core'
+import type { GuestLink } from './guest-link.ts'
+
+export class FakeGuestFiles implements GuestFiles {
+  readonly #link: GuestLink
+
+  constructor(link: GuestLink) {
+    this.#link = link
+  }
+
+  stat(path: string, user?: string): Promise<FileInfo> {
+    return this.#call('stat', path, () => this.#files.info(this.#path(path, user), user))
+  }
+
+  list(path: string, options: { depth: number; limit: number; user?: string }): Promise<FileInfo[]> {
+    return this.#call('list', path, () =>
+      this.#files.list(this.#path(path, options.user), options.depth, options.limit, options.user),
+    )
+  }
+
+  read(
+    path: string,
+    options: { offset?: number; length?: number; user?: string; signal?: AbortSignal } = {},
+  ): Promise<{ info: FileInfo; body: Readable }> {
+    return this.#call('read', path, () => {
+      const at = this.#path(path, options.user)
+      const all = this.#files.read(at, options.user)
+      const from = options.offset ?? 0
+      const body = all.subarray(from, options.length === undefined ? undefined : from + options.length)
+      const link = this.#link
+      async function* pieces() {
+        for (let sent = 0; sent < body.length; sent += 65_536) {
+          await link.flowing(options.signal)
+          yield body.subarray(sent, sent + 65_536)
+        }
+      }
+      return { info: this.#files.info(at, options.user), body: Readable.from(pieces(), { objectMode: false }) }
+    })
+  }
+
+  write(path: string, body: AsyncIterable<Uint8Array>, options: WriteOptions = {}): Promise<FileInfo> {
+    return this.#call('write', path, async () => {
+      const pieces: Uint8Array[] = []
+      for await (const piece of body) {
+        await this.#link.flowing()
+        pieces.push(Buffer.from(piece))
+      }
+      // The incarnation may have ended or been held meanwhile; nothing may land in its root then.
+      await this.#link.flowing()
+      const user = options.user ?? this.#defaultUser
+      return this.#files.write(this.#path(path, options.user), Buffer.concat(pieces), { ...options, user })
+    })
+  }
+
+  mkdir(path: string, options: { mode?: number; user?: string; parents?: boolean } = {}): Promise<FileInfo> {
+    return this.#call('mkdir', path, () =>
+      this.#files.mkdir(this.#path(path, options.user), { ...options, user: options.user ?? this.#defaultUser }),
+    )
+  }
+
+  remove(path: string, options: { recursive?: boolean; user?: string } = {}): Promise<void> {
+    return this.#call('remove', path, () => this.#files.remove(this.#path(path, options.user), options))
+  }
+
+  move(from: string, to: string, user?: string): Promise<FileInfo> {
+    return this.#call('move', `${from} ${to}`, () =>
+      this.#files.move(this.#path(from, user), this.#path(to, user), user),
+    )
+  }
+
+  chmod(path: string, mode: number): Promise<void> {
+    return this.#call('chmod', path, () => this.#files.change(this.#path(path), { mode: mode & 0o7777 }))
+  }
+
+  chown(path: string, owner: string): Promise<void> {
+    return this.#call('chown', path, () => {
+      const { uid, gid } = this.#files.account(owner)
+      this.#files.change(this.#path(path), { uid, gid })
+    })
+  }
+
+  getXattr(path: string): Promise<Record<string, string>> {
+    return this.#call('getXattr', path, () => this.#files.xattrs(this.#path(path)))
+  }
+
+  setXattr(path: string, attributes: Record<string, string>): Promise<void> {
+    return this.#call('setXattr', path, () => {
+      const at = this.#path(path)
+      this.#files.change(at, { xattrs: { ...this.#files.xattrs(at), ...attributes } })
+    })
+  }
+
+  watch(
+    path: string,
+    options: { recursive: boolean; user?: string; signal?: AbortSignal },
+  ): Promise<AsyncIterable<FileEvent>> {
+    return this.#call('watch', path, () => {
+      const dir = this.#files.info(this.#path(path, options.user), options.user).path
+      const queue: FileEvent[] = []
+      const stop = this.#files.onChange((event) => {
+        const inside = options.recursive
+          ? event.path.startsWith(dir === '/' ? '/' : `${dir}/`)
+          : posix.dirname(event.path) === dir
+        if (!inside && event.path !== dir) return
+        queue.push(event)
+        this.#link.machine.changed.ring()
+      })
+      options.signal?.addEventListener('abort', stop, { once: true })
+      return events(this.#link, queue, stop, options.signal)
+    })
+  }
+
+  get #files() {
+    return this.#link.machine.files
+  }
+
+  get #defaultUser(): string {
+    return this.#link.machine.identity?.defaults.user ?? 'root'
+  }
+
+  #path(path: string, user?: string): string {
+    return posix.resolve(this.#files.account(user ?? this.#defaultUser).home, path)
+  }
+
+  #call<T>(name: string, detail: string, work: () => T | Promise<T>): Promise<T> {
+    return this.#link.call(`files.${name}`, detail, work)
+  }
+}
+
+async function* events(
+  link: GuestLink,
+  queue: FileEvent[],
+  stop: () => void,
+  signal?: AbortSignal,
+): AsyncGenerator<FileEvent> {
+  try {
+    for (;;) {
+      await link.flowing(signal)
+      const event = queue.shift()
+      if (event) yield event
+      else await link.until(() => queue.length > 0, signal)
+    }
+  } finally {
+    stop()
+  }
+}

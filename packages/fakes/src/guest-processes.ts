@@ -1,0 +1,134 @@
+import type {
+  AttachOptions,
+  GuestProcesses,
+  ProcessExit,
+  ProcessInfo,
+  ProcessOutput,
+  ProcessSpec,
+  ProcessStream,
+} from '@spawnpoint/core'
+import type { GuestLink } from './guest-link.ts'
+import type { ProcessState } from './machine.ts'
+import type { Cursor } from './output-buffer.ts'
+
+export class FakeGuestProcesses implements GuestProcesses {
+  readonly #link: GuestLink
+
+  constructor(link: GuestLink) {
+    this.#link = link
+  }
+
+  start(spec: ProcessSpec): Promise<ProcessInfo> {
+    return this.#link.call('processes.start', spec.args.join(' '), () => info(this.#link.machine.start(spec)))
+  }
+
+  startAndFollow(
+    spec: ProcessSpec,
+    signal?: AbortSignal,
+  ): Promise<{ info: ProcessInfo; output: AsyncIterable<ProcessOutput> }> {
+    return this.#link.call('processes.startAndFollow', spec.args.join(' '), () => {
+      const process = this.#link.machine.start(spec)
+      return { info: info(process), output: this.#follow(process, {}, signal) }
+    })
+  }
+
+  follow(ref: string, options: AttachOptions): Promise<{ info: ProcessInfo; output: AsyncIterable<ProcessOutput> }> {
+    return this.#link.call('processes.follow', ref, () => {
+      const process = this.#link.machine.find(ref)
+      return { info: info(process), output: this.#follow(process, options.from ?? {}, options.signal) }
+    })
+  }
+
+  writeStdin(ref: string, data: Buffer): Promise<void> {
+    return this.#link.call('processes.writeStdin', ref, async () => {
+      const process = this.#link.machine.find(ref)
+      // A process whose output nobody takes does not read its input either: the pipe is full.
+      await this.#link.until(() => !this.#link.machine.output(process).blocked || process.exit !== null)
+      this.#link.machine.writeStdin(process, data)
+    })
+  }
+
+  closeStdin(ref: string): Promise<void> {
+    return this.#link.call('processes.closeStdin', ref, async () => {
+      const process = this.#link.machine.find(ref)
+      await this.#link.until(() => !this.#link.machine.output(process).blocked || process.exit !== null)
+      this.#link.machine.closeStdin(process)
+    })
+  }
+
+  signal(ref: string, signal: string | number, _toGroup: boolean): Promise<void> {
+    return this.#link.call('processes.signal', `${ref} ${signal}`, () => {
+      this.#link.machine.signal(this.#link.machine.find(ref), signal)
+    })
+  }
+
+  resize(ref: string, size: { cols: number; rows: number }): Promise<void> {
+    return this.#link.call('processes.resize', ref, () => {
+      this.#link.machine.resize(this.#link.machine.find(ref), size)
+    })
+  }
+
+  list(): Promise<ProcessInfo[]> {
+    return this.#link.call('processes.list', '', () => this.#link.machine.processes.map(info))
+  }
+
+  get(ref: string): Promise<ProcessInfo> {
+    return this.#link.call('processes.get', ref, () => info(this.#link.machine.find(ref)))
+  }
+
+  wait(ref: string, signal?: AbortSignal): Promise<ProcessExit> {
+    return this.#link.call('processes.wait', ref, async () => {
+      const process = this.#link.machine.find(ref)
+      await this.#link.until(() => process.exit !== null, signal)
+      await this.#link.flowing(signal)
+      return process.exit as ProcessExit
+    })
+  }
+
+  /** The cursor is set at once, so that nothing written between the call and the first `next` is lost. */
+  #follow(
+    process: ProcessState,
+    from: Partial<Record<ProcessStream, number>> | 'now',
+    signal?: AbortSignal,
+  ): AsyncIterable<ProcessOutput> {
+    const cursor = this.#link.machine.output(process).follow(from)
+    // A reader that never comes back for more must not hold the process for ever after it gave up.
+    signal?.addEventListener('abort', () => this.#link.machine.output(process).unfollow(cursor), { once: true })
+    return this.#read(process, cursor, signal)
+  }
+
+  async *#read(process: ProcessState, cursor: Cursor, signal?: AbortSignal): AsyncGenerator<ProcessOutput> {
+    const link = this.#link
+    const output = link.machine.output(process)
+    try {
+      for (;;) {
+        await link.flowing(signal)
+        const piece = output.take(cursor)
+        if (piece && 'gap' in piece) {
+          yield { type: 'gap', stream: piece.gap.stream, offset: piece.gap.offset, resumeAt: piece.resumeAt }
+        } else if (piece) {
+          yield { type: 'data', stream: piece.stream, offset: piece.offset, data: Buffer.from(piece.data) }
+        } else if (process.exit) {
+          yield { type: 'exit', exit: process.exit }
+          return
+        } else await link.machine.changed.wait()
+      }
+    } finally {
+      output.unfollow(cursor)
+    }
+  }
+}
+
+function info(process: ProcessState): ProcessInfo {
+  return {
+    id: process.id,
+    pid: process.pid,
+    args: [...process.args],
+    cwd: process.cwd,
+    user: process.user,
+    tag: process.tag,
+    pty: process.pty !== null,
+    startedAt: process.startedAt,
+    exit: process.exit,
+  }
+}

@@ -1,0 +1,113 @@
+import {
+  type ImageId,
+  type IncarnationId,
+  notFound,
+  type RootId,
+  type SnapshotId,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import { Faults } from './faults.ts'
+import type { FileTree } from './file-tree.ts'
+import type { FakeIncarnation } from './incarnation.ts'
+import type { MemoryCapture } from './machine.ts'
+import { MemoryLedgerStore } from './memory-ledger-store.ts'
+import { BUILT_IN_PROGRAMS, type FakeProgram } from './programs.ts'
+
+export interface StoredRoot {
+  tree: FileTree
+  /** Bytes it had when it was cloned, shared with its source */
+  sharedBytes: number
+}
+
+export interface StoredSnapshot {
+  tree: FileTree | null
+  /** What `checkpoint` wrote; `null` in a filesystem snapshot */
+  memory: MemoryCapture | null
+  manifest: unknown
+}
+
+export type StagedEntry =
+  | { type: 'image'; id: ImageId; tree: FileTree }
+  | { type: 'snapshot'; id: SnapshotId; content: StoredSnapshot }
+
+/**
+ * The machine under the fakes: what is on disk and what runs. It outlives every `FakePool`, `FakeRuntime` and
+ * `MemoryLedger` made on it, so a test lets the server die (`crashServer`, `faults.crashAt`), makes new instances on the
+ * same host, and looks at what they find.
+ */
+export class FakeHost {
+  readonly faults = new Faults()
+  readonly ledger = new MemoryLedgerStore(this.faults)
+  readonly images = new Map<ImageId, FileTree>()
+  readonly roots = new Map<RootId, StoredRoot>()
+  readonly snapshots = new Map<SnapshotId, StoredSnapshot>()
+  readonly staged = new Map<string, StagedEntry>()
+  readonly incarnations = new Map<IncarnationId, FakeIncarnation>()
+  /** Programs that processes inside can run, by the base name of `args[0]`; tests may add theirs */
+  readonly programs = new Map<string, FakeProgram>(BUILT_IN_PROGRAMS)
+  /** Free space that `Pool.space` tells */
+  freeBytes = 100 * 2 ** 30
+
+  /** The server process dies; incarnations run on, the disk stays. */
+  crashServer(): void {
+    this.faults.crash()
+  }
+
+  /** The machine restarts: the server and all incarnations die, the disk stays. */
+  reboot(): void {
+    this.faults.crash('a reboot')
+    for (const incarnation of [...this.incarnations.values()]) incarnation.end('runtime_exited', 'host restarted')
+  }
+
+  /** One incarnation dies without `kill`. */
+  crashIncarnation(id: IncarnationId, reason: 'out_of_memory' | 'runtime_exited' = 'runtime_exited'): void {
+    const incarnation = this.incarnations.get(id)
+    if (!incarnation) throw new Error(`No incarnation ${id} to crash`)
+    incarnation.end(reason, reason === 'out_of_memory' ? 'memory limit reached' : 'sandbox process exited')
+  }
+
+  /** Everything that exists and would be left over if nobody knew of it. */
+  leaks() {
+    return {
+      incarnations: [...this.incarnations.keys()].sort(),
+      roots: [...this.roots.keys()].sort(),
+      staged: [...this.staged.keys()].sort(),
+      images: [...this.images.keys()].sort(),
+      snapshots: [...this.snapshots.keys()].sort(),
+    }
+  }
+
+  /** The tree behind a path that `FakePool` gave out. */
+  tree(path: string): FileTree {
+    const [, kind, id] = HOST_PATH.exec(path) ?? []
+    const staged = kind === 'staged' ? this.staged.get(id as string) : undefined
+    const tree =
+      kind === 'roots'
+        ? this.roots.get(id as RootId)?.tree
+        : kind === 'images'
+          ? this.images.get(id as ImageId)
+          : kind === 'snapshots'
+            ? this.snapshots.get(id as SnapshotId)?.tree
+            : staged?.type === 'image'
+              ? staged.tree
+              : staged?.content.tree
+    if (!tree) throw notFound('file', path)
+    return tree
+  }
+
+  /** The snapshot, staged or published, whose memory directory this is. */
+  memoryAt(dir: string): StoredSnapshot {
+    const [, kind, id] = /^fake:\/(snapshots|staged)\/([^/]+)\/memory$/.exec(dir) ?? []
+    const staged = kind === 'staged' ? this.staged.get(id as string) : undefined
+    const found =
+      kind === 'snapshots'
+        ? this.snapshots.get(id as SnapshotId)
+        : staged?.type === 'snapshot'
+          ? staged.content
+          : undefined
+    if (found) return found
+    throw new SpawnpointError('runtime_failed', 'The memory directory is missing', { step: 'memory', detail: dir })
+  }
+}
+
+const HOST_PATH = /^fake:\/(roots|images|snapshots|staged)\/([^/]+)$/

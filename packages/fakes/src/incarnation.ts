@@ -1,0 +1,53 @@
+import type { IncarnationExit, IncarnationSpec, NetworkPolicy } from '@spawnpoint/core'
+import type { FileTree } from './file-tree.ts'
+import type { FakeHost } from './host.ts'
+import { FakeMachine, type MemoryCapture } from './machine.ts'
+
+/** One incarnation as the host has it. It lives on when the server dies. */
+export class FakeIncarnation {
+  readonly spec: IncarnationSpec
+  readonly root: FileTree
+  readonly machine: FakeMachine
+  network: NetworkPolicy
+  /** False until the agent has answered for the first time */
+  answered = false
+  /** What `hold` reports; on a runtime that cannot capture deleted files, `checkpoint` refuses because of them */
+  culprits: { pid: number; what: string; path: string }[] = []
+  readonly #host: FakeHost
+  readonly #listeners = new Set<(exit: IncarnationExit | null) => void>()
+  #ended = false
+
+  constructor(host: FakeHost, spec: IncarnationSpec, capture: MemoryCapture | null) {
+    this.#host = host
+    this.spec = structuredClone(spec)
+    this.root = host.tree(spec.rootPath)
+    this.network = this.spec.network
+    this.machine = new FakeMachine(this.root, host.programs, capture)
+    host.incarnations.set(spec.id, this)
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  get paused(): boolean {
+    return !this.machine.running
+  }
+
+  /** The listener is called once at the end, with `null` if it was a `kill`. */
+  onEnd(listener: (exit: IncarnationExit | null) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Ends it; without a reason it was killed. Idempotent. */
+  end(reason?: IncarnationExit['reason'], detail = ''): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#host.incarnations.delete(this.spec.id)
+    this.machine.stop()
+    const exit = reason === undefined ? null : { id: this.spec.id, reason, detail }
+    for (const listener of [...this.#listeners]) listener(exit)
+    this.#listeners.clear()
+  }
+}

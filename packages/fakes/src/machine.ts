@@ -1,0 +1,446 @@
+import { randomBytes } from 'node:crypto'
+import { posix } from 'node:path'
+import {
+  type GuestIdentity,
+  type ProcessExit,
+  type ProcessSpec,
+  type ProcessStream,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import { Bell } from './bell.ts'
+import { FileTree } from './file-tree.ts'
+import { FileView, guestError } from './file-view.ts'
+import { OutputBuffer, type OutputState } from './output-buffer.ts'
+import type { FakeProgram, ProgramIo } from './programs.ts'
+
+const realSetTimeout = setTimeout
+const realClearTimeout = clearTimeout
+
+export const SIGNALS: Record<string, number> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGSEGV: 11,
+  SIGUSR2: 12,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+  SIGCHLD: 17,
+  SIGCONT: 18,
+  SIGSTOP: 19,
+  SIGWINCH: 28,
+}
+const IGNORED_BY_DEFAULT = new Set(['SIGCHLD', 'SIGCONT', 'SIGWINCH'])
+
+const MIN_BUFFER_BYTES = 1024
+const DEFAULT_BUFFER_BYTES = 2 ** 20
+const MAX_BUFFER_BYTES = 16 * 2 ** 20
+/** Processes that ended stay known, the newest so many. */
+const REMEMBERED_EXITS = 256
+
+type TimerName = 'program' | 'timeout'
+
+/** One process; plain data, so that `structuredClone` is the whole of a memory capture. */
+export interface ProcessState {
+  id: string
+  pid: number
+  args: string[]
+  env: Record<string, string>
+  cwd: string
+  user: string
+  tag: string | null
+  pty: { cols: number; rows: number } | null
+  startedAt: Date
+  exit: ProcessExit | null
+  /** Exit that waits until all output before it is in the buffer */
+  ending: ProcessExit | null
+  stdin: 'open' | 'closed'
+  stopped: boolean
+  state: Record<string, unknown>
+  ports: number[]
+  output: OutputState
+  /** Milliseconds of running time left until each timer is due */
+  due: Partial<Record<TimerName, number>>
+}
+
+export interface MachineState {
+  identity: GuestIdentity | null
+  held: boolean
+  nextPid: number
+  bootedAt: number
+  cpuMs: number
+  processes: ProcessState[]
+  /** Open connections by number, as the programs know them */
+  connections: { number: number; pid: number }[]
+}
+
+/** Memory and processes of one instant: what `checkpoint` writes. */
+export interface MemoryCapture {
+  state: MachineState
+  memoryFiles: FileTree
+  sizeBytes: number
+}
+
+export interface ConnectionEnd {
+  received(data: Uint8Array): void
+  ended(): void
+}
+
+interface Live {
+  output: OutputBuffer
+  timers: Map<TimerName, { handle: NodeJS.Timeout; dueAt: number }>
+}
+
+/** Kernel and agent of one incarnation. Time inside it runs only while it is neither paused nor stopped for good. */
+export class FakeMachine {
+  readonly changed = new Bell()
+  readonly files: FileView
+  readonly #memoryFiles: FileTree
+  readonly #programs: ReadonlyMap<string, FakeProgram>
+  readonly #state: MachineState
+  readonly #live = new Map<number, Live>()
+  readonly #connections = new Map<number, ConnectionEnd>()
+  #nextConnection = 1
+  #running = true
+
+  constructor(root: FileTree, programs: ReadonlyMap<string, FakeProgram>, capture: MemoryCapture | null) {
+    this.#programs = programs
+    this.#memoryFiles = capture ? capture.memoryFiles.clone() : new FileTree()
+    this.files = new FileView(root, this.#memoryFiles)
+    this.#state = capture
+      ? structuredClone(capture.state)
+      : { identity: null, held: false, nextPid: 2, bootedAt: Date.now(), cpuMs: 0, processes: [], connections: [] }
+    if (capture) this.#wake()
+  }
+
+  get identity(): GuestIdentity | null {
+    return this.#state.identity
+  }
+
+  get held(): boolean {
+    return this.#state.held
+  }
+
+  set held(held: boolean) {
+    this.#state.held = held
+    this.changed.ring()
+  }
+
+  get running(): boolean {
+    return this.#running
+  }
+
+  get processes(): readonly ProcessState[] {
+    return this.#state.processes
+  }
+
+  get cpuMs(): number {
+    return this.#state.cpuMs
+  }
+
+  /** Gives the machine its name; what `GuestIdentity` says about the first call on an incarnation. */
+  identify(identity: GuestIdentity): void {
+    const first = this.#state.identity === null
+    this.#state.identity = structuredClone(identity)
+    // A capture was taken while held; the new identity is what a clone waits for before it talks.
+    this.held = false
+    this.files.write('/run/spawnpoint/generation', Buffer.from(`${identity.generation}\n`))
+    const { startCommand, user } = identity.defaults
+    if (first && startCommand.length > 0) {
+      this.start({ args: startCommand, env: {}, user, stdin: false, tag: 'start-command' })
+    }
+  }
+
+  find(ref: string): ProcessState {
+    const pid = /^pid:(\d+)$/.exec(ref)?.[1]
+    const found = this.#state.processes.find((process) =>
+      pid === undefined ? process.id === ref : process.pid === Number(pid),
+    )
+    if (found) return found
+    throw new SpawnpointError('process_not_found', `No such process: ${ref.slice(0, 80)}`, { ref: ref.slice(0, 80) })
+  }
+
+  output(process: ProcessState): OutputBuffer {
+    return this.#liveOf(process).output
+  }
+
+  start(spec: ProcessSpec): ProcessState {
+    const known = this.#state.processes.find((process) => process.id === spec.id)
+    if (known) return known
+    const identity = this.#state.identity
+    const program = this.#programs.get(posix.basename(spec.args[0] ?? ''))
+    if (!program) throw guestError('ENOENT', spec.args[0] ?? '')
+    const alive = this.#state.processes.filter((process) => process.exit === null).length
+    if (identity && alive >= identity.limits.maxProcesses) throw guestError('EAGAIN')
+    const account = this.files.account(spec.user ?? identity?.defaults.user ?? 'root')
+    const workdir = identity?.defaults.workdir || account.home
+    const cwd = posix.resolve(account.home, spec.cwd ?? workdir)
+    // The default directory need not exist; one that was asked for must.
+    if (spec.cwd !== undefined && this.files.info(cwd).type !== 'directory') throw guestError('ENOTDIR', cwd)
+    const bufferBytes = Math.max(MIN_BUFFER_BYTES, Math.min(spec.bufferBytes ?? DEFAULT_BUFFER_BYTES, MAX_BUFFER_BYTES))
+    const process: ProcessState = {
+      id: spec.id ?? randomBytes(8).toString('hex'),
+      pid: this.#state.nextPid++,
+      args: [...spec.args],
+      env: { HOME: account.home, USER: account.name, PATH: '/usr/bin:/bin', ...identity?.env, ...spec.env },
+      cwd,
+      user: account.name,
+      tag: spec.tag ?? null,
+      pty: spec.pty ? { ...spec.pty } : null,
+      startedAt: new Date(),
+      exit: null,
+      ending: null,
+      stdin: 'open',
+      stopped: false,
+      state: {},
+      ports: [],
+      output: OutputBuffer.empty(bufferBytes),
+      due: {},
+    }
+    this.#state.processes.push(process)
+    this.#forgetOldExits()
+    if (spec.timeoutMs !== undefined) this.#arm(process, 'timeout', spec.timeoutMs)
+    this.#handle(process, (io) => program.start(io))
+    if (!spec.stdin && !spec.pty) this.closeStdin(process)
+    return process
+  }
+
+  writeStdin(process: ProcessState, data: Uint8Array): void {
+    if (process.exit || process.ending || process.stdin === 'closed') throw guestError('EPIPE')
+    if (process.pty) this.#write(process, 'stdout', data)
+    this.#handle(process, (io, program) => program.input?.(io, data))
+  }
+
+  closeStdin(process: ProcessState): void {
+    if (process.stdin === 'closed') return
+    process.stdin = 'closed'
+    if (process.exit || process.ending) return
+    this.#handle(process, (io, program) => program.inputEnd?.(io))
+  }
+
+  resize(process: ProcessState, size: { cols: number; rows: number }): void {
+    if (!process.pty) throw guestError('ENOTTY')
+    process.pty = { ...size }
+    if (process.exit === null) this.#handle(process, (io, program) => program.resize?.(io))
+  }
+
+  signal(process: ProcessState, signal: string | number): void {
+    const name = signalName(signal)
+    if (process.exit || process.ending) throw guestError('ESRCH')
+    if (name === 'SIGSTOP' || name === 'SIGCONT') {
+      process.stopped = name === 'SIGSTOP'
+      if (process.stopped) this.#freeze(process, ['program'])
+      else this.#thaw(process)
+      return
+    }
+    let taken = false
+    if (name !== 'SIGKILL') {
+      this.#handle(process, (io, program) => {
+        taken = program.signal?.(io, name) ?? false
+      })
+    }
+    if (!taken && !IGNORED_BY_DEFAULT.has(name)) this.#end(process, 128 + (SIGNALS[name] as number), name, false)
+  }
+
+  /** Connects to a listening program. */
+  connect(port: number, end: ConnectionEnd): { send(data: Uint8Array): void; hangUp(): void } {
+    const process = this.#state.processes.find((candidate) => candidate.exit === null && candidate.ports.includes(port))
+    if (!process) throw new SpawnpointError('port_closed', `Nothing listens on port ${port}`, { port })
+    const number = this.#nextConnection++
+    this.#connections.set(number, end)
+    this.#state.connections.push({ number, pid: process.pid })
+    const open = () => this.#connections.has(number)
+    return {
+      send: (data) => {
+        if (!open()) throw guestError('EPIPE')
+        this.#handle(process, (io, program) => program.received?.(io, number, data))
+      },
+      hangUp: () => {
+        if (open()) this.#handle(process, (io, program) => program.connectionEnded?.(io, number))
+      },
+    }
+  }
+
+  /** Stops time inside. Idempotent. */
+  pause(): void {
+    this.#running = false
+    for (const process of this.#state.processes) this.#freeze(process)
+    this.changed.ring()
+  }
+
+  resume(): void {
+    this.#running = true
+    for (const process of this.#state.processes) this.#thaw(process)
+    this.changed.ring()
+  }
+
+  /** Preconditions: paused. */
+  capture(): MemoryCapture {
+    const state = structuredClone(this.#state)
+    const buffered = state.processes.reduce((sum, process) => sum + OutputBuffer.bytes(process.output), 0)
+    const sizeBytes = 2 ** 20 + this.#memoryFiles.usedBytes + buffered
+    return { state, memoryFiles: this.#memoryFiles.clone(), sizeBytes }
+  }
+
+  /** Ends everything inside without a word to anybody, as killing the kernel does. */
+  stop(): void {
+    this.pause()
+    for (const end of this.#connections.values()) end.ended()
+    this.#connections.clear()
+  }
+
+  /** Sets a captured state going: its timers run on, its connections are gone. */
+  #wake(): void {
+    this.resume()
+    for (const process of this.#state.processes) this.settle(process)
+    const { connections } = this.#state
+    this.#state.connections = []
+    for (const { number, pid } of connections) {
+      const process = this.#state.processes.find((candidate) => candidate.pid === pid && candidate.exit === null)
+      if (process) this.#handle(process, (io, program) => program.connectionEnded?.(io, number))
+    }
+    this.#nextConnection = 1 + Math.max(0, ...connections.map(({ number }) => number))
+  }
+
+  #handle(process: ProcessState, work: (io: ProgramIo, program: FakeProgram) => void): void {
+    const program = this.#programs.get(posix.basename(process.args[0] ?? ''))
+    if (!program || process.exit || process.ending) return
+    this.#state.cpuMs += 1
+    work(this.#io(process), program)
+    this.changed.ring()
+  }
+
+  #io(process: ProcessState): ProgramIo {
+    return {
+      args: process.args,
+      env: process.env,
+      cwd: process.cwd,
+      user: process.user,
+      hostname: this.#state.identity?.hostname ?? 'localhost',
+      pty: process.pty,
+      files: this.files,
+      get state() {
+        return process.state
+      },
+      set state(state) {
+        process.state = state
+      },
+      write: (stream, data) => this.#write(process, stream, data),
+      after: (ms) => this.#arm(process, 'program', ms),
+      listen: (port) => {
+        const taken = this.#state.processes.some((other) => other.exit === null && other.ports.includes(port))
+        if (taken) this.#write(process, 'stderr', `port ${port} is in use\n`)
+        if (taken) this.#end(process, 1, null, false)
+        else process.ports.push(port)
+      },
+      send: (connection, data) => this.#connections.get(connection)?.received(data),
+      hangUp: (connection) => this.#disconnect(connection),
+      exit: (code) => this.#end(process, code & 255, null, false),
+    }
+  }
+
+  #write(process: ProcessState, stream: 'stdout' | 'stderr', data: string | Uint8Array): void {
+    if (process.exit || process.ending) return
+    const into: ProcessStream = process.pty ? 'pty' : stream
+    const bytes = Buffer.from(data as Uint8Array)
+    // A terminal in its ordinary mode turns each newline into return and newline.
+    const shown = process.pty ? Buffer.from(bytes.toString('latin1').replace(/\r?\n/g, '\r\n'), 'latin1') : bytes
+    this.#liveOf(process).output.write(into, shown)
+  }
+
+  #end(process: ProcessState, code: number, signal: string | null, timedOut: boolean): void {
+    if (process.exit || process.ending) return
+    this.#freeze(process)
+    process.due = {}
+    process.ports = []
+    process.ending = { code, signal, timedOut, at: new Date() }
+    for (const { number, pid } of this.#state.connections) if (pid === process.pid) this.#disconnect(number)
+    this.settle(process)
+    this.changed.ring()
+  }
+
+  /** Lets an ended process exit once its output is in the buffer; output blocked by a slow reader comes first. */
+  settle(process: ProcessState): void {
+    if (process.ending === null || this.#liveOf(process).output.blocked) return
+    process.exit = process.ending
+    process.ending = null
+    this.changed.ring()
+  }
+
+  #disconnect(connection: number): void {
+    this.#state.connections = this.#state.connections.filter(({ number }) => number !== connection)
+    const end = this.#connections.get(connection)
+    this.#connections.delete(connection)
+    end?.ended()
+  }
+
+  #liveOf(process: ProcessState): Live {
+    let live = this.#live.get(process.pid)
+    if (!live) {
+      const output = new OutputBuffer(process.output, () => {
+        this.settle(process)
+        this.#thaw(process)
+        this.changed.ring()
+      })
+      live = { output, timers: new Map() }
+      this.#live.set(process.pid, live)
+    }
+    return live
+  }
+
+  #arm(process: ProcessState, name: TimerName, ms: number): void {
+    process.due[name] = Math.max(0, ms)
+    this.#thaw(process)
+  }
+
+  /** Starts the timers that should run now; a process whose output is blocked waits in its write. */
+  #thaw(process: ProcessState): void {
+    if (!this.#running || process.exit) return
+    const { timers, output } = this.#liveOf(process)
+    for (const name of ['program', 'timeout'] as const) {
+      const ms = process.due[name]
+      if (ms === undefined || timers.has(name)) continue
+      if (name === 'program' && (process.stopped || output.blocked)) continue
+      const handle = realSetTimeout(() => this.#fire(process, name), ms).unref()
+      timers.set(name, { handle, dueAt: Date.now() + ms })
+    }
+  }
+
+  #freeze(process: ProcessState, names: TimerName[] = ['program', 'timeout']): void {
+    const { timers } = this.#liveOf(process)
+    for (const [name, { handle, dueAt }] of timers) {
+      if (!names.includes(name)) continue
+      realClearTimeout(handle)
+      process.due[name] = Math.max(0, dueAt - Date.now())
+      timers.delete(name)
+    }
+  }
+
+  #fire(process: ProcessState, name: TimerName): void {
+    this.#liveOf(process).timers.delete(name)
+    delete process.due[name]
+    if (name === 'timeout') this.#end(process, 128 + 9, 'SIGKILL', true)
+    else this.#handle(process, (io, program) => program.timer?.(io))
+  }
+
+  #forgetOldExits(): void {
+    const ended = this.#state.processes.filter((process) => process.exit !== null)
+    for (const process of ended.slice(0, Math.max(0, ended.length - REMEMBERED_EXITS))) {
+      this.#state.processes.splice(this.#state.processes.indexOf(process), 1)
+      this.#live.delete(process.pid)
+    }
+  }
+}
+
+function signalName(signal: string | number): string {
+  const name =
+    typeof signal === 'number'
+      ? Object.keys(SIGNALS).find((key) => SIGNALS[key] === signal)
+      : signal.startsWith('SIG')
+        ? signal
+        : `SIG${signal}`
+  if (name === undefined || !(name in SIGNALS)) throw guestError('EINVAL', String(signal))
+  return name
+}

@@ -1,0 +1,44 @@
+import type { ApiKey, Event, IdempotencyRecord, Image, Operation, Sandbox, Snapshot, Team } from '@spawnpoint/core'
+import { Faults } from './faults.ts'
+
+/** Rows as they stand after some commit. Rows are replaced, never changed. */
+export class LedgerTables {
+  readonly teams: Map<string, Team>
+  readonly keys: Map<string, { key: ApiKey; hash: string }>
+  readonly images: Map<string, Image>
+  readonly sandboxes: Map<string, Sandbox>
+  readonly snapshots: Map<string, Snapshot>
+  readonly operations: Map<string, Operation>
+  readonly events: Event[]
+  readonly idempotency: Map<string, IdempotencyRecord>
+
+  constructor(from?: LedgerTables) {
+    this.teams = new Map(from?.teams)
+    this.keys = new Map(from?.keys)
+    this.images = new Map(from?.images)
+    this.sandboxes = new Map(from?.sandboxes)
+    this.snapshots = new Map(from?.snapshots)
+    this.operations = new Map(from?.operations)
+    this.events = [...(from?.events ?? [])]
+    this.idempotency = new Map(from?.idempotency)
+  }
+}
+
+/** What every `MemoryLedger` of one "database" shares; it outlives them. */
+export class MemoryLedgerStore {
+  readonly faults: Faults
+  committed = new LedgerTables()
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(faults: Faults = new Faults()) {
+    this.faults = faults
+  }
+
+  /** Runs one piece of work at a time, in the order of the calls. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work)
+    // The next in line goes on whatever became of this one; its own caller gets the error.
+    this.#turn = done.catch(() => undefined)
+    return done
+  }
+}

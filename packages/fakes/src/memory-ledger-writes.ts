@@ -1,0 +1,101 @@
+import {
+  EXCLUSIVE_OPERATION_KINDS,
+  type LedgerReads,
+  type LedgerTx,
+  type Operation,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import { idempotencyRow, type RunStep, searchable, searchableLabels } from './memory-ledger-reads.ts'
+import type { LedgerTables } from './memory-ledger-store.ts'
+
+/** All writes of a transaction. Locks are reads: transactions run one at a time. */
+export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx, keyof LedgerReads> {
+  const get = <T>(name: string, rows: Map<string, T>, id: string) =>
+    run(name, () => structuredClone(rows.get(id) ?? null))
+
+  return {
+    lockSandbox: (id) => get('lockSandbox', tables.sandboxes, id),
+    lockSnapshot: (id) => get('lockSnapshot', tables.snapshots, id),
+    lockImage: (id) => get('lockImage', tables.images, id),
+    putTeam: (team) =>
+      run('putTeam', () => {
+        searchable('name', team.name)
+        tables.teams.set(team.id, structuredClone(team))
+      }),
+    putKey: (key, hash) =>
+      run('putKey', () => {
+        searchable('name', key.name)
+        for (const [id, row] of tables.keys) {
+          if (row.hash === hash && id !== key.id) throw new Error('a key of this hash exists')
+        }
+        tables.keys.set(key.id, { key: structuredClone(key), hash })
+      }),
+    revokeKey: (teamId, id, at) =>
+      run('revokeKey', () => {
+        const row = tables.keys.get(id)
+        if (!row || row.key.teamId !== teamId || row.key.revokedAt !== null) return false
+        tables.keys.set(id, { ...row, key: { ...row.key, revokedAt: new Date(at) } })
+        return true
+      }),
+    putImage: (image) =>
+      run('putImage', () => {
+        searchable('name', image.name)
+        searchableLabels(image.labels)
+        tables.images.set(image.id, structuredClone(image))
+      }),
+    deleteImage: (id) => run('deleteImage', () => void tables.images.delete(id)),
+    putSandbox: (sandbox) =>
+      run('putSandbox', () => {
+        searchable('name', sandbox.name)
+        searchableLabels(sandbox.labels)
+        tables.sandboxes.set(sandbox.id, structuredClone(sandbox))
+      }),
+    putSnapshot: (snapshot) =>
+      run('putSnapshot', () => {
+        searchable('name', snapshot.name)
+        searchableLabels(snapshot.labels)
+        tables.snapshots.set(snapshot.id, structuredClone(snapshot))
+      }),
+    deleteSnapshot: (id) => run('deleteSnapshot', () => void tables.snapshots.delete(id)),
+    putOperation: (operation) =>
+      run('putOperation', () => {
+        mustBeAlone(tables, operation)
+        tables.operations.set(operation.id, structuredClone(operation))
+      }),
+    addEvent: (event) =>
+      run('addEvent', () => {
+        searchable('type', event.type)
+        tables.events.push({ ...structuredClone(event), seq: (tables.events.at(-1)?.seq ?? 0) + 1 })
+      }),
+    claimIdempotency: (record) =>
+      run('claimIdempotency', () => {
+        searchable('key', record.key)
+        const row = idempotencyRow(record.teamId, record.key)
+        const known = tables.idempotency.get(row)
+        if (known) return structuredClone(known)
+        tables.idempotency.set(row, structuredClone(record))
+        return null
+      }),
+    finishIdempotency: (teamId, key, response) =>
+      run('finishIdempotency', () => {
+        const row = idempotencyRow(teamId, key)
+        const known = tables.idempotency.get(row)
+        if (known) tables.idempotency.set(row, { ...known, response: structuredClone(response) })
+      }),
+    releaseIdempotency: (teamId, key) =>
+      run('releaseIdempotency', () => void tables.idempotency.delete(idempotencyRow(teamId, key))),
+  }
+}
+
+function mustBeAlone(tables: LedgerTables, operation: Operation): void {
+  const exclusive = (candidate: Operation) =>
+    candidate.state === 'open' &&
+    candidate.sandboxId !== null &&
+    (EXCLUSIVE_OPERATION_KINDS as readonly string[]).includes(candidate.kind)
+  if (!exclusive(operation)) return
+  for (const other of tables.operations.values()) {
+    if (other.id === operation.id || other.sandboxId !== operation.sandboxId || !exclusive(other)) continue
+    const context = { resource: 'sandbox', id: operation.sandboxId as string, operation: other.kind } as const
+    throw new SpawnpointError('operation_in_progress', `${other.kind} is under way`, context)
+  }
+}

@@ -1,0 +1,213 @@
+import type { FileView } from './file-view.ts'
+import { runShell } from './shell.ts'
+
+/** What a program can do to its process. `state` is plain data: it is cloned when memory is captured. */
+export interface ProgramIo {
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+  readonly user: string
+  readonly hostname: string
+  readonly pty: { cols: number; rows: number } | null
+  readonly files: FileView
+  state: Record<string, unknown>
+  write(stream: 'stdout' | 'stderr', data: string | Uint8Array): void
+  /** Calls `timer` once after so many milliseconds of running time, replacing what was set before */
+  after(ms: number): void
+  listen(port: number): void
+  send(connection: number, data: Uint8Array): void
+  hangUp(connection: number): void
+  exit(code: number): void
+}
+
+/**
+ * A program as a state machine: handlers run to their end, then the process waits for the next one. Missing handlers do
+ * what an ordinary Unix process would: input stays unread, signals end it.
+ */
+export interface FakeProgram {
+  start(io: ProgramIo): void
+  input?(io: ProgramIo, data: Uint8Array): void
+  inputEnd?(io: ProgramIo): void
+  timer?(io: ProgramIo): void
+  /** True if the signal was taken care of; SIGKILL and SIGSTOP never get here */
+  signal?(io: ProgramIo, name: string): boolean
+  resize?(io: ProgramIo): void
+  received?(io: ProgramIo, connection: number, data: Uint8Array): void
+  connectionEnded?(io: ProgramIo, connection: number): void
+}
+
+/** `counter [startAt]`: keeps a number in memory, prints it every 50 ms, and "value N" for each line on stdin. */
+const counter: FakeProgram = {
+  start(io) {
+    io.state = { value: Number(io.args[1] ?? 0) }
+    io.after(50)
+  },
+  timer(io) {
+    const value = Number(io.state.value) + 1
+    io.state.value = value
+    io.write('stdout', `${value}\n`)
+    io.after(50)
+  },
+  input(io) {
+    io.write('stdout', `value ${io.state.value}\n`)
+  },
+}
+
+/** `holder TEXT`: keeps the last line it was given, answers `?` with it. */
+const holder: FakeProgram = {
+  start(io) {
+    io.state = { text: io.args[1] ?? '' }
+    io.write('stdout', 'ready\n')
+  },
+  input(io, data) {
+    for (const line of Buffer.from(data).toString('utf8').split('\n').filter(Boolean)) {
+      if (line === '?') io.write('stdout', `${io.state.text}\n`)
+      else io.state.text = line
+    }
+  },
+}
+
+const cat: FakeProgram = {
+  start() {},
+  input(io, data) {
+    io.write('stdout', data)
+  },
+  inputEnd(io) {
+    io.exit(0)
+  },
+}
+
+const echo: FakeProgram = {
+  start(io) {
+    io.write('stdout', `${io.args.slice(1).join(' ')}\n`)
+    io.exit(0)
+  },
+}
+
+/** `exit CODE [STDOUT [STDERR]]` */
+const exit: FakeProgram = {
+  start(io) {
+    if (io.args[2]) io.write('stdout', io.args[2])
+    if (io.args[3]) io.write('stderr', io.args[3])
+    io.exit(Number(io.args[1] ?? 0))
+  },
+}
+
+/** `sleep SECONDS` */
+const sleep: FakeProgram = {
+  start(io) {
+    io.after(Number(io.args[1] ?? 0) * 1000)
+  },
+  timer(io) {
+    io.exit(0)
+  },
+}
+
+/** `trap NAME`: says "ready", then "got NAME" for each such signal and stays. */
+const trap: FakeProgram = {
+  start(io) {
+    io.write('stdout', 'ready\n')
+  },
+  signal(io, name) {
+    if (name !== io.args[1]) return false
+    io.write('stdout', `got ${name}\n`)
+    return true
+  },
+}
+
+/** `tcp-echo PORT`: sends back what it gets; says "ready" when it listens. */
+const tcpEcho: FakeProgram = {
+  start(io) {
+    io.listen(Number(io.args[1]))
+    io.write('stdout', 'ready\n')
+  },
+  received(io, connection, data) {
+    io.send(connection, data)
+  },
+  connectionEnded(io, connection) {
+    io.hangUp(connection)
+  },
+}
+
+const SPAM_STEP = 65_536
+
+/** Byte `index` of what `spam` prints: not periodic in any power of two, so that lost or doubled blocks show. */
+export function spamByte(index: number): number {
+  return index % 251
+}
+
+/** `spam BYTES [WAIT_MS]`: prints so many bytes in steps of 64 KiB, waiting in between. */
+const spam: FakeProgram = {
+  start(io) {
+    io.state = { sent: 0 }
+    io.after(0)
+  },
+  timer(io) {
+    const sent = Number(io.state.sent)
+    const length = Math.min(SPAM_STEP, Number(io.args[1]) - sent)
+    io.write(
+      'stdout',
+      Uint8Array.from({ length }, (_, index) => spamByte(sent + index)),
+    )
+    io.state.sent = sent + length
+    if (sent + length >= Number(io.args[1])) io.exit(0)
+    else io.after(Number(io.args[2] ?? 0))
+  },
+}
+
+/** `terminal-size`: prints "COLSxROWS" at the start and after each change. */
+const terminalSize: FakeProgram = {
+  start(io) {
+    io.write('stdout', `${io.pty?.cols ?? 0}x${io.pty?.rows ?? 0}\n`)
+  },
+  resize(io) {
+    io.write('stdout', `${io.pty?.cols ?? 0}x${io.pty?.rows ?? 0}\n`)
+  },
+}
+
+/** `print-context`: cwd, user and environment as one line of JSON. */
+const printContext: FakeProgram = {
+  start(io) {
+    io.write('stdout', `${JSON.stringify({ cwd: io.cwd, user: io.user, hostname: io.hostname, env: io.env })}\n`)
+    io.exit(0)
+  },
+}
+
+/** `sh -c SCRIPT`: the small part of a shell that `runShell` knows; without a script it runs each line of stdin. */
+const shell: FakeProgram = {
+  start(io) {
+    const script = scriptOf(io)
+    if (script !== null) runShell(io, script)
+  },
+  timer(io) {
+    runShell(io, String(io.state.rest ?? 'exit 0'))
+  },
+  input(io, data) {
+    if (scriptOf(io) !== null) return
+    for (const line of Buffer.from(data).toString('utf8').split('\n').filter(Boolean)) runShell(io, line, true)
+  },
+  inputEnd(io) {
+    if (scriptOf(io) === null) io.exit(0)
+  },
+}
+
+function scriptOf(io: ProgramIo): string | null {
+  const flag = io.args.findIndex((arg) => /^-[a-z]*c$/.test(arg))
+  return flag > 0 ? (io.args[flag + 1] ?? '') : null
+}
+
+export const BUILT_IN_PROGRAMS: [string, FakeProgram][] = [
+  ['counter', counter],
+  ['holder', holder],
+  ['cat', cat],
+  ['echo', echo],
+  ['exit', exit],
+  ['sleep', sleep],
+  ['trap', trap],
+  ['tcp-echo', tcpEcho],
+  ['spam', spam],
+  ['terminal-size', terminalSize],
+  ['print-context', printContext],
+  ['sh', shell],
+  ['bash', shell],
+]

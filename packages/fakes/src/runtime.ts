@@ -1,0 +1,199 @@
+import {
+  type Guest,
+  type IncarnationExit,
+  type IncarnationId,
+  type IncarnationSpec,
+  type MemoryImage,
+  type NetworkPolicy,
+  type Requirements,
+  type Runtime,
+  type RuntimeInfo,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import { FakeGuest, type FakeHooks } from './guest.ts'
+import { GuestLink } from './guest-link.ts'
+import type { FakeHost } from './host.ts'
+import { FakeIncarnation } from './incarnation.ts'
+import type { MemoryCapture } from './machine.ts'
+
+const realSetImmediate = setImmediate
+const AGENT_DIGEST = 'fa'.repeat(32)
+
+/** In-memory Runtime on a `FakeHost`. Change `info` before use to play an older or a poorer runtime. */
+export class FakeRuntime implements Runtime {
+  readonly info: RuntimeInfo = {
+    name: 'fake',
+    version: '1',
+    capabilities: { capturesDeletedFiles: true, keepsConnections: true, idleIsFree: true, memorySnapshots: true },
+    cpuFeatures: ['fake_a', 'fake_b'],
+    host: { cpus: 8, memoryBytes: 64 * 2 ** 30 },
+  }
+  /** What hooks inside every guest of this runtime answer */
+  readonly hooks: FakeHooks = { beforeSnapshot: [], afterRestore: [] }
+  readonly #host: FakeHost
+  readonly #life
+  readonly #guests = new Map<IncarnationId, { link: GuestLink; guest: FakeGuest }>()
+  readonly #exitListeners: ((exit: IncarnationExit) => void)[] = []
+  #open = false
+
+  constructor(host: FakeHost) {
+    this.#host = host
+    this.#life = host.faults.life
+  }
+
+  open(): Promise<void> {
+    return this.#host.faults.run(this.#life, 'runtime.open', '', () => {
+      this.#open = true
+      for (const incarnation of this.#host.incarnations.values()) this.#adopt(incarnation)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#open = false
+    for (const { link } of this.#guests.values()) link.cut()
+    this.#guests.clear()
+  }
+
+  start(spec: IncarnationSpec): Promise<Guest> {
+    return this.#call('start', spec.id, (half) => this.#boot('start', spec, null, half))
+  }
+
+  restore(spec: IncarnationSpec, memory: MemoryImage): Promise<Guest> {
+    return this.#call('restore', `${spec.id} from ${memory.dir}`, (half) => {
+      this.#mustMeet(memory.requirements)
+      const capture = this.#host.memoryAt(memory.dir).memory
+      if (!capture) throw failed('restore', `${memory.dir} holds no memory`)
+      return this.#boot('restore', spec, capture, half)
+    })
+  }
+
+  pause(id: IncarnationId): Promise<void> {
+    return this.#call('pause', id, () => this.#find(id).machine.pause())
+  }
+
+  resume(id: IncarnationId): Promise<void> {
+    return this.#call('resume', id, () => this.#find(id).machine.resume())
+  }
+
+  checkpoint(id: IncarnationId, dir: string): Promise<{ memoryBytes: number; requirements: Requirements }> {
+    return this.#call('checkpoint', `${id} to ${dir}`, () => {
+      const incarnation = this.#find(id)
+      if (!incarnation.paused) throw failed('checkpoint', `${id} is not paused`)
+      const { culprits } = incarnation
+      if (!this.info.capabilities.capturesDeletedFiles && culprits.length > 0) {
+        const reason = 'deleted files are still open'
+        throw new SpawnpointError('capture_refused', `The memory cannot be captured: ${reason}`, { reason, culprits })
+      }
+      const place = this.#host.memoryAt(dir)
+      if (place.memory) throw failed('checkpoint', `${dir} is not empty`)
+      place.memory = incarnation.machine.capture()
+      return { memoryBytes: place.memory.sizeBytes, requirements: this.#requirements() }
+    })
+  }
+
+  kill(id: IncarnationId): Promise<void> {
+    return this.#call('kill', id, () => this.#host.incarnations.get(id)?.end())
+  }
+
+  attach(id: IncarnationId): Promise<Guest> {
+    return this.#call('attach', id, () => {
+      const incarnation = this.#find(id)
+      if (!incarnation.answered) {
+        throw new SpawnpointError('guest_unresponsive', 'The agent does not answer', { sandboxId: id })
+      }
+      return this.#adopt(incarnation)
+    })
+  }
+
+  list(): Promise<{ id: IncarnationId; paused: boolean }[]> {
+    return this.#call('list', '', () =>
+      [...this.#host.incarnations].map(([id, incarnation]) => ({ id, paused: incarnation.paused })),
+    )
+  }
+
+  setNetwork(id: IncarnationId, policy: NetworkPolicy): Promise<void> {
+    return this.#call('setNetwork', id, () => {
+      this.#find(id).network = structuredClone(policy)
+    })
+  }
+
+  usage(id: IncarnationId): Promise<{ cpuMs: number; memoryBytes: number }> {
+    return this.#call('usage', id, () => ({ cpuMs: this.#find(id).machine.cpuMs, memoryBytes: 16 * 2 ** 20 }))
+  }
+
+  onExit(listener: (exit: IncarnationExit) => void): void {
+    this.#exitListeners.push(listener)
+  }
+
+  #boot(step: string, spec: IncarnationSpec, capture: MemoryCapture | null, half: () => void): Guest {
+    if (this.#host.incarnations.has(spec.id)) throw failed(step, `${spec.id} runs already`)
+    for (const other of this.#host.incarnations.values()) {
+      if (other.spec.rootPath === spec.rootPath) throw failed(step, `${spec.rootPath} is in use by ${other.spec.id}`)
+    }
+    if (!/^fake:\/roots\//.test(spec.rootPath)) throw failed(step, `${spec.rootPath} is no root`)
+    let incarnation: FakeIncarnation
+    try {
+      incarnation = new FakeIncarnation(this.#host, spec, capture)
+    } catch (error) {
+      throw failed(step, `${spec.rootPath} cannot be used`, error)
+    }
+    half()
+    incarnation.answered = true
+    return this.#adopt(incarnation)
+  }
+
+  #adopt(incarnation: FakeIncarnation): FakeGuest {
+    const { id } = incarnation.spec
+    const known = this.#guests.get(id)
+    if (known) return known.guest
+    const link = new GuestLink(incarnation, this.#host.faults, this.#life)
+    const guest = new FakeGuest(link, this.hooks)
+    this.#guests.set(id, { link, guest })
+    incarnation.onEnd((exit) => {
+      this.#guests.delete(id)
+      // Told in a turn of its own, as news from another process would be.
+      if (exit) realSetImmediate(() => this.#tell(exit))
+    })
+    return guest
+  }
+
+  #tell(exit: IncarnationExit): void {
+    if (!this.#open || this.#life.dead) return
+    for (const listener of this.#exitListeners) listener(exit)
+  }
+
+  #requirements(): Requirements {
+    const { name, version, cpuFeatures } = this.info
+    return { runtime: name, runtimeVersion: version, agentDigest: AGENT_DIGEST, cpuFeatures: [...cpuFeatures] }
+  }
+
+  #mustMeet(needs: Requirements): void {
+    const has = this.#requirements()
+    const refuse = (wanted: string, got: string) => {
+      throw new SpawnpointError('incompatible', `This host lacks ${wanted}`, { needs: wanted, has: got })
+    }
+    if (needs.runtime !== has.runtime) refuse(`runtime ${needs.runtime}`, has.runtime)
+    if (needs.runtimeVersion !== has.runtimeVersion) refuse(`version ${needs.runtimeVersion}`, has.runtimeVersion)
+    const missing = needs.cpuFeatures.filter((feature) => !has.cpuFeatures.includes(feature))
+    if (missing.length > 0) refuse(`cpu features ${missing.join(' ')}`, has.cpuFeatures.join(' '))
+  }
+
+  #find(id: IncarnationId): FakeIncarnation {
+    const incarnation = this.#host.incarnations.get(id)
+    if (incarnation) return incarnation
+    throw new SpawnpointError('stale_incarnation', `No incarnation ${id}`, { sandboxId: id })
+  }
+
+  #call<T>(name: string, detail: string, work: (half: () => void) => T | Promise<T>): Promise<T> {
+    return this.#host.faults.run(this.#life, `runtime.${name}`, detail, (half) => {
+      if (!this.#open) {
+        throw new SpawnpointError('unavailable', 'The runtime is not open', { reason: 'runtime is not open' })
+      }
+      return work(half)
+    })
+  }
+}
+
+function failed(step: string, detail: string, cause?: unknown) {
+  return new SpawnpointError('runtime_failed', `The runtime failed at ${step}`, { step, detail }, { cause })
+}
