@@ -46,7 +46,8 @@ export interface SpawnpointApi {
 
 export interface Principal {
   teamId: TeamId
-  keyId: KeyId
+  /** `null` for the server itself: expiry, schedules */
+  keyId: KeyId | null
 }
 
 /** Work that goes on after the call has returned. Not awaiting `done` is fine: it never raises an unhandled rejection. */

@@ -62,6 +62,8 @@ export interface HoldOptions {
   hookTimeoutMs: number
   /** Flush the filesystem before holding */
   sync: boolean
+  /** Look for files that an older runtime cannot capture; costs a scan of all processes */
+  findCulprits: boolean
 }
 
 export interface HoldReport {

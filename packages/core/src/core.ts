@@ -1,0 +1,218 @@
+import type { SpawnpointApi } from './api.ts'
+import { isCode } from './errors.ts'
+import { Guests } from './guests.ts'
+import type { IncarnationId, Sandbox, SandboxId, Snapshot, SnapshotId, Team, TeamId } from './model.ts'
+import { type Changes, observed } from './observed-ledger.ts'
+import { OperationRunner } from './operations/runner.ts'
+import type { Parts } from './parts.ts'
+import type { IncarnationExit, RuntimeInfo } from './ports/index.ts'
+import { Deadlines } from './sandbox/deadlines.ts'
+import { LIVING_STATES } from './sandbox/lifecycle.ts'
+import { moveSandbox } from './sandbox/records.ts'
+import { Events } from './services/events.ts'
+import { Signal } from './services/follow.ts'
+import { Idempotency } from './services/idempotency.ts'
+import { Images } from './services/images.ts'
+import { Keys } from './services/keys.ts'
+import { Operations } from './services/operations.ts'
+import { Sandboxes } from './services/sandboxes.ts'
+import { Snapshots } from './services/snapshots.ts'
+import { type StartUpReport, startUp } from './start-up.ts'
+
+const FIRST_TEAM = '000000000000000000000001' as TeamId
+
+/** The core: everything that can be asked, over the parts it is given. Use `Core.open`. */
+export class Core implements SpawnpointApi, AsyncDisposable {
+  readonly keys: Keys
+  readonly images: Images
+  readonly sandboxes: Sandboxes
+  readonly snapshots: Snapshots
+  readonly operations: Operations
+  readonly events: Events
+  readonly idempotency: Idempotency
+  readonly #parts: Parts
+  readonly #runner: OperationRunner
+  readonly #guests: Guests
+  readonly #deadlines: Deadlines
+  readonly #happened = new Signal()
+  readonly #closing: AbortController
+  readonly #sandboxOf = new Map<IncarnationId, SandboxId>()
+  /** Exits before the records were read; settled right after */
+  #early: IncarnationExit[] | null = []
+
+  private constructor(given: Omit<Parts, 'closing'>) {
+    this.#closing = new AbortController()
+    const ledger = observed(given.ledger, (changes) => this.#changed(changes))
+    const parts: Parts = { ...given, ledger, closing: this.#closing.signal }
+    this.#parts = parts
+    this.#guests = new Guests(parts)
+    this.#runner = new OperationRunner(parts, this.#guests)
+    this.#deadlines = new Deadlines(parts, {
+      sandbox: (id) => this.#sandboxDue(id),
+      snapshot: (id) => this.#snapshotDue(id),
+    })
+    this.keys = new Keys(parts)
+    this.images = new Images(parts, this.#runner)
+    this.sandboxes = new Sandboxes(parts, this.#runner, this.#guests, this.#deadlines)
+    this.snapshots = new Snapshots(parts, this.#runner, this.#deadlines)
+    this.operations = new Operations(parts, this.#runner)
+    this.events = new Events(parts, this.#happened)
+    this.idempotency = new Idempotency(parts)
+  }
+
+  /**
+   * Opens the parts, in the order they need each other, and settles whatever an earlier server left. Rejects with what the
+   * part that is missing says; whatever was opened is closed again.
+   */
+  static async open(given: Omit<Parts, 'closing'>): Promise<Core> {
+    const core = new Core(given)
+    await using undo = new AsyncDisposableStack()
+    const { ledger, pool, runtime } = core.#parts
+    for (const part of [ledger, pool, runtime]) {
+      await part.open()
+      undo.defer(() => part.close())
+    }
+    runtime.onExit((exit) => core.#exited(exit))
+    core.lastStart = await startUp(core.#parts, core.#runner, core.#guests)
+    await core.#watchAll()
+    const early = core.#early ?? []
+    core.#early = null
+    for (const exit of early) core.#exited(exit)
+    undo.move()
+    return core
+  }
+
+  /** What the last start found and did. */
+  lastStart: StartUpReport = { recovered: [], lost: [], swept: [] }
+
+  get runtime(): RuntimeInfo {
+    return this.#parts.runtime.info
+  }
+
+  authenticate: SpawnpointApi['authenticate'] = (key) => this.keys.authenticate(key)
+
+  /**
+   * A key of the first team, which is made if it is not there yet. For the server's first start: whoever can read the data
+   * directory owns the machine's sandboxes anyway.
+   */
+  async adminKey(): Promise<string> {
+    const { ledger, clock } = this.#parts
+    if ((await ledger.read.team(FIRST_TEAM)) === null) {
+      const team: Team = { id: FIRST_TEAM, name: 'default', createdAt: clock.now() }
+      await ledger.transact((tx) => tx.putTeam(team))
+    }
+    return (await this.keys.createFor(FIRST_TEAM, 'admin')).secret
+  }
+
+  /** Resolves when nothing is under way, clean-up included. */
+  idle(): Promise<void> {
+    return this.#runner.idle()
+  }
+
+  /** Lets work under way end, then lets go of everything. Sandboxes run on. */
+  async close(): Promise<void> {
+    this.#deadlines.close()
+    this.#closing.abort()
+    this.#happened.notify()
+    await this.#runner.idle()
+    await this.#parts.runtime.close()
+    await this.#parts.pool.close()
+    await this.#parts.ledger.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #changed(changes: Changes): void {
+    for (const sandbox of changes.sandboxes) this.#seen(sandbox)
+    for (const snapshot of changes.snapshots) this.#deadlines.watchSnapshot(snapshot)
+    if (changes.events) this.#happened.notify()
+  }
+
+  #seen(sandbox: Sandbox): void {
+    this.#deadlines.watch(sandbox)
+    if (sandbox.incarnationId !== null) this.#sandboxOf.set(sandbox.incarnationId, sandbox.id)
+    if (sandbox.state === 'killed') this.#deadlines.forget(sandbox.id)
+  }
+
+  async #watchAll(): Promise<void> {
+    const { read } = this.#parts.ledger
+    for (let after: string | undefined; ; ) {
+      const page = await read.sandboxes({ states: [...LIVING_STATES] }, { limit: 500, after })
+      for (const sandbox of page.items) this.#seen(sandbox)
+      if (page.next === null) break
+      after = page.next
+    }
+    for (let after: string | undefined; ; ) {
+      const page = await read.snapshots({}, { limit: 500, after })
+      for (const snapshot of page.items) this.#deadlines.watchSnapshot(snapshot)
+      if (page.next === null) break
+      after = page.next
+    }
+  }
+
+  /** An incarnation ended by itself. In mid-operation the operation finds out and settles it; else it is done here. */
+  #exited(exit: IncarnationExit): void {
+    this.#guests.noteExit(exit)
+    this.#guests.forget(exit.id)
+    if (this.#early !== null) {
+      this.#early.push(exit)
+      return
+    }
+    this.#settleExit(exit).catch((error: unknown) => {
+      this.#parts.log.error(
+        { err: error, incarnation: exit.id },
+        'an ended incarnation was not settled; the next start does it',
+      )
+    })
+  }
+
+  async #settleExit(exit: IncarnationExit): Promise<void> {
+    const sandboxId = this.#sandboxOf.get(exit.id)
+    this.#sandboxOf.delete(exit.id)
+    if (sandboxId !== undefined) {
+      await this.#parts.ledger.transact(async (tx) => {
+        const sandbox = await tx.lockSandbox(sandboxId)
+        if (sandbox?.incarnationId !== exit.id || sandbox.state !== 'running') return
+        await moveSandbox(this.#parts, tx, sandbox.id, 'exited', {
+          incarnationId: null,
+          expiresAt: null,
+          failure: { reason: exit.reason, detail: exit.detail },
+        })
+      })
+    }
+    // The driver still holds what the dead incarnation used: its network slot, its state directory.
+    await this.#parts.runtime.kill(exit.id)
+  }
+
+  async #sandboxDue(id: SandboxId): Promise<void> {
+    const sandbox = await this.#parts.ledger.read.sandbox(id)
+    if (sandbox === null || (sandbox.state !== 'running' && sandbox.state !== 'snapshotting')) return
+    const now = this.#parts.clock.now().getTime()
+    const expired = sandbox.expiresAt !== null && sandbox.expiresAt.getTime() <= now
+    const idleDue = this.#deadlines.idleDue(id)
+    if (!expired && (idleDue === null || idleDue > now)) {
+      this.#deadlines.watch(sandbox) // it was used or extended meanwhile
+      return
+    }
+    const by = { teamId: sandbox.teamId, keyId: null }
+    this.#parts.log.info({ sandbox: id, onTimeout: sandbox.timeout.onTimeout, idle: !expired }, 'sandbox timed out')
+    if (sandbox.timeout.onTimeout === 'kill') await this.sandboxes.kill(by, id)
+    else await (await this.sandboxes.pause(by, id)).done
+  }
+
+  async #snapshotDue(id: SnapshotId): Promise<void> {
+    const snapshot: Snapshot | null = await this.#parts.ledger.read.snapshot(id)
+    if (snapshot?.expiresAt == null || snapshot.state === 'deleting') return
+    if (snapshot.expiresAt.getTime() > this.#parts.clock.now().getTime()) {
+      this.#deadlines.watchSnapshot(snapshot)
+      return
+    }
+    try {
+      await this.snapshots.deleteById(snapshot.teamId, id)
+    } catch (error) {
+      if (!isCode(error, 'not_found')) throw error // somebody else has deleted it: that is what was wanted
+    }
+  }
+}

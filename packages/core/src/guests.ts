@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto'
+import { SpawnpointError } from './errors.ts'
+import type { FailureReason, IncarnationId, Sandbox } from './model.ts'
+import type { Parts } from './parts.ts'
+import type { Guest, GuestIdentity, IncarnationExit } from './ports/index.ts'
+
+/** The agents of the incarnations that run now, one connection each. */
+export class Guests {
+  readonly #parts: Parts
+  readonly #live = new Map<IncarnationId, Guest>()
+  readonly #attaching = new Map<IncarnationId, Promise<Guest>>()
+  readonly #exits = new Map<IncarnationId, IncarnationExit>()
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  keep(id: IncarnationId, guest: Guest): void {
+    this.#live.set(id, guest)
+    void guest.gone.then(() => {
+      if (this.#live.get(id) === guest) this.#live.delete(id)
+    })
+  }
+
+  forget(id: IncarnationId): void {
+    this.#live.delete(id)
+  }
+
+  /** Remembers why an incarnation ended by itself, for whoever finds it gone. */
+  noteExit(exit: IncarnationExit): void {
+    this.#exits.set(exit.id, exit)
+    // Old reasons are dropped once nobody can ask for them any more; ids are time-ordered, the oldest is first.
+    if (this.#exits.size > 10_000) this.#exits.delete(this.#exits.keys().next().value as IncarnationId)
+  }
+
+  /** Why this incarnation does not run any more, `null` if it does. */
+  async lossOf(id: IncarnationId | null): Promise<{ reason: FailureReason; detail: string } | null> {
+    if (id !== null && (await this.#parts.runtime.list()).some((incarnation) => incarnation.id === id)) return null
+    const exit = id === null ? undefined : this.#exits.get(id)
+    return exit === undefined
+      ? { reason: 'runtime_exited', detail: 'The sandbox is not running any more' }
+      : { reason: exit.reason, detail: exit.detail }
+  }
+
+  /** The live connection, made anew if it was lost. Rejects `stale_incarnation` if nothing of that id runs. */
+  async of(sandbox: Pick<Sandbox, 'id' | 'incarnationId'>): Promise<Guest> {
+    const id = sandbox.incarnationId
+    if (id === null)
+      throw new SpawnpointError('stale_incarnation', 'The sandbox is not running', { sandboxId: sandbox.id })
+    const live = this.#live.get(id)
+    if (live !== undefined) return live
+    const attaching =
+      this.#attaching.get(id) ??
+      this.#parts.runtime
+        .attach(id)
+        .then((guest) => {
+          this.keep(id, guest)
+          return guest
+        })
+        .finally(() => this.#attaching.delete(id))
+    this.#attaching.set(id, attaching)
+    return attaching
+  }
+}
+
+/** Who a new incarnation of this sandbox is. */
+export function identityOf(parts: Parts, sandbox: Sandbox, cause: 'boot' | 'restore'): GuestIdentity {
+  return {
+    sandboxId: sandbox.id,
+    hostname: hostnameOf(sandbox),
+    env: { ...sandbox.defaults.env, ...sandbox.env },
+    generation: sandbox.generation,
+    seed: randomBytes(32).toString('hex'),
+    dns: parts.config.dns,
+    limits: { maxProcesses: sandbox.resources.maxProcesses, memoryBytes: sandbox.resources.memoryBytes },
+    cause,
+    hookTimeoutMs: parts.config.hookTimeoutMs,
+    defaults: {
+      user: sandbox.defaults.user,
+      workdir: sandbox.defaults.workdir,
+      startCommand: sandbox.defaults.startCommand,
+    },
+  }
+}
+
+/** A name where it is a valid host name, else the id. */
+export function hostnameOf(sandbox: Pick<Sandbox, 'id' | 'name'>): string {
+  return sandbox.name !== null && /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(sandbox.name)
+    ? sandbox.name
+    : sandbox.id
+}

@@ -1,0 +1,52 @@
+import type { Sandbox, Snapshot } from './model.ts'
+import type { Ledger, LedgerTx } from './ports/index.ts'
+
+/** What a committed transaction changed. */
+export interface Changes {
+  sandboxes: Sandbox[]
+  snapshots: Snapshot[]
+  events: boolean
+}
+
+/** The ledger, telling after each commit what was changed, so that no caller can forget to say so. */
+export function observed(ledger: Ledger, tell: (changes: Changes) => void): Ledger {
+  return {
+    open: () => ledger.open(),
+    close: () => ledger.close(),
+    get read() {
+      return ledger.read
+    },
+    async transact(work) {
+      let changes: Changes = { sandboxes: [], snapshots: [], events: false }
+      const result = await ledger.transact((tx) => {
+        changes = { sandboxes: [], snapshots: [], events: false } // `work` may run again
+        return work(watching(tx, () => changes))
+      })
+      if (changes.events || changes.sandboxes.length + changes.snapshots.length > 0) tell(changes)
+      return result
+    },
+  }
+}
+
+function watching(tx: LedgerTx, changes: () => Changes): LedgerTx {
+  return new Proxy(tx, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property)
+      if (typeof value !== 'function') return value
+      if (property === 'putSandbox') {
+        return (sandbox: Sandbox) => {
+          changes().sandboxes.push(sandbox)
+          return target.putSandbox(sandbox)
+        }
+      }
+      if (property === 'putSnapshot') {
+        return (snapshot: Snapshot) => {
+          changes().snapshots.push(snapshot)
+          return target.putSnapshot(snapshot)
+        }
+      }
+      if (property === 'addEvent') changes().events = true
+      return value.bind(target)
+    },
+  })
+}

@@ -1,0 +1,64 @@
+import { hostnameOf, identityOf } from '../guests.ts'
+import type { IncarnationId, RootId, Sandbox, Snapshot } from '../model.ts'
+import type { Guest, IdentityReport, RootSource } from '../ports/index.ts'
+import type { Work } from './runner.ts'
+
+/** What a new incarnation is made from. `memory` absent means a cold boot. */
+export interface BootPlan {
+  rootId: RootId
+  incarnationId: IncarnationId
+  /** Clone this into `rootId` first; absent where the root exists already */
+  source: RootSource | null
+  memory: Snapshot | null
+}
+
+/**
+ * Brings up an incarnation as `sandbox` (its record as it will be). Leaves undoing to the caller, who has both ids in the
+ * operation's record before this is called: see `unboot`.
+ */
+export async function boot(
+  work: Work<unknown>,
+  sandbox: Sandbox,
+  plan: BootPlan,
+): Promise<{ guest: Guest; report: IdentityReport }> {
+  const { pool, runtime, config } = work.parts
+  const { source, memory } = plan
+  if (source !== null) {
+    await work.step('clone', () => pool.createRoot(plan.rootId, source, { diskBytes: sandbox.resources.diskBytes }))
+  }
+  const spec = {
+    id: plan.incarnationId,
+    rootPath: pool.rootPath(plan.rootId),
+    hostname: hostnameOf(sandbox),
+    resources: sandbox.resources,
+    network: sandbox.network,
+    bootTimeoutMs: config.bootTimeoutMs,
+  }
+  const guest =
+    memory === null
+      ? await work.step('boot', () => runtime.start(spec))
+      : await work.step('restore', () =>
+          runtime.restore(spec, { dir: pool.memoryDir(memory.id), requirements: requirementsOf(memory) }),
+        )
+  work.guests.keep(plan.incarnationId, guest)
+  const report = await work.step('identify', () =>
+    guest.identify(identityOf(work.parts, sandbox, memory === null ? 'boot' : 'restore')),
+  )
+  return { guest, report }
+}
+
+/** Undoes whatever `boot` got to. Repeatable; reports, never throws. */
+export async function unboot(
+  work: Work<unknown>,
+  plan: Pick<BootPlan, 'incarnationId'> & { rootId: RootId | null },
+): Promise<void> {
+  work.guests.forget(plan.incarnationId)
+  await work.undo('kill incarnation', () => work.parts.runtime.kill(plan.incarnationId))
+  const { rootId } = plan
+  if (rootId !== null) await work.undo('delete root', () => work.parts.pool.deleteRoot(rootId))
+}
+
+function requirementsOf(snapshot: Snapshot) {
+  if (snapshot.requirements === null) throw new Error(`memory snapshot ${snapshot.id} has no requirements recorded`)
+  return snapshot.requirements
+}

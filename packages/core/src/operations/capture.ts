@@ -1,0 +1,135 @@
+import { SpawnpointError } from '../errors.ts'
+import type {
+  Consistency,
+  HookOutcome,
+  IncarnationId,
+  Receipt,
+  Requirements,
+  RootId,
+  Sandbox,
+  SnapshotId,
+  SnapshotKind,
+} from '../model.ts'
+import type { HoldReport, SnapshotSizes } from '../ports/index.ts'
+import type { Work } from './runner.ts'
+
+export interface CapturePlan {
+  snapshotId: SnapshotId
+  kind: SnapshotKind
+  hooks: boolean
+  requireHooks: boolean
+}
+
+export interface Captured {
+  standstillMs: number
+  requirements: Requirements | null
+  hooks: HookOutcome[]
+  consistency: Consistency
+}
+
+/**
+ * Captures a running sandbox into a staged snapshot: one instant for memory and files.
+ *
+ *   flush ─ hold (hooks, sync) ─ pause ─ [checkpoint] ─ capture root ─ (then) resume ─ release
+ *                                └──────────── stands still ─────────────┘
+ *
+ * With `then: 'run'` the sandbox runs on when this returns; with `'stay'` it stays paused and held (a pause, which kills it
+ * next). If a step fails, the sandbox runs on and the error says why; the staged snapshot is the caller's to delete.
+ * Nothing is written to the ledger between pause and resume: start-up resumes whatever it finds in mid-capture.
+ */
+export async function capture(
+  work: Work<unknown>,
+  sandbox: Sandbox & { incarnationId: IncarnationId; rootId: RootId },
+  plan: CapturePlan,
+  then: 'run' | 'stay',
+): Promise<Captured> {
+  const { runtime, pool, config } = work.parts
+  const { incarnationId, rootId } = sandbox
+  const guest = await work.guests.of(sandbox)
+  const { memoryDir } = await work.step('stage', () => pool.stageSnapshot(plan.snapshotId))
+
+  const mustFindCulprits = plan.kind === 'memory' && !runtime.info.capabilities.capturesDeletedFiles
+  let succeeded = false
+  try {
+    const held = await work.step('hold', () =>
+      guest.hold({
+        hooks: plan.hooks,
+        hookTimeoutMs: config.hookTimeoutMs,
+        sync: true,
+        findCulprits: mustFindCulprits,
+      }),
+    )
+    refuse(plan, held, mustFindCulprits)
+    // Dirty pages are written while it still runs, or the capture below would wait for the disk.
+    await work.step('flush', () => pool.flushRoot(rootId))
+
+    const stoodStill = performance.now()
+    await work.step('pause', () => runtime.pause(incarnationId))
+    let requirements: Requirements | null = null
+    if (plan.kind === 'memory') {
+      ;({ requirements } = await work.step('checkpoint', () => runtime.checkpoint(incarnationId, memoryDir)))
+    }
+    await work.step('capture', () => pool.captureRoot(plan.snapshotId, rootId))
+    if (then === 'run') {
+      await work.step('resume', () => runtime.resume(incarnationId))
+      await guest.release()
+    }
+    succeeded = true
+    return {
+      standstillMs: Math.round((performance.now() - stoodStill) * 100) / 100,
+      requirements,
+      hooks: held.hooks,
+      consistency: consistencyOf(plan, held),
+    }
+  } finally {
+    if (!succeeded) await letRun(work, sandbox)
+  }
+}
+
+/** Makes a sandbox that a capture may have left paused or held run again. Repeatable; reports, never throws. */
+export async function letRun(work: Work<unknown>, sandbox: Pick<Sandbox, 'id' | 'incarnationId'>): Promise<void> {
+  const { incarnationId } = sandbox
+  if (incarnationId === null) return
+  await work.undo('resume', () => work.parts.runtime.resume(incarnationId))
+  await work.undo('release', async () => (await work.guests.of(sandbox)).release())
+}
+
+export function receiptOf(work: Work<unknown>, captured: Captured, sizes: SnapshotSizes): Receipt {
+  return {
+    standstillMs: captured.standstillMs,
+    totalMs: work.parts.clock.now().getTime() - work.operation.createdAt.getTime(),
+    steps: work.steps,
+    memoryBytes: sizes.memoryBytes,
+    filesystemBytes: sizes.filesystemBytes,
+    newlyStoredBytes: sizes.newlyStoredBytes,
+    consistency: captured.consistency,
+    hooks: captured.hooks,
+  }
+}
+
+function refuse(plan: CapturePlan, held: HoldReport, mustFindCulprits: boolean): void {
+  const bad = held.hooks.find((hook) => hook.outcome !== 'ok')
+  if (plan.requireHooks && bad !== undefined) {
+    throw new SpawnpointError(
+      'hook_failed',
+      `The hook ${bad.name} ${bad.outcome === 'failed' ? `failed with exit code ${bad.exitCode}` : 'timed out'}`,
+      {
+        hook: bad.name,
+        outcome: bad.outcome,
+      },
+    )
+  }
+  const first = held.culprits[0]
+  if (mustFindCulprits && first !== undefined) {
+    throw new SpawnpointError(
+      'capture_refused',
+      `Process ${first.pid} holds ${first.path} (${first.what}), which is deleted; this version of the runtime cannot capture that. Close it, or move it to /tmp`,
+      { reason: 'deleted_file', culprits: held.culprits },
+    )
+  }
+}
+
+function consistencyOf(plan: CapturePlan, held: HoldReport): Consistency {
+  if (plan.hooks && held.hooks.length > 0 && held.hooks.every((hook) => hook.outcome === 'ok')) return 'application'
+  return 'filesystem'
+}

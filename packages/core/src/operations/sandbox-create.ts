@@ -1,0 +1,117 @@
+import { SpawnpointError, toSpawnpointError } from '../errors.ts'
+import type { FailureReason, IncarnationId, RootId, Sandbox, SandboxId, SnapshotId } from '../model.ts'
+import type { Parts } from '../parts.ts'
+import type { LedgerTx } from '../ports/index.ts'
+import { expiryFrom, moveSandbox } from '../sandbox/records.ts'
+import { type BootPlan, boot, unboot } from './boot.ts'
+import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+
+/** What `sandbox.create` needs to be undone; a child of a fork has the same. */
+export interface CreateDetail {
+  sandboxId: SandboxId
+  incarnationId: IncarnationId
+  rootId: RootId
+  /** Where the root comes from; a snapshot's memory is restored unless `cold` */
+  imageId: string | null
+  snapshotId: SnapshotId | null
+  cold: boolean
+}
+
+/**
+ * creating ─► (root cloned ─ incarnation up ─ identified) ─► running.
+ * Cut off anywhere: whatever exists is removed and the sandbox ends as `killed`; nobody had been told of it.
+ */
+export const sandboxCreate: OperationDefinition<CreateDetail, Sandbox> = {
+  kind: 'sandbox.create',
+  async run(work) {
+    try {
+      const { startedAt, report } = await bringUp(work, work.detail)
+      let running!: Sandbox
+      await work.end('done', async (tx) => {
+        running = await commitRunning(work.parts, tx, work.detail, startedAt, { identity: report })
+      })
+      return running
+    } catch (error) {
+      const known = toSpawnpointError(error)
+      await undoCreate(work, work.detail)
+      await work.end(known, async (tx) => commitUndone(work.parts, tx, work.detail, 'create_failed', known.message))
+      throw error
+    }
+  },
+  async recover(work) {
+    await undoCreate(work, work.detail)
+    await work.end(interrupted(), async (tx) =>
+      commitUndone(
+        work.parts,
+        tx,
+        work.detail,
+        'interrupted',
+        'The server stopped while the sandbox was being created',
+      ),
+    )
+  },
+}
+
+export async function bringUp(work: Work<unknown>, detail: CreateDetail) {
+  const { ledger, clock } = work.parts
+  const sandbox = await ledger.read.sandbox(detail.sandboxId)
+  if (sandbox === null) throw new Error(`sandbox ${detail.sandboxId} has no record`)
+  const snapshot = detail.snapshotId === null ? null : await ledger.read.snapshot(detail.snapshotId)
+  if (detail.snapshotId !== null && snapshot === null) {
+    throw new SpawnpointError('not_found', `No such snapshot: ${detail.snapshotId}`, {
+      resource: 'snapshot',
+      ref: detail.snapshotId,
+    })
+  }
+  const plan: BootPlan = {
+    rootId: detail.rootId,
+    incarnationId: detail.incarnationId,
+    source: snapshot === null ? { from: 'image', id: sandbox.imageId } : { from: 'snapshot', id: snapshot.id },
+    memory: snapshot !== null && snapshot.kind === 'memory' && !detail.cold ? snapshot : null,
+  }
+  const { report } = await boot(work, sandbox, plan)
+  return { startedAt: clock.now(), report }
+}
+
+export async function commitRunning(
+  parts: Parts,
+  tx: LedgerTx,
+  detail: CreateDetail,
+  startedAt: Date,
+  data: Record<string, unknown>,
+): Promise<Sandbox> {
+  const current = await tx.lockSandbox(detail.sandboxId)
+  if (current === null) throw new Error(`sandbox ${detail.sandboxId} has no record`)
+  return moveSandbox(
+    parts,
+    tx,
+    detail.sandboxId,
+    'ready',
+    {
+      incarnationId: detail.incarnationId,
+      rootId: detail.rootId,
+      startedAt,
+      expiresAt: expiryFrom(parts, current),
+    },
+    data,
+  )
+}
+
+export async function undoCreate(work: Work<unknown>, detail: CreateDetail): Promise<void> {
+  await unboot(work, detail)
+}
+
+export async function commitUndone(
+  parts: Parts,
+  tx: LedgerTx,
+  detail: CreateDetail,
+  reason: FailureReason,
+  why: string,
+): Promise<void> {
+  await moveSandbox(parts, tx, detail.sandboxId, 'fail', {
+    failure: { reason, detail: why },
+    incarnationId: null,
+    rootId: null,
+    endedAt: parts.clock.now(),
+  })
+}

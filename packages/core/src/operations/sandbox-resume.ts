@@ -1,0 +1,85 @@
+import { toSpawnpointError } from '../errors.ts'
+import type { IncarnationId, RootId, Sandbox, SandboxId, SnapshotId } from '../model.ts'
+import { expiryFrom, moveSandbox } from '../sandbox/records.ts'
+import { boot, unboot } from './boot.ts'
+import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+
+export interface ResumeDetail {
+  sandboxId: SandboxId
+  /** The incarnation and root to be made */
+  incarnationId: IncarnationId
+  rootId: RootId
+  /** The internal snapshot it resumes from, removed at the end */
+  snapshotId: SnapshotId
+}
+
+/**
+ * restoring ─► (root cloned, memory restored) ─► running, and then the pause's snapshot goes.
+ * Cut off while restoring: undone, still paused. Cut off while cleaning: finished.
+ */
+export const sandboxResume: OperationDefinition<ResumeDetail, Sandbox> = {
+  kind: 'sandbox.resume',
+  async run(work) {
+    const { detail, parts } = work
+    try {
+      const sandbox = await parts.ledger.read.sandbox(detail.sandboxId)
+      const memory = await parts.ledger.read.snapshot(detail.snapshotId)
+      if (sandbox === null || memory === null)
+        throw new Error(`sandbox ${detail.sandboxId} has lost the record it resumes from`)
+      const generation = memory.generation + 1
+      const { report } = await boot(
+        work,
+        { ...sandbox, generation },
+        {
+          rootId: detail.rootId,
+          incarnationId: detail.incarnationId,
+          source: { from: 'snapshot', id: memory.id },
+          memory,
+        },
+      )
+      await work.enter('cleaning', async (tx) => {
+        await moveSandbox(
+          parts,
+          tx,
+          detail.sandboxId,
+          'done',
+          {
+            incarnationId: detail.incarnationId,
+            rootId: detail.rootId,
+            pausedSnapshotId: null,
+            generation,
+            startedAt: parts.clock.now(),
+            expiresAt: expiryFrom(parts, sandbox),
+          },
+          { identity: report },
+        )
+      })
+    } catch (error) {
+      await undo(work, error)
+      throw error
+    }
+    await clean(work)
+    const running = await parts.ledger.read.sandbox(detail.sandboxId)
+    if (running === null) throw new Error(`sandbox ${detail.sandboxId} has no record`)
+    return running
+  },
+  async recover(work) {
+    if (work.operation.phase === 'cleaning') await clean(work)
+    else await undo(work, interrupted())
+  },
+}
+
+async function clean(work: Work<ResumeDetail>): Promise<void> {
+  const { detail, parts } = work
+  await work.undo('delete snapshot', () => parts.pool.deleteSnapshot(detail.snapshotId))
+  await work.end('done', async (tx) => {
+    await tx.deleteSnapshot(detail.snapshotId)
+  })
+}
+
+async function undo(work: Work<ResumeDetail>, error: unknown): Promise<void> {
+  await unboot(work, work.detail)
+  await work.end(toSpawnpointError(error), async (tx) => {
+    await moveSandbox(work.parts, tx, work.detail.sandboxId, 'fail')
+  })
+}

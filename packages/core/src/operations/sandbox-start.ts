@@ -1,0 +1,53 @@
+import { toSpawnpointError } from '../errors.ts'
+import type { IncarnationId, RootId, Sandbox, SandboxId } from '../model.ts'
+import { expiryFrom, moveSandbox } from '../sandbox/records.ts'
+import { boot, unboot } from './boot.ts'
+import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+
+export interface StartDetail {
+  sandboxId: SandboxId
+  incarnationId: IncarnationId
+  /** The root that was kept */
+  rootId: RootId
+}
+
+/** starting: a cold boot on the root that was kept ─► running. Cut off anywhere: undone, stopped with its files. */
+export const sandboxStart: OperationDefinition<StartDetail, Sandbox> = {
+  kind: 'sandbox.start',
+  async run(work) {
+    const { detail, parts } = work
+    try {
+      const sandbox = await parts.ledger.read.sandbox(detail.sandboxId)
+      if (sandbox === null) throw new Error(`sandbox ${detail.sandboxId} has no record`)
+      const { report } = await boot(work, sandbox, { ...detail, source: null, memory: null })
+      let running!: Sandbox
+      await work.end('done', async (tx) => {
+        running = await moveSandbox(
+          parts,
+          tx,
+          detail.sandboxId,
+          'done',
+          {
+            incarnationId: detail.incarnationId,
+            failure: null,
+            startedAt: parts.clock.now(),
+            expiresAt: expiryFrom(parts, sandbox),
+          },
+          { identity: report },
+        )
+      })
+      return running
+    } catch (error) {
+      await undo(work, error)
+      throw error
+    }
+  },
+  recover: (work) => undo(work, interrupted()),
+}
+
+async function undo(work: Work<StartDetail>, error: unknown): Promise<void> {
+  await unboot(work, { incarnationId: work.detail.incarnationId, rootId: null })
+  await work.end(toSpawnpointError(error), async (tx) => {
+    await moveSandbox(work.parts, tx, work.detail.sandboxId, 'fail')
+  })
+}

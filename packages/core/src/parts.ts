@@ -1,0 +1,55 @@
+import type { Resources, TimeoutPolicy } from './model.ts'
+import type { ImageBuilder, Ledger, Pool, Runtime } from './ports/index.ts'
+
+/** The core's own view of time, so that tests need not wait. */
+export interface Clock {
+  now(): Date
+  /** Calls `fn` once after `ms` milliseconds unless disposed. Does not keep the process alive. */
+  after(ms: number, fn: () => void): Disposable
+}
+
+export interface Log {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface CoreConfig {
+  resources: Resources
+  /** Largest a request may ask for */
+  maxResources: Resources
+  timeout: TimeoutPolicy
+  dns: string[]
+  /** Milliseconds until the agent of a new incarnation must answer */
+  bootTimeoutMs: number
+  /** Milliseconds that all hooks of one occasion may take together */
+  hookTimeoutMs: number
+  /** Milliseconds between SIGTERM and SIGKILL at a stop */
+  stopGraceMs: number
+}
+
+/** Everything the core is made of. */
+export interface Parts {
+  ledger: Ledger
+  runtime: Runtime
+  pool: Pool
+  imageBuilders: readonly ImageBuilder[]
+  clock: Clock
+  log: Log
+  config: CoreConfig
+  /** Aborted when the server closes; ends work that a restart does again */
+  closing: AbortSignal
+  /** Called at every named point of every operation; a crash test ends the process there. */
+  failpoint: (name: string) => void
+}
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  after(ms, fn) {
+    // setTimeout holds at most 2^31-1 ms; a longer wait is cut and the caller's check re-arms it.
+    const timer = setTimeout(fn, Math.min(Math.max(0, ms), 2 ** 31 - 1))
+    timer.unref()
+    return { [Symbol.dispose]: () => clearTimeout(timer) }
+  },
+}

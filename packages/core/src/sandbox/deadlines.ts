@@ -1,0 +1,122 @@
+import type { Sandbox, SandboxId, Snapshot, SnapshotId } from '../model.ts'
+import type { Parts } from '../parts.ts'
+
+/** What to do when a time has come; the core supplies it. A rejection is logged and tried again. */
+export interface DeadlineActions {
+  sandbox(id: SandboxId): Promise<void>
+  snapshot(id: SnapshotId): Promise<void>
+}
+
+/** Milliseconds until an action that failed is tried again. */
+const RETRY_MS = 5_000
+
+/**
+ * One timer for the nearest of all expiries. Times are kept in the ledger; this is only the alarm clock: the action reads
+ * the record again and decides. Idle time is counted here alone, so that a request costs no write; after a restart of the
+ * server it begins anew.
+ */
+export class Deadlines {
+  readonly #parts: Parts
+  readonly #actions: DeadlineActions
+  readonly #due = new Map<string, { at: number; act: () => Promise<void> }>()
+  readonly #idle = new Map<SandboxId, { timeoutMs: number; lastUse: number; leases: number }>()
+  #timer: Disposable | null = null
+  #closed = false
+
+  constructor(parts: Parts, actions: DeadlineActions) {
+    this.#parts = parts
+    this.#actions = actions
+  }
+
+  /** Call whenever a sandbox's state, expiry or timeout policy may have changed. */
+  watch(sandbox: Pick<Sandbox, 'id' | 'state' | 'expiresAt' | 'timeout'>): void {
+    const { id } = sandbox
+    const running = sandbox.state === 'running' || sandbox.state === 'snapshotting'
+    const idleTimeoutMs = running ? sandbox.timeout.idleTimeoutMs : null
+    const leases = this.#idle.get(id)?.leases ?? 0
+    if (idleTimeoutMs !== null) {
+      this.#idle.set(id, { timeoutMs: idleTimeoutMs, lastUse: this.#idle.get(id)?.lastUse ?? this.#now(), leases })
+    } else if (leases === 0) {
+      this.#idle.delete(id)
+    }
+    const at = running ? this.#sandboxDue(id, sandbox.expiresAt) : null
+    if (at === null) this.#due.delete(id)
+    else this.#due.set(id, { at, act: () => this.#actions.sandbox(id) })
+    this.#arm()
+  }
+
+  watchSnapshot(snapshot: Pick<Snapshot, 'id' | 'state' | 'expiresAt'>): void {
+    const { id } = snapshot
+    if (snapshot.expiresAt === null || snapshot.state === 'deleting') this.#due.delete(id)
+    else this.#due.set(id, { at: snapshot.expiresAt.getTime(), act: () => this.#actions.snapshot(id) })
+    this.#arm()
+  }
+
+  forget(id: SandboxId | SnapshotId): void {
+    this.#due.delete(id)
+    this.#idle.delete(id as SandboxId)
+  }
+
+  /** Counts as use of the sandbox now. */
+  touch(id: SandboxId): void {
+    const idle = this.#idle.get(id)
+    if (idle !== undefined) idle.lastUse = this.#now()
+  }
+
+  keepActive(id: SandboxId): Disposable {
+    const idle = this.#idle.get(id)
+    if (idle === undefined) return { [Symbol.dispose]: () => {} }
+    idle.leases += 1
+    return {
+      [Symbol.dispose]: () => {
+        idle.leases -= 1
+        idle.lastUse = this.#now()
+      },
+    }
+  }
+
+  /** When the idle timeout strikes, in epoch milliseconds; `null` while it cannot. */
+  idleDue(id: SandboxId): number | null {
+    const idle = this.#idle.get(id)
+    if (idle === undefined) return null
+    return (idle.leases > 0 ? this.#now() : idle.lastUse) + idle.timeoutMs
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.[Symbol.dispose]()
+    this.#due.clear()
+  }
+
+  #sandboxDue(id: SandboxId, expiresAt: Date | null): number | null {
+    const times = [expiresAt?.getTime() ?? null, this.idleDue(id)].filter((time) => time !== null)
+    return times.length === 0 ? null : Math.min(...times)
+  }
+
+  #now(): number {
+    return this.#parts.clock.now().getTime()
+  }
+
+  #arm(): void {
+    this.#timer?.[Symbol.dispose]()
+    this.#timer = null
+    if (this.#closed || this.#due.size === 0) return
+    let nearest = Number.POSITIVE_INFINITY
+    for (const { at } of this.#due.values()) nearest = Math.min(nearest, at)
+    this.#timer = this.#parts.clock.after(nearest - this.#now(), () => this.#strike())
+  }
+
+  #strike(): void {
+    const now = this.#now()
+    for (const [id, due] of this.#due) {
+      if (due.at > now) continue
+      this.#due.delete(id)
+      due.act().catch((error: unknown) => {
+        this.#parts.log.warn({ err: error, id }, 'what was due at expiry failed; trying again')
+        if (!this.#closed) this.#due.set(id, { at: this.#now() + RETRY_MS, act: due.act })
+        this.#arm()
+      })
+    }
+    this.#arm()
+  }
+}

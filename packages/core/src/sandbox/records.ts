@@ -1,0 +1,99 @@
+import type { Event, FailureReason, IncarnationId, RootId, Sandbox, SandboxId, Snapshot, SnapshotId } from '../model.ts'
+import type { Parts } from '../parts.ts'
+import type { LedgerTx } from '../ports/index.ts'
+import { mustMove } from './lifecycle.ts'
+
+/** Moves a locked sandbox along an arrow of the table, with its event. */
+export async function moveSandbox(
+  parts: Parts,
+  tx: LedgerTx,
+  id: SandboxId,
+  event: string,
+  patch: Partial<Sandbox> = {},
+  data: Record<string, unknown> = {},
+): Promise<Sandbox> {
+  const current = await tx.lockSandbox(id)
+  if (current === null) throw new Error(`sandbox ${id} has no record`)
+  const next: Sandbox = { ...current, ...patch, state: mustMove(current.state, event) }
+  await tx.putSandbox(next)
+  await tx.addEvent(sandboxEvent(parts, next, `sandbox.${next.state}`, { event, from: current.state, ...data }))
+  return next
+}
+
+export function sandboxEvent(
+  parts: Parts,
+  sandbox: Pick<Sandbox, 'teamId' | 'id'>,
+  type: string,
+  data: Record<string, unknown>,
+): Omit<Event, 'seq'> {
+  return {
+    teamId: sandbox.teamId,
+    type,
+    sandboxId: sandbox.id,
+    snapshotId: null,
+    imageId: null,
+    data,
+    at: parts.clock.now(),
+  }
+}
+
+/** Changes a locked snapshot, with the event `snapshot.<state>` unless it is internal. */
+export async function changeSnapshot(
+  parts: Parts,
+  tx: LedgerTx,
+  id: SnapshotId,
+  patch: Partial<Snapshot>,
+): Promise<Snapshot> {
+  const current = await tx.lockSnapshot(id)
+  if (current === null) throw new Error(`snapshot ${id} has no record`)
+  const next: Snapshot = { ...current, ...patch }
+  await tx.putSnapshot(next)
+  if (!next.internal && next.state !== current.state)
+    await tx.addEvent(snapshotEvent(parts, next, `snapshot.${next.state}`))
+  return next
+}
+
+export function snapshotEvent(parts: Parts, snapshot: Snapshot, type: string): Omit<Event, 'seq'> {
+  return {
+    teamId: snapshot.teamId,
+    type,
+    sandboxId: snapshot.sandboxId,
+    snapshotId: snapshot.id,
+    imageId: null,
+    data: { kind: snapshot.kind, name: snapshot.name, failure: snapshot.failure },
+    at: parts.clock.now(),
+  }
+}
+
+/** Expiry that follows from a sandbox's timeout policy when it begins to run. */
+export function expiryFrom(parts: Parts, sandbox: Pick<Sandbox, 'timeout'>): Date | null {
+  const { timeoutMs } = sandbox.timeout
+  return timeoutMs === null ? null : new Date(parts.clock.now().getTime() + timeoutMs)
+}
+
+/**
+ * Ends an operation that failed or was cut off, back to where the sandbox came from (`event`), or to `failed` if its
+ * incarnation was lost meanwhile. Preconditions: the state is the in-between one of that operation.
+ */
+export async function fallBack(
+  parts: Parts,
+  tx: LedgerTx,
+  id: SandboxId,
+  event: string,
+  loss: { reason: FailureReason; detail: string } | null,
+  patch: Partial<Sandbox> = {},
+): Promise<Sandbox> {
+  if (loss === null) return moveSandbox(parts, tx, id, event, patch)
+  return moveSandbox(parts, tx, id, 'exited', { ...patch, incarnationId: null, failure: loss })
+}
+
+/** A sandbox whose incarnation and root are known, as every capture needs it. */
+export type LiveSandbox = Sandbox & { incarnationId: IncarnationId; rootId: RootId }
+
+export async function liveSandbox(parts: Parts, id: SandboxId): Promise<LiveSandbox> {
+  const sandbox = await parts.ledger.read.sandbox(id)
+  if (sandbox === null || sandbox.incarnationId === null || sandbox.rootId === null) {
+    throw new Error(`sandbox ${id} has no incarnation though its state says so`)
+  }
+  return sandbox as LiveSandbox
+}

@@ -1,0 +1,113 @@
+import { BlockList, isIP } from 'node:net'
+import type { SandboxOverrides } from '../api.ts'
+import { invalidArgument, SpawnpointError } from '../errors.ts'
+import type { Env, Labels, NetworkPolicy, Resources, TimeoutPolicy } from '../model.ts'
+import type { CoreConfig } from '../parts.ts'
+import { checkName } from './refs.ts'
+
+/** Bounds on what a request may bring. Doors check shapes; these rules hold whichever door it came through. */
+export const LIMITS = {
+  labels: 64,
+  labelKeyChars: 128,
+  labelValueChars: 1024,
+  envEntries: 256,
+  envChars: 32 * 1024,
+  cidrs: 256,
+  maxTimeoutMs: 365 * 24 * 3600 * 1000,
+  minMemoryBytes: 64 * 1024 * 1024,
+  minDiskBytes: 64 * 1024 * 1024,
+} as const
+
+export function checkOverrides(request: SandboxOverrides): void {
+  if (request.name !== undefined) checkName('name', request.name)
+  if (request.env !== undefined) checkEnv('env', request.env)
+  if (request.labels !== undefined) checkLabels(request.labels)
+}
+
+export function checkLabels(labels: Labels): void {
+  const entries = Object.entries(labels)
+  if (entries.length > LIMITS.labels) throw invalidArgument('labels', `at most ${LIMITS.labels}`)
+  for (const [key, value] of entries) {
+    if (key.length < 1 || key.length > LIMITS.labelKeyChars || !clean(key))
+      throw invalidArgument('labels', 'a key is 1 to 128 characters without control characters')
+    if (value.length > LIMITS.labelValueChars || !clean(value))
+      throw invalidArgument(`labels.${key}`, `at most ${LIMITS.labelValueChars} characters without control characters`)
+  }
+}
+
+export function checkEnv(path: string, env: Env): void {
+  const entries = Object.entries(env)
+  if (entries.length > LIMITS.envEntries) throw invalidArgument(path, `at most ${LIMITS.envEntries} entries`)
+  for (const [key, value] of entries) {
+    if (!/^[^=\0]{1,256}$/.test(key)) throw invalidArgument(path, "a name is 1 to 256 characters without '=' or NUL")
+    if (value.length > LIMITS.envChars || value.includes('\0'))
+      throw invalidArgument(`${path}.${key}`, `at most ${LIMITS.envChars} characters without NUL`)
+  }
+}
+
+export function mergeResources(config: CoreConfig, base: Resources, asked: Partial<Resources> | undefined): Resources {
+  const merged = { ...base, ...defined(asked) }
+  const max = config.maxResources
+  for (const key of ['cpus', 'memoryBytes', 'diskBytes', 'maxProcesses'] as const) {
+    if (!Number.isFinite(merged[key]) || merged[key] <= 0)
+      throw invalidArgument(`resources.${key}`, 'must be a positive number')
+    if (merged[key] > max[key]) {
+      throw new SpawnpointError('limit_exceeded', `resources.${key}: at most ${max[key]} on this server`, {
+        limit: `resources.${key}`,
+        allowed: max[key],
+        asked: merged[key],
+      })
+    }
+  }
+  if (merged.cpus < 0.1) throw invalidArgument('resources.cpus', 'at least 0.1')
+  if (merged.memoryBytes < LIMITS.minMemoryBytes)
+    throw invalidArgument('resources.memoryBytes', `at least ${LIMITS.minMemoryBytes}`)
+  if (merged.diskBytes < LIMITS.minDiskBytes)
+    throw invalidArgument('resources.diskBytes', `at least ${LIMITS.minDiskBytes}`)
+  for (const key of ['memoryBytes', 'diskBytes', 'maxProcesses'] as const) merged[key] = Math.floor(merged[key])
+  return merged
+}
+
+export function mergeNetwork(base: NetworkPolicy, asked: Partial<NetworkPolicy> | undefined): NetworkPolicy {
+  const merged = { ...base, ...defined(asked) }
+  for (const key of ['allow', 'deny'] as const) {
+    if (merged[key].length > LIMITS.cidrs) throw invalidArgument(`network.${key}`, `at most ${LIMITS.cidrs} CIDRs`)
+    merged[key] = merged[key].map((cidr) => checkCidr(`network.${key}`, cidr))
+  }
+  return merged
+}
+
+export function mergeTimeout(base: TimeoutPolicy, asked: Partial<TimeoutPolicy> | undefined): TimeoutPolicy {
+  const merged = { ...base, ...defined(asked) }
+  for (const key of ['timeoutMs', 'idleTimeoutMs'] as const) {
+    const value = merged[key]
+    if (value === null) continue
+    if (!Number.isFinite(value) || value < 1 || value > LIMITS.maxTimeoutMs) {
+      throw invalidArgument(`timeout.${key}`, `1 to ${LIMITS.maxTimeoutMs} milliseconds, or null for never`)
+    }
+  }
+  return merged
+}
+
+/** IPv4 CIDR or address; sandboxes have no IPv6. Returned with its prefix length and host bits cleared. */
+function checkCidr(path: string, text: string): string {
+  const [address = '', length = '32', ...rest] = text.split('/')
+  const prefix = Number(length)
+  if (rest.length > 0 || isIP(address) !== 4 || !/^\d{1,2}$/.test(length) || prefix > 32) {
+    throw invalidArgument(path, `not an IPv4 address or CIDR: ${text.slice(0, 64)}`)
+  }
+  const bits = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+  const kept = prefix === 0 ? 0 : bits - (bits % 2 ** (32 - prefix))
+  const network = [24, 16, 8, 0].map((shift) => Math.floor(kept / 2 ** shift) % 256).join('.')
+  new BlockList().addSubnet(network, prefix, 'ipv4') // throws on what slipped through
+  return `${network}/${prefix}`
+}
+
+function clean(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  return !/[\u0000-\u001f\u007f]/.test(text) && text.isWellFormed()
+}
+
+function defined<T extends object>(partial: T | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(partial ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>
+}

@@ -1,0 +1,101 @@
+import type { Started } from '../api.ts'
+import { notFound } from '../errors.ts'
+import type { Operation, Sandbox, TeamId } from '../model.ts'
+import { type OperationDefinition, type OperationRunner, started } from '../operations/runner.ts'
+import type { Parts } from '../parts.ts'
+import type { LedgerTx } from '../ports/index.ts'
+import { type Decision, decide, type SandboxRequest } from '../sandbox/decide.ts'
+import { findSandbox } from './refs.ts'
+
+/** What a request writes when it may begin: the operation, whose claim is in the same transaction. */
+export interface Claim<Value> {
+  operation: Operation
+  value: Value
+}
+
+export class Claims {
+  readonly #parts: Parts
+  readonly #runner: OperationRunner
+
+  constructor(parts: Parts, runner: OperationRunner) {
+    this.#parts = parts
+    this.#runner = runner
+  }
+
+  /**
+   * Asks `decide` until the request may begin, is joined to what is under way, or is denied. State, open operation and
+   * claim are read and written in one transaction, so of two requests exactly one begins.
+   */
+  async request<Detail, Result, Value>(
+    teamId: TeamId,
+    ref: string,
+    request: SandboxRequest,
+    definition: OperationDefinition<Detail, Result>,
+    claim: (tx: LedgerTx, sandbox: Sandbox) => Promise<Claim<Value>>,
+    whenBusy: 'wait' | 'reject' = 'wait',
+  ): Promise<
+    | { outcome: 'launched'; value: Value; operationId: Operation['id']; done: Promise<Result> }
+    | { outcome: 'joined'; sandbox: Sandbox; operation: Operation }
+    | { outcome: 'ignored'; sandbox: Sandbox }
+  > {
+    const { id } = await findSandbox(this.#parts.ledger.read, teamId, ref)
+    for (;;) {
+      const answer = await this.#parts.ledger.transact(async (tx) => {
+        const sandbox = await tx.lockSandbox(id)
+        if (sandbox === null) throw notFound('sandbox', ref)
+        const decision: Decision = decide(sandbox, await openOperation(tx, sandbox), request, whenBusy)
+        if (decision.do === 'deny') throw decision.error
+        const made = decision.do === 'run' ? await claim(tx, sandbox) : null
+        if (made !== null) await tx.putOperation(made.operation)
+        return { decision, sandbox, made }
+      })
+      if (answer.made !== null) {
+        const launched = this.#runner.launch(definition, answer.made.operation)
+        return { outcome: 'launched', value: answer.made.value, ...launched }
+      }
+      if (answer.decision.do === 'join')
+        return { outcome: 'joined', sandbox: answer.sandbox, operation: answer.decision.operation }
+      if (answer.decision.do === 'ignore') return { outcome: 'ignored', sandbox: answer.sandbox }
+      if (answer.decision.do === 'wait') await this.#runner.ended(answer.decision.operation.id)
+    }
+  }
+
+  /** As `request`, for requests whose result is the sandbox itself. */
+  async transition<Detail>(
+    teamId: TeamId,
+    ref: string,
+    request: SandboxRequest,
+    definition: OperationDefinition<Detail, Sandbox>,
+    claim: (tx: LedgerTx, sandbox: Sandbox) => Promise<Claim<Sandbox>>,
+  ): Promise<Started<Sandbox>> {
+    const answer = await this.request(teamId, ref, request, definition, claim)
+    if (answer.outcome === 'launched') return started(answer.value, answer)
+    if (answer.outcome === 'joined') {
+      const done = this.#shared(answer.operation, answer.sandbox)
+      return started(answer.sandbox, { operationId: answer.operation.id, done })
+    }
+    return {
+      operationId: await this.#latest(answer.sandbox),
+      value: answer.sandbox,
+      done: Promise.resolve(answer.sandbox),
+    }
+  }
+
+  async #shared(operation: Operation, sandbox: Sandbox): Promise<Sandbox> {
+    await this.#runner.outcome(operation.id)
+    return (await this.#parts.ledger.read.sandbox(sandbox.id)) ?? sandbox
+  }
+
+  /** The operation that brought the sandbox where it already is. */
+  async #latest(sandbox: Sandbox): Promise<Operation['id']> {
+    const { items } = await this.#parts.ledger.read.operations({ sandboxId: sandbox.id }, { limit: 1 })
+    if (items[0] === undefined) throw new Error(`sandbox ${sandbox.id} has no operation`)
+    return items[0].id
+  }
+}
+
+/** The one operation that holds this sandbox. Removing the files of a killed one holds nothing. */
+export async function openOperation(tx: LedgerTx, sandbox: Pick<Sandbox, 'id'>): Promise<Operation | null> {
+  const { items } = await tx.operations({ sandboxId: sandbox.id, states: ['open'] }, { limit: 1 })
+  return items[0] ?? null
+}

@@ -1,0 +1,23 @@
+/** Wakes everybody who waits, for followers that then read what is new themselves. */
+export class Signal {
+  #waiting: (() => void)[] = []
+
+  notify(): void {
+    const woken = this.#waiting
+    this.#waiting = []
+    for (const wake of woken) wake()
+  }
+
+  /** Resolves at the next `notify` or when `signal` aborts. Take it before reading, await it after: nothing is missed. */
+  next(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const wake = () => {
+        signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      signal.addEventListener('abort', wake, { once: true })
+      this.#waiting.push(wake)
+    })
+  }
+}

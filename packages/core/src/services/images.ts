@@ -1,0 +1,84 @@
+import type { BuildImageRequest, ImagesApi, Principal } from '../api.ts'
+import { SpawnpointError } from '../errors.ts'
+import { type ImageId, newId } from '../ids.ts'
+import type { Image } from '../model.ts'
+import { imageBuild, imageDelete } from '../operations/image-build.ts'
+import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
+import type { Parts } from '../parts.ts'
+import { checkEnv, checkLabels } from './checks.ts'
+import { checkName, findImage } from './refs.ts'
+
+export class Images implements ImagesApi {
+  readonly #parts: Parts
+  readonly #runner: OperationRunner
+
+  constructor(parts: Parts, runner: OperationRunner) {
+    this.#parts = parts
+    this.#runner = runner
+  }
+
+  async build(by: Principal, request: BuildImageRequest) {
+    checkName('name', request.name)
+    checkLabels(request.labels ?? {})
+    checkEnv('defaults.env', request.defaults?.env ?? {})
+    const image: Image = {
+      id: newId<ImageId>(),
+      teamId: by.teamId,
+      name: request.name,
+      state: 'building',
+      failure: null,
+      source: request.source,
+      defaults: {
+        env: request.defaults?.env ?? {},
+        user: request.defaults?.user ?? 'root',
+        workdir: request.defaults?.workdir ?? '/',
+        startCommand: request.defaults?.startCommand ?? [],
+      },
+      sizeBytes: 0,
+      labels: request.labels ?? {},
+      createdAt: this.#parts.clock.now(),
+      readyAt: null,
+    }
+    const operation = newOperation(this.#parts, {
+      teamId: by.teamId,
+      kind: 'image.build',
+      phase: 'building',
+      imageId: image.id,
+      detail: { imageId: image.id },
+    })
+    await this.#parts.ledger.transact(async (tx) => {
+      await tx.putImage(image)
+      await tx.putOperation(operation)
+    })
+    return started(image, this.#runner.launch(imageBuild, operation))
+  }
+
+  get: ImagesApi['get'] = (by, ref) => findImage(this.#parts.ledger.read, by.teamId, ref)
+
+  list: ImagesApi['list'] = (by, filter, page) => this.#parts.ledger.read.images({ ...filter, teamId: by.teamId }, page)
+
+  async delete(by: Principal, ref: string): Promise<void> {
+    const { id } = await findImage(this.#parts.ledger.read, by.teamId, ref)
+    const operation = newOperation(this.#parts, {
+      teamId: by.teamId,
+      kind: 'image.delete',
+      phase: 'deleting',
+      imageId: id,
+      detail: { imageId: id },
+    })
+    await this.#parts.ledger.transact(async (tx) => {
+      const image = await tx.lockImage(id)
+      if (image === null || image.state === 'building' || image.state === 'deleting') {
+        throw new SpawnpointError('wrong_state', `The image is ${image?.state ?? 'gone'}`, {
+          resource: 'image',
+          id,
+          state: image?.state ?? 'gone',
+          request: 'delete',
+        })
+      }
+      await tx.putImage({ ...image, state: 'deleting' })
+      await tx.putOperation(operation)
+    })
+    await this.#runner.launch(imageDelete, operation).done
+  }
+}

@@ -1,0 +1,66 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { KeysApi, Principal } from '../api.ts'
+import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
+import { isId, type KeyId, newId, type TeamId } from '../ids.ts'
+import type { ApiKey } from '../model.ts'
+import type { Parts } from '../parts.ts'
+
+/** Longest key looked at; vendors' prefixes are a few characters. */
+const MAX_KEY_CHARS = 128
+
+export class Keys implements KeysApi {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** The team and key that a bearer of `secret` acts as. Only the last 64 hex characters count. */
+  async authenticate(secret: string): Promise<Principal> {
+    const hex =
+      secret.length <= MAX_KEY_CHARS ? /^(?:[A-Za-z0-9]{1,32}[_-])*([0-9a-f]{64})$/.exec(secret)?.[1] : undefined
+    const key = hex === undefined ? null : await this.#parts.ledger.read.keyByHash(hashOf(hex))
+    if (key === null) throw new SpawnpointError('unauthenticated', 'Unknown or revoked API key', {})
+    return { teamId: key.teamId, keyId: key.id }
+  }
+
+  async create(by: Principal, request: { name: string }) {
+    return this.createFor(by.teamId, request.name)
+  }
+
+  async createFor(teamId: TeamId, name: string): Promise<{ key: ApiKey; secret: string }> {
+    if (name.length < 1 || name.length > 128) throw invalidArgument('name', '1 to 128 characters')
+    const hex = randomBytes(32).toString('hex')
+    const key: ApiKey = {
+      id: newId<KeyId>(),
+      teamId,
+      name,
+      hint: `sp_${hex.slice(0, 6)}`,
+      createdAt: this.#parts.clock.now(),
+      lastUsedAt: null,
+      revokedAt: null,
+    }
+    await this.#parts.ledger.transact((tx) => tx.putKey(key, hashOf(hex)))
+    return { key, secret: `sp_${hex}` }
+  }
+
+  list: KeysApi['list'] = (by, page) => this.#parts.ledger.read.keys(by.teamId, page)
+
+  async revoke(by: Principal, id: string): Promise<void> {
+    const revoked =
+      isId(id) &&
+      (await this.#parts.ledger.transact((tx) => tx.revokeKey(by.teamId, id as KeyId, this.#parts.clock.now())))
+    if (!revoked) throw notFound('key', id)
+  }
+
+  async team(by: Principal) {
+    const team = await this.#parts.ledger.read.team(by.teamId)
+    if (team === null) throw notFound('team', by.teamId)
+    return team
+  }
+}
+
+/** What is stored of a key. A plain hash suffices: the key is 256 random bits, there is nothing to guess. */
+function hashOf(hex: string): string {
+  return createHash('sha256').update(hex).digest('hex')
+}

@@ -1,0 +1,415 @@
+import type {
+  CreateSandboxRequest,
+  ForkRequest,
+  Principal,
+  SandboxesApi,
+  SandboxListFilter,
+  SandboxOverrides,
+  Started,
+  UpdateSandboxRequest,
+} from '../api.ts'
+import { invalidArgument, SpawnpointError } from '../errors.ts'
+import type { Guests } from '../guests.ts'
+import { type IncarnationId, newId, type RootId, type SandboxId, type SnapshotId } from '../ids.ts'
+import type { Image, Operation, Sandbox, Snapshot } from '../model.ts'
+import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
+import { type CreateDetail, sandboxCreate } from '../operations/sandbox-create.ts'
+import { type ForkDetail, sandboxFork } from '../operations/sandbox-fork.ts'
+import { type KillDetail, sandboxKill } from '../operations/sandbox-kill.ts'
+import { type PauseDetail, sandboxPause } from '../operations/sandbox-pause.ts'
+import { type ResumeDetail, sandboxResume } from '../operations/sandbox-resume.ts'
+import { type RollbackDetail, sandboxRollback } from '../operations/sandbox-rollback.ts'
+import { type StartDetail, sandboxStart } from '../operations/sandbox-start.ts'
+import { type StopDetail, sandboxStop } from '../operations/sandbox-stop.ts'
+import type { Parts } from '../parts.ts'
+import type { Guest, LedgerTx } from '../ports/index.ts'
+import type { Deadlines } from '../sandbox/deadlines.ts'
+import { decide } from '../sandbox/decide.ts'
+import { LIVING_STATES } from '../sandbox/lifecycle.ts'
+import { expiryFrom, type LiveSandbox, moveSandbox, sandboxEvent } from '../sandbox/records.ts'
+import { newSnapshot } from '../snapshot/new-snapshot.ts'
+import { checkLabels, checkOverrides, mergeNetwork, mergeResources, mergeTimeout } from './checks.ts'
+import { Claims, openOperation } from './claims.ts'
+import { checkName, findImage, findSandbox, findSnapshot } from './refs.ts'
+
+export const MAX_FORK_CHILDREN = 100
+
+export class Sandboxes implements SandboxesApi {
+  readonly #parts: Parts
+  readonly #runner: OperationRunner
+  readonly #guests: Guests
+  readonly #claims: Claims
+  readonly #deadlines: Deadlines
+
+  constructor(parts: Parts, runner: OperationRunner, guests: Guests, deadlines: Deadlines) {
+    this.#parts = parts
+    this.#runner = runner
+    this.#guests = guests
+    this.#claims = new Claims(parts, runner)
+    this.#deadlines = deadlines
+  }
+
+  async create(by: Principal, request: CreateSandboxRequest): Promise<Started<Sandbox>> {
+    checkOverrides(request)
+    const { ledger } = this.#parts
+    if ((request.image === undefined) === (request.snapshot === undefined)) {
+      throw invalidArgument('image', 'give exactly one of image and snapshot')
+    }
+    const image = request.image === undefined ? null : await findImage(ledger.read, by.teamId, request.image)
+    const snapshot =
+      request.snapshot === undefined ? null : await findSnapshot(ledger.read, by.teamId, request.snapshot)
+    const cold = request.cold ?? false
+    const source = image === null ? fromSnapshot(snapshot as Snapshot, cold) : fromImage(this.#parts, image)
+    const sandbox = this.#newSandbox(by, source, request)
+    const detail: CreateDetail = {
+      sandboxId: sandbox.id,
+      incarnationId: newId<IncarnationId>(),
+      rootId: newId<RootId>(),
+      imageId: image?.id ?? null,
+      snapshotId: snapshot?.id ?? null,
+      cold,
+    }
+    const operation = newOperation(this.#parts, {
+      teamId: by.teamId,
+      kind: 'sandbox.create',
+      phase: 'creating',
+      sandboxId: sandbox.id,
+      // An operation that names a snapshot keeps it from being deleted meanwhile.
+      snapshotId: snapshot?.id ?? null,
+      imageId: image?.id ?? null,
+      detail,
+    })
+    await ledger.transact(async (tx) => {
+      await mustBeReady(tx, image, snapshot)
+      await this.#claimName(tx, sandbox)
+      await tx.putSandbox(sandbox)
+      await tx.putOperation(operation)
+      await tx.addEvent(sandboxEvent(this.#parts, sandbox, 'sandbox.creating', {}))
+    })
+    return started(sandbox, this.#runner.launch(sandboxCreate, operation))
+  }
+
+  get: SandboxesApi['get'] = (by, ref) => findSandbox(this.#parts.ledger.read, by.teamId, ref)
+
+  async list(by: Principal, filter: SandboxListFilter, page: Parameters<SandboxesApi['list']>[2]) {
+    const { read } = this.#parts.ledger
+    return read.sandboxes(
+      {
+        teamId: by.teamId,
+        states: filter.states ?? [...LIVING_STATES],
+        name: filter.name,
+        labels: filter.labels,
+        imageId: filter.image === undefined ? undefined : (await findImage(read, by.teamId, filter.image)).id,
+        sourceSnapshotId:
+          filter.snapshot === undefined ? undefined : (await findSnapshot(read, by.teamId, filter.snapshot)).id,
+      },
+      page,
+    )
+  }
+
+  async update(by: Principal, ref: string, request: UpdateSandboxRequest): Promise<Sandbox> {
+    if (request.name !== undefined && request.name !== null) checkName('name', request.name)
+    if (request.labels !== undefined) checkLabels(request.labels)
+    const { id } = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
+    const updated = await this.#parts.ledger.transact(async (tx) => {
+      const sandbox = await tx.lockSandbox(id)
+      if (sandbox === null || sandbox.state === 'killed') throw gone(ref)
+      const timeout = mergeTimeout(sandbox.timeout, request.timeout)
+      const next: Sandbox = {
+        ...sandbox,
+        name: request.name === undefined ? sandbox.name : request.name,
+        labels: request.labels ?? sandbox.labels,
+        network: mergeNetwork(sandbox.network, request.network),
+        timeout,
+      }
+      if (request.timeout?.timeoutMs !== undefined && sandbox.expiresAt !== undefined) {
+        next.expiresAt = sandbox.incarnationId === null ? null : expiryFrom(this.#parts, next)
+      }
+      if (next.name !== sandbox.name) await this.#claimName(tx, next)
+      await tx.putSandbox(next)
+      await tx.addEvent(sandboxEvent(this.#parts, next, 'sandbox.updated', {}))
+      return next
+    })
+    this.#deadlines.watch(updated)
+    if (request.network !== undefined && updated.incarnationId !== null) {
+      await this.#parts.runtime.setNetwork(updated.incarnationId, updated.network)
+    }
+    return updated
+  }
+
+  pause = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
+    this.#claims.transition(by.teamId, ref, 'pause', sandboxPause, async (tx, current) => {
+      const sandbox = current as LiveSandbox
+      const snapshot = newSnapshot(this.#parts, sandbox, { kind: 'memory', internal: true })
+      await tx.putSnapshot(snapshot)
+      const detail: PauseDetail = {
+        sandboxId: sandbox.id,
+        incarnationId: sandbox.incarnationId,
+        rootId: sandbox.rootId,
+        snapshotId: snapshot.id,
+      }
+      return this.#claim(tx, sandbox, 'pause', this.#operation(sandbox, 'sandbox.pause', 'capturing', detail))
+    })
+
+  resume = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
+    this.#claims.transition(by.teamId, ref, 'resume', sandboxResume, async (tx, sandbox) => {
+      const detail: ResumeDetail = {
+        sandboxId: sandbox.id,
+        incarnationId: newId<IncarnationId>(),
+        rootId: newId<RootId>(),
+        snapshotId: sandbox.pausedSnapshotId as SnapshotId,
+      }
+      return this.#claim(tx, sandbox, 'resume', this.#operation(sandbox, 'sandbox.resume', 'restoring', detail))
+    })
+
+  stop = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
+    this.#claims.transition(by.teamId, ref, 'stop', sandboxStop, async (tx, sandbox) => {
+      const detail: StopDetail = { sandboxId: sandbox.id, incarnationId: sandbox.incarnationId as IncarnationId }
+      return this.#claim(tx, sandbox, 'stop', this.#operation(sandbox, 'sandbox.stop', 'stopping', detail))
+    })
+
+  start = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
+    this.#claims.transition(by.teamId, ref, 'start', sandboxStart, async (tx, sandbox) => {
+      if (sandbox.rootId === null) {
+        throw new SpawnpointError('wrong_state', 'The sandbox has no files left to start from', {
+          resource: 'sandbox',
+          id: sandbox.id,
+          state: sandbox.state,
+          request: 'start',
+        })
+      }
+      const detail: StartDetail = {
+        sandboxId: sandbox.id,
+        incarnationId: newId<IncarnationId>(),
+        rootId: sandbox.rootId,
+      }
+      return this.#claim(tx, sandbox, 'start', this.#operation(sandbox, 'sandbox.start', 'starting', detail))
+    })
+
+  async rollback(by: Principal, ref: string, request: { snapshot: string }): Promise<Started<Sandbox>> {
+    const snapshot = await findSnapshot(this.#parts.ledger.read, by.teamId, request.snapshot)
+    return this.#claims.transition(by.teamId, ref, 'rollback', sandboxRollback, async (tx, sandbox) => {
+      if (snapshot.sandboxId !== sandbox.id && snapshot.id !== sandbox.sourceSnapshotId) {
+        throw invalidArgument(
+          'snapshot',
+          `${snapshot.id} is not a snapshot of this sandbox; start a new sandbox from it instead`,
+        )
+      }
+      await mustBeReady(tx, null, snapshot)
+      const detail: RollbackDetail = {
+        sandboxId: sandbox.id,
+        snapshotId: snapshot.id,
+        from: sandbox.state,
+        oldIncarnationId: sandbox.incarnationId,
+        oldRootId: sandbox.rootId,
+        oldPausedSnapshotId: sandbox.pausedSnapshotId,
+        incarnationId: newId<IncarnationId>(),
+        rootId: newId<RootId>(),
+      }
+      const operation = this.#operation(sandbox, 'sandbox.rollback', 'restoring', detail)
+      return this.#claim(tx, sandbox, 'rollback', { ...operation, snapshotId: snapshot.id })
+    })
+  }
+
+  async fork(by: Principal, ref: string, request: ForkRequest) {
+    const { count, mode, overrides = {}, children = [] } = request
+    if (!Number.isInteger(count) || count < 1 || count > MAX_FORK_CHILDREN)
+      throw invalidArgument('count', `1 to ${MAX_FORK_CHILDREN}`)
+    if (children.length > count) throw invalidArgument('children', 'more entries than count')
+    if (overrides.name !== undefined)
+      throw invalidArgument('overrides.name', 'a name can be given to one child only; use children')
+    for (const one of [overrides, ...children]) checkOverrides(one)
+
+    const answer = await this.#claims.request(by.teamId, ref, 'fork', sandboxFork, async (tx, current) => {
+      const sandbox = current as LiveSandbox
+      const snapshot = newSnapshot(this.#parts, sandbox, { kind: 'memory', internal: true })
+      await tx.putSnapshot(snapshot)
+      const details: CreateDetail[] = []
+      for (let n = 0; n < count; n += 1) {
+        const child = this.#newSandbox(by, fromSnapshot(snapshot, false), { ...overrides, ...children[n] })
+        const record: Sandbox = { ...child, parentSandboxId: sandbox.id, sourceSnapshotId: sandbox.sourceSnapshotId }
+        await this.#claimName(tx, record)
+        await tx.putSandbox(record)
+        details.push({
+          sandboxId: record.id,
+          incarnationId: newId<IncarnationId>(),
+          rootId: newId<RootId>(),
+          imageId: null,
+          snapshotId: snapshot.id,
+          cold: false,
+        })
+      }
+      const detail: ForkDetail = {
+        sandboxId: sandbox.id,
+        incarnationId: sandbox.incarnationId,
+        rootId: sandbox.rootId,
+        snapshotId: snapshot.id,
+        mode,
+        children: details,
+      }
+      return this.#claim(tx, sandbox, 'snapshot', this.#operation(sandbox, 'sandbox.fork', 'capturing', detail))
+    })
+    if (answer.outcome !== 'launched') throw new Error('a fork is neither joined nor ignored')
+    return { operationId: answer.operationId, done: answer.done }
+  }
+
+  async kill(by: Principal, ref: string): Promise<void> {
+    const answer = await this.#claims.request(by.teamId, ref, 'kill', sandboxKill, async (tx, sandbox) => {
+      const detail: KillDetail = {
+        sandboxId: sandbox.id,
+        incarnationId: sandbox.incarnationId,
+        rootId: sandbox.rootId,
+        pausedSnapshotId: sandbox.pausedSnapshotId,
+      }
+      return this.#claim(tx, sandbox, 'kill', this.#operation(sandbox, 'sandbox.kill', 'killing', detail))
+    })
+    if (answer.outcome === 'launched') await answer.done
+    if (answer.outcome === 'joined') await this.#runner.outcome(answer.operation.id)
+  }
+
+  async guest(by: Principal, ref: string): Promise<{ sandbox: Sandbox; guest: Guest }> {
+    for (;;) {
+      const sandbox = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
+      if (sandbox.state === 'running' || sandbox.state === 'snapshotting') {
+        this.#deadlines.touch(sandbox.id)
+        return { sandbox, guest: await this.#guests.of(sandbox) }
+      }
+      const open = await this.#parts.ledger.transact((tx) => openOperation(tx, sandbox))
+      const decision = decide(sandbox, open, 'use')
+      if (decision.do === 'deny') throw decision.error
+      if (decision.do === 'wait') await this.#runner.ended(decision.operation.id)
+    }
+  }
+
+  async keepActive(by: Principal, ref: string): Promise<Disposable> {
+    const { id } = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
+    return this.#deadlines.keepActive(id)
+  }
+
+  async usage(by: Principal, ref: string) {
+    const sandbox = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
+    const host =
+      sandbox.incarnationId === null
+        ? { cpuMs: 0, memoryBytes: 0 }
+        : await this.#parts.runtime.usage(sandbox.incarnationId)
+    const disk = sandbox.rootId === null ? 0 : (await this.#parts.pool.rootUsage(sandbox.rootId)).exclusiveBytes
+    return { ...host, diskBytes: disk }
+  }
+
+  #newSandbox(by: Principal, source: Source, request: SandboxOverrides): Sandbox {
+    const { config, clock } = this.#parts
+    return {
+      id: newId<SandboxId>(),
+      teamId: by.teamId,
+      name: request.name ?? null,
+      state: 'creating',
+      failure: null,
+      incarnationId: null,
+      rootId: null,
+      pausedSnapshotId: null,
+      imageId: source.imageId,
+      sourceSnapshotId: source.snapshotId,
+      parentSandboxId: null,
+      defaults: source.defaults,
+      env: { ...source.env, ...request.env },
+      labels: request.labels ?? {},
+      resources: mergeResources(config, source.resources, request.resources),
+      network: mergeNetwork({ internet: true, allow: [], deny: [] }, request.network),
+      timeout: mergeTimeout(config.timeout, request.timeout),
+      generation: source.generation,
+      createdAt: clock.now(),
+      startedAt: null,
+      expiresAt: null,
+      endedAt: null,
+    }
+  }
+
+  #operation(sandbox: Sandbox, kind: Operation['kind'], phase: string, detail: object): Operation {
+    return newOperation(this.#parts, { teamId: sandbox.teamId, kind, phase, sandboxId: sandbox.id, detail })
+  }
+
+  async #claim(
+    tx: LedgerTx,
+    sandbox: Sandbox,
+    event: string,
+    operation: Operation,
+  ): Promise<{ operation: Operation; value: Sandbox }> {
+    return {
+      operation,
+      value: await moveSandbox(this.#parts, tx, sandbox.id, event, {}, { operationId: operation.id }),
+    }
+  }
+
+  /** A name is borne by one living sandbox of a team; the ledger's unique index decides between two at once. */
+  async #claimName(tx: LedgerTx, sandbox: Sandbox): Promise<void> {
+    if (sandbox.name === null) return
+    const { items } = await tx.sandboxes(
+      { teamId: sandbox.teamId, name: sandbox.name, states: [...LIVING_STATES] },
+      { limit: 2 },
+    )
+    if (items.some((other) => other.id !== sandbox.id)) {
+      throw new SpawnpointError('name_taken', `Another sandbox is named ${sandbox.name}`, {
+        resource: 'sandbox',
+        name: sandbox.name,
+      })
+    }
+  }
+}
+
+/** What a sandbox takes over from where it comes from. */
+type Source = Pick<Sandbox, 'imageId' | 'defaults' | 'env' | 'resources' | 'generation'> & {
+  snapshotId: SnapshotId | null
+}
+
+function fromImage(parts: Parts, image: Image): Source {
+  return {
+    imageId: image.id,
+    snapshotId: null,
+    defaults: image.defaults,
+    env: {},
+    resources: parts.config.resources,
+    generation: 0,
+  }
+}
+
+function fromSnapshot(snapshot: Snapshot, cold: boolean): Source {
+  const restored = snapshot.kind === 'memory' && !cold
+  return {
+    imageId: snapshot.imageId,
+    snapshotId: snapshot.id,
+    defaults: snapshot.defaults,
+    env: snapshot.env,
+    resources: snapshot.resources,
+    generation: restored ? snapshot.generation + 1 : 0,
+  }
+}
+
+/** Under lock, so that neither is deleted between this and the record of the operation that needs it. */
+export async function mustBeReady(tx: LedgerTx, image: Image | null, snapshot: Snapshot | null): Promise<void> {
+  for (const [resource, found] of [
+    ['image', image === null ? null : await tx.lockImage(image.id)],
+    ['snapshot', snapshot === null ? null : await tx.lockSnapshot(snapshot.id)],
+  ] as const) {
+    const asked = resource === 'image' ? image : snapshot
+    if (asked === null) continue
+    if (found === null || found.state === 'deleting') {
+      throw new SpawnpointError('not_found', `No such ${resource}: ${asked.id}`, { resource, ref: asked.id })
+    }
+    if (found.state !== 'ready') {
+      throw new SpawnpointError(
+        'wrong_state',
+        `The ${resource} is ${found.state}, not ready${found.failure ? `: ${found.failure}` : ''}`,
+        {
+          resource,
+          id: found.id,
+          state: found.state,
+          request: 'start',
+        },
+      )
+    }
+  }
+}
+
+function gone(ref: string): SpawnpointError {
+  return new SpawnpointError('not_found', `No such sandbox: ${ref}`, { resource: 'sandbox', ref })
+}

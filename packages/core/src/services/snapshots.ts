@@ -1,0 +1,173 @@
+import type { CreateSnapshotRequest, Principal, SnapshotListFilter, SnapshotsApi, Started } from '../api.ts'
+import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
+import type { Snapshot, SnapshotId, TeamId } from '../model.ts'
+import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
+import { type SnapshotDetail, snapshotCreate } from '../operations/snapshot-create.ts'
+import { snapshotDelete } from '../operations/snapshot-delete.ts'
+import type { Parts } from '../parts.ts'
+import type { Deadlines } from '../sandbox/deadlines.ts'
+import { LIVING_STATES } from '../sandbox/lifecycle.ts'
+import { type LiveSandbox, moveSandbox, snapshotEvent } from '../sandbox/records.ts'
+import { newSnapshot } from '../snapshot/new-snapshot.ts'
+import { checkLabels, LIMITS } from './checks.ts'
+import { Claims } from './claims.ts'
+import { checkName, findSandbox, findSnapshot } from './refs.ts'
+
+export class Snapshots implements SnapshotsApi {
+  readonly #parts: Parts
+  readonly #runner: OperationRunner
+  readonly #claims: Claims
+  readonly #deadlines: Deadlines
+
+  constructor(parts: Parts, runner: OperationRunner, deadlines: Deadlines) {
+    this.#parts = parts
+    this.#runner = runner
+    this.#claims = new Claims(parts, runner)
+    this.#deadlines = deadlines
+  }
+
+  async create(by: Principal, sandboxRef: string, request: CreateSnapshotRequest): Promise<Started<Snapshot>> {
+    if (request.name !== undefined) checkName('name', request.name)
+    checkLabels(request.labels ?? {})
+    checkTtl(request.ttlMs)
+    if (request.kind === 'memory' && !this.#parts.runtime.info.capabilities.memorySnapshots) {
+      throw new SpawnpointError('incompatible', 'The runtime of this server cannot capture memory', {
+        needs: 'memory snapshots',
+        has: this.#parts.runtime.info.version,
+      })
+    }
+    const answer = await this.#claims.request(
+      by.teamId,
+      sandboxRef,
+      'snapshot',
+      snapshotCreate,
+      async (tx, current) => {
+        const sandbox = current as LiveSandbox
+        const snapshot = newSnapshot(this.#parts, sandbox, request)
+        await tx.putSnapshot(snapshot)
+        await tx.addEvent(snapshotEvent(this.#parts, snapshot, 'snapshot.creating'))
+        const detail: SnapshotDetail = {
+          sandboxId: sandbox.id,
+          incarnationId: sandbox.incarnationId,
+          rootId: sandbox.rootId,
+          snapshotId: snapshot.id,
+          kind: request.kind,
+          hooks: request.hooks ?? true,
+          requireHooks: request.requireHooks ?? false,
+        }
+        const operation = newOperation(this.#parts, {
+          teamId: by.teamId,
+          kind: 'snapshot.create',
+          phase: 'capturing',
+          sandboxId: sandbox.id,
+          snapshotId: snapshot.id,
+          detail,
+        })
+        await moveSandbox(this.#parts, tx, sandbox.id, 'snapshot', {}, { operationId: operation.id })
+        return { operation, value: snapshot }
+      },
+      request.whenBusy,
+    )
+    if (answer.outcome !== 'launched') throw new Error('a snapshot is neither joined nor ignored')
+    void answer.done.then(
+      (snapshot) => this.#deadlines.watchSnapshot(snapshot),
+      () => {}, // a snapshot that failed does not expire; the caller has the error
+    )
+    return started(answer.value, answer)
+  }
+
+  get: SnapshotsApi['get'] = (by, ref) => findSnapshot(this.#parts.ledger.read, by.teamId, ref)
+
+  async list(by: Principal, filter: SnapshotListFilter, page: Parameters<SnapshotsApi['list']>[2]) {
+    const { read } = this.#parts.ledger
+    return read.snapshots(
+      {
+        teamId: by.teamId,
+        states: filter.states ?? ['creating', 'ready', 'failed'],
+        kind: filter.kind,
+        name: filter.name,
+        nameContains: filter.nameContains,
+        labels: filter.labels,
+        sandboxId: filter.sandbox === undefined ? undefined : (await findSandbox(read, by.teamId, filter.sandbox)).id,
+        parentId: filter.parent === undefined ? undefined : (await findSnapshot(read, by.teamId, filter.parent)).id,
+      },
+      page,
+    )
+  }
+
+  async update(by: Principal, ref: string, request: Parameters<SnapshotsApi['update']>[2]): Promise<Snapshot> {
+    if (request.labels !== undefined) checkLabels(request.labels)
+    if (request.ttlMs !== null) checkTtl(request.ttlMs)
+    const { id } = await findSnapshot(this.#parts.ledger.read, by.teamId, ref)
+    const updated = await this.#parts.ledger.transact(async (tx) => {
+      const snapshot = await tx.lockSnapshot(id)
+      if (snapshot === null || snapshot.state === 'deleting') throw notFound('snapshot', ref)
+      const next: Snapshot = {
+        ...snapshot,
+        labels: request.labels ?? snapshot.labels,
+        expiresAt: request.ttlMs === undefined ? snapshot.expiresAt : expiry(this.#parts, request.ttlMs),
+      }
+      await tx.putSnapshot(next)
+      return next
+    })
+    this.#deadlines.watchSnapshot(updated)
+    return updated
+  }
+
+  async delete(by: Principal, ref: string, options: { ifUnused?: boolean } = {}): Promise<void> {
+    const { id } = await findSnapshot(this.#parts.ledger.read, by.teamId, ref)
+    await this.deleteById(by.teamId, id, options)
+  }
+
+  /** Refuses new restores at once, waits for those under way, then deletes. */
+  async deleteById(teamId: TeamId, id: SnapshotId, options: { ifUnused?: boolean } = {}): Promise<void> {
+    const operation = newOperation(this.#parts, {
+      teamId,
+      kind: 'snapshot.delete',
+      phase: 'deleting',
+      snapshotId: id,
+      detail: { snapshotId: id },
+    })
+    const waitFor = await this.#parts.ledger.transact(async (tx) => {
+      const snapshot = await tx.lockSnapshot(id)
+      if (snapshot === null || snapshot.state === 'deleting') throw notFound('snapshot', id)
+      if (snapshot.state === 'creating') {
+        throw new SpawnpointError(
+          'operation_in_progress',
+          'The snapshot is still being taken; delete it when that has ended',
+          {
+            resource: 'snapshot',
+            id,
+            operation: 'snapshot.create',
+          },
+        )
+      }
+      if (options.ifUnused) {
+        const users = await tx.sandboxes({ teamId, sourceSnapshotId: id, states: [...LIVING_STATES] }, { limit: 10 })
+        if (users.items.length > 0) {
+          throw new SpawnpointError('in_use', 'Sandboxes started from this snapshot are alive; kill them first', {
+            resource: 'snapshot',
+            id,
+            by: users.items.map((sandbox) => sandbox.id),
+          })
+        }
+      }
+      const { items } = await tx.operations({ snapshotId: id, states: ['open'] }, { limit: 500 })
+      await tx.putSnapshot({ ...snapshot, state: 'deleting' })
+      await tx.putOperation(operation)
+      return items
+    })
+    for (const restore of waitFor) await this.#runner.ended(restore.id)
+    await this.#runner.launch(snapshotDelete, operation).done
+  }
+}
+
+function expiry(parts: Parts, ttlMs: number | null): Date | null {
+  return ttlMs === null ? null : new Date(parts.clock.now().getTime() + ttlMs)
+}
+
+function checkTtl(ttlMs: number | undefined): void {
+  if (ttlMs !== undefined && (!Number.isFinite(ttlMs) || ttlMs < 1 || ttlMs > LIMITS.maxTimeoutMs)) {
+    throw invalidArgument('ttlMs', `1 to ${LIMITS.maxTimeoutMs} milliseconds`)
+  }
+}

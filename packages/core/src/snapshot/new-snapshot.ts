@@ -1,0 +1,41 @@
+import { newId, type SnapshotId } from '../ids.ts'
+import type { Labels, Sandbox, Snapshot, SnapshotKind } from '../model.ts'
+import type { Parts } from '../parts.ts'
+
+/** The record of a snapshot about to be taken of `sandbox`. */
+export function newSnapshot(
+  parts: Parts,
+  sandbox: Sandbox,
+  request: {
+    kind: SnapshotKind
+    internal?: boolean
+    name?: string | undefined
+    labels?: Labels | undefined
+    ttlMs?: number | undefined
+  },
+): Snapshot {
+  const now = parts.clock.now()
+  return {
+    id: newId<SnapshotId>(),
+    teamId: sandbox.teamId,
+    name: request.name ?? null,
+    kind: request.kind,
+    state: 'creating',
+    failure: null,
+    internal: request.internal ?? false,
+    sandboxId: sandbox.id,
+    parentId: sandbox.sourceSnapshotId,
+    imageId: sandbox.imageId,
+    defaults: sandbox.defaults,
+    env: sandbox.env,
+    resources: sandbox.resources,
+    generation: sandbox.generation,
+    requirements: null,
+    receipt: null,
+    sizeBytes: 0,
+    labels: request.labels ?? {},
+    createdAt: now,
+    readyAt: null,
+    expiresAt: request.ttlMs === undefined ? null : new Date(now.getTime() + request.ttlMs),
+  }
+}

@@ -1,0 +1,158 @@
+import type { Guests } from './guests.ts'
+import type { Operation, OperationKind, SandboxId, Snapshot } from './model.ts'
+import { imageBuild, imageDelete } from './operations/image-build.ts'
+import type { OperationDefinition, OperationRunner } from './operations/runner.ts'
+import { sandboxCreate } from './operations/sandbox-create.ts'
+import { sandboxFork } from './operations/sandbox-fork.ts'
+import { sandboxKill } from './operations/sandbox-kill.ts'
+import { sandboxPause } from './operations/sandbox-pause.ts'
+import { sandboxResume } from './operations/sandbox-resume.ts'
+import { sandboxRollback } from './operations/sandbox-rollback.ts'
+import { sandboxStart } from './operations/sandbox-start.ts'
+import { sandboxStop } from './operations/sandbox-stop.ts'
+import { snapshotCreate } from './operations/snapshot-create.ts'
+import { snapshotDelete } from './operations/snapshot-delete.ts'
+import type { Parts } from './parts.ts'
+import type { Page, PageRequest } from './ports/index.ts'
+import { LIVING_STATES } from './sandbox/lifecycle.ts'
+import { changeSnapshot, moveSandbox } from './sandbox/records.ts'
+
+/** Every operation there is; a new kind does not compile until it is here with its recovery. */
+const DEFINITIONS = {
+  'image.build': imageBuild,
+  'image.delete': imageDelete,
+  'sandbox.create': sandboxCreate,
+  'sandbox.pause': sandboxPause,
+  'sandbox.resume': sandboxResume,
+  'sandbox.stop': sandboxStop,
+  'sandbox.start': sandboxStart,
+  'sandbox.fork': sandboxFork,
+  'sandbox.rollback': sandboxRollback,
+  'sandbox.kill': sandboxKill,
+  'snapshot.create': snapshotCreate,
+  'snapshot.delete': snapshotDelete,
+  // biome-ignore lint/suspicious/noExplicitAny: each definition reads its own detail from the record it wrote itself
+} as const satisfies { [K in OperationKind]: OperationDefinition<any, any> }
+
+/** What start-up found and did, for the log. */
+export interface StartUpReport {
+  recovered: { kind: OperationKind; phase: string }[]
+  lost: SandboxId[]
+  swept: string[]
+}
+
+/**
+ * Brings records and reality together after a server has died, in this order:
+ * 1. every open operation is finished or undone, oldest first (a restore before the deletion that waits for it);
+ * 2. running sandboxes whose incarnation is gone are marked failed, with the reason;
+ * 3. whatever the runtime runs or the pool holds that no record knows is removed.
+ * Cut off anywhere, the next start does it again.
+ */
+export async function startUp(parts: Parts, runner: OperationRunner, guests: Guests): Promise<StartUpReport> {
+  const report: StartUpReport = { recovered: [], lost: [], swept: [] }
+  const open = await all((page) => parts.ledger.read.operations({ states: ['open'] }, page))
+  for (const operation of open.reverse()) {
+    report.recovered.push({ kind: operation.kind, phase: operation.phase })
+    await recover(parts, runner, operation)
+  }
+  await findLost(parts, guests, report)
+  await sweep(parts, report)
+  return report
+}
+
+async function recover(parts: Parts, runner: OperationRunner, operation: Operation): Promise<void> {
+  parts.log.info(
+    { operation: operation.id, kind: operation.kind, phase: operation.phase },
+    'going on with what was under way',
+  )
+  try {
+    await runner.recover(DEFINITIONS[operation.kind] as unknown as OperationDefinition<never, unknown>, operation)
+  } catch (error) {
+    // One that cannot be settled must not keep the server down; it stays open, is tried at the next start, and says so.
+    parts.log.error({ err: error, operation: operation.id, kind: operation.kind }, 'could not be settled')
+  }
+}
+
+async function findLost(parts: Parts, guests: Guests, report: StartUpReport): Promise<void> {
+  const { ledger, runtime, log } = parts
+  const running = await all((page) => ledger.read.sandboxes({ states: ['running'] }, page))
+  const incarnations = new Map((await runtime.list()).map((incarnation) => [incarnation.id as string, incarnation]))
+  for (const sandbox of running) {
+    const incarnation = sandbox.incarnationId === null ? undefined : incarnations.get(sandbox.incarnationId)
+    if (incarnation === undefined) {
+      const loss = await guests.lossOf(sandbox.incarnationId)
+      await ledger.transact(async (tx) => {
+        await moveSandbox(parts, tx, sandbox.id, 'exited', {
+          incarnationId: null,
+          expiresAt: null,
+          failure:
+            loss?.reason === 'out_of_memory'
+              ? loss
+              : { reason: 'host_restarted', detail: 'The sandbox ended while the server was away' },
+        })
+      })
+      report.lost.push(sandbox.id)
+    } else if (incarnation.paused) {
+      // Nothing of ours is under way, so nobody else will resume it.
+      log.warn({ sandbox: sandbox.id }, 'found standing still; resuming')
+      await runtime.resume(incarnation.id)
+    }
+  }
+}
+
+async function sweep(parts: Parts, report: StartUpReport): Promise<void> {
+  const { ledger, pool, runtime, log } = parts
+  const sandboxes = await all((page) => ledger.read.sandboxes({ states: [...LIVING_STATES] }, page))
+  const snapshots = await all((page) => ledger.read.snapshots({ includeInternal: true }, page))
+  const images = await all((page) => ledger.read.images({}, page))
+  const known = {
+    incarnations: idsOf(sandboxes, (sandbox) => sandbox.incarnationId),
+    roots: idsOf(sandboxes, (sandbox) => sandbox.rootId),
+    snapshots: idsOf(snapshots, (snapshot) => snapshot.id),
+    images: idsOf(images, (image) => image.id),
+  }
+  const remove = async (what: string, run: () => Promise<void>) => {
+    try {
+      await run()
+      report.swept.push(what)
+    } catch (error) {
+      log.error({ err: error, what }, 'could not be swept')
+    }
+  }
+  for (const { id } of await runtime.list()) {
+    if (!known.incarnations.has(id)) await remove(`incarnation ${id}`, () => runtime.kill(id))
+  }
+  const held = await pool.list()
+  for (const id of held.roots) if (!known.roots.has(id)) await remove(`root ${id}`, () => pool.deleteRoot(id))
+  for (const id of held.snapshots)
+    if (!known.snapshots.has(id)) await remove(`snapshot ${id}`, () => pool.deleteSnapshot(id))
+  for (const id of held.images) if (!known.images.has(id)) await remove(`image ${id}`, () => pool.deleteImage(id))
+  for (const name of held.staged) await remove(`staged ${name}`, () => pool.deleteStaged(name))
+  await failMissing(parts, snapshots, new Set<string>(held.snapshots))
+}
+
+/** A ready snapshot without data would fail every restore; better that its record says so. */
+async function failMissing(parts: Parts, snapshots: Snapshot[], held: Set<string>): Promise<void> {
+  for (const snapshot of snapshots) {
+    if (snapshot.state !== 'ready' || held.has(snapshot.id)) continue
+    parts.log.error({ snapshot: snapshot.id }, 'the data of a ready snapshot is missing from the pool')
+    await parts.ledger.transact(async (tx) => {
+      await changeSnapshot(parts, tx, snapshot.id, { state: 'failed', failure: 'Its data is missing from the pool' })
+    })
+  }
+}
+
+function idsOf<T>(rows: T[], id: (row: T) => string | null): Set<string> {
+  return new Set(rows.map(id).filter((value) => value !== null))
+}
+
+async function all<T>(read: (page: PageRequest) => Promise<Page<T>>): Promise<T[]> {
+  const items: T[] = []
+  let after: string | undefined
+  do {
+    const page = await read({ limit: 500, after })
+    items.push(...page.items)
+    after = page.next ?? undefined
+  } while (after !== undefined)
+  return items
+}
