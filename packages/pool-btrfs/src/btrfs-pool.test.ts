@@ -1,0 +1,229 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type ImageId, newId, type SnapshotId } from '@spawnpoint/core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loopsOf, MIB, mountsBelow, TestWorld } from './test-world.ts'
+
+let world: TestWorld
+let image: ImageId
+
+beforeAll(async () => {
+  world = new TestWorld()
+  await world.pool.open()
+  image = await world.image()
+})
+afterAll(async () => {
+  const { errors, dataDir } = world
+  await world[Symbol.asyncDispose]()
+  expect(errors).toEqual([])
+  expect(mountsBelow(dataDir)).toEqual([])
+  expect(loopsOf(dataDir)).toEqual([])
+})
+
+/** Writes `bytes` of what does not compress; the error's code if it fails. */
+function fill(path: string, bytes: number): string {
+  try {
+    execFileSync('dd', ['if=/dev/urandom', `of=${path}`, 'bs=1M', `count=${bytes / MIB}`, 'conv=fsync'], {
+      stdio: 'pipe',
+      env: { ...process.env, LC_ALL: 'C' },
+    })
+    return 'ok'
+  } catch (error) {
+    return String((error as { stderr: Buffer }).stderr)
+  }
+}
+
+describe('disk limits', () => {
+  it('stop a writer at the limit with EDQUOT and leave its neighbour alone', async () => {
+    const small = await world.root(image, 64 * MIB)
+    const other = await world.root(image, 256 * MIB)
+    expect(fill(join(world.pool.rootPath(small), 'big'), 100 * MIB)).toContain('Disk quota exceeded')
+    const { usedBytes } = await world.pool.rootUsage(small)
+    expect(usedBytes).toBeGreaterThan(60 * MIB)
+    expect(usedBytes).toBeLessThanOrEqual(64 * MIB)
+    expect(fill(join(world.pool.rootPath(other), 'big'), 100 * MIB)).toBe('ok')
+  })
+
+  it('hold in a root made from a snapshot, whose own content counts', async () => {
+    const origin = await world.root(image, 256 * MIB)
+    expect(fill(join(world.pool.rootPath(origin), 'big'), 50 * MIB)).toBe('ok')
+    const snapshot = await world.snapshot(origin)
+    const tooSmall = world.pool.createRoot(newId(), { from: 'snapshot', id: snapshot }, { diskBytes: 40 * MIB })
+    await expect(tooSmall).rejects.toMatchObject({ code: 'invalid_argument' })
+    const clone = newId<Parameters<typeof world.pool.rootPath>[0]>()
+    await world.pool.createRoot(clone, { from: 'snapshot', id: snapshot }, { diskBytes: 70 * MIB })
+    expect(fill(join(world.pool.rootPath(clone), 'more'), 30 * MIB)).toContain('Disk quota exceeded')
+  })
+
+  it('hold after a restart', async () => {
+    const root = await world.root(image, 32 * MIB)
+    await world.reopen()
+    expect(fill(join(world.pool.rootPath(root), 'big'), 50 * MIB)).toContain('Disk quota exceeded')
+  })
+})
+
+describe('accounting', () => {
+  it('says what a snapshot newly stored, flushed ahead or not, and what a second one did', async () => {
+    const root = await world.root(image)
+    const sizes = []
+    for (const flushed of [true, false]) {
+      expect(fill(join(world.pool.rootPath(root), `file-${flushed}`), 20 * MIB)).toBe('ok')
+      if (flushed) await world.pool.flushRoot(root)
+      expect((await world.pool.rootUsage(root)).exclusiveBytes).toBeGreaterThanOrEqual(20 * MIB)
+      const id = newId<SnapshotId>()
+      const { memoryDir } = await world.pool.stageSnapshot(id)
+      writeFileSync(join(memoryDir, 'pages.img'), Buffer.alloc(8 * MIB, 1))
+      await world.pool.captureRoot(id, root)
+      sizes.push(await world.pool.publishSnapshot(id, {}))
+    }
+    for (const { memoryBytes, newlyStoredBytes } of sizes) {
+      expect(memoryBytes).toBe(8 * MIB)
+      expect(newlyStoredBytes).toBeGreaterThanOrEqual(28 * MIB)
+      expect(newlyStoredBytes).toBeLessThan(30 * MIB)
+    }
+    expect(sizes[1]?.filesystemBytes).toBeGreaterThan(40 * MIB)
+  })
+
+  it('gives space back after a delete', async () => {
+    const root = await world.root(image)
+    const before = await diskBlocks()
+    expect(fill(join(world.pool.rootPath(root), 'big'), 300 * MIB)).toBe('ok')
+    expect((await diskBlocks()) - before).toBeGreaterThan(290 * MIB)
+    await world.pool.deleteRoot(root)
+    await expect.poll(diskBlocks, { timeout: 60_000, interval: 500 }).toBeLessThan(before + 100 * MIB)
+  }, 90_000)
+
+  /** Bytes that pool.img really takes on the host. */
+  async function diskBlocks(): Promise<number> {
+    execFileSync('btrfs', ['filesystem', 'sync', join(world.dataDir, 'pool')])
+    return Number(execFileSync('stat', ['-c', '%b', join(world.dataDir, 'pool.img')], { encoding: 'utf8' })) * 512
+  }
+})
+
+describe('capture and clone', () => {
+  it('take as long for 5 GB as for 100 MB', async () => {
+    const root = await world.root(image, 7 * 1024 * MIB)
+    expect(fill(join(world.pool.rootPath(root), 'base'), 100 * MIB)).toBe('ok')
+    const small = await timeCaptures()
+    execFileSync('fallocate', ['-l', '5G', join(world.pool.rootPath(root), 'huge')])
+    const large = await timeCaptures()
+    // Generous: the machine does other things. Anything that copied or walked would be off by a factor.
+    expect(large.captureMs).toBeLessThan(small.captureMs * 3 + 20)
+    expect(large.cloneMs).toBeLessThan(small.cloneMs * 3 + 20)
+    await world.pool.deleteRoot(root)
+
+    async function timeCaptures() {
+      const capture: number[] = []
+      const clone: number[] = []
+      for (let i = 0; i < 7; i++) {
+        const id = newId<SnapshotId>()
+        await world.pool.stageSnapshot(id)
+        await world.pool.flushRoot(root)
+        const started = performance.now()
+        await world.pool.captureRoot(id, root)
+        capture.push(performance.now() - started)
+        await world.pool.publishSnapshot(id, {})
+        const copy = newId<typeof root>()
+        const cloning = performance.now()
+        await world.pool.createRoot(copy, { from: 'snapshot', id }, { diskBytes: 7 * 1024 * MIB })
+        clone.push(performance.now() - cloning)
+        await world.pool.deleteRoot(copy)
+        await world.pool.deleteSnapshot(id)
+      }
+      const median = (times: number[]) => times.sort((a, b) => a - b)[3] ?? Number.NaN
+      return { captureMs: median(capture), cloneMs: median(clone) }
+    }
+  })
+
+  it('keep what a snapshot holds when its origin goes on, and let nobody write to it', async () => {
+    const root = await world.root(image)
+    const file = join(world.pool.rootPath(root), 'state')
+    await writeFile(file, 'before')
+    const id = await world.snapshot(root)
+    await writeFile(file, 'after')
+    const captured = join(world.pool.memoryDir(id), '..', 'rootfs', 'state')
+    expect(await readFile(captured, 'utf8')).toBe('before')
+    await expect(writeFile(captured, 'x')).rejects.toMatchObject({ code: 'EROFS' })
+  })
+})
+
+describe('a hostile root', () => {
+  it('cannot make the host follow its links', async () => {
+    const outside = join(world.dataDir, 'outside')
+    await mkdir(outside)
+    await writeFile(join(outside, 'precious'), 'kept')
+    const root = await world.root(image)
+    await symlink(outside, join(world.pool.rootPath(root), 'memory'))
+    await symlink('/etc/passwd', join(world.pool.rootPath(root), 'manifest.json'))
+    const id = await world.snapshot(root, { mine: true })
+    expect(await world.pool.readManifest(id)).toEqual({ mine: true })
+    await world.pool.deleteSnapshot(id)
+    await world.pool.deleteRoot(root)
+    await world.reopen()
+    expect(await readdir(outside)).toEqual(['precious'])
+    await rm(outside, { recursive: true })
+  })
+
+  it('cannot leave the pool by an id', async () => {
+    expect(() => world.pool.rootPath('../../etc' as never)).toThrow(/failed at path/)
+    await expect(world.pool.deleteRoot('..' as never)).rejects.toMatchObject({ code: 'runtime_failed' })
+    await expect(world.pool.deleteStaged('image-../..')).rejects.toMatchObject({ code: 'runtime_failed' })
+  })
+})
+
+describe('the mount', () => {
+  it('stays while roots exist, is adopted, and has the options that protect the host', async () => {
+    const root = await world.root(image)
+    await world.pool.close()
+    expect(mountsBelow(world.dataDir)).toHaveLength(1)
+    const again = world.makePool()
+    await again.open()
+    expect(mountsBelow(world.dataDir)).toHaveLength(1)
+    expect(loopsOf(world.dataDir)).toHaveLength(1)
+    expect((await again.list()).roots).toContain(root)
+    world.pool = again
+    const options = execFileSync('findmnt', ['-no', 'OPTIONS', join(world.dataDir, 'pool')], { encoding: 'utf8' })
+    for (const option of ['nosuid', 'nodev', 'noatime', 'discard=async']) expect(options).toContain(option)
+  })
+
+  it('goes with close when no root is left, and comes back with what was stored', async () => {
+    await using other = new TestWorld()
+    await other.pool.open()
+    const id = await other.image({ name: 'kept' })
+    await other.pool.close()
+    expect(mountsBelow(other.dataDir)).toEqual([])
+    expect(loopsOf(other.dataDir)).toEqual([])
+    await other.pool.open()
+    expect((await other.pool.list()).images).toEqual([id])
+  })
+
+  it('refuses a foreign file system at its place', async () => {
+    await using other = new TestWorld()
+    await other.pool.open()
+    await other.pool.close()
+    execFileSync('mount', ['-t', 'tmpfs', 'none', join(other.dataDir, 'pool')])
+    await expect(other.pool.open()).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  it('refuses work while closed', async () => {
+    await using other = new TestWorld()
+    await expect(other.pool.list()).rejects.toMatchObject({ code: 'unavailable' })
+    expect(existsSync(join(other.dataDir, 'pool.img'))).toBe(false)
+  })
+})
+
+describe('a full store', () => {
+  it('refuses new work with disk_full while the host has under 2 GiB', async () => {
+    // A host file system of its own, smaller than the reserve.
+    await using outer = new TestWorld()
+    const mount = join(outer.dataDir, 'host')
+    await mkdir(mount)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1g', 'none', mount])
+    await using inner = new TestWorld(join(mount, 'data'))
+    await inner.pool.open()
+    await expect(inner.image()).rejects.toMatchObject({ code: 'disk_full' })
+    expect(await inner.pool.list()).toMatchObject({ images: [], staged: [] })
+  })
+})

@@ -1,0 +1,47 @@
+import { open, readdir, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+export async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A rename that is on disk when it resolves. Both names must be in one directory. */
+export async function renameDurably(from: string, to: string): Promise<void> {
+  await rename(from, to)
+  await syncPath(dirname(to))
+}
+
+/** Writes a new file and fsyncs it; its directory entry is durable only after `syncPath` of the directory. */
+export async function writeFileSynced(path: string, text: string): Promise<void> {
+  const handle = await open(path, 'wx', 0o600)
+  try {
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Fsyncs every file below `dir`, then `dir`; returns the bytes they occupy. Never follows a link. */
+export async function syncTree(dir: string): Promise<number> {
+  let bytes = 0
+  for (const entry of await readdir(dir, { withFileTypes: true })) {
+    const path = join(dir, entry.name)
+    if (entry.isDirectory()) bytes += await syncTree(path)
+    if (!entry.isFile()) continue
+    const handle = await open(path, 'r')
+    try {
+      await handle.sync()
+      bytes += (await handle.stat()).blocks * 512
+    } finally {
+      await handle.close()
+    }
+  }
+  await syncPath(dir)
+  return bytes
+}

@@ -1,0 +1,1 @@
+export { BtrfsPool, type BtrfsPoolOptions } from './btrfs-pool.ts'

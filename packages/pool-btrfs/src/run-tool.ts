@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process'
+import { SpawnpointError } from '@spawnpoint/core'
+
+/** Sandboxes' tools live in sbin, which the PATH of a service or of a login without `su -` lacks. */
+const PATH = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`
+
+export class ToolFailed extends Error {
+  readonly tool: string
+  readonly stderr: string
+  /** The program is not installed */
+  readonly missing: boolean
+
+  constructor(tool: string, stderr: string, missing: boolean, cause: unknown) {
+    super(`${tool}: ${stderr}`, { cause })
+    this.tool = tool
+    this.stderr = stderr
+    this.missing = missing
+  }
+}
+
+/** Runs a program, no shell, and returns its trimmed stdout. Rejects `ToolFailed`; killed after `timeoutMs`. */
+export function runTool(tool: string, args: string[], timeoutMs = 60_000): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = {
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+      env: { PATH, LC_ALL: 'C' },
+      maxBuffer: 8 << 20,
+    } as const
+    execFile(tool, args, options, (error, stdout, stderr) => {
+      if (!error) return resolve(stdout.trim())
+      const said = stderr.trim() || (error.killed ? `no answer within ${timeoutMs} ms` : error.message)
+      reject(new ToolFailed(`${tool} ${args[0] ?? ''}`.trim(), said.slice(-2000), error.code === 'ENOENT', error))
+    })
+  })
+}
+
+const FULL = /No space left on device|Disk quota exceeded/
+
+/** Gives anything a pool step threw the error code a user can act on. */
+export function classify(step: string, thrown: unknown, freeBytes: number): SpawnpointError {
+  if (thrown instanceof SpawnpointError) return thrown
+  const code = (thrown as NodeJS.ErrnoException).code
+  const detail = thrown instanceof Error ? thrown.message : String(thrown)
+  if (code === 'ENOSPC' || code === 'EDQUOT' || FULL.test(detail)) return diskFull(freeBytes, thrown)
+  return new SpawnpointError('runtime_failed', `The pool failed at ${step}`, { step, detail }, { cause: thrown })
+}
+
+export function diskFull(freeBytes: number, cause?: unknown): SpawnpointError<'disk_full'> {
+  const mebibytes = Math.max(0, Math.floor(freeBytes / 2 ** 20))
+  return new SpawnpointError('disk_full', `The store is full: ${mebibytes} MiB left`, { freeBytes }, { cause })
+}
+
+export function unavailable(reason: string, cause?: unknown): SpawnpointError<'unavailable'> {
+  return new SpawnpointError('unavailable', reason, { reason }, { cause })
+}

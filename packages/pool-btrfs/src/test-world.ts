@@ -1,0 +1,76 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ImageId, newId, type RootId, type SnapshotId } from '@spawnpoint/core'
+import { BtrfsPool } from './btrfs-pool.ts'
+
+export const MIB = 2 ** 20
+
+/** A data directory of its own with a pool in it. Disposing takes it all down, also after a failure or a kill. */
+export class TestWorld implements AsyncDisposable {
+  readonly dataDir: string
+  readonly errors: string[] = []
+  pool: BtrfsPool
+
+  constructor(dataDir = mkdtempSync(join(tmpdir(), 'spawnpoint-pool-'))) {
+    this.dataDir = dataDir
+    mkdirSync(dataDir, { recursive: true })
+    this.pool = this.makePool()
+  }
+
+  makePool(failpoint?: (name: string) => void): BtrfsPool {
+    const note = (fields: object, message: string) => this.errors.push(`${message} ${String(Object.values(fields)[0])}`)
+    const log = { info: () => {}, warn: note, error: note }
+    return new BtrfsPool({ dataDir: this.dataDir, log, poolBytes: 8 * 2 ** 30, ...(failpoint ? { failpoint } : {}) })
+  }
+
+  /** What a server does that comes up again after this one. */
+  async reopen(): Promise<void> {
+    await this.pool.close()
+    this.pool = this.makePool()
+    await this.pool.open()
+  }
+
+  async image(files: Record<string, string> = { hello: 'world' }): Promise<ImageId> {
+    const id = newId<ImageId>()
+    await this.pool.createImage(id, async (dir) => {
+      const { writeFile } = await import('node:fs/promises')
+      for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text)
+    })
+    return id
+  }
+
+  async root(image: ImageId, diskBytes = 1024 * MIB): Promise<RootId> {
+    const id = newId<RootId>()
+    await this.pool.createRoot(id, { from: 'image', id: image }, { diskBytes })
+    return id
+  }
+
+  async snapshot(root: RootId, manifest: unknown = { format: 1 }): Promise<SnapshotId> {
+    const id = newId<SnapshotId>()
+    await this.pool.stageSnapshot(id)
+    await this.pool.captureRoot(id, root)
+    await this.pool.publishSnapshot(id, manifest)
+    return id
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.pool.close({ force: true })
+    // The pool object may not be the one that mounted (a killed child was): take down what is there.
+    while (mountsBelow(this.dataDir).length > 0) execFileSync('umount', [mountsBelow(this.dataDir).at(-1) ?? ''])
+    rmSync(this.dataDir, { recursive: true })
+  }
+}
+
+export function mountsBelow(dir: string): string[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((path) => path.startsWith(`${dir}/`))
+}
+
+export function loopsOf(dir: string): string[] {
+  const all = execFileSync('losetup', ['--noheadings', '--output', 'NAME,BACK-FILE'], { encoding: 'utf8' })
+  return all.split('\n').filter((line) => line.includes(`${dir}/`))
+}
