@@ -76,7 +76,7 @@ export class BtrfsPool implements Pool {
   /** Formats the pool on the first call, adopts a mount that is there, mounts otherwise; sweeps what a crash left. */
   async open(): Promise<void> {
     if (this.#volume) return
-    const volume = await openVolume(this.#options.dataDir, this.#options.poolBytes)
+    const volume = await openVolume(this.#options.dataDir, this.#options.poolBytes, this.#failpoint)
     for (const name of ['images', 'roots', 'snapshots', 'trash']) {
       await mkdir(join(volume.path, name), { recursive: true, mode: 0o700 })
     }
@@ -194,6 +194,7 @@ export class BtrfsPool implements Pool {
       this.#unsharedAtFlush.delete(id)
       this.#quotas.forget(this.#path('roots', id))
       await this.#trash.put(this.#path('roots', id))
+      this.#failpoint('pool.delete.renamed')
     })
   }
 
@@ -223,6 +224,7 @@ export class BtrfsPool implements Pool {
       const name = this.#trash.newName()
       try {
         await snapshotSubvolume(root, this.#trash.path(name), { readOnly: true })
+        this.#failpoint('pool.flushRoot.taken')
       } finally {
         if (await present(this.#trash.path(name))) this.#trash.drop(name)
       }

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ImageId, newId, type RootId, type SnapshotId } from '@spawnpoint/core'
+import { onTestFinished } from 'vitest'
 import { BtrfsPool } from './btrfs-pool.ts'
 
 export const MIB = 2 ** 20
@@ -61,6 +62,12 @@ export class TestWorld implements AsyncDisposable {
     while (mountsBelow(this.dataDir).length > 0) execFileSync('umount', [mountsBelow(this.dataDir).at(-1) ?? ''])
     rmSync(this.dataDir, { recursive: true })
   }
+}
+
+/** Disposes at the end of the running test, also if it failed or ran out of time (where `await using` would not). */
+export function own<T extends AsyncDisposable>(thing: T): T {
+  onTestFinished(() => thing[Symbol.asyncDispose]())
+  return thing
 }
 
 export function mountsBelow(dir: string): string[] {

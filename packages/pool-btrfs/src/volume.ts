@@ -26,7 +26,11 @@ export interface Volume {
  * Finds or makes the pool's btrfs. The loop device is attached with autoclear: it goes away by itself with the last
  * mount of it, be that in another mount namespace (a sandbox's, an earlier server's).
  */
-export async function openVolume(dataDir: string, poolBytes: number | undefined): Promise<Volume> {
+export async function openVolume(
+  dataDir: string,
+  poolBytes: number | undefined,
+  failpoint: (name: string) => void,
+): Promise<Volume> {
   await mkdir(dataDir, { recursive: true })
   const base = await realpath(dataDir)
   const path = join(base, 'pool')
@@ -36,7 +40,7 @@ export async function openVolume(dataDir: string, poolBytes: number | undefined)
     const hasImage = await exists(imageFile)
     if (!hasImage && (await statfs(base)).type === BTRFS_MAGIC) return { path, imageFile: null }
     if (!hasImage) await formatImage(base, imageFile, poolBytes)
-    await mountImage(imageFile, path)
+    await mountImage(imageFile, path, failpoint)
     return { path, imageFile }
   } catch (error) {
     throw explain(error)
@@ -67,7 +71,7 @@ async function formatImage(dir: string, imageFile: string, poolBytes: number | u
   await syncPath(dir)
 }
 
-async function mountImage(imageFile: string, path: string): Promise<void> {
+async function mountImage(imageFile: string, path: string, failpoint: (name: string) => void): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const mounted = await mountedDevice(path)
     if (mounted) {
@@ -76,6 +80,7 @@ async function mountImage(imageFile: string, path: string): Promise<void> {
       return
     }
     const device = (await loopDevice(imageFile)) ?? (await attach(imageFile))
+    failpoint('pool.open.attached')
     try {
       await runTool('mount', ['-t', 'btrfs', '-o', MOUNT_OPTIONS, device, path])
     } catch (error) {
