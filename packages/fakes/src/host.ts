@@ -1,11 +1,4 @@
-import {
-  type ImageId,
-  type IncarnationId,
-  notFound,
-  type RootId,
-  type SnapshotId,
-  SpawnpointError,
-} from '@spawnpoint/core'
+import { type ImageId, type IncarnationId, type RootId, type SnapshotId, SpawnpointError } from '@spawnpoint/core'
 import { Faults } from './faults.ts'
 import type { FileTree } from './file-tree.ts'
 import type { FakeIncarnation } from './incarnation.ts'
@@ -21,7 +14,9 @@ export interface StoredRoot {
 
 export interface StoredSnapshot {
   tree: FileTree | null
-  /** What `checkpoint` wrote; `null` in a filesystem snapshot */
+  /** Files of the memory directory */
+  memoryFiles: FileTree
+  /** What `checkpoint` wrote there; `null` in a filesystem snapshot */
   memory: MemoryCapture | null
   manifest: unknown
 }
@@ -77,37 +72,33 @@ export class FakeHost {
     }
   }
 
-  /** The tree behind a path that `FakePool` gave out. */
+  /** The tree behind a directory that `FakePool` gave out. */
   tree(path: string): FileTree {
-    const [, kind, id] = HOST_PATH.exec(path) ?? []
-    const staged = kind === 'staged' ? this.staged.get(id as string) : undefined
-    const tree =
-      kind === 'roots'
-        ? this.roots.get(id as RootId)?.tree
-        : kind === 'images'
-          ? this.images.get(id as ImageId)
-          : kind === 'snapshots'
-            ? this.snapshots.get(id as SnapshotId)?.tree
-            : staged?.type === 'image'
-              ? staged.tree
-              : staged?.content.tree
-    if (!tree) throw notFound('file', path)
-    return tree
+    const [, kind = '', id = '', memory] = HOST_PATH.exec(path) ?? []
+    const entry = this.staged.get(id)
+    const snapshot = this.#snapshot(kind, id)
+    if (memory !== undefined) return snapshot?.memoryFiles ?? missing(path)
+    if (kind === 'roots') return this.roots.get(id as RootId)?.tree ?? missing(path)
+    if (kind === 'images') return this.images.get(id as ImageId) ?? missing(path)
+    if (kind === 'staged' && entry?.type === 'image') return entry.tree
+    return snapshot?.tree ?? missing(path)
   }
 
   /** The snapshot, staged or published, whose memory directory this is. */
   memoryAt(dir: string): StoredSnapshot {
-    const [, kind, id] = /^fake:\/(snapshots|staged)\/([^/]+)\/memory$/.exec(dir) ?? []
-    const staged = kind === 'staged' ? this.staged.get(id as string) : undefined
-    const found =
-      kind === 'snapshots'
-        ? this.snapshots.get(id as SnapshotId)
-        : staged?.type === 'snapshot'
-          ? staged.content
-          : undefined
-    if (found) return found
-    throw new SpawnpointError('runtime_failed', 'The memory directory is missing', { step: 'memory', detail: dir })
+    const [, kind = '', id = '', memory] = HOST_PATH.exec(dir) ?? []
+    return (memory && this.#snapshot(kind, id)) || missing(dir)
+  }
+
+  #snapshot(kind: string, id: string): StoredSnapshot | undefined {
+    if (kind === 'snapshots') return this.snapshots.get(id as SnapshotId)
+    const entry = kind === 'staged' ? this.staged.get(id) : undefined
+    return entry?.type === 'snapshot' ? entry.content : undefined
   }
 }
 
-const HOST_PATH = /^fake:\/(roots|images|snapshots|staged)\/([^/]+)$/
+const HOST_PATH = /^fake:\/(roots|images|snapshots|staged)\/([^/]+)(\/memory)?$/
+
+function missing(path: string): never {
+  throw new SpawnpointError('runtime_failed', 'A directory is missing', { step: 'fake host', detail: path })
+}

@@ -280,7 +280,7 @@ export class FakeMachine {
   capture(): MemoryCapture {
     const state = structuredClone(this.#state)
     const buffered = state.processes.reduce((sum, process) => sum + OutputBuffer.bytes(process.output), 0)
-    const sizeBytes = 2 ** 20 + this.#memoryFiles.usedBytes + buffered
+    const sizeBytes = 2 ** 16 + this.#memoryFiles.usedBytes + buffered
     return { state, memoryFiles: this.#memoryFiles.clone(), sizeBytes }
   }
 

@@ -1,5 +1,6 @@
 import {
   type ImageId,
+  invalidArgument,
   notFound,
   type Pool,
   type RootId,
@@ -66,6 +67,7 @@ export class FakePool implements Pool {
         source.from === 'image' ? this.#host.images.get(source.id) : this.#host.snapshots.get(source.id)?.tree
       if (!from) throw notFound(source.from, source.id)
       if (this.#host.roots.has(id)) throw exists('createRoot', id)
+      if (from.usedBytes > limits.diskBytes) throw invalidArgument('diskBytes', `must be at least ${from.usedBytes}`)
       const tree = from.clone()
       tree.limitBytes = limits.diskBytes
       this.#host.roots.set(id, { tree, sharedBytes: tree.usedBytes })
@@ -99,7 +101,11 @@ export class FakePool implements Pool {
     return this.#call('stageSnapshot', id, () => {
       const name = `snapshot-${id}`
       if (this.#host.snapshots.has(id) || this.#host.staged.has(name)) throw exists('stageSnapshot', id)
-      this.#host.staged.set(name, { type: 'snapshot', id, content: { tree: null, memory: null, manifest: null } })
+      this.#host.staged.set(name, {
+        type: 'snapshot',
+        id,
+        content: { tree: null, memoryFiles: new FileTree(), memory: null, manifest: null },
+      })
       return { memoryDir: `fake:/staged/${name}/memory` }
     })
   }
@@ -122,7 +128,7 @@ export class FakePool implements Pool {
       half()
       this.#host.staged.delete(`snapshot-${id}`)
       this.#host.snapshots.set(id, content)
-      const memoryBytes = content.memory?.sizeBytes ?? 0
+      const memoryBytes = content.memoryFiles.usedBytes
       const filesystemBytes = content.tree.usedBytes
       return { memoryBytes, filesystemBytes, newlyStoredBytes: memoryBytes }
     })

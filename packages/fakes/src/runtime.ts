@@ -85,8 +85,9 @@ export class FakeRuntime implements Runtime {
         throw new SpawnpointError('capture_refused', `The memory cannot be captured: ${reason}`, { reason, culprits })
       }
       const place = this.#host.memoryAt(dir)
-      if (place.memory) throw failed('checkpoint', `${dir} is not empty`)
+      if (place.memoryFiles.below('/').length > 0) throw failed('checkpoint', `${dir} is not empty`)
       place.memory = incarnation.machine.capture()
+      place.memoryFiles.writeFile('/pages.img', Buffer.alloc(place.memory.sizeBytes))
       return { memoryBytes: place.memory.sizeBytes, requirements: this.#requirements() }
     })
   }
