@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ImageId, newId, type SnapshotId } from '@spawnpoint/core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { loopsOf, MIB, mountsBelow, own, TestWorld } from './test-world.ts'
 
 let world: TestWorld
@@ -201,6 +202,32 @@ describe('the mount', () => {
     expect(loopsOf(other.dataDir)).toEqual([])
     await other.pool.open()
     expect((await other.pool.list()).images).toEqual([id])
+  })
+
+  it('is made again beside one in another mount namespace, with the same content', async () => {
+    const other = own(new TestWorld())
+    // Stands for a server in its own namespace that died while a sandbox of that namespace lives on.
+    const script = `"$0" "$1" "$2" pool.createRoot.limited; echo dead; exec sleep 60`
+    const child = join(import.meta.dirname, 'crash-child.ts')
+    const args = ['-m', '--propagation', 'private', 'sh', '-c', script, process.execPath, child, other.dataDir]
+    const sandbox = spawn('unshare', args, { stdio: ['ignore', 'pipe', 'ignore'] })
+    onTestFinished(() => void sandbox.kill('SIGKILL'))
+    let printed = ''
+    for await (const chunk of sandbox.stdout) {
+      printed += chunk
+      if (printed.includes('dead')) break
+    }
+    expect(mountsBelow(other.dataDir)).toEqual([])
+    expect(loopsOf(other.dataDir)).toHaveLength(1)
+    await other.pool.open()
+    expect(loopsOf(other.dataDir)).toHaveLength(1)
+    const image = /image (\w+)/.exec(printed)?.[1]
+    expect((await other.pool.list()).images).toEqual([image])
+    const gone = once(sandbox, 'close')
+    sandbox.kill('SIGKILL')
+    await gone
+    await other.pool.close()
+    expect(loopsOf(other.dataDir)).toEqual([])
   })
 
   it('refuses a foreign file system at its place', async () => {
