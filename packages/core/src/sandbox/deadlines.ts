@@ -33,12 +33,11 @@ export class Deadlines {
     const { id } = sandbox
     const running = sandbox.state === 'running' || sandbox.state === 'snapshotting'
     const idleTimeoutMs = running ? sandbox.timeout.idleTimeoutMs : null
-    const leases = this.#idle.get(id)?.leases ?? 0
-    if (idleTimeoutMs !== null) {
-      this.#idle.set(id, { timeoutMs: idleTimeoutMs, lastUse: this.#idle.get(id)?.lastUse ?? this.#now(), leases })
-    } else if (leases === 0) {
-      this.#idle.delete(id)
-    }
+    // The entry is changed, never replaced: leases hold on to it.
+    const idle = this.#idle.get(id)
+    if (idleTimeoutMs === null) this.#idle.delete(id)
+    else if (idle === undefined) this.#idle.set(id, { timeoutMs: idleTimeoutMs, lastUse: this.#now(), leases: 0 })
+    else idle.timeoutMs = idleTimeoutMs
     const at = running ? this.#sandboxDue(id, sandbox.expiresAt) : null
     if (at === null) this.#due.delete(id)
     else this.#due.set(id, { at, act: () => this.#actions.sandbox(id) })

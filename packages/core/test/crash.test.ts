@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest'
+import type { Core, Sandbox, Snapshot } from '../src/index.ts'
+import { World } from './world.ts'
+
+/** Each operation, as a caller meets it. `prepare` is not subject to faults. */
+interface Scenario {
+  name: string
+  prepare?(world: World, core: Core, origin: Sandbox): Promise<void>
+  run(world: World, core: Core, origin: Sandbox, point: Snapshot): Promise<unknown>
+  /** States the origin may be in after the server has come back */
+  after: string[]
+}
+
+const SCENARIOS: Scenario[] = [
+  {
+    name: 'image.build',
+    run: async (w, c) => (await c.images.build(w.by, { name: 'other', source: { type: 'tar', path: '/x' } })).done,
+    after: ['running'],
+  },
+  {
+    name: 'sandbox.create',
+    run: async (w, c) => (await c.sandboxes.create(w.by, { image: 'base', name: 'new' })).done,
+    after: ['running'],
+  },
+  {
+    name: 'spawn',
+    run: async (w, c, _o, p) => (await c.sandboxes.create(w.by, { snapshot: p.id })).done,
+    after: ['running'],
+  },
+  {
+    name: 'snapshot.create memory',
+    run: async (w, c, o) => (await c.snapshots.create(w.by, o.id, { kind: 'memory' })).done,
+    after: ['running'],
+  },
+  {
+    name: 'snapshot.create filesystem',
+    run: async (w, c, o) => (await c.snapshots.create(w.by, o.id, { kind: 'filesystem' })).done,
+    after: ['running'],
+  },
+  { name: 'snapshot.delete', run: (w, c, _o, p) => c.snapshots.delete(w.by, p.id), after: ['running'] },
+  {
+    name: 'sandbox.pause',
+    run: async (w, c, o) => (await c.sandboxes.pause(w.by, o.id)).done,
+    after: ['running', 'paused'],
+  },
+  {
+    name: 'sandbox.resume',
+    prepare: async (w, c, o) => void (await (await c.sandboxes.pause(w.by, o.id)).done),
+    run: async (w, c, o) => (await c.sandboxes.resume(w.by, o.id)).done,
+    after: ['paused', 'running'],
+  },
+  {
+    name: 'sandbox.stop',
+    run: async (w, c, o) => (await c.sandboxes.stop(w.by, o.id)).done,
+    after: ['running', 'stopped'],
+  },
+  {
+    name: 'sandbox.start',
+    prepare: async (w, c, o) => void (await (await c.sandboxes.stop(w.by, o.id)).done),
+    run: async (w, c, o) => (await c.sandboxes.start(w.by, o.id)).done,
+    after: ['stopped', 'running'],
+  },
+  {
+    name: 'sandbox.fork',
+    run: async (w, c, o) => (await c.sandboxes.fork(w.by, o.id, { count: 2, mode: 'all_or_nothing' })).done,
+    after: ['running'],
+  },
+  {
+    name: 'sandbox.rollback',
+    run: async (w, c, o, p) => (await c.sandboxes.rollback(w.by, o.id, { snapshot: p.id })).done,
+    after: ['running'],
+  },
+  {
+    name: 'sandbox.rollback of a paused one',
+    prepare: async (w, c, o) => void (await (await c.sandboxes.pause(w.by, o.id)).done),
+    run: async (w, c, o, p) => (await c.sandboxes.rollback(w.by, o.id, { snapshot: p.id })).done,
+    after: ['paused', 'running'],
+  },
+  { name: 'sandbox.kill', run: (w, c, o) => c.sandboxes.kill(w.by, o.id), after: ['running', 'killed'] },
+]
+
+async function begin(scenario: Scenario) {
+  const world = new World()
+  const core = await world.server()
+  const origin = await world.sandbox(core)
+  await world.startCounter(core, origin)
+  const point = await (await core.snapshots.create(world.by, origin.id, { kind: 'memory' })).done
+  await scenario.prepare?.(world, core, origin)
+  await core.idle()
+  world.host.faults.reset()
+  return { world, core, origin, point }
+}
+
+/** How many calls of ports the operation makes when nothing goes wrong. */
+async function callsOf(scenario: Scenario): Promise<string[]> {
+  const { world, core, origin, point } = await begin(scenario)
+  await scenario.run(world, core, origin, point)
+  await core.idle()
+  return world.host.faults.log.map((call) => call.step)
+}
+
+/** The records agree with reality, and the origin is what it was or what was asked. */
+async function check(scenario: Scenario, world: World, origin: Sandbox, fault: string): Promise<void> {
+  await using core = await world.server()
+  expect(await world.disagreements(core), `${scenario.name}, ${fault}`).toEqual([])
+  const now = await core.sandboxes.get(world.by, origin.id)
+  expect(scenario.after, `${scenario.name}, ${fault}`).toContain(now.state)
+  if (now.state === 'running')
+    expect(await world.ask(core, now).catch((error) => error.code)).toMatch(/first|process_not_found/)
+  if (now.state === 'paused') {
+    const resumed = await (await core.sandboxes.resume(world.by, origin.id)).done
+    expect(await world.ask(core, resumed)).toBe('first')
+  }
+}
+
+describe.each(SCENARIOS)('$name', (scenario) => {
+  it('leaves nothing behind when the server dies at any call, before, in or after it', async () => {
+    const calls = await callsOf(scenario)
+    expect(calls.length).toBeGreaterThan(2)
+    for (const [index, step] of calls.entries()) {
+      for (const when of ['before', 'during', 'after'] as const) {
+        const { world, core, origin, point } = await begin(scenario)
+        world.host.faults.crashCall(index, when)
+        await scenario.run(world, core, origin, point).catch(() => {}) // its server is dead
+        await core.idle()
+        if (!world.host.faults.log.some((call) => call.index === index)) continue
+        world.host.faults.crash()
+        await check(scenario, world, origin, `died ${when} call ${index} (${step})`)
+      }
+    }
+  })
+
+  it('leaves nothing behind when any call fails', async () => {
+    const calls = await callsOf(scenario)
+    for (const [index, step] of calls.entries()) {
+      const { world, core, origin, point } = await begin(scenario)
+      world.host.faults.failCall(index)
+      await scenario.run(world, core, origin, point).catch(() => {}) // whether it fails is the operation's affair
+      await core.idle()
+      world.host.faults.crash()
+      await check(scenario, world, origin, `failed call ${index} (${step})`)
+    }
+  })
+})
+
+it('settles everything again when the server dies while settling', async () => {
+  for (const scenario of SCENARIOS) {
+    const calls = await callsOf(scenario)
+    const index = Math.floor(calls.length / 2)
+    for (let recoveryCall = 0; recoveryCall < 40; recoveryCall += 1) {
+      const { world, core, origin, point } = await begin(scenario)
+      world.host.faults.crashCall(index, 'after')
+      await scenario.run(world, core, origin, point).catch(() => {}) // its server is dead
+      await core.idle()
+      world.host.faults.crash()
+      world.host.faults.reset()
+      world.host.faults.crashCall(recoveryCall, 'after')
+      const second = await world.server().catch(() => null)
+      if (second !== null) {
+        // Settling took fewer calls than that: all have been tried.
+        await second.idle()
+        break
+      }
+      world.host.faults.reset()
+      await check(scenario, world, origin, `died at recovery call ${recoveryCall}`)
+    }
+  }
+})

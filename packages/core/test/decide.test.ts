@@ -1,0 +1,89 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { decide, LIFECYCLE, nextState, type Operation, type OperationKind, type SandboxState } from '../src/index.ts'
+import type { SandboxRequest } from '../src/sandbox/decide.ts'
+
+const STATES = Object.keys(LIFECYCLE) as SandboxState[]
+const REQUESTS: SandboxRequest[] = ['snapshot', 'fork', 'pause', 'resume', 'stop', 'start', 'rollback', 'kill', 'use']
+const KINDS: OperationKind[] = [
+  'sandbox.create',
+  'sandbox.pause',
+  'sandbox.resume',
+  'sandbox.stop',
+  'sandbox.start',
+  'sandbox.fork',
+  'sandbox.rollback',
+  'sandbox.kill',
+  'snapshot.create',
+]
+const id = 'a'.repeat(24) as never
+const open = (kind: OperationKind) => ({ id: 'b'.repeat(24), kind, state: 'open' }) as Operation
+
+describe('decide', () => {
+  it.each([
+    ['running', null, 'snapshot', 'run'],
+    ['running', 'snapshot.create', 'snapshot', 'wait'],
+    ['snapshotting', 'snapshot.create', 'pause', 'wait'],
+    ['snapshotting', 'snapshot.create', 'kill', 'wait'],
+    ['snapshotting', 'snapshot.create', 'use', 'run'],
+    ['pausing', 'sandbox.pause', 'pause', 'join'],
+    ['pausing', 'sandbox.pause', 'use', 'deny'],
+    ['paused', null, 'pause', 'ignore'],
+    ['paused', null, 'snapshot', 'deny'],
+    ['paused', null, 'rollback', 'run'],
+    ['resuming', 'sandbox.resume', 'use', 'wait'],
+    ['stopped', null, 'start', 'run'],
+    ['stopped', null, 'resume', 'deny'],
+    ['failed', null, 'start', 'run'],
+    ['killing', 'sandbox.kill', 'kill', 'join'],
+    ['killing', 'sandbox.kill', 'snapshot', 'deny'],
+    ['killed', null, 'kill', 'deny'],
+  ] as const)('a %s sandbox with %s under way, asked to %s: %s', (state, kind, request, answer) => {
+    expect(decide({ id, state }, kind === null ? null : open(kind), request).do).toBe(answer)
+  })
+
+  it('refuses a second snapshot where the caller will not wait, and says what is under way', () => {
+    expect(decide({ id, state: 'snapshotting' }, open('snapshot.create'), 'snapshot', 'reject')).toMatchObject({
+      do: 'deny',
+      error: { code: 'operation_in_progress' },
+    })
+  })
+
+  it('never begins what the table has no arrow for, nor two things at once', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...STATES),
+        fc.option(fc.constantFrom(...KINDS), { nil: null }),
+        fc.constantFrom(...REQUESTS),
+        fc.constantFrom('wait' as const, 'reject' as const),
+        (state, kind, request, whenBusy) => {
+          const decision = decide({ id, state }, kind === null ? null : open(kind), request, whenBusy)
+          if (decision.do !== 'run' || request === 'use') return
+          expect(kind).toBeNull()
+          expect(nextState(state, request === 'fork' ? 'snapshot' : request)).not.toBeNull()
+        },
+      ),
+    )
+  })
+
+  it('lets every sandbox be killed in the end', () => {
+    for (const state of STATES) {
+      if (state === 'killed' || state === 'killing') continue
+      const resting = !/ing$|_back$/.test(state) || state === 'running'
+      if (resting) expect(decide({ id, state }, null, 'kill').do).toBe('run')
+      else expect(decide({ id, state }, open('snapshot.create'), 'kill').do).toBe('wait')
+    }
+  })
+})
+
+describe('the lifecycle table', () => {
+  it('reaches every state from creating, and killed from every state', () => {
+    const reach = (from: SandboxState): Set<SandboxState> => {
+      const seen = new Set<SandboxState>([from])
+      for (const state of seen) for (const next of Object.values(LIFECYCLE[state])) seen.add(next)
+      return seen
+    }
+    expect([...reach('creating')].sort()).toEqual([...STATES].sort())
+    for (const state of STATES) expect(reach(state)).toContain('killed')
+  })
+})
