@@ -1,0 +1,26 @@
+import type { Kysely } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
+import type { Tables } from '../tables.ts'
+import * as first from './0001-first.ts'
+
+/** In order. A migration that a release has carried is never changed again: what follows gets a number of its own. */
+const MIGRATIONS: Record<string, Migration> = {
+  '0001-first': first,
+}
+
+/**
+ * Brings the schema `spawnpoint` up to date; several servers may do so at once, the migrator takes a lock. Rejects when
+ * the database was already used by a newer server.
+ */
+export async function migrate(db: Kysely<Tables>): Promise<string[]> {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => MIGRATIONS },
+    migrationTableSchema: 'spawnpoint',
+    migrationTableName: 'migrations',
+    migrationLockTableName: 'migrations_lock',
+  })
+  const { error, results } = await migrator.migrateToLatest()
+  if (error) throw error
+  return (results ?? []).map((result) => result.migrationName)
+}

@@ -1,0 +1,101 @@
+import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
+import pg, { type PoolClient, type PoolConfig } from 'pg'
+import { endsConnection, STATEMENT_TIMEOUT_MS, translate } from './failures.ts'
+
+const INT8 = 20
+
+/** bigint columns hold sizes and numbers far below 2^53; one that does not is a fault, never a rounded number. */
+function parseSafeInteger(digits: string): number {
+  const value = Number(digits)
+  if (!Number.isSafeInteger(value)) throw new RangeError(`Integer out of range in the ledger: ${digits}`)
+  return value
+}
+
+const types: NonNullable<PoolConfig['types']> = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === INT8 && format !== 'binary'
+      ? parseSafeInteger
+      : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+}
+
+export type ConnectionTarget = Pick<PoolConfig, 'connectionString' | 'host' | 'port' | 'user' | 'database'>
+
+/**
+ * The driver's pool with three habits put right: one query at a time per connection, failures in our own codes, and a
+ * connection that failed is thrown away instead of being given to the next.
+ */
+export class LedgerPool implements PostgresPool {
+  /** Kysely would take these over for connections of its own, which we never ask it to make. */
+  readonly options = {}
+  readonly #pool: pg.Pool
+  readonly #clients = new WeakMap<PoolClient, LedgerClient>()
+
+  constructor(target: ConnectionTarget, options: { size: number; timeouts: boolean }) {
+    this.#pool = new pg.Pool({
+      ...target,
+      types,
+      max: options.size,
+      application_name: 'spawnpoint',
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+      ...(options.timeouts && {
+        statement_timeout: STATEMENT_TIMEOUT_MS,
+        idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+        // The server's own timeout comes first unless the network swallows its answer.
+        query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
+      }),
+    })
+    // Idle connections die with the server; the pool has dropped them already and the next query makes new ones.
+    this.#pool.on('error', () => undefined)
+    // A checked-out connection that dies between two queries tells nobody else; the next query on it rejects.
+    this.#pool.on('connect', (client) => client.on('error', () => undefined))
+  }
+
+  async connect(): Promise<PostgresPoolClient> {
+    const client = await this.#pool.connect().catch((thrown: unknown) => {
+      throw translate(thrown)
+    })
+    let wrapped = this.#clients.get(client)
+    if (!wrapped) {
+      wrapped = new LedgerClient(client)
+      this.#clients.set(client, wrapped)
+    }
+    return wrapped
+  }
+
+  end(): Promise<void> {
+    return this.#pool.end()
+  }
+}
+
+class LedgerClient implements PostgresPoolClient {
+  readonly #client: PoolClient
+  #last: Promise<unknown> = Promise.resolve()
+  #broken = false
+
+  constructor(client: PoolClient) {
+    this.#client = client
+  }
+
+  query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
+  query(cursor: never): never
+  query<R>(sql: string, parameters: readonly unknown[] = []): Promise<PostgresQueryResult<R>> {
+    const result = this.#last.then(() => this.#run<R>(sql, parameters))
+    // The failure is the caller's; the next query in line only waits for the end of this one.
+    this.#last = result.catch(() => undefined)
+    return result
+  }
+
+  async #run<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    try {
+      return (await this.#client.query(sql, parameters as unknown[])) as unknown as PostgresQueryResult<R>
+    } catch (thrown) {
+      this.#broken ||= endsConnection(thrown)
+      throw translate(thrown)
+    }
+  }
+
+  release(discard?: boolean): void {
+    this.#client.release(discard || this.#broken)
+  }
+}

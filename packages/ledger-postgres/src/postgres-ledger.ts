@@ -1,0 +1,132 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Ledger, LedgerReads, LedgerTx } from '@spawnpoint/core'
+import { Kysely, PostgresDialect } from 'kysely'
+import { type Log, PostgresSupervisor } from './embedded/supervisor.ts'
+import { isRetryable, unavailable } from './failures.ts'
+import { migrate } from './migrations/index.ts'
+import { type ConnectionTarget, LedgerPool } from './pool.ts'
+import { PostgresReads } from './reads.ts'
+import type { Tables } from './tables.ts'
+import { PostgresTx } from './transaction.ts'
+
+export type PostgresLedgerOptions =
+  /** A PostgreSQL, 15 or newer, that somebody else runs; the schema `spawnpoint` in it is ours. */
+  | { databaseUrl: string }
+  /** A private PostgreSQL under `dataDir`, started and stopped with the ledger. */
+  | { dataDir: string; log: Log }
+
+const POOL_SIZE = 8
+const ATTEMPTS = 10
+
+/**
+ * The ledger on PostgreSQL. Rejects `unavailable` while the database cannot be reached and goes on by itself afterwards;
+ * when the connection is lost during a commit, `unavailable` leaves open whether it happened.
+ */
+export class PostgresLedger implements Ledger, AsyncDisposable {
+  readonly read: LedgerReads
+  readonly #options: PostgresLedgerOptions
+  #supervisor: PostgresSupervisor | null = null
+  #db: Kysely<Tables> | null = null
+  #target: ConnectionTarget | null = null
+
+  constructor(options: PostgresLedgerOptions) {
+    this.#options = options
+    this.read = new PostgresReads(() => this.#opened())
+  }
+
+  /** Rejects `unavailable` when the database does not come up or belongs to another server that runs. */
+  async open(): Promise<void> {
+    if (this.#db) return
+    try {
+      this.#target = await this.#connectionTarget()
+      await migrateAt(this.#target)
+      this.#db = connect(this.#target, { size: POOL_SIZE, timeouts: true })
+    } catch (thrown) {
+      await this.close()
+      throw thrown
+    }
+  }
+
+  /** Lets transactions under way end, then stops the private PostgreSQL if there is one. */
+  async close(): Promise<void> {
+    const db = this.#db
+    this.#db = null
+    await db?.destroy()
+    await this.#supervisor?.stop()
+    this.#supervisor = null
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** How other libraries of this server reach the same database. */
+  get databaseUrl(): string {
+    const target = this.#target
+    if (!target) throw unavailable('The ledger is not open')
+    if (target.connectionString) return target.connectionString
+    const { user = '', host = '', database = '' } = target
+    return `postgresql:///${database}?host=${encodeURIComponent(host)}&user=${user}`
+  }
+
+  async transact<T>(work: (tx: LedgerTx) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#attempt(work)
+      } catch (thrown) {
+        if (!isRetryable(thrown)) throw thrown
+        if (attempt === ATTEMPTS) throw unavailable('Too many transactions at once on the same rows', thrown)
+        await pause(Math.random() * 5 * attempt)
+      }
+    }
+  }
+
+  async #attempt<T>(work: (tx: LedgerTx) => Promise<T>): Promise<T> {
+    let refused: { thrown: unknown } | undefined
+    // READ COMMITTED: each statement sees what was committed before it, and locked rows are read as they are now. The
+    // stricter levels would fail whoever waited for a lock, which is the common case here, not the rare one.
+    const transaction = this.#opened().transaction().setIsolationLevel('read committed')
+    try {
+      return await transaction.execute(async (db) => {
+        try {
+          const tx = new PostgresTx(db)
+          const result = await work(tx)
+          await tx.finish()
+          return result
+        } catch (thrown) {
+          refused = { thrown }
+          throw thrown
+        }
+      })
+    } catch (thrown) {
+      // When the connection is gone the rollback fails too, and would hide why the work was refused.
+      throw refused ? refused.thrown : thrown
+    }
+  }
+
+  #opened(): Kysely<Tables> {
+    if (!this.#db) throw unavailable('The ledger is not open')
+    return this.#db
+  }
+
+  async #connectionTarget(): Promise<ConnectionTarget> {
+    if ('databaseUrl' in this.#options) return { connectionString: this.#options.databaseUrl }
+    this.#supervisor = new PostgresSupervisor(this.#options)
+    return await this.#supervisor.start()
+  }
+}
+
+function connect(target: ConnectionTarget, options: { size: number; timeouts: boolean }): Kysely<Tables> {
+  const dialect = new PostgresDialect({ pool: new LedgerPool(target, options) })
+  return new Kysely<Tables>({ dialect }).withSchema('spawnpoint')
+}
+
+/** On a connection without time limits: a migration may take as long as it needs. */
+async function migrateAt(target: ConnectionTarget): Promise<void> {
+  const db = connect(target, { size: 1, timeouts: false })
+  try {
+    await migrate(db)
+  } finally {
+    await db.destroy()
+  }
+}

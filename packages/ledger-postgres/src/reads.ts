@@ -1,0 +1,253 @@
+import {
+  type ApiKey,
+  type Event,
+  type IdempotencyRecord,
+  type Image,
+  type ImageFilter,
+  type ImageId,
+  invalidArgument,
+  isId,
+  type Labels,
+  type LedgerReads,
+  type Operation,
+  type OperationFilter,
+  type OperationId,
+  type Page,
+  type PageRequest,
+  type Sandbox,
+  type SandboxFilter,
+  type SandboxId,
+  type Snapshot,
+  type SnapshotFilter,
+  type SnapshotId,
+  type Team,
+  type TeamId,
+} from '@spawnpoint/core'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { readCursor, toPage } from './paging.ts'
+import {
+  instant,
+  labelsJson,
+  text,
+  toEvent,
+  toIdempotency,
+  toImage,
+  toKey,
+  toOperation,
+  toSandbox,
+  toSnapshot,
+  toTeam,
+} from './rows.ts'
+import type { Tables } from './tables.ts'
+
+/** Reads over whatever connection `db` gives: the pool's, or the one of a transaction. */
+export class PostgresReads implements LedgerReads {
+  readonly #db: () => Kysely<Tables>
+
+  constructor(db: () => Kysely<Tables>) {
+    this.#db = db
+  }
+
+  async team(id: TeamId): Promise<Team | null> {
+    if (!isId(id)) return null
+    const row = await this.#db().selectFrom('teams').selectAll().where('id', '=', id).executeTakeFirst()
+    return row ? toTeam(row) : null
+  }
+
+  async keyByHash(hash: string): Promise<ApiKey | null> {
+    // Nothing with these characters was ever stored.
+    if (hash.includes('\0') || !hash.isWellFormed()) return null
+    const query = this.#db().selectFrom('api_keys').selectAll().where('hash', '=', hash).where('revoked_at', 'is', null)
+    const row = await query.executeTakeFirst()
+    return row ? toKey(row) : null
+  }
+
+  async keys(teamId: TeamId, page: PageRequest): Promise<Page<ApiKey>> {
+    const after = readCursor('keys', page)
+    let query = this.#db()
+      .selectFrom('api_keys')
+      .selectAll()
+      .where('team_id', '=', text('teamId', teamId) as TeamId)
+    if (after !== null) query = query.where(sql<string>`id`, '<', after)
+    const rows = await query
+      .orderBy('id', 'desc')
+      .limit(page.limit + 1)
+      .execute()
+    return toPage('keys', rows, page.limit, toKey)
+  }
+
+  async image(id: ImageId): Promise<Image | null> {
+    if (!isId(id)) return null
+    const row = await this.#db().selectFrom('images').selectAll().where('id', '=', id).executeTakeFirst()
+    return row ? toImage(row) : null
+  }
+
+  async images(filter: ImageFilter, page: PageRequest): Promise<Page<Image>> {
+    const after = readCursor('images', page)
+    const rows = await this.#db()
+      .selectFrom('images')
+      .selectAll()
+      .where(
+        all([
+          equal('team_id', filter.teamId),
+          oneOf('state', filter.states),
+          equal('name', filter.name),
+          before(after),
+        ]),
+      )
+      .orderBy('id', 'desc')
+      .limit(page.limit + 1)
+      .execute()
+    return toPage('images', rows, page.limit, toImage)
+  }
+
+  async sandbox(id: SandboxId): Promise<Sandbox | null> {
+    if (!isId(id)) return null
+    const row = await this.#db().selectFrom('sandboxes').selectAll().where('id', '=', id).executeTakeFirst()
+    return row ? toSandbox(row) : null
+  }
+
+  async sandboxes(filter: SandboxFilter, page: PageRequest): Promise<Page<Sandbox>> {
+    const after = readCursor('sandboxes', page)
+    const rows = await this.#db()
+      .selectFrom('sandboxes')
+      .selectAll()
+      .where(
+        all([
+          equal('team_id', filter.teamId),
+          oneOf('state', filter.states),
+          equal('name', filter.name),
+          equal('image_id', filter.imageId),
+          equal('source_snapshot_id', filter.sourceSnapshotId),
+          hasLabels(filter.labels),
+          expired(filter.expiresBefore),
+          before(after),
+        ]),
+      )
+      .orderBy('id', 'desc')
+      .limit(page.limit + 1)
+      .execute()
+    return toPage('sandboxes', rows, page.limit, toSandbox)
+  }
+
+  async snapshot(id: SnapshotId): Promise<Snapshot | null> {
+    if (!isId(id)) return null
+    const row = await this.#db().selectFrom('snapshots').selectAll().where('id', '=', id).executeTakeFirst()
+    return row ? toSnapshot(row) : null
+  }
+
+  async snapshots(filter: SnapshotFilter, page: PageRequest): Promise<Page<Snapshot>> {
+    const after = readCursor('snapshots', page)
+    const rows = await this.#db()
+      .selectFrom('snapshots')
+      .selectAll()
+      .where(
+        all([
+          equal('team_id', filter.teamId),
+          oneOf('state', filter.states),
+          equal('kind', filter.kind),
+          equal('name', filter.name),
+          contains('name', filter.nameContains),
+          equal('sandbox_id', filter.sandboxId),
+          equal('image_id', filter.imageId),
+          equal('parent_id', filter.parentId),
+          hasLabels(filter.labels),
+          expired(filter.expiresBefore),
+          filter.includeInternal ? null : sql<boolean>`not internal`,
+          before(after),
+        ]),
+      )
+      .orderBy('id', 'desc')
+      .limit(page.limit + 1)
+      .execute()
+    return toPage('snapshots', rows, page.limit, toSnapshot)
+  }
+
+  async operation(id: OperationId): Promise<Operation | null> {
+    if (!isId(id)) return null
+    const row = await this.#db().selectFrom('operations').selectAll().where('id', '=', id).executeTakeFirst()
+    return row ? toOperation(row) : null
+  }
+
+  async operations(filter: OperationFilter, page: PageRequest): Promise<Page<Operation>> {
+    const after = readCursor('operations', page)
+    const rows = await this.#db()
+      .selectFrom('operations')
+      .selectAll()
+      .where(
+        all([
+          equal('team_id', filter.teamId),
+          oneOf('state', filter.states),
+          oneOf('kind', filter.kinds),
+          equal('sandbox_id', filter.sandboxId),
+          equal('snapshot_id', filter.snapshotId),
+          equal('image_id', filter.imageId),
+          before(after),
+        ]),
+      )
+      .orderBy('id', 'desc')
+      .limit(page.limit + 1)
+      .execute()
+    return toPage('operations', rows, page.limit, toOperation)
+  }
+
+  async events(
+    filter: { teamId: TeamId; sandboxId?: SandboxId | undefined },
+    after: number,
+    limit: number,
+  ): Promise<Event[]> {
+    if (!Number.isSafeInteger(after) || after < 0) throw invalidArgument('after', 'must be a whole number from 0')
+    if (!Number.isSafeInteger(limit) || limit < 1) throw invalidArgument('limit', 'must be a whole number from 1')
+    const rows = await this.#db()
+      .selectFrom('events')
+      .selectAll()
+      .where(all([equal('team_id', filter.teamId), equal('sandbox_id', filter.sandboxId)]))
+      .where('seq', '>', after)
+      .orderBy('seq')
+      .limit(limit)
+      .execute()
+    return rows.map(toEvent)
+  }
+
+  async idempotent(teamId: TeamId, key: string): Promise<IdempotencyRecord | null> {
+    const query = this.#db().selectFrom('idempotency').selectAll().where('team_id', '=', teamId)
+    const row = await query.where('key', '=', text('key', key)).executeTakeFirst()
+    return row ? toIdempotency(row) : null
+  }
+}
+
+// Conditions of a list; `null` for a field that the filter leaves out. Column names come from this file only.
+
+type Condition = RawBuilder<boolean> | null
+
+function all(conditions: Condition[]): RawBuilder<boolean> {
+  const given = conditions.filter((condition) => condition !== null)
+  return given.length === 0 ? sql<boolean>`true` : sql<boolean>`${sql.join(given, sql` and `)}`
+}
+
+function equal(column: string, value: string | undefined): Condition {
+  return value === undefined ? null : sql<boolean>`${sql.ref(column)} = ${text(column, value)}`
+}
+
+function oneOf(column: string, values: string[] | undefined): Condition {
+  return values === undefined ? null : sql<boolean>`${sql.ref(column)} = any(${values}::text[])`
+}
+
+function contains(column: string, part: string | undefined): Condition {
+  if (part === undefined) return null
+  const pattern = `%${text(column, part).replace(/[\\%_]/g, '\\$&')}%`
+  return sql<boolean>`${sql.ref(column)} ilike ${pattern} escape '\\'`
+}
+
+function hasLabels(labels: Labels | undefined): Condition {
+  if (labels === undefined || Object.keys(labels).length === 0) return null
+  return sql<boolean>`labels @> ${labelsJson(labels)}::jsonb`
+}
+
+function expired(at: Date | undefined): Condition {
+  return at === undefined ? null : sql<boolean>`expires_at <= ${instant('expiresBefore', at)}`
+}
+
+function before(id: string | null): Condition {
+  return id === null ? null : sql<boolean>`id < ${id}`
+}

@@ -1,0 +1,295 @@
+import {
+  type ApiKey,
+  type Event,
+  type IdempotencyRecord,
+  type Image,
+  invalidArgument,
+  type Labels,
+  type Operation,
+  type Sandbox,
+  type Snapshot,
+  type Team,
+} from '@spawnpoint/core'
+import type { Insertable, Selectable } from 'kysely'
+import type { Tables } from './tables.ts'
+
+type Row<T extends keyof Tables> = Selectable<Tables[T]>
+type NewRow<T extends keyof Tables> = Insertable<Tables[T]>
+
+/** Text for a searchable column. PostgreSQL refuses NUL; the driver would silently replace lone surrogates. */
+export function text(path: string, value: string): string
+export function text(path: string, value: string | null): string | null
+export function text(path: string, value: string | null): string | null {
+  if (value !== null && (value.includes('\0') || !value.isWellFormed())) {
+    throw invalidArgument(path, 'contains NUL or half of a surrogate pair')
+  }
+  return value
+}
+
+export function labelsJson(labels: Labels): string {
+  for (const [key, value] of Object.entries(labels)) {
+    text('labels', key)
+    text('labels', value)
+  }
+  return JSON.stringify(labels)
+}
+
+/** JSON text of a document; escapes make any string storable in a `json` column. */
+const json = (value: unknown): string => JSON.stringify(value)
+const jsonOrNull = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
+
+export function instant(path: string, date: Date): string {
+  if (Number.isNaN(date.getTime())) throw invalidArgument(path, 'is not a date')
+  return date.toISOString()
+}
+const instantOrNull = (path: string, date: Date | null) => (date === null ? null : instant(path, date))
+
+export function teamRow(team: Team): NewRow<'teams'> {
+  return { id: team.id, name: text('name', team.name), created_at: instant('createdAt', team.createdAt) }
+}
+
+export function toTeam(row: Row<'teams'>): Team {
+  return { id: row.id, name: row.name, createdAt: row.created_at }
+}
+
+export function keyRow(key: ApiKey, hash: string): NewRow<'api_keys'> {
+  return {
+    id: key.id,
+    team_id: key.teamId,
+    name: text('name', key.name),
+    hint: text('hint', key.hint),
+    hash: text('hash', hash),
+    created_at: instant('createdAt', key.createdAt),
+    last_used_at: instantOrNull('lastUsedAt', key.lastUsedAt),
+    revoked_at: instantOrNull('revokedAt', key.revokedAt),
+  }
+}
+
+export function toKey(row: Row<'api_keys'>): ApiKey {
+  return {
+    id: row.id,
+    teamId: row.team_id,
+    name: row.name,
+    hint: row.hint,
+    createdAt: row.created_at,
+    lastUsedAt: row.last_used_at,
+    revokedAt: row.revoked_at,
+  }
+}
+
+export function imageRow(image: Image): NewRow<'images'> {
+  return {
+    id: image.id,
+    team_id: image.teamId,
+    name: text('name', image.name),
+    state: image.state,
+    failure: jsonOrNull(image.failure),
+    source: json(image.source),
+    defaults: json(image.defaults),
+    size_bytes: image.sizeBytes,
+    labels: labelsJson(image.labels),
+    created_at: instant('createdAt', image.createdAt),
+    ready_at: instantOrNull('readyAt', image.readyAt),
+  }
+}
+
+export function toImage(row: Row<'images'>): Image {
+  return {
+    id: row.id,
+    teamId: row.team_id,
+    name: row.name,
+    state: row.state,
+    failure: row.failure as Image['failure'],
+    source: row.source as Image['source'],
+    defaults: row.defaults as Image['defaults'],
+    sizeBytes: row.size_bytes,
+    labels: row.labels as Labels,
+    createdAt: row.created_at,
+    readyAt: row.ready_at,
+  }
+}
+
+export function sandboxRow(sandbox: Sandbox): NewRow<'sandboxes'> {
+  return {
+    id: sandbox.id,
+    team_id: sandbox.teamId,
+    name: text('name', sandbox.name),
+    state: sandbox.state,
+    failure: jsonOrNull(sandbox.failure),
+    incarnation_id: sandbox.incarnationId,
+    root_id: sandbox.rootId,
+    paused_snapshot_id: sandbox.pausedSnapshotId,
+    image_id: sandbox.imageId,
+    source_snapshot_id: sandbox.sourceSnapshotId,
+    parent_sandbox_id: sandbox.parentSandboxId,
+    defaults: json(sandbox.defaults),
+    env: json(sandbox.env),
+    labels: labelsJson(sandbox.labels),
+    resources: json(sandbox.resources),
+    network: json(sandbox.network),
+    timeout: json(sandbox.timeout),
+    generation: sandbox.generation,
+    created_at: instant('createdAt', sandbox.createdAt),
+    started_at: instantOrNull('startedAt', sandbox.startedAt),
+    expires_at: instantOrNull('expiresAt', sandbox.expiresAt),
+    ended_at: instantOrNull('endedAt', sandbox.endedAt),
+  }
+}
+
+export function toSandbox(row: Row<'sandboxes'>): Sandbox {
+  return {
+    id: row.id,
+    teamId: row.team_id,
+    name: row.name,
+    state: row.state,
+    failure: row.failure as Sandbox['failure'],
+    incarnationId: row.incarnation_id,
+    rootId: row.root_id,
+    pausedSnapshotId: row.paused_snapshot_id,
+    imageId: row.image_id,
+    sourceSnapshotId: row.source_snapshot_id,
+    parentSandboxId: row.parent_sandbox_id,
+    defaults: row.defaults as Sandbox['defaults'],
+    env: row.env as Sandbox['env'],
+    labels: row.labels as Labels,
+    resources: row.resources as Sandbox['resources'],
+    network: row.network as Sandbox['network'],
+    timeout: row.timeout as Sandbox['timeout'],
+    generation: row.generation,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    expiresAt: row.expires_at,
+    endedAt: row.ended_at,
+  }
+}
+
+export function snapshotRow(snapshot: Snapshot): NewRow<'snapshots'> {
+  return {
+    id: snapshot.id,
+    team_id: snapshot.teamId,
+    name: text('name', snapshot.name),
+    kind: snapshot.kind,
+    state: snapshot.state,
+    failure: jsonOrNull(snapshot.failure),
+    internal: snapshot.internal,
+    sandbox_id: snapshot.sandboxId,
+    parent_id: snapshot.parentId,
+    image_id: snapshot.imageId,
+    defaults: json(snapshot.defaults),
+    env: json(snapshot.env),
+    resources: json(snapshot.resources),
+    generation: snapshot.generation,
+    requirements: jsonOrNull(snapshot.requirements),
+    receipt: jsonOrNull(snapshot.receipt),
+    size_bytes: snapshot.sizeBytes,
+    labels: labelsJson(snapshot.labels),
+    created_at: instant('createdAt', snapshot.createdAt),
+    ready_at: instantOrNull('readyAt', snapshot.readyAt),
+    expires_at: instantOrNull('expiresAt', snapshot.expiresAt),
+  }
+}
+
+export function toSnapshot(row: Row<'snapshots'>): Snapshot {
+  return {
+    id: row.id,
+    teamId: row.team_id,
+    name: row.name,
+    kind: row.kind,
+    state: row.state,
+    failure: row.failure as Snapshot['failure'],
+    internal: row.internal,
+    sandboxId: row.sandbox_id,
+    parentId: row.parent_id,
+    imageId: row.image_id,
+    defaults: row.defaults as Snapshot['defaults'],
+    env: row.env as Snapshot['env'],
+    resources: row.resources as Snapshot['resources'],
+    generation: row.generation,
+    requirements: row.requirements as Snapshot['requirements'],
+    receipt: row.receipt as Snapshot['receipt'],
+    sizeBytes: row.size_bytes,
+    labels: row.labels as Labels,
+    createdAt: row.created_at,
+    readyAt: row.ready_at,
+    expiresAt: row.expires_at,
+  }
+}
+
+export function operationRow(operation: Operation): NewRow<'operations'> {
+  return {
+    id: operation.id,
+    team_id: operation.teamId,
+    kind: operation.kind,
+    state: operation.state,
+    phase: text('phase', operation.phase),
+    sandbox_id: operation.sandboxId,
+    snapshot_id: operation.snapshotId,
+    image_id: operation.imageId,
+    detail: json(operation.detail),
+    error: jsonOrNull(operation.error),
+    created_at: instant('createdAt', operation.createdAt),
+    ended_at: instantOrNull('endedAt', operation.endedAt),
+  }
+}
+
+export function toOperation(row: Row<'operations'>): Operation {
+  return {
+    id: row.id,
+    teamId: row.team_id,
+    kind: row.kind,
+    state: row.state,
+    phase: row.phase,
+    sandboxId: row.sandbox_id,
+    snapshotId: row.snapshot_id,
+    imageId: row.image_id,
+    detail: row.detail as Operation['detail'],
+    error: row.error as Operation['error'],
+    createdAt: row.created_at,
+    endedAt: row.ended_at,
+  }
+}
+
+export function eventRow(event: Omit<Event, 'seq'>): NewRow<'events'> {
+  return {
+    team_id: event.teamId,
+    type: text('type', event.type),
+    sandbox_id: event.sandboxId,
+    snapshot_id: event.snapshotId,
+    image_id: event.imageId,
+    data: json(event.data),
+    at: instant('at', event.at),
+  }
+}
+
+export function toEvent(row: Row<'events'>): Event {
+  return {
+    seq: row.seq,
+    teamId: row.team_id,
+    type: row.type,
+    sandboxId: row.sandbox_id,
+    snapshotId: row.snapshot_id,
+    imageId: row.image_id,
+    data: row.data as Event['data'],
+    at: row.at,
+  }
+}
+
+export function idempotencyRow(record: IdempotencyRecord): NewRow<'idempotency'> {
+  return {
+    team_id: record.teamId,
+    key: text('key', record.key),
+    request_hash: text('requestHash', record.requestHash),
+    response: jsonOrNull(record.response),
+    created_at: instant('createdAt', record.createdAt),
+  }
+}
+
+export function toIdempotency(row: Row<'idempotency'>): IdempotencyRecord {
+  return {
+    teamId: row.team_id,
+    key: row.key,
+    requestHash: row.request_hash,
+    response: row.response as IdempotencyRecord['response'],
+    createdAt: row.created_at,
+  }
+}

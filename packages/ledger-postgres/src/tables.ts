@@ -1,0 +1,147 @@
+import type {
+  ImageId,
+  ImageState,
+  IncarnationId,
+  KeyId,
+  OperationId,
+  OperationKind,
+  OperationState,
+  RootId,
+  SandboxId,
+  SandboxState,
+  SnapshotId,
+  SnapshotKind,
+  SnapshotState,
+  TeamId,
+} from '@spawnpoint/core'
+import type { ColumnType, Generated } from 'kysely'
+
+/** Documents and labels go in as JSON text and come out parsed. */
+type Json = ColumnType<unknown, string, string>
+type JsonOrNull = ColumnType<unknown, string | null, string | null>
+/** Instants go in as ISO text in UTC: the driver's own format follows the server's time zone. */
+type Instant = ColumnType<Date, string, string>
+type InstantOrNull = ColumnType<Date | null, string | null, string | null>
+
+export interface Tables {
+  teams: { id: TeamId; name: string; created_at: Instant }
+  api_keys: {
+    id: KeyId
+    team_id: TeamId
+    name: string
+    hint: string
+    hash: string
+    created_at: Instant
+    last_used_at: InstantOrNull
+    revoked_at: InstantOrNull
+  }
+  images: {
+    id: ImageId
+    team_id: TeamId
+    name: string
+    state: ImageState
+    failure: JsonOrNull
+    source: Json
+    defaults: Json
+    size_bytes: number
+    labels: Json
+    created_at: Instant
+    ready_at: InstantOrNull
+  }
+  sandboxes: {
+    id: SandboxId
+    team_id: TeamId
+    name: string | null
+    state: SandboxState
+    failure: JsonOrNull
+    incarnation_id: IncarnationId | null
+    root_id: RootId | null
+    paused_snapshot_id: SnapshotId | null
+    image_id: ImageId
+    source_snapshot_id: SnapshotId | null
+    parent_sandbox_id: SandboxId | null
+    defaults: Json
+    env: Json
+    labels: Json
+    resources: Json
+    network: Json
+    timeout: Json
+    generation: number
+    created_at: Instant
+    started_at: InstantOrNull
+    expires_at: InstantOrNull
+    ended_at: InstantOrNull
+  }
+  snapshots: {
+    id: SnapshotId
+    team_id: TeamId
+    name: string | null
+    kind: SnapshotKind
+    state: SnapshotState
+    failure: JsonOrNull
+    internal: boolean
+    sandbox_id: SandboxId
+    parent_id: SnapshotId | null
+    image_id: ImageId
+    defaults: Json
+    env: Json
+    resources: Json
+    generation: number
+    requirements: JsonOrNull
+    receipt: JsonOrNull
+    size_bytes: number
+    labels: Json
+    created_at: Instant
+    ready_at: InstantOrNull
+    expires_at: InstantOrNull
+  }
+  operations: {
+    id: OperationId
+    team_id: TeamId
+    kind: OperationKind
+    state: OperationState
+    phase: string
+    sandbox_id: SandboxId | null
+    snapshot_id: SnapshotId | null
+    image_id: ImageId | null
+    detail: Json
+    error: JsonOrNull
+    created_at: Instant
+    ended_at: InstantOrNull
+  }
+  events: {
+    seq: Generated<number>
+    team_id: TeamId
+    type: string
+    sandbox_id: SandboxId | null
+    snapshot_id: SnapshotId | null
+    image_id: ImageId | null
+    data: Json
+    at: Instant
+  }
+  idempotency: {
+    team_id: TeamId
+    key: string
+    request_hash: string
+    response: JsonOrNull
+    created_at: Instant
+  }
+}
+
+/** `true` where both unions have the same members. */
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
+
+/**
+ * The states that the schema's checks allow. A state new in the model does not compile here until a migration has
+ * widened the check.
+ */
+type KnownImageState = 'building' | 'ready' | 'failed' | 'deleting'
+type KnownSandboxState =
+  | ('creating' | 'running' | 'snapshotting' | 'pausing' | 'paused' | 'resuming' | 'stopping' | 'stopped')
+  | ('starting' | 'rolling_back' | 'killing' | 'killed' | 'failed')
+type KnownSnapshotState = 'creating' | 'ready' | 'failed' | 'deleting'
+true satisfies Same<KnownImageState, ImageState>
+true satisfies Same<KnownSandboxState, SandboxState>
+true satisfies Same<KnownSnapshotState, SnapshotState>
+true satisfies Same<'memory' | 'filesystem', SnapshotKind>
+true satisfies Same<'open' | 'done' | 'failed', OperationState>

@@ -1,0 +1,227 @@
+import {
+  type ApiKey,
+  type Event,
+  EXCLUSIVE_OPERATION_KINDS,
+  type IdempotencyRecord,
+  type Image,
+  type ImageId,
+  isId,
+  type KeyId,
+  type LedgerTx,
+  type Operation,
+  type Sandbox,
+  type SandboxId,
+  type Snapshot,
+  type SnapshotId,
+  SpawnpointError,
+  type Team,
+  type TeamId,
+} from '@spawnpoint/core'
+import { type Insertable, type Kysely, sql } from 'kysely'
+import { violates } from './failures.ts'
+import { PostgresReads } from './reads.ts'
+import {
+  eventRow,
+  idempotencyRow,
+  imageRow,
+  instant,
+  keyRow,
+  operationRow,
+  sandboxRow,
+  snapshotRow,
+  teamRow,
+  text,
+  toIdempotency,
+  toImage,
+  toSandbox,
+  toSnapshot,
+} from './rows.ts'
+import type { Tables } from './tables.ts'
+
+/** First of the two numbers of our advisory locks: `even` in hex. */
+const EVENTS_LOCK = 0x6576656e
+
+/** The writing half of one transaction; see `PostgresLedger.transact` for its begin and end. */
+export class PostgresTx extends PostgresReads implements LedgerTx {
+  readonly #db: Kysely<Tables>
+  #events: Insertable<Tables['events']>[] = []
+  #ended = false
+
+  constructor(db: Kysely<Tables>) {
+    super(() => db)
+    this.#db = db
+  }
+
+  async lockSandbox(id: SandboxId): Promise<Sandbox | null> {
+    if (!isId(id)) return null
+    const query = this.#db.selectFrom('sandboxes').selectAll().where('id', '=', id).forUpdate()
+    const row = await query.executeTakeFirst()
+    return row ? toSandbox(row) : null
+  }
+
+  async lockSnapshot(id: SnapshotId): Promise<Snapshot | null> {
+    if (!isId(id)) return null
+    const query = this.#db.selectFrom('snapshots').selectAll().where('id', '=', id).forUpdate()
+    const row = await query.executeTakeFirst()
+    return row ? toSnapshot(row) : null
+  }
+
+  async lockImage(id: ImageId): Promise<Image | null> {
+    if (!isId(id)) return null
+    const row = await this.#db.selectFrom('images').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+    return row ? toImage(row) : null
+  }
+
+  async putTeam(team: Team): Promise<void> {
+    const { id, ...rest } = teamRow(team)
+    const query = this.#db.insertInto('teams').values({ id, ...rest })
+    await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+  }
+
+  async putKey(key: ApiKey, hash: string): Promise<void> {
+    const { id, ...rest } = keyRow(key, hash)
+    const query = this.#db.insertInto('api_keys').values({ id, ...rest })
+    await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+  }
+
+  async revokeKey(teamId: TeamId, id: KeyId, at: Date): Promise<boolean> {
+    if (!isId(id)) return false
+    const { numUpdatedRows } = await this.#db
+      .updateTable('api_keys')
+      .set({ revoked_at: instant('at', at) })
+      .where('id', '=', id)
+      .where('team_id', '=', teamId)
+      .where('revoked_at', 'is', null)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+
+  async putImage(image: Image): Promise<void> {
+    const { id, ...rest } = imageRow(image)
+    const query = this.#db.insertInto('images').values({ id, ...rest })
+    await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+  }
+
+  async deleteImage(id: ImageId): Promise<void> {
+    if (isId(id)) await this.#db.deleteFrom('images').where('id', '=', id).execute()
+  }
+
+  async putSandbox(sandbox: Sandbox): Promise<void> {
+    const { id, ...rest } = sandboxRow(sandbox)
+    const query = this.#db.insertInto('sandboxes').values({ id, ...rest })
+    await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+  }
+
+  async putSnapshot(snapshot: Snapshot): Promise<void> {
+    const { id, ...rest } = snapshotRow(snapshot)
+    const query = this.#db.insertInto('snapshots').values({ id, ...rest })
+    await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+  }
+
+  async deleteSnapshot(id: SnapshotId): Promise<void> {
+    if (isId(id)) await this.#db.deleteFrom('snapshots').where('id', '=', id).execute()
+  }
+
+  async putOperation(operation: Operation): Promise<void> {
+    const { id, ...rest } = operationRow(operation)
+    await this.#refuseSecondExclusive(operation)
+    const query = this.#db.insertInto('operations').values({ id, ...rest })
+    try {
+      await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+    } catch (thrown) {
+      // Two at the same moment, neither of which held the sandbox's row: the index decides.
+      throw violates(thrown, 'operations_one_exclusive') ? inProgress(operation, 'another', thrown) : thrown
+    }
+  }
+
+  async #refuseSecondExclusive({ id, sandboxId, state, kind }: Operation): Promise<void> {
+    const kinds: readonly string[] = EXCLUSIVE_OPERATION_KINDS
+    if (state !== 'open' || sandboxId === null || !kinds.includes(kind)) return
+    const other = await this.#db
+      .selectFrom('operations')
+      .select('kind')
+      .where('sandbox_id', '=', sandboxId)
+      .where('state', '=', 'open')
+      .where('kind', 'in', EXCLUSIVE_OPERATION_KINDS)
+      .where('id', '<>', id)
+      .executeTakeFirst()
+    if (other) throw inProgress({ sandboxId }, other.kind)
+  }
+
+  /** Only checks and remembers; `flushEvents` writes. */
+  async addEvent(event: Omit<Event, 'seq'>): Promise<void> {
+    if (this.#ended) throw new Error('An event was added to a transaction that has ended')
+    this.#events.push(eventRow(event))
+  }
+
+  override async events(...request: Parameters<PostgresReads['events']>): Promise<Event[]> {
+    await this.flushEvents()
+    return super.events(...request)
+  }
+
+  /** The last thing before the commit. */
+  async finish(): Promise<void> {
+    this.#ended = true
+    await this.flushEvents()
+  }
+
+  /**
+   * Writes the events added so far, so that readers who follow by number miss none.
+   *
+   * A sequence gives numbers in the order asked for, but transactions commit in any order: a reader could see 8, go on
+   * after it, and never see 7, committed later. So whoever numbers events of a team holds the team's advisory lock until
+   * its commit is visible: numbers of a team become visible in their order. The locks are taken last, after all row
+   * locks and in the order of their keys, and so never close a circle with those; and they are held for one insert and
+   * one commit only. A reading of events inside the transaction takes them earlier; a deadlock that this may cause is
+   * retried like any other.
+   */
+  async flushEvents(): Promise<void> {
+    const rows = this.#events
+    if (rows.length === 0) return
+    this.#events = []
+    const teams = [...new Set(rows.map((row) => row.team_id))]
+    // Teams whose hashes collide wait for each other, which is harmless.
+    await sql`
+      select pg_advisory_xact_lock(${EVENTS_LOCK}, key)
+      from (select distinct hashtext(team) as key from unnest(${teams}::text[]) as team order by key) as keys
+    `.execute(this.#db)
+    await this.#db.insertInto('events').values(rows).execute()
+  }
+
+  async claimIdempotency(record: IdempotencyRecord): Promise<IdempotencyRecord | null> {
+    const row = idempotencyRow(record)
+    for (;;) {
+      // Waits for another transaction that claims the same key, and inserts if that one rolls back.
+      const insert = this.#db.insertInto('idempotency').values(row)
+      const inserted = await insert
+        .onConflict((conflict) => conflict.doNothing())
+        .returning('key')
+        .executeTakeFirst()
+      if (inserted) return null
+      const query = this.#db.selectFrom('idempotency').selectAll()
+      const found = await query.where('team_id', '=', row.team_id).where('key', '=', row.key).executeTakeFirst()
+      // Not found: released between the two statements.
+      if (found) return toIdempotency(found)
+    }
+  }
+
+  async finishIdempotency(teamId: TeamId, key: string, response: { status: number; body: unknown }): Promise<void> {
+    await this.#db
+      .updateTable('idempotency')
+      .set({ response: JSON.stringify(response) })
+      .where('team_id', '=', teamId)
+      .where('key', '=', text('key', key))
+      .execute()
+  }
+
+  async releaseIdempotency(teamId: TeamId, key: string): Promise<void> {
+    const query = this.#db.deleteFrom('idempotency').where('team_id', '=', teamId)
+    await query.where('key', '=', text('key', key)).execute()
+  }
+}
+
+function inProgress(on: Pick<Operation, 'sandboxId'>, operation: string, cause?: unknown): SpawnpointError {
+  const context = { resource: 'sandbox', id: String(on.sandboxId), operation } as const
+  const message = `Another operation on sandbox ${on.sandboxId} is under way`
+  return new SpawnpointError('operation_in_progress', message, context, { cause })
+}
