@@ -1,0 +1,31 @@
+import { Images } from './images.ts'
+import { Events, Operations } from './operations.ts'
+import { resolveOptions, type SpawnpointOptions } from './options.ts'
+import { Keys, Sandboxes, Snapshots } from './resources.ts'
+import { Transport } from './transport.ts'
+
+/**
+ * A Spawnpoint server. Calls that may safely be repeated are repeated when the connection breaks or the server is busy;
+ * every failure is a `SpawnpointError` with a stable `code`.
+ */
+export class Spawnpoint {
+  /** Address of the server, without a slash at the end */
+  readonly url: string
+  readonly sandboxes: Sandboxes
+  readonly snapshots: Snapshots
+  readonly images: Images
+  readonly operations: Operations
+  readonly events: Events
+  readonly keys: Keys
+
+  constructor(options: SpawnpointOptions = {}) {
+    const transport = new Transport(resolveOptions(options))
+    this.url = transport.options.url
+    this.sandboxes = new Sandboxes(transport)
+    this.snapshots = new Snapshots(transport)
+    this.images = new Images(transport)
+    this.operations = new Operations(transport)
+    this.events = new Events(transport)
+    this.keys = new Keys(transport)
+  }
+}

@@ -1,0 +1,246 @@
+import { CommandError } from './errors.ts'
+import type { CallOptions } from './options.ts'
+import {
+  linesOf,
+  type Offsets,
+  type OpenOutput,
+  type OutputConnection,
+  type OutputLine,
+  outputLines,
+} from './output-lines.ts'
+import type { Prefetch } from './prefetch.ts'
+import type { Repeat, Transport } from './transport.ts'
+import type { ProcessExit, ProcessInfo, ProcessOutput } from './types.ts'
+import { toProcessInfo, type Wire } from './wire.ts'
+
+/** How a finished command ended and what it printed. */
+export interface CommandResult {
+  /** 128 + signal number when a signal ended it */
+  exitCode: number
+  signal: string | null
+  timedOut: boolean
+  /** With a terminal: all it showed */
+  stdout: string
+  stderr: string
+  /** Bytes of output that `stdout` and `stderr` lack: past `maxOutputBytes`, or gone before they could be fetched */
+  lostBytes: number
+}
+
+export interface ResultOptions {
+  /** Throw `CommandError` if the exit code is not 0; default false */
+  check?: boolean | undefined
+  /** Called with text as it comes */
+  onStdout?: ((text: string) => void) | undefined
+  onStderr?: ((text: string) => void) | undefined
+  /** Bytes of output kept of each stream; what comes after is only counted. Default 64 MiB. */
+  maxOutputBytes?: number | undefined
+}
+
+/** How a process is reached; each way of carrying output brings its own. */
+export interface ProcessLink {
+  open: OpenOutput
+  /** Bytes to stdin or the terminal, in the order of the calls */
+  write(data: Uint8Array, options: CallOptions): Promise<void>
+  resize?(size: { cols: number; rows: number }): Promise<void>
+}
+
+/**
+ * A program inside a sandbox. Iterating yields its output until it ends, goes on by itself when the connection breaks or
+ * the server restarts, and loses and doubles nothing: what the server no longer had is told as a `gap`. One iteration at
+ * a time; the next goes on where the last one stopped.
+ */
+export class Process implements AsyncIterable<ProcessOutput> {
+  readonly info: ProcessInfo
+  readonly #transport: Transport
+  readonly #path: string
+  readonly #link: ProcessLink
+  readonly #offsets: Offsets
+  #prefetch: Prefetch<OutputLine> | null
+  #reading = false
+  #exit: ProcessExit | null
+  #writes: Promise<unknown> = Promise.resolve()
+
+  /** @internal */
+  constructor(
+    transport: Transport,
+    sandboxPath: string,
+    info: ProcessInfo,
+    link: ProcessLink,
+    offsets: Offsets,
+    prefetch: Prefetch<OutputLine> | null,
+  ) {
+    this.#transport = transport
+    this.#path = `${sandboxPath}/processes/${encodeURIComponent(info.id)}`
+    this.info = info
+    this.#link = link
+    this.#offsets = offsets
+    this.#prefetch = prefetch
+    this.#exit = info.exit
+  }
+
+  get id(): string {
+    return this.info.id
+  }
+
+  get pid(): number {
+    return this.info.pid
+  }
+
+  /** How it ended, as far as this handle has seen. */
+  get exit(): ProcessExit | null {
+    return this.#exit
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ProcessOutput> {
+    yield* this.follow()
+  }
+
+  /** Like iterating, with a signal that ends it. */
+  async *follow(options: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<ProcessOutput> {
+    if (this.#reading) throw new Error('Another iteration over the output of this process is under way')
+    this.#reading = true
+    try {
+      if (this.#prefetch !== null) {
+        for await (const line of this.#prefetch.drain(options.signal)) {
+          // Advanced here and not where the line was fetched: what nobody has read is fetched again.
+          if (line.type === 'data') this.#offsets[line.stream] = line.offset + line.data.length
+          if (line.type === 'gap') this.#offsets[line.stream] = line.resumeAt
+          if (line.type === 'exit') this.#exit = line.exit
+          else yield line
+        }
+      }
+      if (this.#exit !== null) return
+      for await (const line of outputLines(this.#transport, this.#link.open, this.#offsets, options.signal)) {
+        if (line.type === 'exit') this.#exit = line.exit
+        else yield line
+      }
+    } finally {
+      this.#reading = false
+      if (this.#prefetch?.drained) this.#prefetch = null
+    }
+  }
+
+  /** Waits for the end, leaving the output alone. */
+  async wait(options: { signal?: AbortSignal | undefined } = {}): Promise<ProcessExit> {
+    if (this.#exit !== null) return this.#exit
+    const open: OpenOutput = (_, signal) => openOutput(this.#transport, this.#path, { from: 'now' }, signal)
+    for await (const line of outputLines(this.#transport, open, {}, options.signal)) {
+      if (line.type === 'exit') this.#exit = line.exit
+    }
+    return this.#exit as unknown as ProcessExit
+  }
+
+  /** Collects the output to the end. Throws `CommandError` if `check` is set and the exit code is not 0. */
+  async result(options: ResultOptions & { signal?: AbortSignal | undefined } = {}): Promise<CommandResult> {
+    const { maxOutputBytes = 64 * 1024 * 1024 } = options
+    const out = new Collector(maxOutputBytes, options.onStdout)
+    const err = new Collector(maxOutputBytes, options.onStderr)
+    for await (const piece of this.follow({ signal: options.signal })) {
+      const collector = piece.stream === 'stderr' ? err : out
+      if (piece.type === 'data') collector.add(piece.data)
+      else collector.lost += piece.resumeAt - piece.offset
+    }
+    const { code: exitCode, signal, timedOut } = this.#exit as ProcessExit
+    const result: CommandResult = {
+      exitCode,
+      signal,
+      timedOut,
+      stdout: out.finish(),
+      stderr: err.finish(),
+      lostBytes: out.lost + err.lost,
+    }
+    if (options.check && exitCode !== 0) throw new CommandError(this.info.args.join(' ').slice(0, 200), result)
+    return result
+  }
+
+  /**
+   * Writes to stdin or the terminal; resolves when the bytes are in the pipe. Calls take effect in their order. Not
+   * repeated when the connection breaks: the error then means that nobody knows whether the bytes arrived.
+   */
+  write(data: string | Uint8Array, options: CallOptions = {}): Promise<void> {
+    const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
+    return this.#inOrder(() => this.#link.write(bytes, options))
+  }
+
+  closeStdin(options: CallOptions = {}): Promise<void> {
+    const { signal, timeoutMs } = options
+    return this.#inOrder(() =>
+      this.#transport.json({ method: 'DELETE', path: `${this.#path}/stdin`, signal, timeoutMs }),
+    )
+  }
+
+  /** Sends a signal, to the whole process group unless `group` is false. Default `SIGTERM`. */
+  async kill(
+    signal: string | number = 'SIGTERM',
+    options: CallOptions & { group?: boolean | undefined } = {},
+  ): Promise<void> {
+    // Not repeated: a program may count its signals.
+    await this.#post('/signal', { signal, group: options.group }, options, 'never')
+  }
+
+  /** Preconditions: started with `pty`. */
+  async resize(size: { cols: number; rows: number }, options: CallOptions = {}): Promise<void> {
+    if (this.#link.resize) await this.#link.resize(size)
+    else await this.#post('/resize', size, options, 'always')
+  }
+
+  async refresh(options: CallOptions = {}): Promise<ProcessInfo> {
+    const info = toProcessInfo(
+      await this.#transport.json<Wire<ProcessInfo>>({ method: 'GET', path: this.#path, ...options }),
+    )
+    this.#exit ??= info.exit
+    return info
+  }
+
+  async #post(path: string, json: unknown, { signal, timeoutMs }: CallOptions, repeat: Repeat): Promise<void> {
+    await this.#transport.json({ method: 'POST', path: this.#path + path, json, signal, timeoutMs, repeat })
+  }
+
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#writes.then(work, work)
+    this.#writes = next.catch(() => undefined) // Told to the caller of that write; the next one stands on its own.
+    return next
+  }
+}
+
+/** Attaches over HTTP to the output of a process. */
+export async function openOutput(
+  transport: Transport,
+  processPath: string,
+  query: Offsets | { from: 'now' },
+  signal: AbortSignal | undefined,
+): Promise<OutputConnection> {
+  return linesOf(await transport.stream({ method: 'GET', path: `${processPath}/output`, query, signal }))
+}
+
+/** Bytes to text, a character cut by a chunk's end put together again. */
+class Collector {
+  readonly #decoder = new TextDecoder()
+  readonly #onText: ((text: string) => void) | undefined
+  #room: number
+  #text = ''
+  lost = 0
+
+  constructor(maxBytes: number, onText: ((text: string) => void) | undefined) {
+    this.#room = maxBytes
+    this.#onText = onText
+  }
+
+  add(data: Uint8Array): void {
+    const kept = data.subarray(0, this.#room)
+    this.#room -= kept.length
+    this.lost += data.length - kept.length
+    this.#say(this.#decoder.decode(kept, { stream: true }))
+  }
+
+  finish(): string {
+    this.#say(this.#decoder.decode())
+    return this.#text
+  }
+
+  #say(text: string): void {
+    if (text === '') return
+    this.#text += text
+    this.#onText?.(text)
+  }
+}

@@ -1,0 +1,166 @@
+import { ConnectionError, errorFromServer, SpawnpointError } from './errors.ts'
+import type { CallOptions } from './options.ts'
+import { linesOf, type Offsets, type OutputConnection, outputLines, type RawLine } from './output-lines.ts'
+import { Prefetch } from './prefetch.ts'
+import { type CommandResult, openOutput, Process, type ProcessLink, type ResultOptions } from './process.ts'
+import type { Transport } from './transport.ts'
+import type { Env, ProcessInfo } from './types.ts'
+import { toProcessInfo, type Wire } from './wire.ts'
+
+/** Program and arguments, or text for `/bin/sh -c`. */
+export type Command = readonly string[] | string
+
+export interface StartOptions {
+  /** Added to the sandbox's */
+  env?: Env | undefined
+  /** Default the image's workdir */
+  cwd?: string | undefined
+  /** Name or `uid[:gid]`; default the image's */
+  user?: string | undefined
+  /** Give it a terminal of this size */
+  pty?: { cols: number; rows: number } | undefined
+  /** Free text to find it by */
+  tag?: string | undefined
+  /** Milliseconds after which its process group is killed; default none */
+  timeoutMs?: number | undefined
+  /** `true`: open for `write`. Text: written and closed. Default: reads as empty; with a terminal always open. */
+  stdin?: boolean | string | undefined
+  /** Cancels the start; the process, once started, goes on */
+  signal?: AbortSignal | undefined
+}
+
+export interface RunOptions extends StartOptions, ResultOptions {
+  /** Kills the process group and rejects with the signal's reason */
+  signal?: AbortSignal | undefined
+}
+
+/** The programs that run in one sandbox. */
+export class Processes {
+  readonly #transport: Transport
+  readonly #sandboxPath: string
+
+  /** @internal */
+  constructor(transport: Transport, sandboxPath: string) {
+    this.#transport = transport
+    this.#sandboxPath = sandboxPath
+  }
+
+  /** Resolves once it runs. Start reading soon: the server keeps the last 1 MiB of output for a reader to come. */
+  async start(command: Command, options: StartOptions = {}): Promise<Process> {
+    const { info, connection } = await this.#begin(command, options)
+    const transport = this.#transport
+    const link = this.#link(info)
+    const stopped = new AbortController()
+    const fetched: Offsets = streamsOf(info)
+    const lines = outputLines(transport, link.open, fetched, stopped.signal, connection)
+    const stop = () => {
+      stopped.abort()
+      connection.close()
+    }
+    const ahead = new Prefetch(lines, stop, (line) => (line.type === 'data' ? line.data.length : 64))
+    return new Process(transport, this.#sandboxPath, info, link, streamsOf(info), ahead)
+  }
+
+  /** Starts, waits for the end and collects the output. A code other than 0 does not throw unless `check` is set. */
+  async run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
+    const process = await this.start(command, options)
+    try {
+      return await process.result(options)
+    } catch (thrown) {
+      // The caller has its error at once; a kill that fails leaves a process that ends with the sandbox.
+      if (options.signal?.aborted) process.kill('SIGKILL').catch(() => undefined)
+      throw thrown
+    }
+  }
+
+  async list(options: CallOptions = {}): Promise<ProcessInfo[]> {
+    const { items } = await this.#transport.json<{ items: Wire<ProcessInfo>[] }>({
+      method: 'GET',
+      path: `${this.#sandboxPath}/processes`,
+      ...options,
+    })
+    return items.map(toProcessInfo)
+  }
+
+  /**
+   * A handle for a process started earlier, by its id or `pid:<number>`. Reading begins with the first byte still kept;
+   * `from` names other beginnings.
+   */
+  async get(ref: string, options: CallOptions & { from?: Offsets | undefined } = {}): Promise<Process> {
+    const info = toProcessInfo(
+      await this.#transport.json<Wire<ProcessInfo>>({
+        method: 'GET',
+        path: `${this.#sandboxPath}/processes/${encodeURIComponent(ref)}`,
+        signal: options.signal,
+        timeoutMs: options.timeoutMs,
+      }),
+    )
+    const offsets = { ...streamsOf(info), ...options.from }
+    return new Process(this.#transport, this.#sandboxPath, info, this.#link(info), offsets, null)
+  }
+
+  #link(info: ProcessInfo): ProcessLink {
+    const path = `${this.#sandboxPath}/processes/${encodeURIComponent(info.id)}`
+    return {
+      open: (from, signal) => openOutput(this.#transport, path, from, signal),
+      write: async (data, options) => {
+        await this.#transport.json({
+          method: 'POST',
+          path: `${path}/stdin`,
+          body: data,
+          headers: { 'content-type': 'application/octet-stream' },
+          signal: options.signal,
+          timeoutMs: options.timeoutMs,
+          repeat: 'never',
+        })
+      },
+    }
+  }
+
+  /**
+   * Starts it and reads as far as the line that says so. The id is ours: starting it again under the same id after a broken
+   * connection gives the same process and not a second one.
+   */
+  async #begin(command: Command, options: StartOptions): Promise<{ info: ProcessInfo; connection: OutputConnection }> {
+    const { env, cwd, user, pty, tag, timeoutMs, stdin, signal } = options
+    const program = typeof command === 'string' ? { command } : { args: command }
+    const id = crypto.randomUUID()
+    for (let attempt = 1; ; attempt += 1) {
+      const opened = await this.#transport.stream({
+        method: 'POST',
+        path: `${this.#sandboxPath}/processes`,
+        query: { stream: 'ndjson' },
+        json: { id, ...program, env, cwd, user, pty, tag, timeoutMs, stdin: stdin ?? (pty ? true : undefined) },
+        headers: { accept: 'application/x-ndjson' },
+        signal,
+        repeat: 'always',
+      })
+      try {
+        const { lines, close } = linesOf(opened)
+        const iterator = lines[Symbol.asyncIterator]()
+        const first = await iterator.next()
+        const line = first.value as RawLine | undefined
+        if (line?.type === 'error') throw errorFromServer(line.error.code, line.error.detail, line.error.context)
+        if (line?.type !== 'started') throw new Error('The answer ended before the process was started')
+        return {
+          info: toProcessInfo(line.process),
+          connection: { lines: { [Symbol.asyncIterator]: () => iterator }, close },
+        }
+      } catch (thrown) {
+        opened.close()
+        signal?.throwIfAborted()
+        if (thrown instanceof SpawnpointError) throw thrown
+        if (attempt > this.#transport.options.retry.repeats) {
+          const { url } = this.#transport.options
+          const message = 'The connection broke before the process was started'
+          throw new ConnectionError('connection_failed', message, { url, attempts: attempt }, { cause: thrown })
+        }
+      }
+    }
+  }
+}
+
+/** The streams a process has, from their first byte. */
+function streamsOf(info: ProcessInfo): Offsets {
+  return info.pty ? { pty: 0 } : { stdout: 0, stderr: 0 }
+}

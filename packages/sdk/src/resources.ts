@@ -1,0 +1,116 @@
+import type { CallOptions } from './options.ts'
+import { List, type PageOptions } from './pages.ts'
+import { LONG_MS, labelQuery } from './requests.ts'
+import { Sandbox } from './sandbox.ts'
+import { Snapshot } from './snapshot.ts'
+import type { Transport } from './transport.ts'
+import type { ApiKey, CreateSandbox, SandboxFilter, SandboxInfo, SnapshotFilter, SnapshotInfo, Team } from './types.ts'
+import { toApiKey, toSandboxInfo, toSnapshotInfo, type Wire } from './wire.ts'
+
+export class Sandboxes {
+  readonly #transport: Transport
+
+  /** @internal */
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  /** Resolves when it runs. `await using` kills it at the end of the block. */
+  async create(request: CreateSandbox, options: CallOptions = {}): Promise<Sandbox> {
+    const path = '/v1/sandboxes'
+    return this.#sandbox(
+      await this.#transport.json({ method: 'POST', path, json: request, timeoutMs: LONG_MS, ...options }),
+    )
+  }
+
+  /** By id, or by the name it bears while it lives. */
+  async get(ref: string, options: CallOptions = {}): Promise<Sandbox> {
+    return this.#sandbox(
+      await this.#transport.json({ method: 'GET', path: `/v1/sandboxes/${encodeURIComponent(ref)}`, ...options }),
+    )
+  }
+
+  /** Newest first; every living one unless `states` says otherwise. */
+  list(filter: SandboxFilter = {}, options: PageOptions = {}): List<Sandbox> {
+    const { states, labels, ...rest } = filter
+    const query = { ...rest, state: states, label: labelQuery(labels) }
+    return new List(this.#transport, { path: '/v1/sandboxes', query }, options, (wire: Wire<SandboxInfo>) =>
+      this.#sandbox(wire),
+    )
+  }
+
+  #sandbox(wire: Wire<SandboxInfo>): Sandbox {
+    return new Sandbox(this.#transport, toSandboxInfo(wire))
+  }
+}
+
+export class Snapshots {
+  readonly #transport: Transport
+
+  /** @internal */
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  /** By id, name (the latest ready one) or `name@id`. */
+  async get(ref: string, options: CallOptions = {}): Promise<Snapshot> {
+    const path = `/v1/snapshots/${encodeURIComponent(ref)}`
+    return this.#snapshot(await this.#transport.json({ method: 'GET', path, ...options }))
+  }
+
+  /** Newest first. */
+  list(filter: SnapshotFilter = {}, options: PageOptions = {}): List<Snapshot> {
+    const { states, labels, ...rest } = filter
+    const query = { ...rest, state: states, label: labelQuery(labels) }
+    return new List(this.#transport, { path: '/v1/snapshots', query }, options, (wire: Wire<SnapshotInfo>) =>
+      this.#snapshot(wire),
+    )
+  }
+
+  /** Sandboxes started from it live on; with `ifUnused`, throws `in_use` while there are any. */
+  async delete(ref: string, options: CallOptions & { ifUnused?: boolean | undefined } = {}): Promise<void> {
+    const { ifUnused, signal, timeoutMs } = options
+    const path = `/v1/snapshots/${encodeURIComponent(ref)}`
+    await this.#transport.json({ method: 'DELETE', path, query: { ifUnused }, signal, timeoutMs })
+  }
+
+  #snapshot(wire: Wire<SnapshotInfo>): Snapshot {
+    return new Snapshot(this.#transport, toSnapshotInfo(wire))
+  }
+}
+
+export class Keys {
+  readonly #transport: Transport
+
+  /** @internal */
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  /** `secret` is shown this once; the server keeps only its hash. */
+  async create(request: { name: string }, options: CallOptions = {}): Promise<{ key: ApiKey; secret: string }> {
+    const { key, secret } = await this.#transport.json<{ key: Wire<ApiKey>; secret: string }>({
+      method: 'POST',
+      path: '/v1/keys',
+      json: request,
+      // The route keeps no answers, or it would keep secrets: a repeat would make a second key.
+      repeat: 'never',
+      ...options,
+    })
+    return { key: toApiKey(key), secret }
+  }
+
+  list(options: PageOptions = {}): List<ApiKey> {
+    return new List(this.#transport, { path: '/v1/keys' }, options, toApiKey)
+  }
+
+  async revoke(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#transport.json({ method: 'DELETE', path: `/v1/keys/${encodeURIComponent(id)}`, ...options })
+  }
+
+  /** The team that the client's own key belongs to. */
+  async team(options: CallOptions = {}): Promise<Team> {
+    const team = await this.#transport.json<Wire<Team>>({ method: 'GET', path: '/v1/team', ...options })
+    return { ...team, createdAt: new Date(team.createdAt) }
+  }
+}

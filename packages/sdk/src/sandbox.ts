@@ -1,0 +1,200 @@
+import { Files } from './files.ts'
+import type { CallOptions } from './options.ts'
+import { List, type PageOptions } from './pages.ts'
+import type { CommandResult } from './process.ts'
+import { type Command, Processes, type RunOptions } from './processes.ts'
+import { LONG_MS, labelQuery } from './requests.ts'
+import { Snapshot } from './snapshot.ts'
+import type { Transport } from './transport.ts'
+import type {
+  CreateSnapshot,
+  Fork,
+  Labels,
+  Metrics,
+  SandboxInfo,
+  SandboxState,
+  SnapshotFilter,
+  SnapshotInfo,
+  UpdateSandbox,
+} from './types.ts'
+import { toSandboxInfo, toSnapshotInfo, type Wire } from './wire.ts'
+
+export type ForkResult = { sandbox: Sandbox; error: null } | { sandbox: null; error: { code: string; message: string } }
+
+/**
+ * One sandbox. `info` is what the server said last; calls that change the sandbox bring it up to date, `refresh` does so
+ * at any time. Disposing of it (`await using`) kills it.
+ */
+export class Sandbox implements AsyncDisposable {
+  readonly id: string
+  readonly processes: Processes
+  readonly files: Files
+  readonly #transport: Transport
+  readonly #path: string
+  #info: SandboxInfo
+
+  /** @internal */
+  constructor(transport: Transport, info: SandboxInfo) {
+    this.#transport = transport
+    this.#info = info
+    this.id = info.id
+    this.#path = `/v1/sandboxes/${info.id}`
+    this.processes = new Processes(transport, this.#path)
+    this.files = new Files(transport, this.#path)
+  }
+
+  get info(): SandboxInfo {
+    return this.#info
+  }
+
+  get name(): string | null {
+    return this.#info.name
+  }
+
+  get state(): SandboxState {
+    return this.#info.state
+  }
+
+  get labels(): Labels {
+    return this.#info.labels
+  }
+
+  async refresh(options: CallOptions = {}): Promise<this> {
+    return this.#take(this.#transport.json({ method: 'GET', path: this.#path, ...options }))
+  }
+
+  /**
+   * Runs a command to its end. Text goes to `/bin/sh -c`, a list is program and arguments. A code other than 0 does not
+   * throw unless `check` is set.
+   */
+  run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
+    return this.processes.run(command, options)
+  }
+
+  // ---------------------------------------------------------------- life
+
+  /** Keeps memory on disk and runs nothing. */
+  pause(options: CallOptions = {}): Promise<this> {
+    return this.#do('pause', undefined, options)
+  }
+
+  /** Goes on where it was paused. */
+  resume(options: CallOptions = {}): Promise<this> {
+    return this.#do('resume', undefined, options)
+  }
+
+  /** Ends all processes and keeps the filesystem. */
+  stop(options: CallOptions = {}): Promise<this> {
+    return this.#do('stop', undefined, options)
+  }
+
+  /** Boots it again after `stop`. */
+  start(options: CallOptions = {}): Promise<this> {
+    return this.#do('start', undefined, options)
+  }
+
+  /** Back to one of its own snapshots, or to the one it was started from; the id stays. */
+  rollback(snapshot: Snapshot | string, options: CallOptions = {}): Promise<this> {
+    return this.#do('rollback', { snapshot: typeof snapshot === 'string' ? snapshot : snapshot.id }, options)
+  }
+
+  async update(changes: UpdateSandbox, options: CallOptions = {}): Promise<this> {
+    return this.#take(this.#transport.json({ method: 'PATCH', path: this.#path, json: changes, ...options }))
+  }
+
+  /** Sets its end to so many milliseconds from now; `null` for never. */
+  extend(timeoutMs: number | null, options: CallOptions = {}): Promise<this> {
+    return this.update({ timeout: { timeoutMs } }, options)
+  }
+
+  /** Resolves once nothing of it runs. Its snapshots stay. */
+  async kill(options: CallOptions = {}): Promise<void> {
+    await this.#transport.json({ method: 'DELETE', path: this.#path, ...options })
+    this.#info = { ...this.#info, state: 'killed' }
+  }
+
+  /** Kills it, unless it is gone already. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.kill()
+    } catch (thrown) {
+      // Killed by its timeout or by somebody else: what was wanted has happened.
+      if ((thrown as { code?: unknown }).code !== 'not_found') throw thrown
+    }
+  }
+
+  // ---------------------------------------------------------------- snapshots and forks
+
+  /** Captures it while it runs on; resolves when the snapshot is durable. */
+  async snapshot(request: CreateSnapshot = {}, options: CallOptions = {}): Promise<Snapshot> {
+    const wire = await this.#transport.json<Wire<SnapshotInfo>>({
+      method: 'POST',
+      path: `${this.#path}/snapshots`,
+      json: request,
+      timeoutMs: LONG_MS,
+      ...options,
+    })
+    return new Snapshot(this.#transport, toSnapshotInfo(wire))
+  }
+
+  /** Snapshots taken of it, newest first. */
+  snapshots(filter: Omit<SnapshotFilter, 'sandbox'> = {}, options: PageOptions = {}): List<Snapshot> {
+    const { states, labels, ...rest } = filter
+    const query = { ...rest, state: states, label: labelQuery(labels) }
+    return new List(
+      this.#transport,
+      { path: `${this.#path}/snapshots`, query },
+      options,
+      (wire: Wire<SnapshotInfo>) => new Snapshot(this.#transport, toSnapshotInfo(wire)),
+    )
+  }
+
+  /**
+   * New sandboxes that go on from this one as it is now: `fork(3)`. If one cannot be made, none is and the call throws;
+   * see `forkSome` for the other way.
+   */
+  async fork(request: number | Omit<Fork, 'mode'> = 1, options: CallOptions = {}): Promise<Sandbox[]> {
+    const given = typeof request === 'number' ? { count: request } : request
+    const results = await this.#fork({ ...given, mode: 'all_or_nothing' }, options)
+    return results.flatMap(({ sandbox }) => sandbox ?? [])
+  }
+
+  /** Like `fork`, but what came up stays: one entry per child, in order, some of which may be errors. */
+  forkSome(request: Omit<Fork, 'mode'>, options: CallOptions = {}): Promise<ForkResult[]> {
+    return this.#fork({ ...request, mode: 'best_effort' }, options)
+  }
+
+  // ---------------------------------------------------------------- ports and figures
+
+  /** What it uses now. `inside` also asks the agent in it, which counts as activity. */
+  metrics(options: CallOptions & { inside?: boolean | undefined } = {}): Promise<Metrics> {
+    const { inside, signal, timeoutMs } = options
+    return this.#transport.json({ method: 'GET', path: `${this.#path}/metrics`, query: { inside }, signal, timeoutMs })
+  }
+
+  // ----------------------------------------------------------------
+
+  async #fork(request: Fork, options: CallOptions): Promise<ForkResult[]> {
+    const { items } = await this.#transport.json<{
+      items: (
+        | { sandbox: Wire<SandboxInfo>; error: null }
+        | { sandbox: null; error: { code: string; message: string } }
+      )[]
+    }>({ method: 'POST', path: `${this.#path}/fork`, json: request, timeoutMs: LONG_MS, ...options })
+    return items.map((item) =>
+      item.sandbox === null
+        ? { sandbox: null, error: item.error }
+        : { sandbox: new Sandbox(this.#transport, toSandboxInfo(item.sandbox)), error: null },
+    )
+  }
+
+  #do(verb: string, json: unknown, options: CallOptions): Promise<this> {
+    const path = `${this.#path}/${verb}`
+    return this.#take(this.#transport.json({ method: 'POST', path, json, timeoutMs: LONG_MS, ...options }))
+  }
+
+  async #take(answer: Promise<Wire<SandboxInfo>>): Promise<this> {
+    this.#info = toSandboxInfo(await answer)
+    return this
+  }
+}

@@ -1,0 +1,102 @@
+import type { CallOptions } from './options.ts'
+import { LONG_MS } from './requests.ts'
+import { Sandbox } from './sandbox.ts'
+import type { Transport } from './transport.ts'
+import type { Receipt, SandboxInfo, SandboxOverrides, SnapshotInfo, SnapshotKind, SnapshotState } from './types.ts'
+import { toSandboxInfo, toSnapshotInfo, type Wire } from './wire.ts'
+
+export interface Spawn extends SandboxOverrides {
+  /** Boot a memory snapshot from its filesystem alone */
+  cold?: boolean | undefined
+}
+
+/** A captured point of a sandbox, from which any number of new ones can start. */
+export class Snapshot {
+  readonly id: string
+  readonly #transport: Transport
+  readonly #path: string
+  #info: SnapshotInfo
+
+  /** @internal */
+  constructor(transport: Transport, info: SnapshotInfo) {
+    this.#transport = transport
+    this.#info = info
+    this.id = info.id
+    this.#path = `/v1/snapshots/${info.id}`
+  }
+
+  get info(): SnapshotInfo {
+    return this.#info
+  }
+
+  get name(): string | null {
+    return this.#info.name
+  }
+
+  get kind(): SnapshotKind {
+    return this.#info.kind
+  }
+
+  get state(): SnapshotState {
+    return this.#info.state
+  }
+
+  /** What it cost and what it holds; `null` until it is ready */
+  get receipt(): Receipt | null {
+    return this.#info.receipt
+  }
+
+  async refresh(options: CallOptions = {}): Promise<this> {
+    this.#info = toSnapshotInfo(
+      await this.#transport.json<Wire<SnapshotInfo>>({ method: 'GET', path: this.#path, ...options }),
+    )
+    return this
+  }
+
+  /** A new sandbox that goes on from here; with `count`, a list of so many, of which none is left if one fails. */
+  spawn(request?: Spawn, options?: CallOptions): Promise<Sandbox>
+  spawn(request: Spawn & { name?: undefined; count: number }, options?: CallOptions): Promise<Sandbox[]>
+  async spawn(
+    request: Spawn & { count?: number | undefined } = {},
+    options: CallOptions = {},
+  ): Promise<Sandbox | Sandbox[]> {
+    const { count, ...each } = request
+    if (count === undefined) return this.#spawnOne(each, options)
+    const outcomes = await Promise.allSettled(Array.from({ length: count }, () => this.#spawnOne(each, options)))
+    const sandboxes = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+    if (failed === undefined) return sandboxes
+    // The caller never gets these handles; the first failure says more than one of cleaning up.
+    await Promise.allSettled(sandboxes.map((sandbox) => sandbox.kill()))
+    throw failed.reason
+  }
+
+  /** `ttlMs` counts from now; `null` for never. `labels` replace all. */
+  async update(
+    changes: { labels?: Record<string, string> | undefined; ttlMs?: number | null | undefined },
+    options: CallOptions = {},
+  ): Promise<this> {
+    this.#info = toSnapshotInfo(
+      await this.#transport.json<Wire<SnapshotInfo>>({ method: 'PATCH', path: this.#path, json: changes, ...options }),
+    )
+    return this
+  }
+
+  /** Sandboxes started from it live on; with `ifUnused`, throws `in_use` while there are any. */
+  async delete(options: CallOptions & { ifUnused?: boolean | undefined } = {}): Promise<void> {
+    const { ifUnused, signal, timeoutMs } = options
+    await this.#transport.json({ method: 'DELETE', path: this.#path, query: { ifUnused }, signal, timeoutMs })
+  }
+
+  async #spawnOne(request: Spawn, options: CallOptions): Promise<Sandbox> {
+    const path = `${this.#path}/spawn`
+    const wire = await this.#transport.json<Wire<SandboxInfo>>({
+      method: 'POST',
+      path,
+      json: request,
+      timeoutMs: LONG_MS,
+      ...options,
+    })
+    return new Sandbox(this.#transport, toSandboxInfo(wire))
+  }
+}

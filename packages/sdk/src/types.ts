@@ -1,0 +1,404 @@
+/** What the API speaks of. Times are `Date`s here and ISO 8601 text on the wire. */
+
+export type Labels = Record<string, string>
+export type Env = Record<string, string>
+
+// ---------------------------------------------------------------- image
+
+export type ImageState = 'building' | 'ready' | 'failed' | 'deleting'
+
+/** What every sandbox made from an image starts with. */
+export interface ImageDefaults {
+  env: Env
+  /** User that processes run as unless told: a name or `uid[:gid]` */
+  user: string
+  workdir: string
+  /** Program started when a sandbox boots; empty for none */
+  startCommand: string[]
+}
+
+export type ImageSource =
+  | { type: 'debian'; suite: string; packages: string[] }
+  /** A root filesystem as a tar file on the server's own disk */
+  | { type: 'tar'; path: string }
+
+export interface BuildImage {
+  /** `[a-z0-9][a-z0-9._-]{0,63}`; may be used again, and then means the latest ready one */
+  name: string
+  source: ImageSource
+  defaults?: Partial<ImageDefaults> | undefined
+  labels?: Labels | undefined
+}
+
+export interface Image {
+  id: string
+  name: string
+  state: ImageState
+  failure: string | null
+  source: ImageSource
+  defaults: ImageDefaults
+  /** Bytes of the root filesystem */
+  sizeBytes: number
+  labels: Labels
+  createdAt: Date
+  readyAt: Date | null
+}
+
+// ---------------------------------------------------------------- sandbox
+
+export type SandboxState =
+  | 'creating'
+  | 'running'
+  | 'snapshotting'
+  | 'pausing'
+  | 'paused'
+  | 'resuming'
+  | 'stopping'
+  | 'stopped'
+  | 'starting'
+  | 'rolling_back'
+  | 'killing'
+  | 'killed'
+  | 'failed'
+
+export interface Resources {
+  /** Processors, whole or in part */
+  cpus: number
+  /** Memory of processes and tmpfs, in bytes */
+  memoryBytes: number
+  /** Root filesystem, in bytes, what the image brings included */
+  diskBytes: number
+  /** Processes and threads */
+  maxProcesses: number
+}
+
+export interface NetworkPolicy {
+  /** Outbound connections at all */
+  internet: boolean
+  /** CIDRs reachable; empty for all. `deny` wins. */
+  allow: string[]
+  deny: string[]
+}
+
+export interface TimeoutPolicy {
+  /** Milliseconds from creation, resume or extension to expiry; `null` for never */
+  timeoutMs: number | null
+  /** Milliseconds without a request to the sandbox until `onTimeout` happens; `null` for never */
+  idleTimeoutMs: number | null
+  onTimeout: 'kill' | 'pause'
+}
+
+export type FailureReason =
+  | 'out_of_memory'
+  | 'runtime_exited'
+  | 'host_restarted'
+  | 'create_failed'
+  | 'resume_failed'
+  | 'interrupted'
+  | 'guest_unresponsive'
+
+export interface SandboxInfo {
+  id: string
+  name: string | null
+  state: SandboxState
+  failure: { reason: FailureReason; detail: string } | null
+  /** `name` is `null` if the image is deleted */
+  image: { id: string; name: string | null }
+  /** Snapshot it was started from or last rolled back to */
+  sourceSnapshotId: string | null
+  /** Sandbox it was forked from */
+  parentSandboxId: string | null
+  env: Env
+  labels: Labels
+  resources: Resources
+  network: NetworkPolicy
+  timeout: TimeoutPolicy
+  /** Counts restores of this line of memory; programs inside can watch it in `/run/spawnpoint/generation` */
+  generation: number
+  createdAt: Date
+  /** Beginning of the present life of its processes */
+  startedAt: Date | null
+  expiresAt: Date | null
+  endedAt: Date | null
+}
+
+/** What a new sandbox may have of its own; what is absent comes from the image or snapshot, then from the server. */
+export interface SandboxOverrides {
+  /** Unique among the team's living sandboxes; `[A-Za-z0-9][A-Za-z0-9._-]{0,127}` */
+  name?: string | undefined
+  /** Added to the source's */
+  env?: Env | undefined
+  labels?: Labels | undefined
+  resources?: Partial<Resources> | undefined
+  network?: Partial<NetworkPolicy> | undefined
+  timeout?: Partial<TimeoutPolicy> | undefined
+}
+
+/** Exactly one of `image` and `snapshot`, each by id, name or `name@id`. */
+export interface CreateSandbox extends SandboxOverrides {
+  image?: string | undefined
+  snapshot?: string | undefined
+  /** Boot a memory snapshot from its filesystem alone */
+  cold?: boolean | undefined
+}
+
+export interface UpdateSandbox {
+  name?: string | null | undefined
+  labels?: Labels | undefined
+  network?: Partial<NetworkPolicy> | undefined
+  /** `timeoutMs` counts from now */
+  timeout?: Partial<TimeoutPolicy> | undefined
+}
+
+export interface Team {
+  id: string
+  name: string
+  createdAt: Date
+}
+
+export interface SandboxFilter {
+  /** Default: every living state */
+  states?: SandboxState[] | undefined
+  name?: string | undefined
+  labels?: Labels | undefined
+  image?: string | undefined
+  snapshot?: string | undefined
+}
+
+export interface Fork {
+  /** 1 to 100; default 1 */
+  count?: number | undefined
+  /** `all_or_nothing`, the default: one failure undoes all. `best_effort`: what came up stays. */
+  mode?: 'all_or_nothing' | 'best_effort' | undefined
+  /** For every child */
+  overrides?: Omit<SandboxOverrides, 'name'> | undefined
+  /** For child n, over `overrides`; at most `count` entries */
+  children?: SandboxOverrides[] | undefined
+}
+
+export interface Metrics {
+  /** Processor time since the present life began, as the host sees it */
+  cpuMs: number
+  memoryBytes: number
+  diskBytes: number
+  resources: Resources
+  /** What the agent inside says; `null` unless asked for */
+  inside: {
+    cpuMs: number
+    memoryUsedBytes: number
+    memoryTotalBytes: number
+    diskUsedBytes: number
+    diskTotalBytes: number
+    processes: number
+  } | null
+}
+
+// ---------------------------------------------------------------- snapshot
+
+export type SnapshotKind = 'memory' | 'filesystem'
+export type SnapshotState = 'creating' | 'ready' | 'failed' | 'deleting'
+
+/**
+ * How far the captured state can be relied on: `crash`, as after a power cut; `filesystem`, dirty data was flushed first
+ * or memory and files are of one instant; `application`, programs inside prepared themselves through hooks.
+ */
+export type Consistency = 'crash' | 'filesystem' | 'application'
+
+export interface HookOutcome {
+  name: string
+  outcome: 'ok' | 'failed' | 'timed_out'
+  exitCode: number | null
+  durationMs: number
+  /** End of what it printed */
+  output: string
+}
+
+/** What a snapshot cost and what it holds. */
+export interface Receipt {
+  /** Milliseconds the sandbox stood still */
+  standstillMs: number
+  /** Milliseconds from request to acknowledged */
+  totalMs: number
+  /** Milliseconds of each step, in order */
+  steps: { step: string; ms: number }[]
+  memoryBytes: number
+  filesystemBytes: number
+  /** Bytes this snapshot added to the store */
+  newlyStoredBytes: number
+  consistency: Consistency
+  hooks: HookOutcome[]
+}
+
+/** What a restore needs of the host. */
+export interface Requirements {
+  runtime: string
+  runtimeVersion: string
+  agentDigest: string | null
+  cpuFeatures: string[]
+}
+
+export interface SnapshotInfo {
+  id: string
+  name: string | null
+  kind: SnapshotKind
+  state: SnapshotState
+  failure: string | null
+  sandboxId: string
+  /** Snapshot that the source sandbox itself came from: the lineage */
+  parentId: string | null
+  imageId: string
+  env: Env
+  resources: Resources
+  generation: number
+  requirements: Requirements | null
+  receipt: Receipt | null
+  sizeBytes: number
+  labels: Labels
+  createdAt: Date
+  readyAt: Date | null
+  expiresAt: Date | null
+}
+
+export interface CreateSnapshot {
+  /** Default `memory` */
+  kind?: SnapshotKind | undefined
+  /** `[a-z0-9][a-z0-9._-]{0,127}`; may be used again, and then means the latest ready one */
+  name?: string | undefined
+  labels?: Labels | undefined
+  /** Milliseconds until it is deleted; absent for never */
+  ttlMs?: number | undefined
+  /** Run the sandbox's `pre-snapshot` hooks; default true */
+  hooks?: boolean | undefined
+  /** A failing hook fails the snapshot; default false */
+  requireHooks?: boolean | undefined
+  /** What to do while another operation on the sandbox is under way; default `wait` */
+  whenBusy?: 'wait' | 'reject' | undefined
+}
+
+export interface SnapshotFilter {
+  states?: SnapshotState[] | undefined
+  kind?: SnapshotKind | undefined
+  name?: string | undefined
+  nameContains?: string | undefined
+  /** Taken of this sandbox */
+  sandbox?: string | undefined
+  parent?: string | undefined
+  labels?: Labels | undefined
+}
+
+// ---------------------------------------------------------------- processes
+
+export type OutputStream = 'stdout' | 'stderr' | 'pty'
+
+export interface ProcessInfo {
+  id: string
+  pid: number
+  args: string[]
+  cwd: string
+  user: string
+  tag: string | null
+  pty: boolean
+  startedAt: Date
+  exit: ProcessExit | null
+}
+
+export interface ProcessExit {
+  /** Exit code; 128 + signal number when a signal ended it */
+  code: number
+  /** Signal name such as `SIGKILL`, else `null` */
+  signal: string | null
+  timedOut: boolean
+  at: Date
+}
+
+/** One piece of output. `offset` is the position of its first byte in that stream since the process began. */
+export type ProcessOutput =
+  | { type: 'data'; stream: OutputStream; offset: number; data: Uint8Array }
+  /** Bytes from `offset` to `resumeAt` were no longer kept when they were asked for */
+  | { type: 'gap'; stream: OutputStream; offset: number; resumeAt: number }
+
+// ---------------------------------------------------------------- files
+
+export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'char' | 'block'
+
+export interface FileInfo {
+  path: string
+  name: string
+  type: FileType
+  sizeBytes: number
+  /** Permission bits, `0o7777` */
+  mode: number
+  uid: number
+  gid: number
+  owner: string
+  group: string
+  modifiedAt: Date
+  symlinkTarget: string | null
+}
+
+export interface FileEvent {
+  type: 'created' | 'modified' | 'removed' | 'renamed' | 'attributes'
+  path: string
+  fileType: FileType | null
+}
+
+// ---------------------------------------------------------------- operations, events, keys
+
+export type OperationKind =
+  | 'image.build'
+  | 'image.delete'
+  | 'sandbox.create'
+  | 'sandbox.pause'
+  | 'sandbox.resume'
+  | 'sandbox.stop'
+  | 'sandbox.start'
+  | 'sandbox.fork'
+  | 'sandbox.rollback'
+  | 'sandbox.kill'
+  | 'snapshot.create'
+  | 'snapshot.delete'
+
+export type OperationState = 'open' | 'done' | 'failed'
+
+/** A recorded piece of work. */
+export interface Operation {
+  id: string
+  kind: OperationKind
+  state: OperationState
+  phase: string
+  sandboxId: string | null
+  snapshotId: string | null
+  imageId: string | null
+  error: { code: string; message: string } | null
+  createdAt: Date
+  endedAt: Date | null
+}
+
+export interface OperationProgress {
+  step: string
+  /** 0 to 1 where known */
+  fraction: number | null
+  line: string | null
+}
+
+/** Something that happened, past tense: `sandbox.paused`, `snapshot.ready`. */
+export interface SpawnpointEvent {
+  /** Increasing number, the cursor of event streams */
+  seq: number
+  type: string
+  sandboxId: string | null
+  snapshotId: string | null
+  imageId: string | null
+  data: Record<string, unknown>
+  at: Date
+}
+
+export interface ApiKey {
+  id: string
+  name: string
+  /** First characters of the key, to tell keys apart in a list */
+  hint: string
+  createdAt: Date
+  lastUsedAt: Date | null
+  revokedAt: Date | null
+}
