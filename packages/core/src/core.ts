@@ -104,6 +104,11 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     return (await this.keys.createFor(FIRST_TEAM, 'admin')).secret
   }
 
+  /** Rejects `unavailable` while the ledger does not answer. */
+  async ping(): Promise<void> {
+    await this.#parts.ledger.read.team(FIRST_TEAM)
+  }
+
   /** Resolves when nothing is under way, clean-up included. */
   idle(): Promise<void> {
     return this.#runner.idle()

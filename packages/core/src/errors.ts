@@ -44,7 +44,16 @@ export interface ErrorContexts {
   internal: Record<string, never>
 }
 
-export type ResourceKind = 'image' | 'sandbox' | 'snapshot' | 'operation' | 'key' | 'team' | 'process' | 'file'
+export type ResourceKind =
+  | 'image'
+  | 'sandbox'
+  | 'snapshot'
+  | 'operation'
+  | 'key'
+  | 'team'
+  | 'process'
+  | 'file'
+  | 'route'
 export type ErrorCode = keyof ErrorContexts
 
 export class SpawnpointError<C extends ErrorCode = ErrorCode> extends Error {

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { accessSync, constants, readFileSync } from 'node:fs'
+import { availableParallelism, totalmem } from 'node:os'
+import { delimiter, join, resolve } from 'node:path'
+import { type CoreConfig, SpawnpointError } from '@spawnpoint/core'
+
+const GIB = 2 ** 30
+
+export interface ServerConfig {
+  dataDir: string
+  /** Address to listen on; loopback unless told otherwise */
+  host: string
+  /** 0 takes any free port */
+  port: number
+  /** An existing PostgreSQL; `null` for a private one under `dataDir` */
+  databaseUrl: string | null
+  /** The runsc binary */
+  runsc: string
+  /** The guest agent's binary */
+  agent: string
+  logLevel: string
+  /** Size of a new pool image in bytes; `null` for the pool's default */
+  poolBytes: number | null
+  /** Ends the process with SIGKILL at this named point; for crash tests */
+  crashAt: string | null
+  core: CoreConfig
+}
+
+type Env = Record<string, string | undefined>
+
+/** Options win over the environment, the environment over defaults. Rejects what cannot work, saying what to do. */
+export function configFrom(
+  options: { dataDir?: string | undefined; port?: string | undefined; host?: string | undefined },
+  env: Env,
+): ServerConfig {
+  const dataDir = resolve(options.dataDir ?? env.SPAWNPOINT_DATA_DIR ?? '/var/lib/spawnpoint')
+  const cpus = availableParallelism()
+  const hostMemory = totalmem()
+  return {
+    dataDir,
+    host: options.host ?? env.SPAWNPOINT_HOST ?? '127.0.0.1',
+    port: portFrom(options.port ?? env.SPAWNPOINT_PORT ?? '7300'),
+    databaseUrl: env.DATABASE_URL || null,
+    runsc: findRunsc(env),
+    agent: findAgent(env),
+    logLevel: env.SPAWNPOINT_LOG ?? 'info',
+    poolBytes: env.SPAWNPOINT_POOL_BYTES ? Number(env.SPAWNPOINT_POOL_BYTES) : null,
+    crashAt: env.SPAWNPOINT_CRASH_AT || null,
+    core: {
+      resources: {
+        cpus: Math.min(2, cpus),
+        memoryBytes: Math.min(GIB, Math.floor(hostMemory / 4)),
+        diskBytes: 10 * GIB,
+        maxProcesses: 1024,
+      },
+      maxResources: { cpus, memoryBytes: Math.floor(hostMemory * 0.9), diskBytes: 1024 * GIB, maxProcesses: 32_768 },
+      timeout: { timeoutMs: null, idleTimeoutMs: null, onTimeout: 'kill' },
+      dns: resolvers(env),
+      bootTimeoutMs: 30_000,
+      hookTimeoutMs: 10_000,
+      stopGraceMs: 2_000,
+    },
+  }
+}
+
+/** Names what belongs to the server of one data directory, outside of it. */
+export function serverTag(dataDir: string): string {
+  return createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 8)
+}
+
+export const REPOSITORY = resolve(import.meta.dirname, '../../..')
+export const AGENT_PATH = join(REPOSITORY, '.cache/bin/spawnpoint-agent')
+
+function portFrom(text: string): number {
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw missing(`'${text}' is not a port; use 0 to 65535`)
+  return port
+}
+
+function findRunsc(env: Env): string {
+  const named = env.SPAWNPOINT_RUNSC
+  const candidates = named ? [named] : (env.PATH ?? '').split(delimiter).map((dir) => join(dir, 'runsc'))
+  const found = candidates.find(isExecutable)
+  if (found !== undefined) return found
+  throw missing(
+    named
+      ? `SPAWNPOINT_RUNSC names ${named}, which cannot be executed`
+      : 'runsc (gVisor) is not installed; run script/bootstrap, or install the package runsc from Debian backports',
+  )
+}
+
+function findAgent(env: Env): string {
+  const path = env.SPAWNPOINT_AGENT ?? AGENT_PATH
+  if (isExecutable(path)) return path
+  throw missing(`the guest agent is not built at ${path}; run script/bootstrap`)
+}
+
+/** Name servers that a sandbox can reach: the host's, without those on its loopback. */
+function resolvers(env: Env): string[] {
+  if (env.SPAWNPOINT_DNS) return env.SPAWNPOINT_DNS.split(',').map((address) => address.trim())
+  let text = ''
+  try {
+    text = readFileSync('/etc/resolv.conf', 'utf8')
+  } catch {
+    // A host without the file resolves nothing itself; the public servers below are as good as any.
+  }
+  const found = [...text.matchAll(/^nameserver\s+(\d+\.\d+\.\d+\.\d+)\s*$/gm)]
+    .map((match) => match[1] as string)
+    .filter((address) => !address.startsWith('127.'))
+  return found.length > 0 ? found.slice(0, 3) : ['1.1.1.1', '8.8.8.8']
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function missing(reason: string): SpawnpointError<'unavailable'> {
+  return new SpawnpointError('unavailable', reason, { reason })
+}

@@ -1,0 +1,102 @@
+import { join } from 'node:path'
+import { Core } from '@spawnpoint/core'
+import { createNativeUpgradeHandler, registerNativeDoor } from '@spawnpoint/door-native'
+import { DebianImageBuilder } from '@spawnpoint/images-debian'
+import { PostgresLedger } from '@spawnpoint/ledger-postgres'
+import { BtrfsPool } from '@spawnpoint/pool-btrfs'
+import { GvisorRuntime } from '@spawnpoint/runtime-gvisor'
+import Fastify from 'fastify'
+import type { Logger } from 'pino'
+import { type ServerConfig, serverTag } from './config.ts'
+import { adminKey, lockDataDir } from './data-dir.ts'
+
+export const VERSION = '0.1.0'
+
+export interface RunningServer extends AsyncDisposable {
+  url: string
+  adminKey: string
+  core: Core
+  /** Answers what is under way, then lets go. Sandboxes run on. */
+  close(): Promise<void>
+}
+
+/** Wires the parts together and listens. Rejects with what is missing; whatever was begun is undone. */
+export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
+  await using undo = new AsyncDisposableStack()
+  undo.use(await lockDataDir(config.dataDir))
+  const failpoint = crashAt(config.crashAt)
+  const core = undo.use(
+    await Core.open({
+      ledger: new PostgresLedger(
+        config.databaseUrl === null ? { dataDir: config.dataDir, log } : { databaseUrl: config.databaseUrl },
+      ),
+      pool: new BtrfsPool({
+        dataDir: config.dataDir,
+        log,
+        ...(config.poolBytes === null ? {} : { poolBytes: config.poolBytes }),
+      }),
+      runtime: new GvisorRuntime({
+        runsc: config.runsc,
+        agentBinary: config.agent,
+        stateDir: join('/run/spawnpoint', serverTag(config.dataDir)),
+        cacheDir: join(config.dataDir, 'runtime'),
+        dns: config.core.dns,
+        log,
+      }),
+      imageBuilders: [new DebianImageBuilder({ cacheDir: join(config.dataDir, 'packages'), log })],
+      config: config.core,
+      log,
+      failpoint,
+    }),
+  )
+  const { recovered, lost, swept } = core.lastStart
+  if (recovered.length + lost.length + swept.length > 0)
+    log.info({ recovered, lost, swept }, 'settled what an earlier server left')
+  const key = await adminKey(config.dataDir, core)
+  const url = await listen(config, log, core, undo)
+  log.info({ url, dataDir: config.dataDir, runtime: core.runtime.version }, 'serving')
+  const owned = undo.move()
+  let closing: Promise<void> | null = null
+  const close = () => {
+    closing ??= owned.disposeAsync()
+    return closing
+  }
+  return { url, adminKey: key, core, close, [Symbol.asyncDispose]: close }
+}
+
+async function listen(config: ServerConfig, log: Logger, core: Core, undo: AsyncDisposableStack): Promise<string> {
+  const fastify = Fastify({
+    loggerInstance: log,
+    disableRequestLogging: true,
+    forceCloseConnections: true,
+    requestTimeout: 0, // an upload or a followed process may take any time
+    keepAliveTimeout: 72_000,
+    routerOptions: { maxParamLength: 256 },
+  })
+  fastify.get('/healthz', async () => ({ status: 'ok', version: VERSION }))
+  fastify.get('/readyz', async (_request, reply) => {
+    try {
+      await core.ping()
+      return { status: 'ready' }
+    } catch (error) {
+      log.warn({ err: error }, 'not ready')
+      return reply.code(503).send({ status: 'unavailable' })
+    }
+  })
+  await registerNativeDoor(fastify, { api: core, log, version: VERSION })
+  const upgrade = createNativeUpgradeHandler({ api: core, log })
+  fastify.server.on('upgrade', (request, socket, head) => {
+    if (request.url?.startsWith('/v1/')) upgrade(request, socket, head)
+    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
+  })
+  undo.defer(() => fastify.close())
+  return fastify.listen({ host: config.host, port: config.port })
+}
+
+/** Ends the process there as a power cut would, without a chance to clean up. */
+function crashAt(point: string | null): (name: string) => void {
+  if (point === null) return () => {}
+  return (name) => {
+    if (name === point) process.kill(process.pid, 'SIGKILL')
+  }
+}
