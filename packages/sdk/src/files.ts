@@ -1,7 +1,9 @@
-import { LimitError } from './errors.ts'
-import { chunks, ndjson } from './ndjson.ts'
+import { LimitError, SpawnpointError } from './errors.ts'
+import { problemError } from './follow.ts'
+import { chunks } from './ndjson.ts'
 import type { CallOptions } from './options.ts'
-import type { Repeat, Request, Transport } from './transport.ts'
+import { type ServerSentEvent, serverSentEvents } from './sse.ts'
+import { connectionError, type Repeat, type Request, type Transport } from './transport.ts'
 import type { FileEvent, FileInfo } from './types.ts'
 import { modeToWire, toFileInfo } from './wire.ts'
 
@@ -48,21 +50,35 @@ export class Files {
   }
 
   async read(path: string, options: ReadOptions = {}): Promise<Uint8Array> {
-    const { body } = await this.#transport.bytes(this.#readRequest(path, options))
-    return body
+    if (options.length === 0) return new Uint8Array()
+    try {
+      return (await this.#transport.bytes(this.#readRequest(path, options))).body
+    } catch (thrown) {
+      if (isBeyondEnd(thrown)) return new Uint8Array()
+      throw thrown
+    }
   }
 
   async readText(path: string, options: ReadOptions = {}): Promise<string> {
     return new TextDecoder().decode(await this.read(path, options))
   }
 
-  /** Chunks as they come, for files larger than memory. Leaving early frees the connection. */
+  /** Chunks as they come, for files larger than memory. Leaving early frees the connection; one that breaks throws. */
   async *readStream(path: string, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
-    const { response, close } = await this.#transport.stream(this.#readRequest(path, options))
+    if (options.length === 0) return
+    const request = this.#readRequest(path, options)
+    const opened = await this.#transport.stream(request).catch((thrown: unknown) => {
+      if (isBeyondEnd(thrown)) return null
+      throw thrown
+    })
+    if (opened === null) return
     try {
-      if (response.body !== null) yield* chunks(response.body)
+      if (opened.response.body !== null) yield* chunks(opened.response.body)
+    } catch (thrown) {
+      options.signal?.throwIfAborted()
+      throw connectionError(this.#transport.options.url, 1, thrown)
     } finally {
-      close()
+      opened.close()
     }
   }
 
@@ -167,6 +183,21 @@ export class Files {
     await this.#post('/chown', { path, owner }, options, 'always')
   }
 
+  /** Extended attributes. */
+  async attributes(path: string, options: CallOptions = {}): Promise<Record<string, string>> {
+    const { attributes } = await this.#get<{ attributes: Record<string, string> }>('/xattrs', { path }, options)
+    return attributes
+  }
+
+  async setAttributes(
+    path: string,
+    attributes: Record<string, string>,
+    { signal, timeoutMs }: CallOptions = {},
+  ): Promise<void> {
+    const request = { path: `${this.#path}/xattrs`, query: { path }, json: { attributes }, signal, timeoutMs }
+    await this.#transport.json({ method: 'PUT', ...request })
+  }
+
   /**
    * Changes below a path, from the moment the promise resolves, until the iteration is left or the signal fires. Not
    * reconnected: changes meanwhile would be missed without a word, so a broken connection throws.
@@ -180,10 +211,17 @@ export class Files {
       method: 'GET',
       path: `${this.#path}/watch`,
       query: { path, user, recursive },
-      headers: { accept: 'application/x-ndjson' },
       signal,
     })
-    return events(response, close)
+    const events = serverSentEvents(response.body as ReadableStream<Uint8Array>)
+    try {
+      const first = await events.next()
+      if (first.value?.event !== 'ready') throw first.value ? problemError(first.value.data) : broken(response)
+    } catch (thrown) {
+      close()
+      throw thrown
+    }
+    return changes(events, response, close, signal)
   }
 
   #readRequest(path: string, { user, offset, length, signal, timeoutMs }: ReadOptions): Request {
@@ -213,13 +251,33 @@ export class Files {
   }
 }
 
-async function* events(response: Response, close: () => void): AsyncGenerator<FileEvent> {
+async function* changes(
+  events: AsyncIterable<ServerSentEvent>,
+  response: Response,
+  close: () => void,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<FileEvent> {
   try {
-    if (response.body === null) return
-    for await (const line of ndjson(response.body)) yield line as FileEvent
+    for await (const { event, data } of events) {
+      if (event === 'error') throw problemError(data)
+      if (event === 'change') yield JSON.parse(data) as FileEvent
+    }
+    throw broken(response)
+  } catch (thrown) {
+    signal?.throwIfAborted()
+    throw thrown instanceof SpawnpointError ? thrown : connectionError(response.url, 1, thrown)
   } finally {
     close()
   }
+}
+
+function broken(response: Response): SpawnpointError {
+  return connectionError(response.url, 1, new Error('the stream of changes ended'))
+}
+
+/** The range begins behind the last byte. */
+function isBeyondEnd(thrown: unknown): boolean {
+  return thrown instanceof SpawnpointError && thrown.status === 416
 }
 
 function toBody(content: FileContent): {

@@ -55,8 +55,8 @@ function broken(url: string, attempts: number, cause: unknown): ConnectionError 
   return new ConnectionError('connection_failed', 'The stream of events broke', { url, attempts }, { cause })
 }
 
-/** Status 0: what ended the stream may have passed, so the next connection is asked. */
-function problemError(data: string): SpawnpointError {
+/** The problem that ended a stream. Status 0: what ended the stream may have passed, so the next connection is asked. */
+export function problemError(data: string): SpawnpointError {
   const problem = JSON.parse(data) as { code: string; detail: string; context?: unknown }
   return errorFromServer(problem.code, problem.detail, problem.context)
 }

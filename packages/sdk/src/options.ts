@@ -5,6 +5,8 @@ export interface SpawnpointOptions {
   url?: string | undefined
   /** Default `SPAWNPOINT_API_KEY` */
   apiKey?: string | undefined
+  /** Domain (and port) under which the server offers the sandboxes' ports, if it has one; default `SPAWNPOINT_DOMAIN` */
+  domain?: string | undefined
   /** Milliseconds for a whole call, repeats included, unless the call says otherwise; 0 for no limit. Default 60,000. */
   timeoutMs?: number | undefined
   /** When and how often a call that may safely be repeated is repeated */
@@ -35,6 +37,7 @@ export interface ResolvedOptions {
   /** Without a slash at the end */
   url: string
   apiKey: string | undefined
+  domain: string | undefined
   timeoutMs: number
   retry: RetryPolicy
   fetch: typeof globalThis.fetch
@@ -53,6 +56,7 @@ export function resolveOptions(options: SpawnpointOptions): ResolvedOptions {
   return {
     url,
     apiKey: options.apiKey ?? (env.SPAWNPOINT_API_KEY || undefined),
+    domain: options.domain ?? (env.SPAWNPOINT_DOMAIN || undefined),
     timeoutMs: options.timeoutMs ?? 60_000,
     retry: { repeats: 5, baseMs: 200, maxMs: 5_000, reconnectMs: 60_000, ...options.retry },
     fetch: options.fetch ?? globalThis.fetch.bind(globalThis),

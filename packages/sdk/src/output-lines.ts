@@ -14,8 +14,10 @@ export type OutputLine = ProcessOutput | { type: 'exit'; exit: ProcessExit }
 export type OpenOutput = (from: Offsets, signal: AbortSignal | undefined) => Promise<OutputConnection>
 
 export interface OutputConnection {
-  lines: AsyncIterable<unknown>
-  close: () => void
+  readonly lines: AsyncIterable<unknown>
+  /** Sends no heartbeats: that nothing comes means nothing */
+  readonly quiet?: boolean
+  close(): void
 }
 
 /** The server sends a heartbeat every 15 s or less; a connection silent for longer than this is dead. */
@@ -43,7 +45,7 @@ export async function* outputLines(
       const connection = opened ?? (await open({ ...offsets }, signal))
       opened = undefined
       try {
-        for await (const raw of withoutSilence(connection.lines)) {
+        for await (const raw of connection.quiet ? connection.lines : withoutSilence(connection.lines)) {
           const line = raw as RawLine
           if (line.type === 'error') throw errorFromServer(line.error.code, line.error.detail, line.error.context)
           // An error line does not count as a sign of life, or a server that sends nothing else would be asked forever.

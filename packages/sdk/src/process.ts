@@ -41,7 +41,8 @@ export interface ProcessLink {
   open: OpenOutput
   /** Bytes to stdin or the terminal, in the order of the calls */
   write(data: Uint8Array, options: CallOptions): Promise<void>
-  resize?(size: { cols: number; rows: number }): Promise<void>
+  /** `null` if this link cannot now */
+  resize?(size: { cols: number; rows: number }): Promise<void> | null
 }
 
 /**
@@ -180,8 +181,7 @@ export class Process implements AsyncIterable<ProcessOutput> {
 
   /** Preconditions: started with `pty`. */
   async resize(size: { cols: number; rows: number }, options: CallOptions = {}): Promise<void> {
-    if (this.#link.resize) await this.#link.resize(size)
-    else await this.#post('/resize', size, options, 'always')
+    await (this.#link.resize?.(size) ?? this.#post('/resize', size, options, 'always'))
   }
 
   async refresh(options: CallOptions = {}): Promise<ProcessInfo> {

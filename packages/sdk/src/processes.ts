@@ -1,8 +1,16 @@
 import { ConnectionError, errorFromServer, SpawnpointError } from './errors.ts'
 import type { CallOptions } from './options.ts'
-import { linesOf, type Offsets, type OutputConnection, outputLines, type RawLine } from './output-lines.ts'
+import {
+  linesOf,
+  type Offsets,
+  type OpenOutput,
+  type OutputConnection,
+  outputLines,
+  type RawLine,
+} from './output-lines.ts'
 import { Prefetch } from './prefetch.ts'
 import { type CommandResult, openOutput, Process, type ProcessLink, type ResultOptions } from './process.ts'
+import { ProcessSocket, socketClass } from './process-socket.ts'
 import type { Transport } from './transport.ts'
 import type { Env, ProcessInfo } from './types.ts'
 import { toProcessInfo, type Wire } from './wire.ts'
@@ -49,7 +57,7 @@ export class Processes {
   async start(command: Command, options: StartOptions = {}): Promise<Process> {
     const { info, connection } = await this.#begin(command, options)
     const transport = this.#transport
-    const link = this.#link(info)
+    const link = this.#link(info, connection)
     const stopped = new AbortController()
     const fetched: Offsets = streamsOf(info)
     const lines = outputLines(transport, link.open, fetched, stopped.signal, connection)
@@ -99,20 +107,39 @@ export class Processes {
     return new Process(this.#transport, this.#sandboxPath, info, this.#link(info), offsets, null)
   }
 
-  #link(info: ProcessInfo): ProcessLink {
+  #link(info: ProcessInfo, first?: OutputConnection): ProcessLink {
     const path = `${this.#sandboxPath}/processes/${encodeURIComponent(info.id)}`
+    const post: ProcessLink['write'] = async (data, options) => {
+      await this.#transport.json({
+        method: 'POST',
+        path: `${path}/stdin`,
+        body: data,
+        headers: { 'content-type': 'application/octet-stream' },
+        signal: options.signal,
+        timeoutMs: options.timeoutMs,
+        repeat: 'never',
+      })
+    }
+    const overHttp: OpenOutput = (from, signal) => openOutput(this.#transport, path, from, signal)
+    if (!info.pty || socketClass() === undefined) return { open: overHttp, write: post }
+    let socket = first instanceof ProcessSocket ? first : null
     return {
-      open: (from, signal) => openOutput(this.#transport, path, from, signal),
-      write: async (data, options) => {
-        await this.#transport.json({
-          method: 'POST',
-          path: `${path}/stdin`,
-          body: data,
-          headers: { 'content-type': 'application/octet-stream' },
-          signal: options.signal,
-          timeoutMs: options.timeoutMs,
-          repeat: 'never',
-        })
+      open: async (from, signal) => {
+        try {
+          socket = await ProcessSocket.open(this.#transport, this.#sandboxPath, { ...from, process: info.id }, signal)
+          return socket
+        } catch {
+          signal?.throwIfAborted()
+          // Why it was refused is only told over HTTP; and where a proxy knows no WebSockets, HTTP does.
+          socket = null
+          return overHttp(from, signal)
+        }
+      },
+      write: (data, options) => (socket?.isOpen ? socket.write(data) : post(data, options)),
+      resize: (size) => {
+        if (!socket?.isOpen) return null
+        socket.command({ type: 'resize', ...size })
+        return Promise.resolve()
       },
     }
   }
@@ -125,12 +152,17 @@ export class Processes {
     const { env, cwd, user, pty, tag, timeoutMs, stdin, signal } = options
     const program = typeof command === 'string' ? { command } : { args: command }
     const id = crypto.randomUUID()
+    const body = { id, ...program, env, cwd, user, pty, tag, timeoutMs, stdin: stdin ?? (pty ? true : undefined) }
+    if (pty && socketClass() !== undefined && typeof body.stdin !== 'string') {
+      const begun = await this.#beginOnSocket(body, signal)
+      if (begun !== null) return begun
+    }
     for (let attempt = 1; ; attempt += 1) {
       const opened = await this.#transport.stream({
         method: 'POST',
         path: `${this.#sandboxPath}/processes`,
         query: { stream: 'ndjson' },
-        json: { id, ...program, env, cwd, user, pty, tag, timeoutMs, stdin: stdin ?? (pty ? true : undefined) },
+        json: body,
         headers: { accept: 'application/x-ndjson' },
         signal,
         repeat: 'always',
@@ -157,6 +189,25 @@ export class Processes {
         }
       }
     }
+  }
+
+  /** `null` if the WebSocket does not get that far; HTTP, under the same id, then says why or does better. */
+  async #beginOnSocket(
+    body: object,
+    signal: AbortSignal | undefined,
+  ): Promise<{ info: ProcessInfo; connection: OutputConnection } | null> {
+    let socket: ProcessSocket | null = null
+    try {
+      socket = await ProcessSocket.open(this.#transport, this.#sandboxPath, undefined, signal)
+      socket.command({ type: 'start', ...body })
+      const iterator = socket.lines[Symbol.asyncIterator]()
+      const line = (await iterator.next()).value as RawLine | undefined
+      if (line?.type === 'started') return { info: toProcessInfo(line.process), connection: socket }
+    } catch {
+      signal?.throwIfAborted()
+    }
+    socket?.close()
+    return null
   }
 }
 

@@ -172,6 +172,27 @@ export class Sandbox implements AsyncDisposable {
     return this.#transport.json({ method: 'GET', path: `${this.#path}/metrics`, query: { inside }, signal, timeoutMs })
   }
 
+  /**
+   * Address of a program that listens in it. With the client's `domain` one of its own, `http://PORT-ID.DOMAIN`; else a path
+   * of the server, which wants the API key and which `fetch` uses.
+   */
+  url(port: number, path = '/'): string {
+    const { domain, url } = this.#transport.options
+    const rest = path.startsWith('/') ? path : `/${path}`
+    if (domain === undefined) return `${url}${this.#path}/ports/${port}${rest}`
+    return `${new URL(url).protocol}//${port}-${this.id}.${domain}${rest}`
+  }
+
+  /** Asks a program that listens in it. As the global `fetch`: any status is an answer, nothing is repeated. */
+  fetch(port: number, path = '/', init: RequestInit = {}): Promise<Response> {
+    const { apiKey, url } = this.#transport.options
+    const headers = new Headers(init.headers)
+    // Not `authorization`, which may be meant for the program. The server keeps this one to itself.
+    if (apiKey !== undefined) headers.set('x-api-key', apiKey)
+    const rest = path.startsWith('/') ? path : `/${path}`
+    return this.#transport.options.fetch(`${url}${this.#path}/ports/${port}${rest}`, { ...init, headers })
+  }
+
   // ----------------------------------------------------------------
 
   async #fork(request: Fork, options: CallOptions): Promise<ForkResult[]> {
