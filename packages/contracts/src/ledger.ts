@@ -556,6 +556,17 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
         })
         expect(await ledger.read.operation(stop.id)).toEqual(stop)
       })
+
+      it('open one exclusive operation per sandbox also when several try at once', async () => {
+        const teamId = freshTeam()
+        const sandboxId = newId<never>()
+        const open = () => put((tx) => tx.putOperation(sampleOperation(teamId, { kind: 'sandbox.pause', sandboxId })))
+        const outcomes = await Promise.allSettled(Array.from({ length: 8 }, open))
+        const refused = outcomes.filter((outcome) => outcome.status === 'rejected').map((outcome) => outcome.reason)
+        expect(refused).toHaveLength(7)
+        for (const reason of refused) expect(reason).toMatchObject({ code: 'operation_in_progress' })
+        expect((await ledger.read.operations({ teamId }, { limit: 10 })).items).toHaveLength(1)
+      })
     })
 
     describe('events', () => {

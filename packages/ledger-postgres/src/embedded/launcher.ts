@@ -18,8 +18,12 @@ export class Launcher {
     this.#programs = programs
   }
 
-  static async prepare(account: Account, run: RunDir, dataDir: string): Promise<Launcher> {
-    const binaries = findBinaries()
+  static async prepare(
+    account: Account,
+    run: RunDir,
+    dataDir: string,
+    binaries: Binaries = findBinaries(),
+  ): Promise<Launcher> {
     const programs = await readableCopy(account, binaries, dataDir)
     await linkLibraries(run, binaries, (await canReach(account, programs)) ? programs : run.programs)
     return new Launcher(account, run, programs)

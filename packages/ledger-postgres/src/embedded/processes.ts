@@ -45,25 +45,27 @@ export async function processesIn(cluster: string): Promise<number[]> {
  * processes. Usually they are ending already, by the death signal. The leftover is not adopted: it would not get the
  * next server's death signal, and stopping it costs a fraction of a second.
  */
-export async function endLeftovers(cluster: string): Promise<void> {
+export async function endLeftovers(cluster: string, socketDir: string): Promise<void> {
   const pidFile = join(cluster, 'postmaster.pid')
-  const first = await readFile(pidFile, 'latin1').then(
+  const postmaster = await readFile(pidFile, 'latin1').then(
     (content) => Number(content.split('\n', 1)[0]),
     () => null, // none after a clean stop
   )
-  if (first === null) return
   // A fast shutdown, then one that leaves recovery to the next start, then the end of every process.
   const steps = [
-    { signal: 'SIGINT', waitMs: 30_000, to: (pid: number) => pid === first },
-    { signal: 'SIGQUIT', waitMs: 5_000, to: (pid: number) => pid === first },
-    { signal: 'SIGKILL', waitMs: 5_000, to: () => true },
+    ['SIGINT', 30_000],
+    ['SIGQUIT', 5_000],
+    ['SIGKILL', 5_000],
   ] as const
-  for (const { signal, waitMs, to } of steps) {
-    for (const pid of (await processesIn(cluster)).filter(to)) signalQuietly(pid, signal)
+  for (const [signal, waitMs] of steps) {
+    const pids = await processesIn(cluster)
+    const only = postmaster !== null && pids.includes(postmaster) && signal !== 'SIGKILL' ? [postmaster] : pids
+    for (const pid of only) signalQuietly(pid, signal)
     if (await allGone(cluster, waitMs)) {
-      // Only now: the file is what keeps a second postmaster away from the memory of a first one's backends. Its process
-      // id may be a zombie's or that of a stranger by now, at which PostgreSQL would refuse to start.
+      // Only now: these files are what keeps a second postmaster away from the memory of a first one's backends. The
+      // process id in them may be a zombie's or that of a stranger by now, at which PostgreSQL would refuse to start.
       await rm(pidFile, { force: true })
+      for (const name of await readdir(socketDir)) await rm(join(socketDir, name), { force: true })
       return
     }
   }

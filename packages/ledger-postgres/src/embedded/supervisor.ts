@@ -71,7 +71,7 @@ export class PostgresSupervisor {
     await log.bound()
     const launcher = await Launcher.prepare(account, run, this.#dataDir)
     const held = { cluster, account, run, log, launcher }
-    await endLeftovers(cluster)
+    await endLeftovers(cluster, run.socket)
     const first = await this.#initialize(held)
     await this.#spawn(held)
     const target = { host: run.socket, port: 5432, user: 'postgres', database: DATABASE }
@@ -162,7 +162,7 @@ export class PostgresSupervisor {
       this.#failures += 1
       try {
         await pause(delay, undefined, { signal: this.#stopping.signal })
-        await endLeftovers(held.cluster)
+        await endLeftovers(held.cluster, held.run.socket)
         await this.#spawn(held)
       } catch (error) {
         if (this.#stopping.signal.aborted) return

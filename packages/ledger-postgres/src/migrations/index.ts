@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
+import { unavailable } from '../failures.ts'
 import type { Tables } from '../tables.ts'
 import * as first from './0001-first.ts'
 
@@ -21,6 +22,9 @@ export async function migrate(db: Kysely<Tables>): Promise<string[]> {
     migrationLockTableName: 'migrations_lock',
   })
   const { error, results } = await migrator.migrateToLatest()
-  if (error) throw error
+  if (error) {
+    const [, unknown] = /previously executed migration (\S+) is missing/.exec(String(error)) ?? []
+    throw unknown ? unavailable(`a newer server has used its database (migration ${unknown})`, error) : error
+  }
   return (results ?? []).map((result) => result.migrationName)
 }
