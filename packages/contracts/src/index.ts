@@ -1,2 +1,3 @@
 export * from './ledger.ts'
 export * from './pool.ts'
+export * from './runtime.ts'

@@ -1,4 +1,4 @@
-import type { FileView } from './file-view.ts'
+import { type FileView, resolvePath } from './file-view.ts'
 import { runShell } from './shell.ts'
 
 /** What a program can do to its process. `state` is plain data: it is cloned when memory is captured. */
@@ -53,7 +53,7 @@ const counter: FakeProgram = {
   },
 }
 
-/** `holder TEXT`: keeps the last line it was given, answers `?` with it. */
+/** `holder TEXT`: keeps the last line it was given, answers `? TOKEN` with `TOKEN: TEXT`. */
 const holder: FakeProgram = {
   start(io) {
     io.state = { text: io.args[1] ?? '' }
@@ -61,14 +61,24 @@ const holder: FakeProgram = {
   },
   input(io, data) {
     for (const line of Buffer.from(data).toString('utf8').split('\n').filter(Boolean)) {
-      if (line === '?') io.write('stdout', `${io.state.text}\n`)
+      if (line.startsWith('? ')) io.write('stdout', `${line.slice(2)}: ${io.state.text}\n`)
       else io.state.text = line
     }
   },
 }
 
 const cat: FakeProgram = {
-  start() {},
+  start(io) {
+    if (io.args[1] === undefined) return
+    try {
+      io.write('stdout', io.files.read(resolvePath(io.args[1], io.cwd), io.user))
+      io.exit(0)
+    } catch (error) {
+      // What the guest's file system refuses is this program's own error, as on any Unix.
+      io.write('stderr', `cat: ${error instanceof Error ? error.message : error}\n`)
+      io.exit(1)
+    }
+  },
   input(io, data) {
     io.write('stdout', data)
   },
