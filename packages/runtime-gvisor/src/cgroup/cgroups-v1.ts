@@ -1,0 +1,125 @@
+import { mkdirSync, readFileSync, realpathSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Resources } from '@spawnpoint/core'
+import { type Cgroups, hostProcessLimit, MEMORY_HEADROOM_BYTES } from './cgroups.ts'
+import { field, read, readIfThere, removeGroup, removeIfEmpty, subGroups, write, writeIfThere } from './files.ts'
+
+const ROOT = '/sys/fs/cgroup'
+const NEEDED = ['cpu', 'cpuacct', 'memory', 'pids'] as const
+const CPU_PERIOD_US = 100_000
+
+/** One hierarchy per controller; runsc wants a group in each that is mounted. */
+export class CgroupsV1 implements Cgroups {
+  readonly #relative: string
+  readonly #controllers: string[]
+
+  constructor(relative: string) {
+    this.#relative = relative
+    this.#controllers = mountedControllers()
+    for (const controller of NEEDED) {
+      if (!this.#controllers.includes(controller)) throw new Error(`the ${controller} controller is not mounted`)
+    }
+    const parts = relative.split('/')
+    for (let depth = 1; depth <= parts.length; depth += 1) this.#make(parts.slice(0, depth).join('/'))
+  }
+
+  pathOf(name: string): string {
+    return `/${this.#relative}/${name}`
+  }
+
+  create(name: string, resources: Resources): void {
+    this.#make(`${this.#relative}/${name}`)
+    setMemory(this.#dir('memory', name), resources.memoryBytes)
+    write(`${this.#dir('cpu', name)}/cpu.cfs_period_us`, CPU_PERIOD_US)
+    write(`${this.#dir('cpu', name)}/cpu.cfs_quota_us`, Math.ceil(resources.cpus * CPU_PERIOD_US))
+    write(`${this.#dir('pids', name)}/pids.max`, hostProcessLimit(resources))
+  }
+
+  addHeadroom(name: string, resources: Resources): void {
+    setMemory(this.#dir('memory', name), resources.memoryBytes + MEMORY_HEADROOM_BYTES)
+  }
+
+  pids(name: string): number[] {
+    const pids = new Set<number>()
+    // A process moves from hierarchy to hierarchy one by one: look in all that it might be in.
+    for (const controller of this.#controllers) {
+      const text = readIfThere(`${this.#dir(controller, name)}/cgroup.procs`)
+      for (const line of text?.split('\n') ?? []) if (line !== '') pids.add(Number(line))
+    }
+    return [...pids]
+  }
+
+  usage(name: string): { cpuMs: number; memoryBytes: number } {
+    const stat = readIfThere(`${this.#dir('memory', name)}/memory.stat`)
+    const cpuNs = Number(readIfThere(`${this.#dir('cpuacct', name)}/cpuacct.usage`) ?? 0)
+    return {
+      cpuMs: Math.round(cpuNs / 1e6),
+      memoryBytes: field(stat, 'total_rss') + field(stat, 'total_shmem'),
+    }
+  }
+
+  hits(name: string): { oomKills: number; processLimit: number } {
+    return {
+      oomKills: field(readIfThere(`${this.#dir('memory', name)}/memory.oom_control`), 'oom_kill'),
+      processLimit: field(readIfThere(`${this.#dir('pids', name)}/pids.events`), 'max'),
+    }
+  }
+
+  list(): string[] {
+    return [...new Set(this.#controllers.flatMap((controller) => subGroups(`${ROOT}/${controller}/${this.#relative}`)))]
+  }
+
+  remove(name: string): boolean {
+    return this.#controllers.map((controller) => removeGroup(this.#dir(controller, name))).every(Boolean)
+  }
+
+  close(): void {
+    for (const controller of this.#controllers) {
+      if (subGroups(`${ROOT}/${controller}/${this.#relative}`).length > 0) continue
+      removeGroup(`${ROOT}/${controller}/${this.#relative}`)
+      removeIfEmpty(dirname(`${ROOT}/${controller}/${this.#relative}`))
+    }
+  }
+
+  #dir(controller: string, name: string): string {
+    return `${ROOT}/${controller}/${this.#relative}/${name}`
+  }
+
+  #make(relative: string): void {
+    for (const controller of this.#controllers) {
+      const dir = `${ROOT}/${controller}/${relative}`
+      mkdirSync(dir, { recursive: true })
+      if (controller === 'cpuset') inheritCpuset(dir)
+    }
+  }
+}
+
+/** A new cpuset is empty and lets no process in until it has processors and memory nodes. */
+function inheritCpuset(dir: string): void {
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    if (read(`${dir}/${file}`) === '') write(`${dir}/${file}`, read(`${dir}/../${file}`))
+  }
+}
+
+/** Memory with swap may not be lower than memory alone, so the order depends on the direction. */
+function setMemory(dir: string, bytes: number): void {
+  writeIfThere(`${dir}/memory.memsw.limit_in_bytes`, bytes)
+  write(`${dir}/memory.limit_in_bytes`, bytes)
+  writeIfThere(`${dir}/memory.memsw.limit_in_bytes`, bytes)
+}
+
+function mountedControllers(): string[] {
+  const found = new Set<string>()
+  for (const line of readFileSync('/proc/self/cgroup', 'utf8').split('\n')) {
+    for (const controller of line.split(':')[1]?.split(',') ?? []) {
+      if (controller === '' || controller.startsWith('name=')) continue
+      try {
+        realpathSync(`${ROOT}/${controller}`)
+        found.add(controller)
+      } catch {
+        // ENOENT: in use by the kernel, mounted nowhere that runsc would look.
+      }
+    }
+  }
+  return [...found]
+}

@@ -1,0 +1,39 @@
+import type { Resources } from '@spawnpoint/core'
+
+/**
+ * One control group per incarnation, made by the driver before runsc runs: runsc joins what exists and leaves its limits
+ * alone, so the limits are ours and removal needs no runsc. `name` is the incarnation's id.
+ */
+export interface Cgroups {
+  /** Path to write into the OCI configuration. */
+  pathOf(name: string): string
+  /** Makes the group with memory limited to exactly what the guest is to see. */
+  create(name: string, resources: Resources): void
+  /**
+   * Raises the memory limit by `MEMORY_HEADROOM_BYTES`, for the runtime's own memory. Comes after the start, because
+   * runsc shows the guest the limit it finds at the start.
+   */
+  addHeadroom(name: string, resources: Resources): void
+  /** Processes in the group, zombies left out. */
+  pids(name: string): number[]
+  usage(name: string): { cpuMs: number; memoryBytes: number }
+  /** What the kernel did to keep the group within its limits. */
+  hits(name: string): { oomKills: number; processLimit: number }
+  /** Names of all groups of this server. */
+  list(): string[]
+  /** False if processes or the kernel still hold it. */
+  remove(name: string): boolean
+  /** Removes the server's own group if it is empty. */
+  close(): void
+}
+
+/** Sentry, gofer and their like live within the sandbox's group: measured at 33 to 43 MB, with some room. */
+export const MEMORY_HEADROOM_BYTES = 64 * 1024 * 1024
+
+/**
+ * Last net only: the kernel ends the whole sandbox when the runtime cannot make a thread. Each guest thread takes one on
+ * the host, each guest process one or two more, the sentry a few dozen.
+ */
+export function hostProcessLimit(resources: Resources): number {
+  return resources.maxProcesses * 4 + 1_024
+}

@@ -1,0 +1,57 @@
+import { constants } from 'node:fs'
+import { open, readdir, rm } from 'node:fs/promises'
+import { isCode, type Requirements } from '@spawnpoint/core'
+import { captureRefusal } from './capture-refusal.ts'
+import { runtimeFailed } from './failure.ts'
+import type { Host } from './host.ts'
+import type { Incarnation } from './incarnation.ts'
+import { memoryImageBytes, writeFrozenSpec } from './memory-image.ts'
+
+/**
+ * From this much memory on, pages are written past the page cache: it takes about half a second per GiB every time, while
+ * the page cache is faster when there is room and several times slower when the kernel holds writers back.
+ */
+const DIRECT_FROM_BYTES = 256 * 1024 * 1024
+
+/**
+ * Writes memory and processes of a paused incarnation into the empty directory `dir`. Rejects `capture_refused` if the
+ * sandbox holds what cannot be saved. It stays paused either way.
+ */
+export async function checkpoint(
+  host: Host,
+  incarnation: Incarnation,
+  dir: string,
+): Promise<{ memoryBytes: number; agentDigest: Requirements['agentDigest'] }> {
+  const { frozen, agentDigest } = incarnation.record
+  if ((await readdir(dir)).length > 0) throw runtimeFailed('checkpoint', `${dir} is not empty`)
+  const { capabilities } = host.runsc
+  return await incarnation.whilePaused(async (call) => {
+    const memoryBytes = host.cgroups.usage(incarnation.id).memoryBytes
+    const direct =
+      memoryBytes >= DIRECT_FROM_BYTES && capabilities.checkpointFlags.includes('direct') && (await takesDirect(dir))
+    const args = ['-compression', 'none', '-leave-running', '-image-path', dir]
+    try {
+      await call(direct ? [...args, '-direct'] : args, memoryBytes)
+    } catch (error) {
+      if (!isCode(error, 'runtime_failed')) throw error
+      throw captureRefusal(error.context.detail, capabilities) ?? error
+    }
+    await writeFrozenSpec(dir, frozen)
+    return { memoryBytes: await memoryImageBytes(dir), agentDigest }
+  })
+}
+
+/** Whether the file system of `dir` can be written past the page cache. */
+async function takesDirect(dir: string): Promise<boolean> {
+  const path = `${dir}/.direct`
+  try {
+    const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_DIRECT)
+    await file.close()
+    return true
+  } catch {
+    // EINVAL: it cannot.
+    return false
+  } finally {
+    await rm(path, { force: true })
+  }
+}

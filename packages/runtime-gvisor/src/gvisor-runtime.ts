@@ -1,0 +1,187 @@
+import { availableParallelism } from 'node:os'
+import type {
+  Guest,
+  IncarnationExit,
+  IncarnationId,
+  IncarnationSpec,
+  MemoryImage,
+  NetworkPolicy,
+  Requirements,
+  Runtime,
+  RuntimeInfo,
+} from '@spawnpoint/core'
+import { freshSpec } from './bundle.ts'
+import { checkpoint } from './checkpoint.ts'
+import { errorText, runtimeFailed, unavailable } from './failure.ts'
+import { Incarnation, type LaunchPlan, staleIncarnation } from './incarnation.ts'
+import { Limiter } from './limiter.ts'
+import { silentLog } from './log.ts'
+import { checkRequirements, memoryImageBytes, readFrozenSpec } from './memory-image.ts'
+import { type OpenedHost, openHost, RUNTIME_NAME } from './open-host.ts'
+import type { GvisorOptions } from './options.ts'
+
+/** The Runtime port on gVisor's runsc. */
+export class GvisorRuntime implements Runtime {
+  readonly #options: GvisorOptions
+  readonly #limiter: Limiter
+  readonly #incarnations = new Map<IncarnationId, Incarnation>()
+  readonly #listeners: ((exit: IncarnationExit) => void)[] = []
+  readonly #behind = new Set<Promise<void>>()
+  #opened: OpenedHost | null = null
+
+  constructor(options: GvisorOptions) {
+    this.#options = options
+    this.#limiter = new Limiter(options.restoreConcurrency ?? Math.max(2, availableParallelism()))
+  }
+
+  async open(): Promise<void> {
+    if (this.#opened) return
+    this.#opened = await openHost(this.#options, (work) => this.#runBehind(work))
+    const { host, living } = this.#opened
+    for (const record of living) {
+      this.#incarnations.set(
+        record.id,
+        Incarnation.adopt(host, record, (exit) => this.#exited(exit)),
+      )
+    }
+    // One that does not tell is treated as if it had not happened: both calls can be repeated.
+    for (const incarnation of this.#incarnations.values()) await incarnation.settle().catch(() => {})
+  }
+
+  async close(): Promise<void> {
+    if (!this.#opened) return
+    const opened = this.#opened
+    this.#opened = null
+    const incarnations = [...this.#incarnations.values()]
+    const keep = incarnations.some(({ isLive }) => isLive)
+    await Promise.all(incarnations.map((incarnation) => incarnation.detach()))
+    this.#incarnations.clear()
+    // Finishing one piece may begin another.
+    while (this.#behind.size > 0) await Promise.all(this.#behind)
+    await opened.close(keep)
+  }
+
+  get info(): RuntimeInfo {
+    return this.#open.info
+  }
+
+  async start(spec: IncarnationSpec): Promise<Guest> {
+    const { agentDigest } = this.#open
+    return await this.#launch(spec, async () => ({ frozen: freshSpec(spec.resources), agentDigest, image: null }))
+  }
+
+  async restore(spec: IncarnationSpec, memory: MemoryImage): Promise<Guest> {
+    const { host, info } = this.#open
+    const needs = memory.requirements
+    const hasAgent = needs.agentDigest !== null && (await host.agents.has(needs.agentDigest))
+    checkRequirements(needs, {
+      runtime: RUNTIME_NAME,
+      runtimeVersion: info.version,
+      cpuFeatures: new Set(info.cpuFeatures),
+      hasAgent,
+    })
+    return await this.#launch(spec, async () => ({
+      frozen: await readFrozenSpec(memory.dir),
+      agentDigest: needs.agentDigest as string,
+      image: { dir: memory.dir, bytes: await memoryImageBytes(memory.dir) },
+    }))
+  }
+
+  async #launch(spec: IncarnationSpec, plan: () => Promise<LaunchPlan>): Promise<Guest> {
+    const { host } = this.#open
+    if (this.#incarnations.has(spec.id)) throw runtimeFailed('create', `incarnation ${spec.id} exists already`)
+    const incarnation = new Incarnation(host, spec.id, (exit) => this.#exited(exit))
+    this.#incarnations.set(spec.id, incarnation)
+    try {
+      const planned = await plan()
+      return await incarnation.launch(spec, planned, this.#limiter)
+    } catch (error) {
+      this.#incarnations.delete(spec.id)
+      throw error
+    }
+  }
+
+  async pause(id: IncarnationId): Promise<void> {
+    await this.#find(id).pause()
+  }
+
+  async resume(id: IncarnationId): Promise<void> {
+    await this.#find(id).resume()
+  }
+
+  async checkpoint(id: IncarnationId, dir: string): Promise<{ memoryBytes: number; requirements: Requirements }> {
+    const { host, info } = this.#open
+    const { memoryBytes, agentDigest } = await checkpoint(host, this.#find(id), dir)
+    const requirements = {
+      runtime: RUNTIME_NAME,
+      runtimeVersion: info.version,
+      agentDigest,
+      cpuFeatures: info.cpuFeatures,
+    }
+    return { memoryBytes, requirements }
+  }
+
+  async kill(id: IncarnationId): Promise<void> {
+    const incarnation = this.#incarnations.get(id)
+    if (!incarnation) return
+    await incarnation.kill()
+    this.#incarnations.delete(id)
+  }
+
+  async attach(id: IncarnationId): Promise<Guest> {
+    return await this.#find(id).attach()
+  }
+
+  async list(): Promise<{ id: IncarnationId; paused: boolean }[]> {
+    return [...this.#incarnations.values()].filter(({ isLive }) => isLive).map(({ id, paused }) => ({ id, paused }))
+  }
+
+  async setNetwork(id: IncarnationId, policy: NetworkPolicy): Promise<void> {
+    await this.#find(id).setNetwork(policy)
+  }
+
+  async usage(id: IncarnationId): Promise<{ cpuMs: number; memoryBytes: number }> {
+    this.#find(id)
+    return this.#open.host.cgroups.usage(id)
+  }
+
+  onExit(listener: (exit: IncarnationExit) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  get #open(): OpenedHost {
+    if (!this.#opened) throw unavailable('The runtime is not open')
+    return this.#opened
+  }
+
+  #find(id: IncarnationId): Incarnation {
+    void this.#open
+    const incarnation = this.#incarnations.get(id)
+    if (!incarnation?.isLive) throw staleIncarnation(id)
+    return incarnation
+  }
+
+  #exited(exit: IncarnationExit): void {
+    this.#incarnations.delete(exit.id)
+    for (const listener of this.#listeners) {
+      try {
+        listener(exit)
+      } catch (error) {
+        this.#log.error({ incarnationId: exit.id, error: errorText(error) }, 'A listener for exits failed')
+      }
+    }
+  }
+
+  #runBehind(work: Promise<void>): void {
+    const task = work
+      .catch((error: unknown) => {
+        this.#log.error({ error: errorText(error) }, 'Cleaning up after a sandbox failed; the next start tries again')
+      })
+      .finally(() => this.#behind.delete(task))
+    this.#behind.add(task)
+  }
+
+  get #log() {
+    return this.#options.log ?? silentLog
+  }
+}

@@ -1,0 +1,23 @@
+import type { AgentStore } from './agent-store.ts'
+import type { Cgroups } from './cgroup/cgroups.ts'
+import type { ExitWatch } from './exit-watch.ts'
+import type { Log } from './log.ts'
+import type { SlotPool } from './network/slot-pool.ts'
+import type { OpenGuest } from './options.ts'
+import type { PipeStock } from './pipes.ts'
+import type { Runsc } from './runsc.ts'
+
+/** What all incarnations of one server share. */
+export interface Host {
+  stateDir: string
+  runsc: Runsc
+  cgroups: Cgroups
+  slots: SlotPool
+  pipes: PipeStock
+  agents: AgentStore
+  watch: ExitWatch<string>
+  openGuest: OpenGuest
+  log: Log
+  /** Work that no caller waits for; `close` does, and failures are logged */
+  behind(work: Promise<void>): void
+}

@@ -1,0 +1,261 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import type { NetworkPolicy } from '@spawnpoint/core'
+import { errorText, runtimeFailed } from '../failure.ts'
+import type { Log } from '../log.ts'
+import {
+  emptyNamespaceName,
+  GATEWAY_ADDRESS,
+  GATEWAY_MAC,
+  GUEST_ADDRESS,
+  GUEST_MAC,
+  GUEST_PREFIX,
+  linkName,
+  linkPrefix,
+  MAX_SLOTS,
+  namespaceName,
+  namespacePath,
+  namespacePrefix,
+  outerAddress,
+} from './addresses.ts'
+import { ipBatch, nft } from './host-tools.ts'
+import { addSlot, OPEN_POLICY, policyRules, removeServer, removeSlot, serverRules, slotRules } from './rules.ts'
+
+export interface SlotPoolOptions {
+  /** This server's index on the host */
+  server: number
+  /** Resolvers of the guests */
+  dns: readonly string[]
+  /** Free slots kept ready */
+  ready: number
+  log: Log
+}
+
+/** A network namespace with one interface, and what the host needs to reach it. */
+export interface Slot {
+  number: number
+  /** For the OCI configuration */
+  namespacePath: string
+  /** The guest's address as the host sees it */
+  outerAddress: string
+}
+
+/**
+ * Network slots of one server: some ready, some in use. A slot that is given back is set right and used again. All
+ * state is in the kernel under names with the server's index, so that `open` finds it after a crash.
+ */
+export class SlotPool {
+  readonly #options: SlotPoolOptions
+  readonly #used = new Set<number>()
+  /** Ready, with the open policy */
+  readonly #free: number[] = []
+  /** Builds and repairs run one after the other */
+  #work: Promise<unknown> = Promise.resolve()
+  #refilling = false
+  #closed = false
+
+  private constructor(options: SlotPoolOptions) {
+    this.#options = options
+  }
+
+  /** Keeps the slots in `adopted` as they are, with their policies, and removes all others of this server. */
+  static async open(options: SlotPoolOptions, adopted: ReadonlyMap<number, NetworkPolicy>): Promise<SlotPool> {
+    const pool = new SlotPool(options)
+    const { server, dns } = options
+    writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
+    for (const slot of adopted.keys()) pool.#used.add(slot)
+    await pool.#removeForeign()
+    // The namespace holds no interface: any process that needs none may share it.
+    if (!existsSync(namespacePath(pool.emptyNamespace))) await ipBatch([`netns add ${pool.emptyNamespace}`])
+    const rules = [...adopted].map(([slot, policy]) => [slot, policyRules(policy, { dns })] as const)
+    await nft([serverRules(server, rules)])
+    pool.#refill()
+    return pool
+  }
+
+  get emptyNamespace(): string {
+    return emptyNamespaceName(this.#options.server)
+  }
+
+  /** A slot with this policy, for the caller alone until `release`. Rejects `invalid_argument` for a bad policy. */
+  async claim(policy: NetworkPolicy): Promise<Slot> {
+    const rules = policyRules(policy, { dns: this.#options.dns })
+    const number = this.#free.shift() ?? (await this.#build(1))[0]
+    if (number === undefined) throw runtimeFailed('network', 'all network slots are in use')
+    this.#used.add(number)
+    this.#refill()
+    try {
+      if (rules !== this.#openRules) await nft(slotRules(this.#options.server, number, rules))
+    } catch (error) {
+      this.release(number)
+      throw error
+    }
+    return this.describe(number)
+  }
+
+  describe(number: number): Slot {
+    const { server } = this.#options
+    return {
+      number,
+      namespacePath: namespacePath(namespaceName(server, number)),
+      outerAddress: outerAddress(server, number),
+    }
+  }
+
+  /** Takes effect on open connections too. Rejects `invalid_argument` for a bad policy, which changes nothing. */
+  async setPolicy(number: number, policy: NetworkPolicy): Promise<void> {
+    const { server, dns } = this.#options
+    await nft(slotRules(server, number, policyRules(policy, { dns })))
+  }
+
+  /** Makes the slot ready again, or removes it, behind the caller's back. Preconditions: no process uses it. */
+  release(number: number): void {
+    this.#enqueue(async () => {
+      if (!this.#used.has(number)) return
+      const keep = !this.#closed && this.#free.length < this.#options.ready
+      try {
+        if (keep) await this.#repair(number)
+        else await this.#destroy([number])
+      } catch (error) {
+        this.#options.log.warn(
+          { slot: number, error: errorText(error) },
+          'Network slot could not be set right; removing it',
+        )
+        await this.#destroy([number])
+      }
+      this.#used.delete(number)
+      if (keep) this.#free.push(number)
+    })
+  }
+
+  /** Waits for work under way; removes all free slots, and everything else if no slot is in use. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#work
+    await this.#destroy(this.#free.splice(0))
+    if (this.#used.size > 0) return
+    await nft(removeServer(this.#options.server))
+    await ipBatch([`netns delete ${this.emptyNamespace}`], { force: true })
+  }
+
+  get #openRules(): string {
+    return policyRules(OPEN_POLICY, { dns: this.#options.dns })
+  }
+
+  #enqueue(task: () => Promise<void>): void {
+    this.#work = this.#work.then(task).catch((error: unknown) => {
+      this.#options.log.error({ error: errorText(error) }, 'Network slots could not be changed')
+    })
+  }
+
+  #refill(): void {
+    const missing = () => this.#options.ready - this.#free.length
+    if (this.#closed || this.#refilling || missing() <= 0) return
+    this.#refilling = true
+    this.#enqueue(async () => {
+      try {
+        if (!this.#closed && missing() > 0) this.#free.push(...(await this.#build(missing())))
+      } finally {
+        this.#refilling = false
+      }
+    })
+  }
+
+  async #build(count: number): Promise<number[]> {
+    const { server } = this.#options
+    const numbers = this.#unusedNumbers(count)
+    // Reserved at once: another build must not choose the same ones.
+    for (const number of numbers) this.#used.add(number)
+    try {
+      await ipBatch(numbers.flatMap((number) => hostLines(server, number)))
+      for (const number of numbers) {
+        disableIpv6(linkName(server, number))
+        await ipBatch(guestLines(), { namespace: namespaceName(server, number) })
+      }
+      await nft(numbers.flatMap((number) => addSlot(server, number, this.#openRules)))
+    } catch (error) {
+      await this.#destroy(numbers)
+      for (const number of numbers) this.#used.delete(number)
+      throw error
+    }
+    for (const number of numbers) this.#used.delete(number)
+    return numbers
+  }
+
+  #unusedNumbers(count: number): number[] {
+    const numbers: number[] = []
+    for (let number = 0; numbers.length < count && number < MAX_SLOTS; number += 1) {
+      if (!this.#used.has(number) && !this.#free.includes(number)) numbers.push(number)
+    }
+    return numbers
+  }
+
+  /** runsc takes the address and the routes off the interface when it takes it over. */
+  async #repair(number: number): Promise<void> {
+    const { server } = this.#options
+    await ipBatch(guestLines(), { namespace: namespaceName(server, number) })
+    await nft(slotRules(server, number, this.#openRules))
+  }
+
+  /** What is already gone is no failure: this also cleans up after half a build. */
+  async #destroy(numbers: readonly number[]): Promise<void> {
+    const { server } = this.#options
+    for (const number of numbers) {
+      try {
+        await nft(removeSlot(server, number))
+      } catch {
+        // The rules were never made, or only in part; rules of a link that is gone do nothing, `open` renews the table.
+      }
+    }
+    await ipBatch(
+      numbers.flatMap((number) => [
+        `link delete ${linkName(server, number)}`,
+        `netns delete ${namespaceName(server, number)}`,
+      ]),
+      { force: true },
+    )
+  }
+
+  async #removeForeign(): Promise<void> {
+    const { server } = this.#options
+    const links = readdirSync('/sys/class/net')
+      .filter((name) => name.startsWith(linkPrefix(server)))
+      .filter((name) => !this.#used.has(Number(name.slice(linkPrefix(server).length))))
+    const namespaces = (existsSync('/run/netns') ? readdirSync('/run/netns') : [])
+      .filter((name) => name.startsWith(namespacePrefix(server)) && name !== this.emptyNamespace)
+      .filter((name) => !this.#used.has(Number(name.slice(namespacePrefix(server).length))))
+    await ipBatch(
+      [...links.map((name) => `link delete ${name}`), ...namespaces.map((name) => `netns delete ${name}`)],
+      { force: true },
+    )
+  }
+}
+
+function hostLines(server: number, slot: number): string[] {
+  const [namespace, link] = [namespaceName(server, slot), linkName(server, slot)]
+  return [
+    `netns add ${namespace}`,
+    `link add ${link} address ${GATEWAY_MAC} type veth peer name eth0 address ${GUEST_MAC} netns ${namespace}`,
+    `link set ${link} up`,
+    // Neighbours are fixed on both sides: no ARP before the first packet, and none that a guest could forge.
+    `neigh replace ${GUEST_ADDRESS} lladdr ${GUEST_MAC} dev ${link} nud permanent`,
+    `route replace ${outerAddress(server, slot)}/32 via ${GUEST_ADDRESS} dev ${link} onlink`,
+  ]
+}
+
+function guestLines(): string[] {
+  return [
+    'link set lo up',
+    `addr replace ${GUEST_ADDRESS}/${GUEST_PREFIX} dev eth0`,
+    'link set eth0 up',
+    `neigh replace ${GATEWAY_ADDRESS} lladdr ${GATEWAY_MAC} dev eth0 nud permanent`,
+    `route replace default via ${GATEWAY_ADDRESS} dev eth0`,
+  ]
+}
+
+function disableIpv6(link: string): void {
+  try {
+    writeFileSync(`/proc/sys/net/ipv6/conf/${link}/disable_ipv6`, '1')
+  } catch {
+    // ENOENT: the host has no IPv6 at all; the rules let none through anyway.
+  }
+}

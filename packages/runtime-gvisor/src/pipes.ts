@@ -1,0 +1,84 @@
+import { closeSync, constants, mkdirSync, openSync, renameSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { runCommand } from './command.ts'
+import { runtimeFailed } from './failure.ts'
+
+const { O_RDONLY, O_RDWR, O_NONBLOCK } = constants
+const NAMES = ['in', 'out', 'err'] as const
+
+/**
+ * Named pipes of incarnations, made ahead because Node cannot make one itself. They live in the file system, so that a
+ * server that comes back finds them, and both sides hold them open for reading and writing, so that neither sees an end
+ * when the other one restarts.
+ */
+export class PipeStock {
+  readonly #dir: string
+  readonly #size: number
+  readonly #ready: string[] = []
+  #made = 0
+  #making: Promise<void> | null = null
+
+  /** Preconditions: `dir` is this server's alone and empty. */
+  constructor(dir: string, size = 8) {
+    this.#dir = dir
+    this.#size = size
+  }
+
+  /** Moves a directory with fresh pipes `in`, `out` and `err` to `target`, which must not exist. */
+  async take(target: string): Promise<void> {
+    while (this.#ready.length === 0) await this.#refill()
+    renameSync(this.#ready.shift() as string, target)
+    // What goes wrong here goes wrong again, and is reported, when somebody has to wait for it.
+    if (this.#ready.length <= this.#size / 2) this.#refill().catch(() => {})
+  }
+
+  async close(): Promise<void> {
+    // Reported to whoever waited for it.
+    await this.#making?.catch(() => {})
+  }
+
+  #refill(): Promise<void> {
+    this.#making ??= this.#make().finally(() => {
+      this.#making = null
+    })
+    return this.#making
+  }
+
+  async #make(): Promise<void> {
+    const dirs = Array.from({ length: this.#size }, () => `${this.#dir}/${this.#made++}`)
+    for (const dir of dirs) mkdirSync(dir, { recursive: true, mode: 0o700 })
+    const paths = dirs.flatMap((dir) => NAMES.map((name) => `${dir}/${name}`))
+    const result = await runCommand('mkfifo', ['-m', '600', ...paths], { timeoutMs: 10_000 })
+    if (result.code !== 0) throw runtimeFailed('pipes', `mkfifo failed: ${result.stderr.trim()}`)
+    this.#ready.push(...dirs)
+  }
+}
+
+/** Descriptors for the container's 0, 1 and 2: open file descriptions of their own, blocking, as programs expect. */
+export function openForContainer(dir: string): { fds: [number, number, number]; close(): void } {
+  const fds = NAMES.map((name) => openSync(`${dir}/${name}`, O_RDWR)) as [number, number, number]
+  return {
+    fds,
+    close() {
+      for (const fd of fds) closeSync(fd)
+    },
+  }
+}
+
+/** The host's side of the agent's standard input and output. */
+export function openForAgent(dir: string): { toGuest: Socket; fromGuest: Socket } {
+  return {
+    toGuest: socket(`${dir}/in`, O_RDWR, { readable: false, writable: true }),
+    fromGuest: socket(`${dir}/out`, O_RDWR, { readable: true, writable: false }),
+  }
+}
+
+/** Ends when nothing inside the runtime holds the pipe any more: as a rule, when the sandbox is dead. */
+export function openErrorOutput(dir: string): Socket {
+  return socket(`${dir}/err`, O_RDONLY, { readable: true, writable: false })
+}
+
+function socket(path: string, flags: number, options: { readable: boolean; writable: boolean }): Socket {
+  const fd = openSync(path, flags | O_NONBLOCK)
+  return new Socket({ fd, ...options })
+}

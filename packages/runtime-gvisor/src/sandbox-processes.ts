@@ -1,0 +1,78 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cgroups } from './cgroup/cgroups.ts'
+import { errorText, runtimeFailed } from './failure.ts'
+import { findByArgument, findProcess, type HostProcess, isAlive, killProcess, waitUntilDead } from './host-process.ts'
+import type { IncarnationPaths } from './incarnation-record.ts'
+
+const DEATH_TIMEOUT_MS = 20_000
+
+/** Sentry and gofer of a container that runsc has just made, sentry first. Rejects `runtime_failed` if it is dead. */
+export function findSandboxProcesses(paths: IncarnationPaths): HostProcess[] {
+  let sentry: HostProcess | null
+  try {
+    sentry = findProcess(Number(readFileSync(paths.pidFile, 'utf8')))
+  } catch (error) {
+    throw runtimeFailed('run', `runsc reports success, yet wrote no pid file: ${errorText(error)}`, error)
+  }
+  if (!sentry) throw runtimeFailed('run', 'the sandbox ended as soon as it had started')
+  const goferPid = readGoferPid(paths.root)
+  const gofer = goferPid === null ? null : findProcess(goferPid)
+  return gofer ? [sentry, gofer] : [sentry]
+}
+
+/** runsc tells about the gofer in its state file only; without it, the control group still reaches it. */
+function readGoferPid(root: string): number | null {
+  try {
+    const name = readdirSync(root).find((file) => file.endsWith('.state'))
+    const state: unknown = JSON.parse(readFileSync(`${root}/${name}`, 'utf8'))
+    return state && typeof state === 'object' && 'goferPid' in state ? Number(state.goferPid) || null : null
+  } catch {
+    // ENOENT or another format: see above.
+    return null
+  }
+}
+
+/**
+ * Kills everything that runs for an incarnation and waits until it is dead. `known` are its processes as recorded; the
+ * sentry is init of everything else inside. Whatever is in the control group follows. With `search`, also what names the
+ * incarnation's directory in its arguments: a runsc that was cut off may be anywhere on its way.
+ * Rejects `runtime_failed` if something survives SIGKILL.
+ */
+export async function killSandbox(options: {
+  known: readonly HostProcess[]
+  cgroups: Cgroups
+  id: string
+  search?: string
+}): Promise<void> {
+  const { known, cgroups, id, search } = options
+  const deadline = performance.now() + DEATH_TIMEOUT_MS
+  known.forEach(killProcess)
+  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
+    const found = [...known, ...groupProcesses(cgroups, id), ...(search ? findByArgument(search) : [])]
+    const alive = found.filter(isAlive)
+    if (alive.length === 0) return
+    alive.forEach(killProcess)
+    if (await waitUntilDead(alive, pauseMs)) continue
+    if (performance.now() > deadline) {
+      throw runtimeFailed('kill', `processes ${alive.map(({ pid }) => pid).join(', ')} survive SIGKILL`)
+    }
+    await sleep(pauseMs)
+  }
+}
+
+function groupProcesses(cgroups: Cgroups, id: string): HostProcess[] {
+  return cgroups
+    .pids(id)
+    .map(findProcess)
+    .filter((process) => process !== null)
+    .filter(({ pid }) => {
+      try {
+        // Numbers are used again: the group is asked about this very process.
+        return readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(`/${id}`)
+      } catch {
+        // ENOENT, ESRCH: it ended meanwhile.
+        return false
+      }
+    })
+}
