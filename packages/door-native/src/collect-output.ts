@@ -1,0 +1,76 @@
+import { isUtf8 } from 'node:buffer'
+import { type ProcessExit, type ProcessOutput, SpawnpointError } from '@spawnpoint/core'
+
+/** Bytes of each stream that an answer holds. */
+export const OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
+
+export interface CollectedOutput {
+  exit: ProcessExit
+  stdout: string
+  stderr: string
+  encoding: 'utf8' | 'base64'
+  truncated: { stdout: boolean; stderr: boolean }
+}
+
+/** Reads a process to its end and keeps the beginning of what it wrote. What a PTY showed counts as stdout. */
+export async function collectOutput(
+  output: AsyncIterable<ProcessOutput>,
+  sandboxId: string,
+  limitBytes = OUTPUT_LIMIT_BYTES,
+): Promise<CollectedOutput> {
+  const stdout = new Head(limitBytes)
+  const stderr = new Head(limitBytes)
+  for await (const item of output) {
+    if (item.type === 'exit') {
+      const [out, err] = [stdout.bytes(), stderr.bytes()]
+      const encoding = isUtf8(out) && isUtf8(err) ? 'utf8' : 'base64'
+      return {
+        exit: item.exit,
+        stdout: out.toString(encoding),
+        stderr: err.toString(encoding),
+        encoding,
+        truncated: { stdout: stdout.truncated, stderr: stderr.truncated },
+      }
+    }
+    const head = item.stream === 'stderr' ? stderr : stdout
+    if (item.type === 'gap') head.truncated = true
+    else head.add(item.data)
+  }
+  throw new SpawnpointError('stale_incarnation', 'The sandbox ended before the process did', { sandboxId })
+}
+
+class Head {
+  truncated = false
+  #left: number
+  readonly #parts: Buffer[] = []
+
+  constructor(limitBytes: number) {
+    this.#left = limitBytes
+  }
+
+  add(data: Buffer): void {
+    if (data.length > this.#left) this.truncated = true
+    if (this.#left === 0) return
+    const part = data.subarray(0, this.#left)
+    this.#left -= part.length
+    this.#parts.push(part)
+  }
+
+  bytes(): Buffer {
+    const all = this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts)
+    return this.truncated ? wholeCharacters(all) : all
+  }
+}
+
+/** Without a character cut in two at the end, so that cut text stays text. */
+function wholeCharacters(data: Buffer): Buffer {
+  for (let cut = 0; cut < 4 && cut < data.length; cut++) {
+    const last = data[data.length - 1 - cut] as number
+    if (last < 0x80) return data
+    if (last >= 0xc0) {
+      const length = last >= 0xf0 ? 4 : last >= 0xe0 ? 3 : 2
+      return cut + 1 < length ? data.subarray(0, data.length - 1 - cut) : data
+    }
+  }
+  return data
+}

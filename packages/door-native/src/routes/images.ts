@@ -1,0 +1,68 @@
+import { pageAnswer, pageRequest, startedAnswer } from '../answers.ts'
+import type { DoorContext } from '../door-context.ts'
+import { type AnyRoute, refParams, route } from '../route.ts'
+import * as schemas from '../schemas/index.ts'
+import { imageJson } from '../translate.ts'
+
+const tag = 'images'
+
+export function imageRoutes({ api }: DoorContext): AnyRoute[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/images',
+      operationId: 'buildImage',
+      tag,
+      summary: 'Build an image',
+      description: "Takes minutes; `?wait=false` and the operation's events are the usual way.",
+      query: schemas.waitOnly,
+      body: schemas.buildImageBody,
+      responses: {
+        201: { description: 'The image, ready', schema: schemas.image },
+        202: { description: 'Accepted; `Location` names the operation', schema: schemas.image },
+      },
+      errors: ['limit_exceeded', 'disk_full', 'runtime_failed', 'unavailable'],
+      idempotent: true,
+      handle: async (call) =>
+        startedAnswer(call, await api.images.build(call.by, call.body), 201, imageJson, ({ id }) => `/v1/images/${id}`),
+    }),
+    route({
+      method: 'GET',
+      path: '/images',
+      operationId: 'listImages',
+      tag,
+      summary: 'List images, newest first',
+      query: schemas.listImagesQuery,
+      responses: { 200: { description: 'A page', schema: schemas.pageOf(schemas.image) } },
+      handle: async (call) => {
+        const { name, state } = call.query
+        return pageAnswer(await api.images.list(call.by, { name, states: state }, pageRequest(call.query)), imageJson)
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/images/{ref}',
+      operationId: 'getImage',
+      tag,
+      summary: 'One image',
+      params: refParams,
+      responses: { 200: { description: 'The image', schema: schemas.image } },
+      errors: ['not_found'],
+      handle: async (call) => ({ status: 200, body: imageJson(await api.images.get(call.by, call.params.ref)) }),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/images/{ref}',
+      operationId: 'deleteImage',
+      tag,
+      summary: 'Delete an image; sandboxes and snapshots made from it live on',
+      params: refParams,
+      responses: { 204: { description: 'It is gone' } },
+      errors: ['not_found', 'wrong_state', 'in_use'],
+      handle: async (call) => {
+        await api.images.delete(call.by, call.params.ref)
+        return { status: 204, body: undefined }
+      },
+    }),
+  ]
+}

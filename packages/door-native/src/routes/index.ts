@@ -1,0 +1,28 @@
+import type { DoorContext } from '../door-context.ts'
+import type { AnyRoute } from '../route.ts'
+import { eventRoutes } from './events.ts'
+import { fileRoutes } from './files.ts'
+import { imageRoutes } from './images.ts'
+import { keyRoutes } from './keys.ts'
+import { operationRoutes } from './operations.ts'
+import { portRoutes } from './ports.ts'
+import { processSocketRoute } from './process-socket.ts'
+import { processRoutes } from './processes.ts'
+import { sandboxRoutes } from './sandboxes.ts'
+import { snapshotRoutes } from './snapshots.ts'
+
+/** Every route of the native API, in the order of its documentation. */
+export function nativeRoutes(context: DoorContext): AnyRoute[] {
+  return [
+    ...sandboxRoutes(context),
+    ...snapshotRoutes(context),
+    ...imageRoutes(context),
+    ...processRoutes(context),
+    processSocketRoute(),
+    ...fileRoutes(context),
+    ...portRoutes(context),
+    ...operationRoutes(context),
+    ...eventRoutes(context),
+    ...keyRoutes(context),
+  ]
+}

@@ -1,0 +1,159 @@
+import { labelsOf, pageAnswer, pageRequest, startedAnswer } from '../answers.ts'
+import type { DoorContext } from '../door-context.ts'
+import { type AnyRoute, idParams, refParams, route } from '../route.ts'
+import * as schemas from '../schemas/index.ts'
+import { sandboxJson, snapshotJson } from '../translate.ts'
+
+const tag = 'snapshots'
+
+export function snapshotRoutes(context: DoorContext): AnyRoute[] {
+  const { api } = context
+  return [
+    route({
+      method: 'POST',
+      path: '/sandboxes/{id}/snapshots',
+      operationId: 'createSnapshot',
+      tag,
+      summary: 'Capture a sandbox while it runs on',
+      params: idParams,
+      query: schemas.waitOnly,
+      body: schemas.createSnapshotBody,
+      responses: {
+        201: { description: 'The snapshot, durable', schema: schemas.snapshot },
+        202: { description: 'Accepted; `Location` names the operation', schema: schemas.snapshot },
+      },
+      errors: [
+        'not_found',
+        'wrong_state',
+        'operation_in_progress',
+        'capture_refused',
+        'hook_failed',
+        'guest_unresponsive',
+        'disk_full',
+        'runtime_failed',
+      ],
+      idempotent: true,
+      handle: async (call) =>
+        startedAnswer(
+          call,
+          await api.snapshots.create(call.by, call.params.id, call.body),
+          201,
+          snapshotJson,
+          ({ id }) => `/v1/snapshots/${id}`,
+        ),
+    }),
+    route({
+      method: 'GET',
+      path: '/sandboxes/{id}/snapshots',
+      operationId: 'listSnapshotsOfSandbox',
+      tag,
+      summary: 'Snapshots taken of a sandbox, newest first',
+      params: idParams,
+      query: schemas.listSnapshotsOfSandboxQuery,
+      responses: { 200: { description: 'A page', schema: schemas.pageOf(schemas.snapshot) } },
+      errors: ['not_found'],
+      handle: async (call) => {
+        const { state, label, kind, name, nameContains, parent } = call.query
+        const filter = {
+          states: state,
+          labels: labelsOf(label),
+          kind,
+          name,
+          nameContains,
+          parent,
+          sandbox: call.params.id,
+        }
+        return pageAnswer(await api.snapshots.list(call.by, filter, pageRequest(call.query)), snapshotJson)
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/snapshots',
+      operationId: 'listSnapshots',
+      tag,
+      summary: 'List snapshots, newest first',
+      query: schemas.listSnapshotsQuery,
+      responses: { 200: { description: 'A page', schema: schemas.pageOf(schemas.snapshot) } },
+      errors: ['not_found'],
+      handle: async (call) => {
+        const { state, label, kind, name, nameContains, parent, sandbox } = call.query
+        const filter = { states: state, labels: labelsOf(label), kind, name, nameContains, parent, sandbox }
+        return pageAnswer(await api.snapshots.list(call.by, filter, pageRequest(call.query)), snapshotJson)
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/snapshots/{ref}',
+      operationId: 'getSnapshot',
+      tag,
+      summary: 'One snapshot with its receipt',
+      params: refParams,
+      responses: { 200: { description: 'The snapshot', schema: schemas.snapshot } },
+      errors: ['not_found'],
+      handle: async (call) => ({ status: 200, body: snapshotJson(await api.snapshots.get(call.by, call.params.ref)) }),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/snapshots/{ref}',
+      operationId: 'updateSnapshot',
+      tag,
+      summary: 'Change labels or time to live',
+      params: refParams,
+      body: schemas.updateSnapshotBody,
+      responses: { 200: { description: 'The snapshot afterwards', schema: schemas.snapshot } },
+      errors: ['not_found', 'wrong_state'],
+      handle: async (call) => ({
+        status: 200,
+        body: snapshotJson(await api.snapshots.update(call.by, call.params.ref, call.body)),
+      }),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/snapshots/{ref}',
+      operationId: 'deleteSnapshot',
+      tag,
+      summary: 'Delete a snapshot; sandboxes started from it live on',
+      params: refParams,
+      query: schemas.deleteSnapshotQuery,
+      responses: { 204: { description: 'It is gone' } },
+      errors: ['not_found', 'in_use', 'wrong_state'],
+      handle: async (call) => {
+        await api.snapshots.delete(call.by, call.params.ref, { ifUnused: call.query.ifUnused ?? false })
+        return { status: 204, body: undefined }
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/snapshots/{ref}/spawn',
+      operationId: 'spawnSandbox',
+      tag,
+      summary: 'New sandbox that goes on from a snapshot',
+      params: refParams,
+      query: schemas.waitOnly,
+      body: schemas.spawnBody,
+      responses: {
+        201: { description: 'It runs', schema: schemas.sandbox },
+        202: { description: 'Accepted; `Location` names the operation', schema: schemas.sandbox },
+      },
+      errors: [
+        'not_found',
+        'name_taken',
+        'wrong_state',
+        'incompatible',
+        'limit_exceeded',
+        'disk_full',
+        'runtime_failed',
+        'unavailable',
+      ],
+      idempotent: true,
+      handle: async (call) =>
+        startedAnswer(
+          call,
+          await api.sandboxes.create(call.by, { ...call.body, snapshot: call.params.ref }),
+          201,
+          (sandbox) => sandboxJson(context.imageNames, call.by, sandbox),
+          ({ id }) => `/v1/sandboxes/${id}`,
+        ),
+    }),
+  ]
+}

@@ -1,0 +1,77 @@
+import type { ErrorCode, ErrorContexts, ResourceKind } from '@spawnpoint/core'
+import { z } from 'zod'
+import { component } from './registry.ts'
+
+const resource = z.enum([
+  'image',
+  'sandbox',
+  'snapshot',
+  'operation',
+  'key',
+  'team',
+  'process',
+  'file',
+  'route',
+] as const satisfies readonly ResourceKind[])
+const none = z.record(z.string(), z.never())
+const text = z.string()
+const number = z.number()
+
+/** The facts that go with each error. */
+export const errorContexts = {
+  invalid_argument: z.object({ issues: z.array(z.object({ path: text, message: text })) }),
+  unauthenticated: none,
+  forbidden: z.object({ what: text }),
+  not_found: z.object({ resource, ref: text }),
+  name_taken: z.object({ resource, name: text }),
+  wrong_state: z.object({ resource, id: text, state: text, request: text }),
+  operation_in_progress: z.object({ resource, id: text, operation: text }),
+  in_use: z.object({ resource, id: text, by: z.array(text) }),
+  incompatible: z.object({ needs: text, has: text }),
+  capture_refused: z.object({ reason: text, culprits: z.array(z.object({ pid: number, what: text, path: text })) }),
+  limit_exceeded: z.object({ limit: text, allowed: number, asked: number }),
+  rate_limited: z.object({ retryAfterMs: number }),
+  disk_full: z.object({ freeBytes: number }),
+  stale_incarnation: z.object({ sandboxId: text }),
+  hook_failed: z.object({ hook: text, outcome: text }),
+  timeout: z.object({ what: text, timeoutMs: number }),
+  cancelled: z.object({ what: text }),
+  idempotency_mismatch: z.object({ key: text }),
+  payload_too_large: z.object({ limitBytes: number }),
+  guest_error: z.object({ errno: text, path: text.exactOptional() }),
+  guest_unresponsive: z.object({ sandboxId: text }),
+  process_not_found: z.object({ ref: text }),
+  port_closed: z.object({ port: number }),
+  runtime_failed: z.object({ step: text, detail: text }),
+  unavailable: z.object({ reason: text }),
+  internal: none,
+} satisfies { [C in ErrorCode]: z.ZodType<ErrorContexts[C]> }
+
+export const errorCodes = Object.keys(errorContexts) as ErrorCode[]
+
+export const problem = component(
+  'Problem',
+  z.object({
+    type: z.string().describe('Where the error is described'),
+    title: z.string(),
+    status: z.number().int(),
+    code: z.enum(errorCodes).describe('Stable; decide by this'),
+    detail: z.string().describe('For people'),
+    context: z.record(z.string(), z.unknown()).describe('Facts; each code has its own, see `x-error-codes`'),
+    requestId: z.string(),
+  }),
+  {
+    description: 'Any error (RFC 9457)',
+    examples: [
+      {
+        type: '/v1/docs#error-not_found',
+        title: 'Not found',
+        status: 404,
+        code: 'not_found',
+        detail: 'No such sandbox: build-1',
+        context: { resource: 'sandbox', ref: 'build-1' },
+        requestId: 'req-1',
+      },
+    ],
+  },
+)

@@ -1,0 +1,268 @@
+import type { FailureReason, NetworkPolicy, Resources, SandboxState, TimeoutPolicy } from '@spawnpoint/core'
+import { z } from 'zod'
+import {
+  bytes,
+  env,
+  id,
+  labelQuery,
+  labels,
+  milliseconds,
+  nullableTime,
+  pageQuery,
+  query,
+  ref,
+  sandboxName,
+  time,
+  waitQuery,
+} from './common.ts'
+import { component } from './registry.ts'
+
+const states = [
+  'creating',
+  'running',
+  'snapshotting',
+  'pausing',
+  'paused',
+  'resuming',
+  'stopping',
+  'stopped',
+  'starting',
+  'rolling_back',
+  'killing',
+  'killed',
+  'failed',
+] as const satisfies readonly SandboxState[]
+
+export const sandboxState = component('SandboxState', z.enum(states))
+
+const failureReason = z.enum([
+  'out_of_memory',
+  'runtime_exited',
+  'host_restarted',
+  'create_failed',
+  'resume_failed',
+  'interrupted',
+  'guest_unresponsive',
+] as const satisfies readonly FailureReason[])
+
+// ---------------------------------------------------------------- what a sandbox may have of its own
+
+const cpus = z.number().min(0.1).max(4096).describe('Processor share in whole or part processors')
+const memoryBytes = bytes.min(1).describe('Memory of processes and tmpfs')
+const diskBytes = bytes.min(1).describe('Root filesystem, what the image brings included')
+const maxProcesses = z.number().int().min(1).max(4_194_304).describe('Processes and threads')
+
+export const resources: z.ZodType<Resources> = component(
+  'Resources',
+  z.object({ cpus, memoryBytes, diskBytes, maxProcesses }),
+  {
+    examples: [{ cpus: 1, memoryBytes: 536870912, diskBytes: 2147483648, maxProcesses: 1024 }],
+  },
+)
+
+const cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()])
+const internet = z.boolean().describe('Outbound connections at all')
+const cidrs = z.array(cidr).max(256)
+
+export const network: z.ZodType<NetworkPolicy> = component(
+  'NetworkPolicy',
+  z.object({ internet, allow: z.array(z.string()), deny: z.array(z.string()) }),
+  {
+    description: '`allow` and `deny` are CIDRs; an empty `allow` means all, `deny` wins',
+    examples: [{ internet: true, allow: [], deny: ['10.0.0.0/8'] }],
+  },
+)
+
+const timeoutMs = milliseconds
+  .min(1)
+  .nullable()
+  .describe('From creation, resume or extension to expiry; `null` for never')
+const idleTimeoutMs = milliseconds
+  .min(1)
+  .nullable()
+  .describe('Without a request to the sandbox until `onTimeout` happens; `null` for never')
+const onTimeout = z.enum(['kill', 'pause'])
+
+export const timeout: z.ZodType<TimeoutPolicy> = component(
+  'TimeoutPolicy',
+  z.object({ timeoutMs, idleTimeoutMs, onTimeout }),
+  {
+    examples: [{ timeoutMs: 300000, idleTimeoutMs: null, onTimeout: 'pause' }],
+  },
+)
+
+const resourcesChange = z.strictObject({
+  cpus: cpus.exactOptional(),
+  memoryBytes: memoryBytes.exactOptional(),
+  diskBytes: diskBytes.exactOptional(),
+  maxProcesses: maxProcesses.exactOptional(),
+})
+const networkChange = z.strictObject({
+  internet: internet.exactOptional(),
+  allow: cidrs.exactOptional(),
+  deny: cidrs.exactOptional(),
+})
+const timeoutChange = z.strictObject({
+  timeoutMs: timeoutMs.exactOptional(),
+  idleTimeoutMs: idleTimeoutMs.exactOptional(),
+  onTimeout: onTimeout.exactOptional(),
+})
+
+const overrides = {
+  env: env.optional().describe("Added to the source's"),
+  labels: labels.optional(),
+  resources: resourcesChange.optional(),
+  network: networkChange.optional(),
+  timeout: timeoutChange.optional(),
+}
+
+const named = { name: sandboxName.optional().describe("Unique among the team's living sandboxes"), ...overrides }
+
+export const createSandboxBody = component(
+  'CreateSandbox',
+  z
+    .strictObject({
+      image: ref.optional().describe('Image to boot; exactly one of `image` and `snapshot`'),
+      snapshot: ref.optional().describe('Snapshot to go on from'),
+      cold: z.boolean().optional().describe('Boot a memory snapshot from its filesystem alone'),
+      ...named,
+    })
+    .refine(
+      (given) => (given.image === undefined) !== (given.snapshot === undefined),
+      'Give exactly one of image and snapshot',
+    ),
+  { examples: [{ image: 'base', name: 'build-1', timeout: { timeoutMs: 600000 } }] },
+)
+
+export const spawnBody = component('SpawnSandbox', z.strictObject({ cold: createSandboxBody.shape.cold, ...named }), {
+  examples: [{ labels: { attempt: '2' } }],
+})
+
+export const forkBody = component(
+  'ForkSandbox',
+  z.strictObject({
+    count: z.number().int().min(1).max(100).default(1),
+    mode: z.enum(['all_or_nothing', 'best_effort']).default('all_or_nothing'),
+    overrides: z.strictObject(overrides).optional().describe('For every child'),
+    children: z
+      .array(z.strictObject(named))
+      .max(100)
+      .optional()
+      .describe('For child n, over `overrides`; at most `count` entries'),
+  }),
+  { examples: [{ count: 3, overrides: { labels: { branch: 'try' } } }] },
+)
+
+export const rollbackBody = component('RollBackSandbox', z.strictObject({ snapshot: ref }), {
+  examples: [{ snapshot: 'before-migration' }],
+})
+
+export const updateSandboxBody = component(
+  'UpdateSandbox',
+  z.strictObject({
+    name: sandboxName.nullable().optional(),
+    labels: labels.optional().describe('Replaces all labels'),
+    network: networkChange.optional(),
+    timeout: timeoutChange.optional().describe('`timeoutMs` counts from now'),
+  }),
+  { examples: [{ timeout: { timeoutMs: 900000 } }] },
+)
+
+export const listSandboxesQuery = z.strictObject({
+  ...pageQuery,
+  state: query.many(sandboxState, states.length).optional().describe('Default: every living state'),
+  name: sandboxName.optional(),
+  image: ref.optional(),
+  snapshot: ref.optional(),
+  label: labelQuery,
+})
+
+export const waitOnly = z.strictObject(waitQuery)
+
+// ---------------------------------------------------------------- answers
+
+export const sandbox = component(
+  'Sandbox',
+  z.object({
+    id,
+    name: z.string().nullable(),
+    state: sandboxState,
+    failure: z
+      .object({ reason: failureReason, detail: z.string() })
+      .nullable()
+      .describe('Why it is not running though nobody asked for it'),
+    image: z.object({ id, name: z.string().nullable().describe('`null` if the image is deleted') }),
+    sourceSnapshotId: id.nullable().describe('Snapshot it was started from or last rolled back to'),
+    parentSandboxId: id.nullable().describe('Sandbox it was forked from'),
+    env,
+    labels,
+    resources,
+    network,
+    timeout,
+    generation: z
+      .number()
+      .int()
+      .describe('Counts restores of this line of memory; `/run/spawnpoint/generation` inside'),
+    createdAt: time,
+    startedAt: nullableTime.describe('Beginning of its present life'),
+    expiresAt: nullableTime,
+    endedAt: nullableTime,
+  }),
+  {
+    examples: [
+      {
+        id: '6920c1f20000a1b2c3d4e5f6',
+        name: 'build-1',
+        state: 'running',
+        failure: null,
+        image: { id: '6920c0000000a1b2c3d4e5f6', name: 'base' },
+        sourceSnapshotId: null,
+        parentSandboxId: null,
+        env: {},
+        labels: {},
+        resources: { cpus: 1, memoryBytes: 536870912, diskBytes: 2147483648, maxProcesses: 1024 },
+        network: { internet: true, allow: [], deny: [] },
+        timeout: { timeoutMs: 600000, idleTimeoutMs: null, onTimeout: 'kill' },
+        generation: 0,
+        createdAt: '2026-11-22T10:00:00.000Z',
+        startedAt: '2026-11-22T10:00:00.300Z',
+        expiresAt: '2026-11-22T10:10:00.000Z',
+        endedAt: null,
+      },
+    ],
+  },
+)
+
+export const forkedChild = component(
+  'ForkedChild',
+  z.object({
+    sandbox: sandbox.nullable(),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  }),
+  { description: 'Either a sandbox or the error that kept it from being made' },
+)
+
+export const metricsQuery = z.strictObject({
+  inside: query.flag.optional().describe('`true`: also ask the agent inside, which counts as activity'),
+})
+
+export const metrics = component(
+  'Metrics',
+  z.object({
+    cpuMs: z.number().describe('Processor time since the present life began, as the host sees it'),
+    memoryBytes: z.number(),
+    diskBytes: z.number(),
+    resources,
+    inside: z
+      .object({
+        cpuMs: z.number(),
+        memoryUsedBytes: z.number(),
+        memoryTotalBytes: z.number(),
+        diskUsedBytes: z.number(),
+        diskTotalBytes: z.number(),
+        processes: z.number(),
+      })
+      .nullable()
+      .describe('What the agent inside says; `null` unless asked for'),
+  }),
+)

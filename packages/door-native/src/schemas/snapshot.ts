@@ -1,0 +1,124 @@
+import type { Consistency, SnapshotKind, SnapshotState } from '@spawnpoint/core'
+import { z } from 'zod'
+import {
+  bytes,
+  env,
+  id,
+  labelQuery,
+  labels,
+  milliseconds,
+  nullableTime,
+  pageQuery,
+  query,
+  ref,
+  snapshotName,
+  time,
+} from './common.ts'
+import { component } from './registry.ts'
+import { resources } from './sandbox.ts'
+
+export const snapshotKind = z.enum(['memory', 'filesystem'] as const satisfies readonly SnapshotKind[])
+const states = ['creating', 'ready', 'failed', 'deleting'] as const satisfies readonly SnapshotState[]
+const snapshotState = z.enum(states)
+const ttlMs = milliseconds.min(1)
+
+export const createSnapshotBody = component(
+  'CreateSnapshot',
+  z.strictObject({
+    kind: snapshotKind.default('memory'),
+    name: snapshotName.optional().describe('May be used again; it then means the latest ready one'),
+    labels: labels.optional(),
+    ttlMs: ttlMs.optional().describe('Until it is deleted; absent for never'),
+    hooks: z.boolean().optional().describe("Run the sandbox's `pre-snapshot` hooks; default true"),
+    requireHooks: z.boolean().optional().describe('A failing hook fails the snapshot; default false'),
+    whenBusy: z
+      .enum(['wait', 'reject'])
+      .optional()
+      .describe('While another operation on the sandbox is under way; default `wait`'),
+  }),
+  { examples: [{ kind: 'memory', name: 'before-migration' }] },
+)
+
+export const updateSnapshotBody = component(
+  'UpdateSnapshot',
+  z.strictObject({
+    labels: labels.optional().describe('Replaces all labels'),
+    ttlMs: ttlMs.nullable().optional().describe('Counts from now; `null` for never'),
+  }),
+  { examples: [{ ttlMs: 86400000 }] },
+)
+
+const filters = {
+  ...pageQuery,
+  state: query.many(snapshotState, states.length).optional(),
+  kind: snapshotKind.optional(),
+  name: snapshotName.optional(),
+  nameContains: z.string().min(1).max(128).optional().describe('Part of the name, upper or lower case'),
+  parent: ref.optional().describe('Snapshots of sandboxes that came from this one'),
+  label: labelQuery,
+}
+
+export const listSnapshotsOfSandboxQuery = z.strictObject(filters)
+export const listSnapshotsQuery = z.strictObject({ ...filters, sandbox: ref.optional() })
+
+export const deleteSnapshotQuery = z.strictObject({
+  ifUnused: query.flag.optional().describe('`true`: refuse while sandboxes started from it live'),
+})
+
+const hookOutcome = z.object({
+  name: z.string().describe('File name of the hook'),
+  outcome: z.enum(['ok', 'failed', 'timed_out']),
+  exitCode: z.number().int().nullable(),
+  durationMs: z.number(),
+  output: z.string().describe('End of what it printed'),
+})
+
+const receipt = component(
+  'Receipt',
+  z.object({
+    standstillMs: z.number().describe('How long the sandbox stood still'),
+    totalMs: z.number().describe('From request to acknowledged'),
+    steps: z.array(z.object({ step: z.string(), ms: z.number() })),
+    memoryBytes: bytes,
+    filesystemBytes: bytes,
+    newlyStoredBytes: bytes.describe('What this snapshot added to the store'),
+    consistency: z
+      .enum(['crash', 'filesystem', 'application'] as const satisfies readonly Consistency[])
+      .describe(
+        '`crash`: as after a power cut; `filesystem`: dirty data was flushed, or memory and files are of one instant; `application`: programs prepared themselves through hooks',
+      ),
+    hooks: z.array(hookOutcome),
+  }),
+  { description: 'What a snapshot cost and what it holds' },
+)
+
+const requirements = z.object({
+  runtime: z.string(),
+  runtimeVersion: z.string(),
+  agentDigest: z.string().nullable(),
+  cpuFeatures: z.array(z.string()),
+})
+
+export const snapshot = component(
+  'Snapshot',
+  z.object({
+    id,
+    name: z.string().nullable(),
+    kind: snapshotKind,
+    state: snapshotState,
+    failure: z.string().nullable(),
+    sandboxId: id.describe('Sandbox it was taken of'),
+    parentId: id.nullable().describe('Snapshot that the sandbox itself came from: the lineage'),
+    imageId: id,
+    env,
+    resources,
+    generation: z.number().int(),
+    requirements: requirements.nullable().describe('What a restore needs of the host'),
+    receipt: receipt.nullable(),
+    sizeBytes: bytes,
+    labels,
+    createdAt: time,
+    readyAt: nullableTime,
+    expiresAt: nullableTime,
+  }),
+)

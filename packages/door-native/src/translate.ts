@@ -1,0 +1,202 @@
+import { isUtf8 } from 'node:buffer'
+import type {
+  ApiKey,
+  Event,
+  FileInfo,
+  ForkedChild,
+  Image,
+  Operation,
+  OperationProgress,
+  Principal,
+  ProcessExit,
+  ProcessInfo,
+  ProcessOutput,
+  Sandbox,
+  Snapshot,
+  Team,
+} from '@spawnpoint/core'
+import type { z } from 'zod'
+import type { ImageNames } from './image-names.ts'
+import type * as schemas from './schemas/index.ts'
+
+const at = (date: Date): string => date.toISOString()
+const atOrNull = (date: Date | null): string | null => date?.toISOString() ?? null
+
+export async function sandboxJson(
+  names: ImageNames,
+  by: Principal,
+  sandbox: Sandbox,
+): Promise<z.output<typeof schemas.sandbox>> {
+  return {
+    id: sandbox.id,
+    name: sandbox.name,
+    state: sandbox.state,
+    failure: sandbox.failure,
+    image: { id: sandbox.imageId, name: await names.of(by, sandbox.imageId) },
+    sourceSnapshotId: sandbox.sourceSnapshotId,
+    parentSandboxId: sandbox.parentSandboxId,
+    env: sandbox.env,
+    labels: sandbox.labels,
+    resources: sandbox.resources,
+    network: sandbox.network,
+    timeout: sandbox.timeout,
+    generation: sandbox.generation,
+    createdAt: at(sandbox.createdAt),
+    startedAt: atOrNull(sandbox.startedAt),
+    expiresAt: atOrNull(sandbox.expiresAt),
+    endedAt: atOrNull(sandbox.endedAt),
+  }
+}
+
+export async function forkedChildJson(
+  names: ImageNames,
+  by: Principal,
+  child: ForkedChild,
+): Promise<z.output<typeof schemas.forkedChild>> {
+  if (child.sandbox === null) return { sandbox: null, error: child.error }
+  return { sandbox: await sandboxJson(names, by, child.sandbox), error: null }
+}
+
+export function snapshotJson(snapshot: Snapshot): z.output<typeof schemas.snapshot> {
+  return {
+    id: snapshot.id,
+    name: snapshot.name,
+    kind: snapshot.kind,
+    state: snapshot.state,
+    failure: snapshot.failure,
+    sandboxId: snapshot.sandboxId,
+    parentId: snapshot.parentId,
+    imageId: snapshot.imageId,
+    env: snapshot.env,
+    resources: snapshot.resources,
+    generation: snapshot.generation,
+    requirements: snapshot.requirements,
+    receipt: snapshot.receipt,
+    sizeBytes: snapshot.sizeBytes,
+    labels: snapshot.labels,
+    createdAt: at(snapshot.createdAt),
+    readyAt: atOrNull(snapshot.readyAt),
+    expiresAt: atOrNull(snapshot.expiresAt),
+  }
+}
+
+export function imageJson(image: Image): z.output<typeof schemas.image> {
+  return {
+    id: image.id,
+    name: image.name,
+    state: image.state,
+    failure: image.failure,
+    source: image.source,
+    defaults: image.defaults,
+    sizeBytes: image.sizeBytes,
+    labels: image.labels,
+    createdAt: at(image.createdAt),
+    readyAt: atOrNull(image.readyAt),
+  }
+}
+
+/** Without `detail`, which is for recovery. */
+export function operationJson(operation: Operation): z.output<typeof schemas.operation> {
+  return {
+    id: operation.id,
+    kind: operation.kind,
+    state: operation.state,
+    phase: operation.phase,
+    sandboxId: operation.sandboxId,
+    snapshotId: operation.snapshotId,
+    imageId: operation.imageId,
+    error: operation.error,
+    createdAt: at(operation.createdAt),
+    endedAt: atOrNull(operation.endedAt),
+  }
+}
+
+export function operationChangeJson(change: {
+  operation: Operation
+  progress: OperationProgress | null
+}): z.output<typeof schemas.operationChange> {
+  return { operation: operationJson(change.operation), progress: change.progress }
+}
+
+export function eventJson(event: Event): z.output<typeof schemas.event> {
+  return {
+    seq: event.seq,
+    type: event.type,
+    sandboxId: event.sandboxId,
+    snapshotId: event.snapshotId,
+    imageId: event.imageId,
+    data: event.data,
+    at: at(event.at),
+  }
+}
+
+export function keyJson(key: ApiKey): z.output<typeof schemas.apiKey> {
+  return {
+    id: key.id,
+    name: key.name,
+    hint: key.hint,
+    createdAt: at(key.createdAt),
+    lastUsedAt: atOrNull(key.lastUsedAt),
+    revokedAt: atOrNull(key.revokedAt),
+  }
+}
+
+export function teamJson(team: Team): z.output<typeof schemas.team> {
+  return { id: team.id, name: team.name, createdAt: at(team.createdAt) }
+}
+
+export function exitJson(exit: ProcessExit): z.output<typeof schemas.processExit> {
+  return { code: exit.code, signal: exit.signal, timedOut: exit.timedOut, at: at(exit.at) }
+}
+
+export function processJson(process: ProcessInfo): z.output<typeof schemas.processInfo> {
+  return {
+    id: process.id,
+    pid: process.pid,
+    args: process.args,
+    cwd: process.cwd,
+    user: process.user,
+    tag: process.tag,
+    pty: process.pty,
+    startedAt: at(process.startedAt),
+    exit: process.exit === null ? null : exitJson(process.exit),
+  }
+}
+
+/** Text where the bytes are UTF-8, else base64. */
+export function encoded(data: Buffer): { data: string; encoding: 'utf8' | 'base64' } {
+  return isUtf8(data)
+    ? { data: data.toString('utf8'), encoding: 'utf8' }
+    : { data: data.toString('base64'), encoding: 'base64' }
+}
+
+export function outputJson(item: ProcessOutput): z.output<typeof schemas.outputLine> {
+  switch (item.type) {
+    case 'data':
+      return { type: 'data', stream: item.stream, offset: item.offset, ...encoded(item.data) }
+    case 'gap':
+      return { type: 'gap', stream: item.stream, offset: item.offset, resumeAt: item.resumeAt }
+    case 'exit':
+      return { type: 'exit', exit: exitJson(item.exit) }
+  }
+}
+
+export function modeText(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, '0')
+}
+
+export function fileJson(file: FileInfo): z.output<typeof schemas.fileInfo> {
+  return {
+    path: file.path,
+    name: file.name,
+    type: file.type,
+    sizeBytes: file.sizeBytes,
+    mode: modeText(file.mode),
+    uid: file.uid,
+    gid: file.gid,
+    owner: file.owner,
+    group: file.group,
+    modifiedAt: at(file.modifiedAt),
+    symlinkTarget: file.symlinkTarget,
+  }
+}
