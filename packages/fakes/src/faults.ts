@@ -114,6 +114,15 @@ export class Faults {
     this.log.length = 0
   }
 
+  /** Resolves when no call has come for some turns of the event loop: what was set off has come to rest or hangs. */
+  async quiet(): Promise<void> {
+    for (let still = 0, seen = this.log.length; still < 10; still += 1) {
+      await new Promise<void>((resolve) => realSetImmediate(resolve))
+      if (this.log.length !== seen) still = 0
+      seen = this.log.length
+    }
+  }
+
   /** The server process dies now: all instances reject everything from here on; the next ones belong to a new life. */
   crash(step = 'a test’s wish'): CrashSignal {
     const signal = new CrashSignal(step)

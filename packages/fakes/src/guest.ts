@@ -8,6 +8,7 @@ import type {
   HookOutcome,
   IdentityReport,
 } from '@spawnpoint/core'
+import { CrashSignal } from './faults.ts'
 import { FakeGuestFiles } from './guest-files.ts'
 import type { GuestLink } from './guest-link.ts'
 import { FakeGuestProcesses } from './guest-processes.ts'
@@ -153,6 +154,7 @@ async function watchFlow(link: GuestLink, deliver: () => void, stream: Duplex): 
       deliver()
     }
   } catch (error) {
-    stream.destroy(error as Error)
+    // A dead server sees nothing of its streams any more.
+    stream.destroy(error instanceof CrashSignal ? undefined : (error as Error))
   }
 }

@@ -74,7 +74,8 @@ export function lifeSuite(bench: () => Bench): void {
         if (exit.id === crashed.id) told.resolve()
       })
       await b.drop(killed)
-      const waiting = expect(crashed.guest.processes.wait('x')).rejects.toThrow()
+      const { id } = await crashed.guest.processes.start(spec(b.programs.sleep(1000)))
+      const waiting = expect(crashed.guest.processes.wait(id)).rejects.toMatchObject({ code: 'stale_incarnation' })
       await b.subject.crash(crashed.id)
       await told.promise
       await crashed.guest.gone
