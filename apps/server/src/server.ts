@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { Core } from '@spawnpoint/core'
+import { Core, systemClock } from '@spawnpoint/core'
 import { createNativeUpgradeHandler, registerNativeDoor } from '@spawnpoint/door-native'
 import { DebianImageBuilder } from '@spawnpoint/images-debian'
 import { PostgresLedger } from '@spawnpoint/ledger-postgres'
@@ -43,7 +43,14 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         dns: config.core.dns,
         log,
       }),
-      imageBuilders: [new DebianImageBuilder({ cacheDir: join(config.dataDir, 'packages'), log })],
+      imageBuilders: [
+        new DebianImageBuilder({
+          cacheDir: join(config.dataDir, 'packages'),
+          importsDir: join(config.dataDir, 'imports'),
+          log,
+        }),
+      ],
+      clock: systemClock,
       config: config.core,
       log,
       failpoint,

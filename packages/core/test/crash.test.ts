@@ -14,7 +14,7 @@ interface Scenario {
 const SCENARIOS: Scenario[] = [
   {
     name: 'image.build',
-    run: async (w, c) => (await c.images.build(w.by, { name: 'other', source: { type: 'tar', path: '/x' } })).done,
+    run: async (w, c) => (await c.images.build(w.by, { name: 'other', source: { type: 'tar', path: 'x.tar' } })).done,
     after: ['running'],
   },
   {

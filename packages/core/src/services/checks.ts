@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { SandboxOverrides } from '../api.ts'
 import { invalidArgument, SpawnpointError } from '../errors.ts'
-import type { Env, Labels, NetworkPolicy, Resources, TimeoutPolicy } from '../model.ts'
+import type { Env, ImageSource, Labels, NetworkPolicy, Resources, TimeoutPolicy } from '../model.ts'
 import type { CoreConfig } from '../parts.ts'
 import { checkName } from './refs.ts'
 
@@ -42,6 +42,23 @@ export function checkEnv(path: string, env: Env): void {
     if (!/^[^=\0]{1,256}$/.test(key)) throw invalidArgument(path, "a name is 1 to 256 characters without '=' or NUL")
     if (value.length > LIMITS.envChars || value.includes('\0'))
       throw invalidArgument(`${path}.${key}`, `at most ${LIMITS.envChars} characters without NUL`)
+  }
+}
+
+/** Names that reach a command line or a path on the host: nothing that could be an option or lead elsewhere. */
+export function checkImageSource(source: ImageSource): void {
+  if (source.type === 'tar') {
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/.test(source.path)) {
+      throw invalidArgument('source.path', "the name of a file in the server's imports directory, without '/'")
+    }
+    return
+  }
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(source.suite))
+    throw invalidArgument('source.suite', 'not the name of a Debian suite')
+  if (source.packages.length > 512) throw invalidArgument('source.packages', 'at most 512')
+  for (const name of source.packages) {
+    if (!/^[a-z0-9][a-z0-9+.:-]{0,127}$/.test(name))
+      throw invalidArgument('source.packages', `not the name of a Debian package: ${name.slice(0, 64)}`)
   }
 }
 

@@ -5,7 +5,7 @@ import type { Image } from '../model.ts'
 import { imageBuild, imageDelete } from '../operations/image-build.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
-import { checkEnv, checkLabels } from './checks.ts'
+import { checkEnv, checkImageSource, checkLabels } from './checks.ts'
 import { checkName, findImage } from './refs.ts'
 
 export class Images implements ImagesApi {
@@ -19,6 +19,7 @@ export class Images implements ImagesApi {
 
   async build(by: Principal, request: BuildImageRequest) {
     checkName('name', request.name)
+    checkImageSource(request.source)
     checkLabels(request.labels ?? {})
     checkEnv('defaults.env', request.defaults?.env ?? {})
     const image: Image = {

@@ -1,0 +1,207 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { SpawnpointError } from '@spawnpoint/core'
+import { BASE_IMAGE } from '@spawnpoint/images-debian'
+import { pino } from 'pino'
+import { type Sandbox, Spawnpoint } from 'spawnpoint'
+import { configFrom } from './config.ts'
+import { type RunningServer, startServer } from './server.ts'
+import { Show } from './show.ts'
+
+/** Holds its state in memory and nowhere else: a number that a thread counts up, told over HTTP and changed by it. */
+const PROGRAM = `
+import http.server, threading, time
+count = 0
+def tick():
+    global count
+    while True:
+        count += 1
+        time.sleep(0.02)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        global count
+        if self.path.startswith('/add/'): count += int(self.path[5:])
+        body = str(count).encode()
+        self.send_response(200); self.send_header('Content-Length', str(len(body))); self.end_headers(); self.wfile.write(body)
+    def log_message(self, *args): pass
+threading.Thread(target=tick, daemon=True).start()
+print('ready', flush=True)
+http.server.ThreadingHTTPServer(('127.0.0.1', 8000), Handler).serve_forever()
+`
+
+const FILE = '/home/user/plan.txt'
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      once: { type: 'boolean' },
+      'data-dir': { type: 'string' },
+      port: { type: 'string' },
+      host: { type: 'string' },
+    },
+  })
+  const show = new Show()
+  show.text('Spawnpoint')
+  try {
+    const config = configFrom({ dataDir: values['data-dir'], port: values.port, host: values.host }, process.env)
+    const log = pino(
+      { level: config.logLevel },
+      pino.destination({ dest: `${config.dataDir}/server.log`, mkdir: true, sync: true }),
+    )
+    await using server = await show.step(
+      'server started',
+      () => startServer(config, log),
+      (started) => `${started.url}, ${started.core.runtime.name} ${started.core.runtime.version}`,
+    )
+    await demonstrate(show, server)
+    if (!values.once) await untilStopped(show)
+    return 0
+  } catch (error) {
+    const message =
+      error instanceof SpawnpointError || (error instanceof Error && 'code' in error)
+        ? error.message
+        : String((error as Error).stack)
+    process.stderr.write(`\nscript/up: ${message}\n`)
+    return 1
+  }
+}
+
+async function demonstrate(show: Show, server: RunningServer): Promise<void> {
+  const client = new Spawnpoint({ url: server.url, apiKey: server.adminKey })
+  await show.step(
+    "image 'base'",
+    async (say) => {
+      if ((await client.images.get('base').catch(notYet)) !== null) return 'there already'
+      const image = await client.images.build(
+        { name: 'base', ...BASE_IMAGE },
+        {
+          onProgress: ({ progress }) =>
+            progress &&
+            say(`${progress.step}${progress.fraction === null ? '' : ` ${Math.round(progress.fraction * 100)} %`}`),
+        },
+      )
+      return `${Math.round(image.sizeBytes / 1e6)} MB`
+    },
+    String,
+  )
+
+  await using stack = new AsyncDisposableStack()
+  const origin = stack.use(
+    await show.step(
+      'sandbox from the image',
+      () => client.sandboxes.create({ image: 'base' }),
+      (sandbox) => sandbox.id,
+    ),
+  )
+  await show.step(
+    'program in it: counts in memory, serves HTTP',
+    () => startProgram(origin),
+    (count) => `count ${count}`,
+  )
+  await origin.files.write(FILE, 'the first plan\n')
+
+  const snapshot = await show.step(
+    'memory snapshot while it runs',
+    () => origin.snapshot({ name: 'demo', kind: 'memory' }),
+    ({ receipt }) =>
+      `stood still ${receipt?.standstillMs.toFixed(0)} ms, ${((receipt?.memoryBytes ?? 0) / 1e6).toFixed(0)} MB of memory`,
+  )
+  stack.defer(() => snapshot.delete())
+  const captured = await count(origin)
+
+  const spawned = await show.step(
+    'three sandboxes started from it',
+    () => snapshot.spawn({ count: 3 }),
+    (all) => all.map((one) => one.id).join(' '),
+  )
+  for (const sandbox of spawned) stack.use(sandbox)
+  const [forked] = await show.step(
+    'one forked from the running one',
+    () => origin.fork(1),
+    ([child]) => child?.id ?? '',
+  )
+  if (forked === undefined) throw new Error('the fork has no child')
+  stack.use(forked)
+
+  const all = [origin, ...spawned, forked]
+  await show.step(
+    'each goes on by itself',
+    async () => {
+      const before = await Promise.all(all.map(count))
+      // Ten thousand is more than the threads count up meanwhile: whoever saw another's number would show it.
+      for (const [index, sandbox] of all.entries()) await count(sandbox, (index + 1) * 10_000)
+      const after = await Promise.all(all.map(count))
+      for (const [index, value] of after.entries()) {
+        const gained = value - (before[index] ?? 0)
+        const expected = (index + 1) * 10_000
+        if (gained < expected || gained >= expected + 10_000)
+          throw new Error(`sandbox ${index} gained ${gained}, not about ${expected}`)
+      }
+      return `captured near ${captured}, then ${before.join(', ')}, then ${after.join(', ')}`
+    },
+    String,
+  )
+
+  await origin.files.write(FILE, 'a worse plan\n')
+  await show.step(
+    'file changed, then rolled back in place',
+    async () => {
+      const { id } = origin
+      await origin.rollback(snapshot)
+      const text = (await origin.files.readText(FILE)).trim()
+      const value = await count(origin)
+      if (text !== 'the first plan' || origin.id !== id || value >= 10_000)
+        throw new Error(`after the rollback: '${text}', count ${value}`)
+      return `${id} says '${text}' again, count ${value}`
+    },
+    String,
+  )
+
+  show.text('\nWhat each step took')
+  show.table()
+  show.text(`
+Address   ${server.url}    API reference ${server.url}/v1/docs
+API key   ${server.adminKey}
+
+  import { Spawnpoint } from 'spawnpoint'
+  const client = new Spawnpoint({ url: '${server.url}', apiKey: '${server.adminKey.slice(0, 9)}…' })
+  await using sandbox = await client.sandboxes.create({ image: 'base' })
+  const snapshot = await sandbox.snapshot({ kind: 'memory', name: 'ready' })
+  const attempts = await snapshot.spawn({ count: 10 })
+`)
+}
+
+async function startProgram(sandbox: Sandbox): Promise<number> {
+  const process = await sandbox.processes.start(['python3', '-c', PROGRAM], { tag: 'demo' })
+  for await (const output of process) if (output.type === 'data' && Buffer.from(output.data).includes('ready')) break
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await count(sandbox)
+    } catch (error) {
+      if (attempt === 50) throw error
+      await wait(50) // the server socket opens right after the word was printed
+    }
+  }
+}
+
+/** The number in the program's memory, after adding to it. */
+async function count(sandbox: Sandbox, add = 0): Promise<number> {
+  const response = await sandbox.fetch(8000, `/add/${add}`)
+  if (!response.ok) throw new Error(`the program answers ${response.status}: ${await response.text()}`)
+  return Number(await response.text())
+}
+
+async function untilStopped(show: Show): Promise<void> {
+  show.text('Serving until Ctrl-C; sandboxes you start run on after it.')
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })
+  show.text('\nStopping')
+}
+
+function notYet(error: unknown): null {
+  if (error instanceof Error && 'code' in error && error.code === 'not_found') return null
+  throw error
+}
+
+process.exitCode = await main()

@@ -1,0 +1,143 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { Spawnpoint } from 'spawnpoint'
+
+export const REPOSITORY = resolve(import.meta.dirname, '../..')
+/** The base image as a tar archive, made once by the tests' global set-up. */
+export const BASE_TAR = join(REPOSITORY, '.cache/test/base.tar')
+const STARTED_WITHIN_MS = 60_000
+
+export interface ServerOptions {
+  /** Dies by SIGKILL at this named point */
+  crashAt?: string
+  env?: Record<string, string>
+}
+
+/** A data directory of its own, and real server processes on it that may be killed and started again. */
+export class World implements AsyncDisposable {
+  readonly dataDir = mkdtempSync(join(tmpdir(), 'spawnpoint-e2e-'))
+  client!: Spawnpoint
+  url!: string
+  readonly #output: string[] = []
+  #child: ChildProcess | null = null
+  #ended: Promise<number | null> = Promise.resolve(null)
+
+  /** With a server running and the image `base` there. */
+  static async start(options: ServerOptions = {}): Promise<World> {
+    const world = new World()
+    try {
+      mkdirSync(join(world.dataDir, 'imports'))
+      copyFileSync(BASE_TAR, join(world.dataDir, 'imports/base.tar'))
+      await world.startServer(options)
+      const { defaults } = await import('./base-defaults.ts')
+      await world.client.images.build({ name: 'base', source: { type: 'tar', path: 'base.tar' }, defaults })
+      return world
+    } catch (error) {
+      await world[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  async startServer(options: ServerOptions = {}): Promise<void> {
+    const child = spawn(
+      process.execPath,
+      [
+        '--conditions=development',
+        join(REPOSITORY, 'apps/server/src/main.ts'),
+        '--data-dir',
+        this.dataDir,
+        '--port',
+        '0',
+      ],
+      {
+        env: {
+          ...process.env,
+          SPAWNPOINT_POOL_BYTES: String(32 * 2 ** 30),
+          ...(options.crashAt ? { SPAWNPOINT_CRASH_AT: options.crashAt } : {}),
+          ...options.env,
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
+    this.#child = child
+    this.#ended = new Promise((end) => child.once('exit', (code) => end(code)))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#output.push(text)
+      if (this.#output.length > 2_000) this.#output.shift()
+    })
+    this.url = await new Promise<string>((started, failed) => {
+      const limit = setTimeout(() => failed(new Error(`the server did not start:\n${this.log()}`)), STARTED_WITHIN_MS)
+      void this.#ended.then((code) => failed(new Error(`the server ended with ${code}:\n${this.log()}`)))
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        const url = /serving on (\S+)/.exec(text)?.[1]
+        if (url === undefined) return
+        clearTimeout(limit)
+        started(url)
+      })
+    })
+    this.client = new Spawnpoint({
+      url: this.url,
+      apiKey: readFileSync(join(this.dataDir, 'admin.key'), 'utf8').trim(),
+    })
+  }
+
+  /** What the server has logged, its end. */
+  log(): string {
+    return this.#output.join('').slice(-8_000)
+  }
+
+  /** As a power button would, for this process alone. */
+  async killServer(): Promise<void> {
+    this.#child?.kill('SIGKILL')
+    await this.#ended
+  }
+
+  /** In order; sandboxes run on. Resolves with its exit status. */
+  async stopServer(): Promise<number | null> {
+    this.#child?.kill('SIGTERM')
+    return this.#ended
+  }
+
+  /** Resolves when the server has died by itself. */
+  async crashed(): Promise<void> {
+    await this.#ended
+  }
+
+  /** Whatever of this server is on the machine though it should not be. Call with no sandbox alive. */
+  leftovers(): string[] {
+    const tag = createHash('sha256').update(this.dataDir).digest('hex').slice(0, 8)
+    const found: string[] = []
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      if (Number(pid) === this.#child?.pid) continue
+      const command = readIfThere(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')
+      if (command.includes(this.dataDir) || command.includes(`/run/spawnpoint/${tag}`))
+        found.push(`process ${pid}: ${command.slice(0, 160)}`)
+    }
+    return found
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child?.exitCode !== null || this.#child.signalCode !== null) {
+      // The server of a crash test is dead; only a server knows how to remove sandboxes.
+      if (existsSync(join(this.dataDir, 'admin.key'))) await this.startServer()
+    }
+    if (this.#child !== null && this.#child.exitCode === null) {
+      for await (const sandbox of this.client.sandboxes.list()) await sandbox.kill()
+      await this.stopServer()
+    }
+    rmSync(this.dataDir, { recursive: true, force: true })
+    const left = this.leftovers()
+    if (left.length > 0) throw new Error(`left behind: ${left.join('; ')}`)
+  }
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return '' // the process ended meanwhile
+  }
+}
