@@ -57,8 +57,8 @@ export class World {
   async ask(core: Core, sandbox: Sandbox): Promise<string> {
     const { guest } = await core.sandboxes.guest(this.by, sandbox.id)
     const { output } = await guest.processes.follow('counter', { from: 'now' })
-    await guest.processes.writeStdin('counter', Buffer.from('?\n'))
-    for await (const item of output) if (item.type === 'data') return item.data.toString().trim()
+    await guest.processes.writeStdin('counter', Buffer.from('? now\n'))
+    for await (const item of output) if (item.type === 'data') return item.data.toString().trim().replace(/^now: /, '')
     throw new Error('the process ended')
   }
 
