@@ -1,0 +1,10 @@
+package main
+
+// agent is everything that lives as long as PID 1.
+type agent struct {
+	session   *session
+	processes *processes
+	users     *users
+	identity  identity
+	temps     temps
+}

@@ -1,0 +1,3 @@
+module spawnpoint/guest/agent
+
+go 1.19

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// guestIdentity is GuestIdentity of the host's port.
+type guestIdentity struct {
+	SandboxID  string            `json:"sandboxId"`
+	Hostname   string            `json:"hostname"`
+	Env        map[string]string `json:"env"`
+	Generation int               `json:"generation"`
+	Seed       string            `json:"seed"`
+	DNS        []string          `json:"dns"`
+	Limits     struct {
+		MaxProcesses uint64 `json:"maxProcesses"`
+		MemoryBytes  int64  `json:"memoryBytes"`
+	} `json:"limits"`
+	Cause         string `json:"cause"`
+	HookTimeoutMs int64  `json:"hookTimeoutMs"`
+	Defaults      struct {
+		User         string   `json:"user"`
+		Workdir      string   `json:"workdir"`
+		StartCommand []string `json:"startCommand"`
+	} `json:"defaults"`
+}
+
+type identity struct {
+	mu  sync.Mutex
+	now *guestIdentity
+}
+
+// current is never nil; before the first identify it is empty.
+func (i *identity) current() *guestIdentity {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.now == nil {
+		i.now = &guestIdentity{}
+	}
+	return i.now
+}
+
+func (i *identity) set(now *guestIdentity) {
+	i.mu.Lock()
+	i.now = now
+	i.mu.Unlock()
+}
+
+type identityReport struct {
+	Hostname   bool          `json:"hostname"`
+	MachineID  bool          `json:"machineId"`
+	Entropy    bool          `json:"entropy"`
+	Generation int           `json:"generation"`
+	Hooks      []hookOutcome `json:"hooks"`
+}
+
+func identify(c *call) (any, error) {
+	given := &guestIdentity{}
+	if err := c.decode(given); err != nil {
+		return nil, err
+	}
+	if given.Cause != "boot" && given.Cause != "restore" {
+		return nil, failed("bad_request", "cause %.20q", given.Cause)
+	}
+	report := identityReport{Generation: given.Generation, Hooks: []hookOutcome{}}
+	// The seed does not stay in memory that a snapshot captures.
+	report.Entropy = mixSeed(given.Seed)
+	given.Seed = ""
+	a := c.agent
+	a.identity.set(given)
+
+	done := func(what string, err error) bool {
+		if err != nil {
+			logf("%s: %v", what, err)
+		}
+		return err == nil
+	}
+	report.Hostname = done("hostname", syscall.Sethostname([]byte(given.Hostname))) &&
+		done("/etc/hostname", replaceFile("/etc/hostname", given.Hostname+"\n"))
+	done("/etc/hosts", completeHosts(given.Hostname))
+	if len(given.DNS) > 0 {
+		text := ""
+		for _, server := range given.DNS {
+			text += "nameserver " + server + "\n"
+		}
+		done("/etc/resolv.conf", replaceFile("/etc/resolv.conf", text))
+	}
+	sum := sha256.Sum256([]byte("spawnpoint machine-id " + given.SandboxID))
+	report.MachineID = done("/etc/machine-id", replaceFile("/etc/machine-id", hex.EncodeToString(sum[:16])+"\n"))
+	if given.Limits.MaxProcesses > 0 {
+		done("RLIMIT_NPROC", limitProcesses(given.Limits.MaxProcesses))
+	}
+	if done("/run/spawnpoint", os.MkdirAll("/run/spawnpoint", 0o755)) {
+		done("sandbox-id", replaceFile("/run/spawnpoint/sandbox-id", given.SandboxID+"\n"))
+		// Last: who watches the generation finds everything else in place.
+		done("generation", replaceFile("/run/spawnpoint/generation", strconv.Itoa(given.Generation)+"\n"))
+	}
+	if given.Cause == "restore" {
+		report.Hooks = a.runHooks("post-restore", time.Duration(given.HookTimeoutMs)*time.Millisecond)
+	} else if len(given.Defaults.StartCommand) > 0 {
+		if _, err := a.processes.start(&processSpec{ID: "start", Args: given.Defaults.StartCommand}); err != nil {
+			logf("start command: %v", err)
+		}
+	}
+	return report, nil
+}
+
+// replaceFile writes atomically: temporary file, rename. What has the content already is left alone.
+func replaceFile(path, text string) error {
+	var st syscall.Stat_t
+	if syscall.Lstat(path, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG && st.Size == int64(len(text)) {
+		if now, err := os.ReadFile(path); err == nil && string(now) == text {
+			return nil
+		}
+	}
+	temp := path + ".spawnpoint"
+	if err := os.Remove(temp); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	fd, err := syscall.Open(temp, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = syscall.Write(fd, []byte(text))
+	syscall.Close(fd)
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		os.Remove(temp) // the first error counts
+		if isErrno(err, syscall.EBUSY) {
+			// Something is mounted there: write into it.
+			return os.WriteFile(path, []byte(text), 0o644)
+		}
+	}
+	return err
+}
+
+func isErrno(err error, errno syscall.Errno) bool {
+	return err != nil && toFailure(err, "").Errno == errnoName(errno)
+}
+
+// completeHosts adds what is missing and drops the line of an earlier host name of ours.
+func completeHosts(hostname string) error {
+	const mark = " # spawnpoint"
+	text, err := os.ReadFile("/etc/hosts")
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	var lines []string
+	known := map[string]bool{}
+	if len(text) < maxAccountsFile {
+		for _, line := range strings.Split(strings.TrimRight(string(text), "\n"), "\n") {
+			if strings.HasSuffix(line, mark) {
+				continue
+			}
+			if line != "" || len(lines) > 0 {
+				lines = append(lines, line)
+			}
+			if fields := strings.Fields(strings.SplitN(line, "#", 2)[0]); len(fields) > 1 {
+				for _, name := range fields[1:] {
+					known[name] = true
+				}
+			}
+		}
+	}
+	if !known["localhost"] {
+		lines = append(lines, "127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback")
+	}
+	if !known[hostname] {
+		lines = append(lines, "127.0.1.1 "+hostname+mark)
+	}
+	return replaceFile("/etc/hosts", strings.Join(lines, "\n")+"\n")
+}
+
+// mixSeed adds 32 bytes to the kernel's pool. They are not credited; the kernel mixes all the same.
+func mixSeed(seed string) bool {
+	bytes, err := hex.DecodeString(seed)
+	if err != nil || len(bytes) == 0 {
+		return false
+	}
+	fd, err := syscall.Open("/dev/urandom", syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		logf("/dev/urandom: %v", err)
+		return false
+	}
+	defer syscall.Close(fd)
+	_, err = syscall.Write(fd, bytes)
+	return err == nil
+}
+
+// limitProcesses sets RLIMIT_NPROC for every process started from now on. The kernel does not hold it against the
+// agent, nor against any root with CAP_SYS_RESOURCE or CAP_SYS_ADMIN.
+func limitProcesses(n uint64) error {
+	const rlimitNproc = 6
+	limit := [2]uint64{n, n}
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, 0, rlimitNproc, uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

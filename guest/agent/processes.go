@@ -1,0 +1,181 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+const (
+	// keptFinished is how many finished processes can still be asked about.
+	keptFinished = 1024
+	// keptOutput bounds the output that finished processes keep, in bytes; the oldest lose theirs first.
+	keptOutput = 64 << 20
+)
+
+// processes is the table of all processes that requests started.
+type processes struct {
+	agent  *agent
+	poller *poller
+	reaper *reaper
+
+	held atomic.Bool
+
+	mu   sync.Mutex
+	byID map[string]*process
+	// done holds the finished ones, oldest first
+	done []*process
+}
+
+func newProcesses(a *agent) (*processes, error) {
+	poller, err := newPoller()
+	if err != nil {
+		return nil, err
+	}
+	t := &processes{agent: a, poller: poller, reaper: newReaper(), byID: map[string]*process{}}
+	go poller.run()
+	go t.reaper.run()
+	return t, nil
+}
+
+// find resolves an agent id or `pid:<number>`; of several with a pid, the youngest.
+func (t *processes) find(ref string) (*process, error) {
+	var found *process
+	if strings.HasPrefix(ref, "pid:") {
+		pid, err := strconv.Atoi(ref[len("pid:"):])
+		if err == nil && pid > 0 {
+			youngest := int64(-1)
+			for _, p := range t.all() {
+				if info := p.snapshot(); info.PID == pid && info.StartedAtMs > youngest {
+					found, youngest = p, info.StartedAtMs
+				}
+			}
+		}
+	} else {
+		t.mu.Lock()
+		found = t.byID[ref]
+		t.mu.Unlock()
+		if found != nil && found.snapshot().PID == 0 {
+			found = nil
+		}
+	}
+	if found == nil {
+		return nil, failed("process_not_found", "no such process: %.80q", ref)
+	}
+	return found, nil
+}
+
+// finished moves a process to the kept ones and prunes. Preconditions: p.mu held.
+func (t *processes) finished(p *process) {
+	if p.internal {
+		return
+	}
+	// Not on this goroutine: pruning locks other processes, and p is locked.
+	go t.keep(p)
+}
+
+func (t *processes) keep(p *process) {
+	var pruned []*process
+	t.mu.Lock()
+	t.done = append(t.done, p)
+	for len(t.done) > keptFinished {
+		pruned = append(pruned, t.done[0])
+		delete(t.byID, t.done[0].info.ID)
+		t.done = t.done[1:]
+	}
+	done := append([]*process(nil), t.done...)
+	t.mu.Unlock()
+	for _, old := range pruned {
+		old.forget()
+	}
+	total := 0
+	for i := len(done) - 1; i >= 0; i-- {
+		done[i].mu.Lock()
+		for _, st := range done[i].streams {
+			total += len(st.ring.data)
+			if total > keptOutput && i < len(done)-1 && len(done[i].followers) == 0 {
+				total -= len(st.ring.data)
+				st.ring.drop()
+			}
+		}
+		done[i].mu.Unlock()
+	}
+}
+
+func (t *processes) list() []processInfo {
+	var infos []processInfo
+	for _, p := range t.all() {
+		if info := p.snapshot(); info.PID != 0 {
+			infos = append(infos, info)
+		}
+	}
+	sort.Slice(infos, func(i, j int) bool {
+		if infos[i].StartedAtMs != infos[j].StartedAtMs {
+			return infos[i].StartedAtMs < infos[j].StartedAtMs
+		}
+		return infos[i].PID < infos[j].PID
+	})
+	return infos
+}
+
+// kill signals a process, or its group. The pid cannot be somebody else's: the reaper takes the same lock.
+func (t *processes) kill(p *process, signal syscall.Signal, group bool) error {
+	t.reaper.mu.Lock()
+	defer t.reaper.mu.Unlock()
+	pid := p.info.PID
+	if t.reaper.children[pid] != p {
+		if !group {
+			return guestError(syscall.ESRCH, "")
+		}
+		if t.reaper.children[pid] != nil {
+			return guestError(syscall.ESRCH, "") // the pid is a younger process's by now
+		}
+	}
+	if group {
+		pid = -pid
+	}
+	if err := syscall.Kill(pid, signal); err != nil {
+		return toFailure(err, "")
+	}
+	return nil
+}
+
+// frozen tells that the agent is held for a snapshot: time limits stand still.
+func (t *processes) frozen() bool { return t.held.Load() }
+
+func (t *processes) freeze() {
+	t.held.Store(true)
+	for _, p := range t.all() {
+		p.freeze()
+	}
+}
+
+func (t *processes) thaw() {
+	if !t.held.CompareAndSwap(true, false) {
+		return
+	}
+	for _, p := range t.all() {
+		p.thaw()
+	}
+}
+
+func (t *processes) all() []*process {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]*process, 0, len(t.byID))
+	for _, p := range t.byID {
+		all = append(all, p)
+	}
+	return all
+}
+
+func newProcessID() string {
+	var b [8]byte
+	rand.Read(b[:]) // reads getrandom, which does not fail
+	return "p" + hex.EncodeToString(b[:])
+}

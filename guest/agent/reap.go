@@ -1,0 +1,117 @@
+package main
+
+import (
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+// child is told when the process that the agent started has ended.
+type child interface {
+	hasExited(status syscall.WaitStatus)
+}
+
+// reaper waits for every child of PID 1: those the agent started and the orphans it inherits.
+//
+// It looks first and reaps second (WNOWAIT), so that between the two, under the lock, a pid is certainly still the
+// child's: whoever signals takes the same lock and never hits a stranger.
+type reaper struct {
+	mu       sync.Mutex
+	children map[int]child
+	// starting counts forks under way; a child that ends before its pid is known waits in `early`
+	starting int
+	early    map[int]syscall.WaitStatus
+	// born wakes the reaper when it had no children at all
+	born chan struct{}
+	// idle is closed and replaced whenever there are no children left
+	idle chan struct{}
+}
+
+func newReaper() *reaper {
+	return &reaper{
+		children: map[int]child{}, early: map[int]syscall.WaitStatus{},
+		born: make(chan struct{}, 1), idle: make(chan struct{}),
+	}
+}
+
+const (
+	pAll    = 0
+	wExited = 4
+	wNoWait = 0x1000000
+)
+
+// siginfo is long enough for any siginfo_t; si_pid is its fifth 32-bit word (64-bit systems).
+type siginfo [32]int32
+
+func (r *reaper) run() {
+	for {
+		var info siginfo
+		_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), wExited|wNoWait, 0, 0)
+		switch errno {
+		case 0:
+			r.reap(int(info[4]))
+		case syscall.EINTR:
+		case syscall.ECHILD:
+			r.mu.Lock()
+			close(r.idle)
+			r.idle = make(chan struct{})
+			r.mu.Unlock()
+			<-r.born
+		default:
+			logf("waitid: %v", errno)
+			<-r.born
+		}
+	}
+}
+
+func (r *reaper) reap(pid int) {
+	var status syscall.WaitStatus
+	r.mu.Lock()
+	got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
+	if err != nil || got != pid {
+		r.mu.Unlock()
+		return
+	}
+	c := r.children[pid]
+	delete(r.children, pid)
+	if c == nil && r.starting > 0 {
+		r.early[pid] = status
+	}
+	r.mu.Unlock()
+	if c != nil {
+		c.hasExited(status)
+	}
+}
+
+// start forks and registers c as the child. `started` runs before c.hasExited can.
+func (r *reaper) start(c child, started func(pid int), path string, args []string, attr *syscall.ProcAttr) error {
+	r.mu.Lock()
+	r.starting++
+	r.mu.Unlock()
+	pid, err := syscall.ForkExec(path, args, attr)
+	r.mu.Lock()
+	r.starting--
+	status, ended := r.early[pid]
+	if r.starting == 0 && len(r.early) > 0 {
+		// What is left were orphans.
+		r.early = map[int]syscall.WaitStatus{}
+	} else {
+		delete(r.early, pid)
+	}
+	if err == nil {
+		started(pid)
+		if !ended {
+			r.children[pid] = c
+		}
+	}
+	r.mu.Unlock()
+	select {
+	case r.born <- struct{}{}:
+	default:
+	}
+	if err == nil && ended {
+		// Not here: the caller holds locks that it needs.
+		go c.hasExited(status)
+	}
+	return err
+}

@@ -1,0 +1,2 @@
+export { type OpenedGuest, type OpenGuestOptions, openGuest } from './open-guest.ts'
+export type { Timeouts } from './session.ts'

@@ -1,0 +1,306 @@
+import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { SpawnpointError } from '@spawnpoint/core'
+import { Channel } from './channel.ts'
+import { checkFailure } from './checks.ts'
+import {
+  encodeFrame,
+  encodeText,
+  FLAG_END,
+  FrameParser,
+  type FrameType,
+  frameType,
+  MAX_PAYLOAD_BYTES,
+  MarkerScanner,
+  makePreamble,
+  ProtocolViolation,
+} from './frames.ts'
+
+export interface Timeouts {
+  /** Milliseconds for the first answer of an attach; default 10,000 */
+  attachMs: number
+  /** Milliseconds without a word from the guest, while one is due, until it counts as unresponsive; default 10,000 */
+  silenceMs: number
+  /** Milliseconds until a call ends although the guest gives signs of life; default 300,000 */
+  callMs: number
+}
+
+const DEFAULT_TIMEOUTS: Timeouts = { attachMs: 10_000, silenceMs: 10_000, callMs: 300_000 }
+/** Most bytes of an earlier session that an attach wades through. */
+const MAX_DISCARDED_BYTES = 256 * 1024 * 1024
+
+export interface CallOptions {
+  /** Milliseconds that this call takes on purpose (hooks, grace), on top of the limits */
+  extraMs?: number
+  /** No limit: the answer comes when something happens inside */
+  endless?: boolean
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * The connection to one agent: two FIFOs, the channels on them, and the gate that `hold` closes.
+ * After a violation or `close` every channel fails and every later call rejects.
+ */
+export class Session {
+  readonly label: string
+  readonly gone: Promise<void>
+  readonly #timeouts: Timeouts
+  readonly #goneNow = Promise.withResolvers<void>()
+  readonly #input: Socket
+  readonly #output: Socket
+  readonly #parser = new FrameParser()
+  readonly #channels = new Map<number, Channel>()
+  #scanner: MarkerScanner | null
+  #discardedBytes = 0
+  #lastId = 0
+  #lastHeard = 0
+  #dead: Error | null = null
+  /** Frames that wait for `release`; `null` while the gate is open */
+  #gated: Buffer[] | null = null
+  #writableWaiters: (() => void)[] = []
+
+  /** Opens both FIFOs and sends the marker; the first call may follow at once. Rejects `guest_unresponsive`. */
+  constructor(paths: { toGuest: string; fromGuest: string; label: string; timeouts?: Partial<Timeouts> | undefined }) {
+    this.label = paths.label
+    this.gone = this.#goneNow.promise
+    this.#timeouts = { ...DEFAULT_TIMEOUTS, ...paths.timeouts }
+    const toGuest = openFifo(paths.toGuest)
+    let fromGuest: number
+    try {
+      fromGuest = openFifo(paths.fromGuest)
+    } catch (error) {
+      closeSync(toGuest)
+      throw error
+    }
+    this.#output = new Socket({ fd: toGuest, readable: false, writable: true })
+    this.#input = new Socket({ fd: fromGuest, readable: true, writable: false })
+    for (const socket of [this.#output, this.#input]) {
+      socket.on('error', (error) => this.#die(this.#unresponsive(`The pipe failed: ${error.message}`)))
+      socket.on('close', () => this.#die(this.#stale()))
+    }
+    this.#output.on('drain', () => this.#wakeWriters())
+    const { bytes, marker } = makePreamble()
+    this.#scanner = new MarkerScanner(marker)
+    this.#input.on('data', (chunk: Buffer) => this.#take(chunk))
+    this.#output.write(bytes)
+  }
+
+  get timeouts(): Timeouts {
+    return this.#timeouts
+  }
+
+  get held(): boolean {
+    return this.#gated !== null
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#dead !== null) return
+    this.#lastHeard = performance.now()
+    try {
+      let bytes: Buffer | null = chunk
+      if (this.#scanner !== null) {
+        this.#discardedBytes += chunk.length
+        if (this.#discardedBytes > MAX_DISCARDED_BYTES) throw new ProtocolViolation('no marker in sight')
+        bytes = this.#scanner.push(chunk)
+        if (bytes === null) return
+        this.#scanner = null
+      }
+      this.#parser.push(bytes, this.#takeFrame)
+    } catch (error) {
+      if (!(error instanceof ProtocolViolation)) throw error
+      this.#die(this.#unresponsive(`The agent broke the protocol: ${error.message}`, error))
+    }
+  }
+
+  readonly #takeFrame = (type: number, flags: number, id: number, payload: Buffer): void => {
+    const channel = this.#channels.get(id)
+    if (channel === undefined) {
+      // Let go by us while this was under way.
+      if (id > 0 && id <= this.#lastId) return
+      throw new ProtocolViolation('frame of a channel that never was')
+    }
+    channel.take(type, flags, payload)
+    if (channel.closed) this.#channels.delete(id)
+  }
+
+  /** Opens a channel. With `body` its bytes and the end go out in the same write. */
+  open(method: string, params: object, ended: boolean, body?: { data: Uint8Array; ended: boolean }): Channel {
+    this.#lastId += 1
+    const channel = new Channel(this, this.#lastId, ended || body?.ended === true)
+    if (this.#dead !== null) {
+      channel.fail(this.#dead)
+      return channel
+    }
+    this.#channels.set(channel.id, channel)
+    const frames = encodeText(
+      frameType.request,
+      ended ? FLAG_END : 0,
+      channel.id,
+      Buffer.from(JSON.stringify({ method, params })),
+    )
+    if (body !== undefined) {
+      if (body.data.length > MAX_PAYLOAD_BYTES) throw new RangeError('body longer than a frame')
+      channel.spent(body.data.length)
+      frames.push(encodeFrame(frameType.data, body.ended ? FLAG_END : 0, channel.id, body.data))
+    }
+    this.#write(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames))
+    return channel
+  }
+
+  /** One request, one answer. */
+  async call(method: string, params: object, options: CallOptions = {}): Promise<unknown> {
+    return this.answerOf(this.open(method, params, true), method, options)
+  }
+
+  /** Waits for a channel's answer under the time limits; a channel that misses them is cancelled. */
+  answerOf(channel: Channel, what: string, options: CallOptions = {}): Promise<unknown> {
+    if (options.endless === true && options.signal === undefined) return channel.answer
+    let timer: NodeJS.Timeout | undefined
+    const began = performance.now()
+    const extraMs = options.extraMs ?? 0
+    const check = (pinged: boolean) => {
+      const now = performance.now()
+      if (this.held) {
+        timer = setTimeout(check, this.#timeouts.silenceMs, false)
+      } else if (now - began > this.#timeouts.callMs + extraMs) {
+        channel.cancel(this.#unresponsive(`The agent did not answer: ${what}`))
+      } else if (now - this.#lastHeard < this.#timeouts.silenceMs / 2) {
+        timer = setTimeout(check, this.#timeouts.silenceMs, false)
+      } else if (pinged) {
+        channel.cancel(this.#unresponsive(`The agent fell silent: ${what}`))
+      } else {
+        // A busy agent still answers this; a dead one does not.
+        this.open('ping', {}, true)
+        timer = setTimeout(check, this.#timeouts.silenceMs / 2, true)
+      }
+    }
+    if (options.endless !== true) timer = setTimeout(check, this.#timeouts.silenceMs / 2, false)
+    const abort = () => channel.cancel(cancelled(what))
+    if (options.signal?.aborted) abort()
+    else options.signal?.addEventListener('abort', abort, { once: true })
+    return channel.answer.finally(() => {
+      clearTimeout(timer)
+      options.signal?.removeEventListener('abort', abort)
+    })
+  }
+
+  /** Writes one frame, or keeps it until `release`. */
+  writeControl(type: FrameType, flags: number, id: number, payload: Uint8Array): void {
+    if (this.#dead === null) this.#write(encodeFrame(type, flags, id, payload))
+  }
+
+  #write(bytes: Buffer): void {
+    if (this.#gated !== null) this.#gated.push(bytes)
+    else this.#output.write(bytes)
+  }
+
+  /** Resolves when the gate is open and the pipe takes more. */
+  async writable(): Promise<void> {
+    while (this.#dead === null && (this.#gated !== null || this.#output.writableNeedDrain)) {
+      await new Promise<void>((resolve) => {
+        this.#writableWaiters.push(resolve)
+      })
+    }
+  }
+
+  #wakeWriters(): void {
+    const waiters = this.#writableWaiters
+    this.#writableWaiters = []
+    for (const wake of waiters) wake()
+  }
+
+  /** Sends a request as the last frame: nothing follows until the gate is opened. Preconditions: gate open. */
+  closeGate(method: string): Channel {
+    const channel = this.open(method, {}, true)
+    this.#gated = []
+    return channel
+  }
+
+  /** Sends a request, then everything that waited. */
+  openGate(method: string): Channel {
+    const waiting = this.#gated ?? []
+    this.#gated = null
+    const channel = this.open(method, {}, true)
+    for (const bytes of waiting) this.#write(bytes)
+    this.#wakeWriters()
+    return channel
+  }
+
+  forget(channel: Channel): void {
+    this.#channels.delete(channel.id)
+  }
+
+  /** The guest's own error, translated. */
+  toError(value: unknown): SpawnpointError {
+    const failure = checkFailure(value)
+    switch (failure.kind) {
+      case 'guest_error':
+        return new SpawnpointError('guest_error', failure.message, {
+          errno: failure.errno,
+          ...(failure.path === null ? {} : { path: failure.path }),
+        })
+      case 'process_not_found':
+        return new SpawnpointError('process_not_found', failure.message, { ref: '' })
+      case 'port_closed':
+        return new SpawnpointError('port_closed', failure.message, { port: 0 })
+      case 'unknown_method':
+        return new SpawnpointError('unavailable', 'The agent in this sandbox is too old for that', {
+          reason: failure.message,
+        })
+      case 'bad_request':
+        return new SpawnpointError('invalid_argument', failure.message, {
+          issues: [{ path: '', message: failure.message }],
+        })
+      case 'too_many':
+        return new SpawnpointError('limit_exceeded', failure.message, { limit: 'guest', allowed: 0, asked: 0 })
+      default:
+        return this.#unresponsive(`The agent failed: ${failure.message}`)
+    }
+  }
+
+  /** Ends the session because of what the guest sent. */
+  violated(error: ProtocolViolation): SpawnpointError {
+    const reason = this.#unresponsive(`The agent broke the protocol: ${error.message}`, error)
+    this.#die(reason)
+    return reason
+  }
+
+  /** Lets go of the guest without telling it. Idempotent. */
+  close(): void {
+    this.#die(this.#stale())
+  }
+
+  #die(reason: Error): void {
+    if (this.#dead !== null) return
+    this.#dead = reason
+    this.#input.destroy()
+    this.#output.destroy()
+    for (const channel of this.#channels.values()) channel.fail(reason)
+    this.#channels.clear()
+    this.#gated = null
+    this.#wakeWriters()
+    this.#goneNow.resolve()
+  }
+
+  #stale(): SpawnpointError {
+    return new SpawnpointError('stale_incarnation', 'The sandbox is not running any more', { sandboxId: this.label })
+  }
+
+  #unresponsive(message: string, cause?: Error): SpawnpointError {
+    return new SpawnpointError('guest_unresponsive', message, { sandboxId: this.label }, { cause })
+  }
+}
+
+export function cancelled(what: string): SpawnpointError {
+  return new SpawnpointError('cancelled', `Cancelled: ${what}`, { what })
+}
+
+/** Opens a FIFO for reading and writing, so that neither end ever sees the other missing. */
+function openFifo(path: string): number {
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+  if (!fstatSync(fd).isFIFO()) {
+    closeSync(fd)
+    throw new Error(`not a FIFO: ${path}`)
+  }
+  return fd
+}

@@ -1,0 +1,104 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { GuestIdentity } from '@spawnpoint/core'
+import { type OpenedGuest, openGuest } from '../src/index.ts'
+
+const BUILD = new URL('../../../guest/agent/build.sh', import.meta.url).pathname
+
+/** Builds the agent; returns its path. Go's own cache makes the second time quick. */
+export function buildAgent(dir: string): string {
+  const agent = join(dir, 'agent')
+  execFileSync(BUILD, [agent], { stdio: ['ignore', 'inherit', 'inherit'] })
+  return agent
+}
+
+export interface TestAgent extends AsyncDisposable {
+  guest: OpenedGuest
+  toGuest: string
+  fromGuest: string
+  /** Directory that agent and test both see */
+  dir: string
+  log(): string
+  attach(): Promise<OpenedGuest>
+}
+
+/**
+ * Runs the real agent as PID 1 of its own PID, mount and UTS namespaces. /etc is a throw-away layer and /run a tmpfs,
+ * so that it may write the identity of a sandbox without touching this machine.
+ */
+export async function startAgent(agent: string): Promise<TestAgent> {
+  const dir = mkdtempSync(join(tmpdir(), 'spawnpoint-guest-'))
+  execFileSync('chmod', ['755', dir])
+  const toGuest = join(dir, 'to-guest')
+  const fromGuest = join(dir, 'from-guest')
+  const logPath = join(dir, 'log')
+  execFileSync('mkfifo', [toGuest, fromGuest])
+  const stdin = openSync(toGuest, constants.O_RDWR)
+  const stdout = openSync(fromGuest, constants.O_RDWR)
+  const log = openSync(logPath, 'a')
+  const script = `
+    set -e
+    mount -t tmpfs -o mode=755 tmpfs /run
+    mkdir /run/upper /run/work
+    mount -t overlay -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work overlay /etc
+    ip link set lo up
+    exec "$0"`
+  const flags = [
+    '--mount',
+    '--pid',
+    '--fork',
+    '--kill-child',
+    '--uts',
+    '--net',
+    '--mount-proc',
+    '--propagation=private',
+  ]
+  const child = spawn('unshare', [...flags, 'sh', '-c', script, agent], { stdio: [stdin, stdout, log], cwd: '/' })
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve())
+  })
+  for (const fd of [stdin, stdout, log]) closeSync(fd)
+  const opened: OpenedGuest[] = []
+  const attach = async () => {
+    const guest = await openGuest({ toGuest, fromGuest, label: 'test' })
+    opened.push(guest)
+    return guest
+  }
+  const stop = async () => {
+    for (const guest of opened) await guest.close()
+    child.kill('SIGKILL')
+    await exited
+    rmSync(dir, { recursive: true, force: true })
+  }
+  try {
+    const guest = await attach()
+    return {
+      guest,
+      toGuest,
+      fromGuest,
+      dir,
+      log: () => readFileSync(logPath, 'utf8'),
+      attach,
+      [Symbol.asyncDispose]: stop,
+    }
+  } catch (error) {
+    console.error(readFileSync(logPath, 'utf8'))
+    await stop()
+    throw error
+  }
+}
+
+export const identity: GuestIdentity = {
+  sandboxId: '0123456789abcdef01234567',
+  hostname: 'box',
+  env: { FROM_IDENTITY: 'yes', SHARED: 'identity' },
+  generation: 3,
+  seed: 'ab'.repeat(32),
+  dns: ['10.88.0.1'],
+  limits: { maxProcesses: 5000, memoryBytes: 1 << 30 },
+  cause: 'restore',
+  hookTimeoutMs: 5000,
+  defaults: { user: 'root', workdir: '/', startCommand: [] },
+}
