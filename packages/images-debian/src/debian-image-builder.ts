@@ -1,0 +1,98 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type BuildProgress,
+  type ImageBuilder,
+  type ImageDefaults,
+  type ImageSource,
+  invalidArgument,
+} from '@spawnpoint/core'
+import { aptProxies, aptSources } from './apt-sources.ts'
+import { BASE_IMAGE } from './base-image.ts'
+import { releaseDirectory } from './clean-up.ts'
+import { mmdebstrapProgress } from './progress.ts'
+import { failed, runLogged } from './run-logged.ts'
+
+export interface DebianImageBuilderOptions {
+  /** Keeps downloaded packages, so that the next build needs the network for the package lists only */
+  cacheDir: string
+}
+
+/** Names as in Debian's policy 5.6.1, optionally `=version`; nothing that apt would take for a path, pattern or option. */
+const PACKAGE = /^[a-z0-9][a-z0-9+.-]{1,99}(=[A-Za-z0-9.+:~-]{1,99})?$/
+const SUITE = /^[a-z][a-z0-9-]{1,39}$/
+const MAX_PACKAGES = 500
+
+const DPKG_OPTIONS = [
+  'force-unsafe-io',
+  'path-exclude=/usr/share/man/*',
+  'path-exclude=/usr/share/info/*',
+  'path-exclude=/usr/share/lintian/*',
+  'path-exclude=/usr/share/locale/*',
+  'path-exclude=/usr/share/doc/*',
+  'path-include=/usr/share/doc/*/copyright',
+]
+
+/**
+ * Builds `{ type: 'debian' }` with mmdebstrap: the packages named, without recommended ones, and what every sandbox
+ * needs (a user `user` with uid 1000 and sudo, the agent's directories). Trusts Debian's signed archive and runs its
+ * maintainer scripts as root in a chroot: a source may name packages, not where they come from.
+ */
+export class DebianImageBuilder implements ImageBuilder {
+  readonly types = ['debian'] as const
+  readonly #cacheDir: string
+
+  constructor(options: DebianImageBuilderOptions) {
+    this.#cacheDir = options.cacheDir
+  }
+
+  async build(
+    source: ImageSource,
+    dir: string,
+    report: (progress: BuildProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Partial<ImageDefaults>> {
+    const { suite, packages } = checked(source)
+    await mkdir(this.#cacheDir, { recursive: true, mode: 0o755 })
+    const [sources, proxies] = await Promise.all([aptSources(suite), aptProxies()])
+    const script = (name: string) => join(import.meta.dirname, name)
+    try {
+      await runLogged({
+        step: 'build the image',
+        program: 'mmdebstrap',
+        args: [
+          ...['--verbose', '--mode=root', '--variant=minbase', '--format=directory'],
+          ...['Apt::Install-Recommends "false"', ...proxies].map((option) => `--aptopt=${option}`),
+          ...DPKG_OPTIONS.map((option) => `--dpkgopt=${option}`),
+          ...(packages.length > 0 ? [`--include=${packages.join(',')}`] : []),
+          // Or the cache would be an error, and used up by the first half of the build.
+          '--skip=download/empty,essential/unlink',
+          '--setup-hook=sh "$SPAWNPOINT_CACHE_SCRIPT" in "$SPAWNPOINT_CACHE" "$1"',
+          '--customize-hook=sh "$SPAWNPOINT_CACHE_SCRIPT" out "$SPAWNPOINT_CACHE" "$1"',
+          '--customize-hook=sh "$SPAWNPOINT_CUSTOMIZE_SCRIPT" "$1"',
+          ...[suite, dir, ...sources],
+        ],
+        env: {
+          SPAWNPOINT_CACHE: this.#cacheDir,
+          SPAWNPOINT_CACHE_SCRIPT: script('cache.sh'),
+          SPAWNPOINT_CUSTOMIZE_SCRIPT: script('customize.sh'),
+        },
+        onLine: mmdebstrapProgress(report),
+        signal,
+      })
+    } finally {
+      const left = await releaseDirectory(dir)
+      if (left.length > 0) report({ step: 'clean', fraction: null, line: `left behind: ${left.join(', ')}` })
+    }
+    return BASE_IMAGE.defaults
+  }
+}
+
+function checked(source: ImageSource): ImageSource & { type: 'debian' } {
+  if (source.type !== 'debian') throw failed('build the image', `not a Debian source: ${source.type}`)
+  if (!SUITE.test(source.suite)) throw invalidArgument('source.suite', 'not the name of a Debian suite')
+  if (source.packages.length > MAX_PACKAGES) throw invalidArgument('source.packages', `more than ${MAX_PACKAGES}`)
+  const wrong = source.packages.findIndex((name) => !PACKAGE.test(name))
+  if (wrong >= 0) throw invalidArgument(`source.packages[${wrong}]`, 'not the name of a Debian package')
+  return source
+}
