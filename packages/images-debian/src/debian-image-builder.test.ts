@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BuildProgress } from '@spawnpoint/core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { BASE_IMAGE } from './base-image.ts'
 import { DebianImageBuilder } from './debian-image-builder.ts'
 
@@ -117,7 +117,7 @@ describe('a build', () => {
       code: 'runtime_failed',
       context: { detail: expect.stringContaining('Unable to locate package no-such-package-here') },
     })
-  }, 60_000)
+  }, 120_000)
 
   it('stops when told to and leaves no process and no mount', async () => {
     const dir = await emptyDir('stopped')
@@ -130,11 +130,18 @@ describe('a build', () => {
       },
       stop.signal,
     )
+    onTestFinished(() => {
+      stop.abort()
+      return built.then(
+        () => {},
+        () => {},
+      )
+    })
     await expect(built).rejects.toMatchObject({ code: 'cancelled' })
     expect(processesIn(dir)).toEqual([])
     expect(mountsBelow(dir)).toEqual([])
     rmSync(dir, { recursive: true })
-  }, 60_000)
+  }, 120_000)
 
   it.each([
     source('--help'),
