@@ -467,6 +467,15 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
         expect(await ledger.read.events({ teamId }, 0, 5)).toHaveLength(1)
       })
 
+      it('may read outside themselves, many at once', async () => {
+        const sandbox = sampleSandbox(freshTeam())
+        await put((tx) => tx.putSandbox(sandbox))
+        const work = () =>
+          ledger.transact(async (tx) => [await tx.sandbox(sandbox.id), await ledger.read.sandbox(sandbox.id)])
+        const found = await Promise.all(Array.from({ length: 40 }, work))
+        expect(found.flat()).toEqual(Array(80).fill(sandbox))
+      })
+
       it('are of no use after their end', async () => {
         const sandbox = sampleSandbox(freshTeam())
         let leaked: LedgerTx | undefined

@@ -141,10 +141,8 @@ const tcpEcho: FakeProgram = {
 
 const SPAM_STEP = 65_536
 
-/** Byte `index` of what `spam` prints: not periodic in any power of two, so that lost or doubled blocks show. */
-export function spamByte(index: number): number {
-  return index % 251
-}
+/** What `spam` prints repeats after 251 bytes, no power of two: so lost or doubled blocks show. */
+const SPAM = Buffer.from(Uint8Array.from({ length: SPAM_STEP + 251 }, (_, index) => index % 251))
 
 /** `spam BYTES [WAIT_MS]`: prints so many bytes in steps of 64 KiB, waiting in between. */
 const spam: FakeProgram = {
@@ -155,13 +153,22 @@ const spam: FakeProgram = {
   timer(io) {
     const sent = Number(io.state.sent)
     const length = Math.min(SPAM_STEP, Number(io.args[1]) - sent)
-    io.write(
-      'stdout',
-      Uint8Array.from({ length }, (_, index) => spamByte(sent + index)),
-    )
-    io.state.sent = sent + length
+XX    io.state.sent = sent + length
     if (sent + length >= Number(io.args[1])) io.exit(0)
     else io.after(Number(io.args[2] ?? 0))
+  },
+}
+
+/** `writer PATH`: appends a byte to a file every 20 ms; says "ready" after the first. */
+const writer: FakeProgram = {
+  start(io) {
+    io.files.write(io.args[1] ?? '', Buffer.from('.'), { append: true, user: io.user })
+    io.write('stdout', 'ready\n')
+    io.after(20)
+  },
+  timer(io) {
+    io.files.write(io.args[1] ?? '', Buffer.from('.'), { append: true, user: io.user })
+    io.after(20)
   },
 }
 
@@ -216,6 +223,7 @@ export const BUILT_IN_PROGRAMS: [string, FakeProgram][] = [
   ['trap', trap],
   ['tcp-echo', tcpEcho],
   ['spam', spam],
+  ['writer', writer],
   ['terminal-size', terminalSize],
   ['print-context', printContext],
   ['sh', shell],

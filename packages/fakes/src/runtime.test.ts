@@ -16,6 +16,7 @@ const programs: Programs = {
   trap: (signal) => ['trap', signal],
   tcpEcho: (port) => ['tcp-echo', String(port)],
   spam: (bytes, waitMs = 0) => ['spam', String(bytes), String(waitMs)],
+  writer: (path) => ['writer', path],
   terminalSize: () => ['terminal-size'],
   context: () => ['print-context'],
 }

@@ -89,7 +89,44 @@ export function holdSuite(bench: () => Bench): void {
       expect(Buffer.concat(back).equals(data)).toBe(true)
     })
 
-    it('stop time inside while paused, and no longer', async () => {
+    it('carry nothing over a connection until the release', async () => {
+      const stream = await box.guest.connectPort(PORT)
+      await hold(box.guest)
+      const answer = once(stream, 'data')
+      stream.write('ping')
+      expect(await within(WAITS_MS, answer)).toBe('pending')
+      await box.guest.release()
+      expect(String((await answer)[0])).toBe('ping')
+      stream.destroy()
+    })
+
+    it('stop the clocks of programs while paused', async () => {
+      const reader = await run(box.guest, b.programs.counter(), { stdin: true })
+      await reader.until((r) => counted(r).length > 0)
+      const value = async () => {
+        const known = answers().length
+        await box.guest.processes.writeStdin(reader.info.id, Buffer.from('\n'))
+        await reader.until(() => answers().length > known)
+        return Number(answers().at(-1)?.slice('value '.length))
+      }
+      const answers = () => reader.lines().filter((line) => line.startsWith('value '))
+      const from = performance.now()
+      const before = await value()
+      await hold(box.guest)
+      await b.runtime.pause(box.id)
+      const paused = performance.now()
+      await within(500, new Promise(() => {}))
+      const pausedMs = performance.now() - paused
+      await b.runtime.resume(box.id)
+      await box.guest.release()
+      const after = await value()
+      // It counts every 50 ms at most, however busy the machine is.
+      const ranMs = performance.now() - from - pausedMs
+      expect(after - before).toBeLessThanOrEqual(ranMs / 50 + 2)
+      await box.guest.processes.signal(reader.info.id, 'SIGKILL', true)
+    })
+
+    it('show as paused, stop the output, and end without a trace', async () => {
       const reader = await run(box.guest, b.programs.counter())
       await reader.until((r) => counted(r).length >= 3)
       await hold(box.guest)

@@ -1,6 +1,6 @@
 import { type IncarnationExit, type IncarnationId, newId } from '@spawnpoint/core'
 import { describe, expect, it } from 'vitest'
-import { type Bench, follow, hold, pieces, run, spec } from './bench.ts'
+import { type Bench, follow, hold, pieces, run, spec, within } from './bench.ts'
 import { PORT } from './ports.ts'
 import { counted } from './reader.ts'
 
@@ -32,6 +32,19 @@ export function lifeSuite(bench: () => Bench): void {
       await expect(b.runtime.attach(id)).rejects.toMatchObject(stale)
       await b.pool.deleteRoot(root)
       await b.runtime.kill(id)
+    })
+
+    it('lets nothing more be written to the root', async () => {
+      const b = bench()
+      const box = await b.boot()
+      await (await run(box.guest, b.programs.writer('/root/written'))).line('ready')
+      await b.runtime.kill(box.id)
+      const next = await b.boot({ root: box.root })
+      const { sizeBytes } = await next.guest.files.stat('/root/written')
+      expect(sizeBytes).toBeGreaterThan(0)
+      await within(200, new Promise(() => {}))
+      expect((await next.guest.files.stat('/root/written')).sizeBytes).toBe(sizeBytes)
+      await b.drop(next)
     })
 
     it('of what never was succeeds', async () => {

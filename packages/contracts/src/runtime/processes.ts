@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Bench, type Box, follow, run, spec } from './bench.ts'
+import { type Bench, type Box, follow, run, spec, within } from './bench.ts'
 import { firstWrongByte } from './reader.ts'
 
 export function processesSuite(bench: () => Bench): void {
@@ -115,6 +115,16 @@ export function processesSuite(bench: () => Bench): void {
       expect(firstWrongByte(reader.bytes())).toBe(-1)
     })
 
+    it('wait for a reader that falls behind for a while', async () => {
+      const reader = await run(box.guest, b.programs.spam(4_000_000), { bufferBytes: 65_536 })
+      await reader.step()
+      await within(300, box.guest.processes.wait(reader.info.id))
+      await reader.end()
+      expect(reader.gaps).toEqual([])
+      expect(firstWrongByte(reader.bytes())).toBe(-1)
+      expect(reader.bytes()).toHaveLength(4_000_000)
+    })
+
     it('can be followed from any byte that is still kept, also after their end', async () => {
       const { id } = await box.guest.processes.start(spec(b.programs.spam(200_000)))
       await box.guest.processes.wait(id)
@@ -225,8 +235,11 @@ export function processesSuite(bench: () => Bench): void {
       await stubborn.line('ready')
       const willing = await box.guest.processes.start(spec(b.programs.sleep(1000)))
       const ends = Promise.all([box.guest.processes.wait(willing.id), stubborn.end()])
+      const from = performance.now()
       await box.guest.shutdown(300)
       const [exit] = await ends
+      // A little less, as clocks inside and outside need not agree to the millisecond.
+      expect(performance.now() - from).toBeGreaterThan(280)
       expect(exit).toMatchObject({ code: 143, signal: 'SIGTERM' })
       expect(stubborn.lines()).toContain('got SIGTERM')
       expect(stubborn.exit).toMatchObject({ code: 137, signal: 'SIGKILL' })

@@ -18,6 +18,8 @@ export interface Programs {
   tcpEcho(port: number): string[]
   /** Prints so many bytes, byte number i being i modulo 251, at most 64 KiB at a time with a wait in between. */
   spam(bytes: number, waitMs?: number): string[]
+  /** Appends a byte to a file every 20 ms or so; prints `ready` after the first. */
+  writer(path: string): string[]
   /** Prints `COLSxROWS` of its terminal, and again after each change. */
   terminalSize(): string[]
   /** Prints `{ cwd, user, hostname, env }` as JSON. */
@@ -100,6 +102,16 @@ while sent < total:
         time.sleep(wait)
 `
 
+const WRITER = `
+import os, sys, time
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+os.write(file, b".")
+os.write(1, b"ready\\n")
+while True:
+    time.sleep(0.02)
+    os.write(file, b".")
+`
+
 const TERMINAL_SIZE = `
 import os, signal, time
 def show(*_):
@@ -135,6 +147,7 @@ export const realPrograms: Programs = {
   trap: (signal) => python(TRAP, signal),
   tcpEcho: (port) => python(TCP_ECHO, port),
   spam: (bytes, waitMs = 0) => python(SPAM, bytes, waitMs),
+  writer: (path) => python(WRITER, path),
   terminalSize: () => python(TERMINAL_SIZE),
   context: () => python(CONTEXT),
 }
