@@ -153,7 +153,8 @@ const spam: FakeProgram = {
   timer(io) {
     const sent = Number(io.state.sent)
     const length = Math.min(SPAM_STEP, Number(io.args[1]) - sent)
-XX    io.state.sent = sent + length
+    io.write('stdout', SPAM.subarray(sent % 251, (sent % 251) + length))
+    io.state.sent = sent + length
     if (sent + length >= Number(io.args[1])) io.exit(0)
     else io.after(Number(io.args[2] ?? 0))
   },
