@@ -9,6 +9,7 @@ import {
   type NetworkPolicy,
   SpawnpointError,
 } from '@spawnpoint/core'
+import type { OpenedGuest } from '@spawnpoint/guest'
 import { bundleConfig, type FrozenSpec } from './bundle.ts'
 import { ErrorOutput } from './error-output.ts'
 import { errorText, runtimeFailed } from './failure.ts'
@@ -16,8 +17,7 @@ import type { Host } from './host.ts'
 import { hostBootId, isAlive } from './host-process.ts'
 import { type IncarnationPaths, type IncarnationRecord, incarnationPaths, writeRecord } from './incarnation-record.ts'
 import type { Limiter } from './limiter.ts'
-import type { OpenedGuest } from './options.ts'
-import { openForAgent, openForContainer } from './pipes.ts'
+import { openForContainer } from './pipes.ts'
 import type { RunscStep } from './runsc.ts'
 import { findSandboxProcesses, killSandbox } from './sandbox-processes.ts'
 
@@ -211,34 +211,18 @@ export class Incarnation {
   }
 
   async #openGuest(timeoutMs: number): Promise<OpenedGuest> {
-    const { toGuest, fromGuest } = openForAgent(this.#paths.pipes)
-    const timer = new AbortController()
-    let tooLate = false
-    try {
-      const opening = this.#host.openGuest({ toGuest, fromGuest, label: this.id })
-      // Once it is too late nobody waits for it any more, and its failure has been told as the time limit's.
-      opening.then((guest) => tooLate && guest.close()).catch(() => {})
-      const outcome = await Promise.race([
-        opening,
-        this.#ended.promise.then((end) => (end === 'killed' ? ('killed' as const) : end.detail)),
-        sleep(timeoutMs, null, { signal: timer.signal }),
-      ])
-      if (outcome === 'killed') throw staleIncarnation(this.id)
-      if (typeof outcome === 'string') throw runtimeFailed('boot', outcome)
-      if (outcome === null) {
-        throw new SpawnpointError('guest_unresponsive', `The agent gave no answer within ${timeoutMs} ms`, {
-          sandboxId: this.id,
-        })
-      }
-      timer.abort()
-      return outcome
-    } catch (error) {
-      tooLate = true
-      timer.abort()
-      toGuest.destroy()
-      fromGuest.destroy()
-      throw error
-    }
+    const { pipes } = this.#paths
+    const opening = this.#host.openGuest({
+      toGuest: `${pipes}/in`,
+      fromGuest: `${pipes}/out`,
+      label: this.id,
+      timeouts: { attachMs: timeoutMs },
+    })
+    const outcome = await Promise.race([opening, this.#ended.promise])
+    if (outcome !== 'killed' && !('reason' in outcome)) return outcome
+    // Nobody answers any more: its failure, which comes with the time limit, tells nothing new.
+    opening.then((guest) => guest.close()).catch(() => {})
+    throw outcome === 'killed' ? staleIncarnation(this.id) : runtimeFailed('boot', outcome.detail)
   }
 
   // -------------------------------------------------------------- control
@@ -418,7 +402,7 @@ export class Incarnation {
   async #closeGuest(): Promise<void> {
     // A connection that failed to open is closed already.
     const guest = await this.#guest?.catch(() => null)
-    guest?.close()
+    await guest?.close()
   }
 
   /** Preconditions: no process of it runs. */

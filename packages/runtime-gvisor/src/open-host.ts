@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import type { IncarnationId, RuntimeInfo } from '@spawnpoint/core'
+import { openGuest } from '@spawnpoint/guest'
 import { AgentStore } from './agent-store.ts'
 import type { Cgroups } from './cgroup/cgroups.ts'
 import { openCgroups } from './cgroup/open-cgroups.ts'
@@ -82,7 +83,7 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
     runsc: new Runsc(options.runsc, capabilities, {
       goferNamespace: namespacePath(emptyNamespaceName(index.index)),
     }),
-    openGuest: options.openGuest ?? (await import('@spawnpoint/guest')).openGuest,
+    openGuest: options.openGuest ?? openGuest,
     behind,
   }
   for (const id of dead) await removeIncarnation(host, id)

@@ -1,5 +1,4 @@
-import type { Duplex, Readable, Writable } from 'node:stream'
-import type { Guest } from '@spawnpoint/core'
+import type { openGuest } from '@spawnpoint/guest'
 import type { Log } from './log.ts'
 
 export interface GvisorOptions {
@@ -24,11 +23,5 @@ export interface GvisorOptions {
   openGuest?: OpenGuest
 }
 
-export type OpenGuest = (connection: {
-  toGuest: Writable | Duplex
-  fromGuest: Readable | Duplex
-  /** Names the incarnation in logs and errors */
-  label: string
-}) => Promise<OpenedGuest>
-
-export type OpenedGuest = Guest & { close(): void }
+/** The guest package's way in, or a stand-in for it. */
+export type OpenGuest = typeof openGuest

@@ -65,20 +65,8 @@ export function openForContainer(dir: string): { fds: [number, number, number]; 
   }
 }
 
-/** The host's side of the agent's standard input and output. */
-export function openForAgent(dir: string): { toGuest: Socket; fromGuest: Socket } {
-  return {
-    toGuest: socket(`${dir}/in`, O_RDWR, { readable: false, writable: true }),
-    fromGuest: socket(`${dir}/out`, O_RDWR, { readable: true, writable: false }),
-  }
-}
-
 /** Ends when nothing inside the runtime holds the pipe any more: as a rule, when the sandbox is dead. */
 export function openErrorOutput(dir: string): Socket {
-  return socket(`${dir}/err`, O_RDONLY, { readable: true, writable: false })
-}
-
-function socket(path: string, flags: number, options: { readable: boolean; writable: boolean }): Socket {
-  const fd = openSync(path, flags | O_NONBLOCK)
-  return new Socket({ fd, ...options })
+  const fd = openSync(`${dir}/err`, O_RDONLY | O_NONBLOCK)
+  return new Socket({ fd, readable: true, writable: false })
 }

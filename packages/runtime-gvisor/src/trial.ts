@@ -10,10 +10,10 @@ import { Runsc } from './runsc.ts'
 
 const TRIAL_ID = '0'.repeat(24)
 const START_TIMEOUT_MS = 60_000
-const SETTLE_MS = 400
-const IDLE_SAMPLE_MS = 800
-/** Of one processor. Those that idle freely take none, the others 4 to 6 % */
-const IDLE_SHARE = 0.01
+const SETTLE_MS = 500
+const IDLE_SAMPLE_MS = 1_000
+/** Of one processor. Those that idle freely take less than 0.1 %, the others 1 to 6 % */
+const IDLE_SHARE = 0.004
 
 export interface TrialOptions {
   binary: string

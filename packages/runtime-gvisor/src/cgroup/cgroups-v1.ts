@@ -111,8 +111,10 @@ function setMemory(dir: string, bytes: number): void {
 function mountedControllers(): string[] {
   const found = new Set<string>()
   for (const line of readFileSync('/proc/self/cgroup', 'utf8').split('\n')) {
-    for (const controller of line.split(':')[1]?.split(',') ?? []) {
-      if (controller === '' || controller.startsWith('name=')) continue
+    for (const part of line.split(':')[1]?.split(',') ?? []) {
+      // runsc counts the hierarchy that systemd names after itself among the controllers.
+      const controller = part.replace(/^name=/, '')
+      if (controller === '') continue
       try {
         realpathSync(`${ROOT}/${controller}`)
         found.add(controller)
