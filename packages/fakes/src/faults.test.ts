@@ -257,5 +257,6 @@ describe('what a guest cannot have captured', () => {
     const refused = { code: 'capture_refused', context: { culprits } }
     await expect(world.runtime.checkpoint(id, memoryDir)).rejects.toMatchObject(refused)
     expect(await world.runtime.list()).toEqual([{ id, paused: true }])
+    expect(world.host.pausedIncarnations()).toEqual([id])
   })
 })

@@ -8,7 +8,7 @@ import type {
   ProcessStream,
 } from '@spawnpoint/core'
 import type { GuestLink } from './guest-link.ts'
-import type { ProcessState } from './machine.ts'
+import type { ProcessState } from './machine-state.ts'
 import type { Cursor } from './output-buffer.ts'
 
 export class FakeGuestProcesses implements GuestProcesses {

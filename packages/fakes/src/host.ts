@@ -2,7 +2,7 @@ import { type ImageId, type IncarnationId, type RootId, type SnapshotId, Spawnpo
 import { Faults } from './faults.ts'
 import type { FileTree } from './file-tree.ts'
 import type { FakeIncarnation } from './incarnation.ts'
-import type { MemoryCapture } from './machine.ts'
+import type { MemoryCapture } from './machine-state.ts'
 import { MemoryLedgerStore } from './memory-ledger-store.ts'
 import { BUILT_IN_PROGRAMS, type FakeProgram } from './programs.ts'
 
@@ -70,6 +70,11 @@ export class FakeHost {
       images: [...this.images.keys()].sort(),
       snapshots: [...this.snapshots.keys()].sort(),
     }
+  }
+
+  /** Incarnations that stand still now, whoever asks. */
+  pausedIncarnations(): IncarnationId[] {
+    return [...this.incarnations.values()].filter(({ paused }) => paused).map(({ spec }) => spec.id)
   }
 
   /** The tree behind a directory that `FakePool` gave out. */

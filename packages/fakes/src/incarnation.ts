@@ -1,7 +1,8 @@
 import type { IncarnationExit, IncarnationSpec, NetworkPolicy } from '@spawnpoint/core'
 import type { FileTree } from './file-tree.ts'
 import type { FakeHost } from './host.ts'
-import { FakeMachine, type MemoryCapture } from './machine.ts'
+import { FakeMachine } from './machine.ts'
+import type { MemoryCapture } from './machine-state.ts'
 
 /** One incarnation as the host has it. It lives on when the server dies. */
 export class FakeIncarnation {

@@ -1,87 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
-import {
-  type GuestIdentity,
-  type ProcessExit,
-  type ProcessSpec,
-  type ProcessStream,
-  SpawnpointError,
-} from '@spawnpoint/core'
+import { type GuestIdentity, type ProcessSpec, type ProcessStream, SpawnpointError } from '@spawnpoint/core'
 import { Bell } from './bell.ts'
 import { FileTree } from './file-tree.ts'
 import { FileView, guestError } from './file-view.ts'
-import { OutputBuffer, type OutputState } from './output-buffer.ts'
+import type { MachineState, MemoryCapture, ProcessState, TimerName } from './machine-state.ts'
+import { OutputBuffer } from './output-buffer.ts'
 import type { FakeProgram, ProgramIo } from './programs.ts'
+import { IGNORED_BY_DEFAULT, SIGNALS, signalName } from './signals.ts'
 
 const realSetTimeout = setTimeout
 const realClearTimeout = clearTimeout
-
-export const SIGNALS: Record<string, number> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGKILL: 9,
-  SIGUSR1: 10,
-  SIGSEGV: 11,
-  SIGUSR2: 12,
-  SIGPIPE: 13,
-  SIGALRM: 14,
-  SIGTERM: 15,
-  SIGCHLD: 17,
-  SIGCONT: 18,
-  SIGSTOP: 19,
-  SIGWINCH: 28,
-}
-const IGNORED_BY_DEFAULT = new Set(['SIGCHLD', 'SIGCONT', 'SIGWINCH'])
 
 const MIN_BUFFER_BYTES = 1024
 const DEFAULT_BUFFER_BYTES = 2 ** 20
 const MAX_BUFFER_BYTES = 16 * 2 ** 20
 /** Processes that ended stay known, the newest so many. */
 const REMEMBERED_EXITS = 256
-
-type TimerName = 'program' | 'timeout'
-
-/** One process; plain data, so that `structuredClone` is the whole of a memory capture. */
-export interface ProcessState {
-  id: string
-  pid: number
-  args: string[]
-  env: Record<string, string>
-  cwd: string
-  user: string
-  tag: string | null
-  pty: { cols: number; rows: number } | null
-  startedAt: Date
-  exit: ProcessExit | null
-  /** Exit that waits until all output before it is in the buffer */
-  ending: ProcessExit | null
-  stdin: 'open' | 'closed'
-  stopped: boolean
-  state: Record<string, unknown>
-  ports: number[]
-  output: OutputState
-  /** Milliseconds of running time left until each timer is due */
-  due: Partial<Record<TimerName, number>>
-}
-
-export interface MachineState {
-  identity: GuestIdentity | null
-  held: boolean
-  nextPid: number
-  bootedAt: number
-  cpuMs: number
-  processes: ProcessState[]
-  /** Open connections by number, as the programs know them */
-  connections: { number: number; pid: number }[]
-}
-
-/** Memory and processes of one instant: what `checkpoint` writes. */
-export interface MemoryCapture {
-  state: MachineState
-  memoryFiles: FileTree
-  sizeBytes: number
-}
 
 export interface ConnectionEnd {
   received(data: Uint8Array): void
@@ -432,15 +367,4 @@ export class FakeMachine {
       this.#live.delete(process.pid)
     }
   }
-}
-
-function signalName(signal: string | number): string {
-  const name =
-    typeof signal === 'number'
-      ? Object.keys(SIGNALS).find((key) => SIGNALS[key] === signal)
-      : signal.startsWith('SIG')
-        ? signal
-        : `SIG${signal}`
-  if (name === undefined || !(name in SIGNALS)) throw guestError('EINVAL', String(signal))
-  return name
 }

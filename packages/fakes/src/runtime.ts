@@ -14,7 +14,7 @@ import { FakeGuest, type FakeHooks } from './guest.ts'
 import { GuestLink } from './guest-link.ts'
 import type { FakeHost } from './host.ts'
 import { FakeIncarnation } from './incarnation.ts'
-import type { MemoryCapture } from './machine.ts'
+import type { MemoryCapture } from './machine-state.ts'
 
 const realSetImmediate = setImmediate
 const AGENT_DIGEST = 'fa'.repeat(32)

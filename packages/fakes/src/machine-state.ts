@@ -1,0 +1,46 @@
+import type { GuestIdentity, ProcessExit } from '@spawnpoint/core'
+import type { FileTree } from './file-tree.ts'
+import type { OutputState } from './output-buffer.ts'
+
+export type TimerName = 'program' | 'timeout'
+
+/** One process; plain data, so that `structuredClone` is the whole of a memory capture. */
+export interface ProcessState {
+  id: string
+  pid: number
+  args: string[]
+  env: Record<string, string>
+  cwd: string
+  user: string
+  tag: string | null
+  pty: { cols: number; rows: number } | null
+  startedAt: Date
+  exit: ProcessExit | null
+  /** Exit that waits until all output before it is in the buffer */
+  ending: ProcessExit | null
+  stdin: 'open' | 'closed'
+  stopped: boolean
+  state: Record<string, unknown>
+  ports: number[]
+  output: OutputState
+  /** Milliseconds of running time left until each timer is due */
+  due: Partial<Record<TimerName, number>>
+}
+
+export interface MachineState {
+  identity: GuestIdentity | null
+  held: boolean
+  nextPid: number
+  bootedAt: number
+  cpuMs: number
+  processes: ProcessState[]
+  /** Open connections by number, as the programs know them */
+  connections: { number: number; pid: number }[]
+}
+
+/** Memory and processes of one instant: what `checkpoint` writes. */
+export interface MemoryCapture {
+  state: MachineState
+  memoryFiles: FileTree
+  sizeBytes: number
+}
