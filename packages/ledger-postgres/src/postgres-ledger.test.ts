@@ -2,29 +2,34 @@ import { ledgerContract } from '@spawnpoint/contracts/ledger'
 import { sampleEvent, sampleSandbox } from '@spawnpoint/contracts/ledger-samples'
 import { newId } from '@spawnpoint/core'
 import { Client } from 'pg'
-import { expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { PostgresLedger } from './postgres-ledger.ts'
 import { embeddedLedger } from './testing/scratch.ts'
 
+// A first start takes most of a second on an idle machine, many times that on a busy one.
+vi.setConfig({ hookTimeout: 60_000 })
+
 ledgerContract('embedded PostgreSQL', embeddedLedger)
 
-ledgerContract('PostgreSQL at DATABASE_URL', async () => {
-  await using undo = new AsyncDisposableStack()
-  const { databaseUrl } = undo.use(await emptyDatabase())
-  const ledger = undo.use(new PostgresLedger({ databaseUrl }))
-  await ledger.open()
-  const owned = undo.move()
-  return { ledger, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+/** Also stands for a PostgreSQL of somebody else's, with a database for each test. */
+let server: Awaited<ReturnType<typeof embeddedLedger>>
+beforeAll(async () => {
+  server = await embeddedLedger()
+})
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]()
 })
 
-/** An empty database of a PostgreSQL that stands for somebody else's. */
-async function emptyDatabase(): Promise<{ databaseUrl: string } & AsyncDisposable> {
-  const other = await embeddedLedger()
-  await query(other.ledger.databaseUrl, 'create database elsewhere')
-  return {
-    databaseUrl: other.ledger.databaseUrl.replace('///spawnpoint?', '///elsewhere?'),
-    [Symbol.asyncDispose]: () => other[Symbol.asyncDispose](),
-  }
+ledgerContract('PostgreSQL at DATABASE_URL', async () => {
+  const ledger = new PostgresLedger({ databaseUrl: await emptyDatabase() })
+  await ledger.open()
+  return { ledger, [Symbol.asyncDispose]: () => ledger.close() }
+})
+
+async function emptyDatabase(): Promise<string> {
+  const name = `test_${newId()}`
+  await query(server.ledger.databaseUrl, `create database ${name}`)
+  return server.ledger.databaseUrl.replace('///spawnpoint?', `///${name}?`)
 }
 
 async function query(databaseUrl: string, sql: string): Promise<void> {
@@ -38,8 +43,7 @@ async function query(databaseUrl: string, sql: string): Promise<void> {
 }
 
 it('makes the schema once when several servers meet an empty database', async () => {
-  await using empty = await emptyDatabase()
-  const { databaseUrl } = empty
+  const databaseUrl = await emptyDatabase()
   await using undo = new AsyncDisposableStack()
   const ledgers = [1, 2, 3].map(() => undo.use(new PostgresLedger({ databaseUrl })))
   await Promise.all(ledgers.map((ledger) => ledger.open()))
@@ -49,8 +53,7 @@ it('makes the schema once when several servers meet an empty database', async ()
 })
 
 it('refuses a database that a newer server has used', async () => {
-  await using empty = await emptyDatabase()
-  const { databaseUrl } = empty
+  const databaseUrl = await emptyDatabase()
   await using ledger = new PostgresLedger({ databaseUrl })
   await ledger.open()
   await ledger.close()
@@ -67,8 +70,7 @@ it('rejects unavailable when the database is not there', async () => {
 })
 
 it('rejects unavailable when the connection goes in the middle of a transaction, which then never was', async () => {
-  await using own = await embeddedLedger()
-  const { ledger } = own
+  const { ledger } = server
   const sandbox = sampleSandbox(newId())
   const drop = `select pg_terminate_backend(pid) from pg_stat_activity
     where application_name = 'spawnpoint' and pid <> pg_backend_pid()`
@@ -82,29 +84,26 @@ it('rejects unavailable when the connection goes in the middle of a transaction,
 })
 
 it('keeps the reason why work was refused even when the connection goes before the rollback', async () => {
-  await using own = await embeddedLedger()
   const refusal = new Error('refused')
-  const attempt = own.ledger.transact(async (tx) => {
+  const attempt = server.ledger.transact(async (tx) => {
     await tx.sandbox(newId())
     const drop = `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'spawnpoint'`
-    await query(own.ledger.databaseUrl, drop)
+    await query(server.ledger.databaseUrl, drop)
     throw refusal
   })
   await expect(attempt).rejects.toBe(refusal)
 })
 
 it('makes room for transactions whose work runs several queries at once', async () => {
-  await using own = await embeddedLedger()
   const sandboxes = Array.from({ length: 20 }, () => sampleSandbox(newId()))
-  await own.ledger.transact((tx) => Promise.all(sandboxes.map((sandbox) => tx.putSandbox(sandbox))))
-  for (const sandbox of sandboxes) expect(await own.ledger.read.sandbox(sandbox.id)).toEqual(sandbox)
+  await server.ledger.transact((tx) => Promise.all(sandboxes.map((sandbox) => tx.putSandbox(sandbox))))
+  for (const sandbox of sandboxes) expect(await server.ledger.read.sandbox(sandbox.id)).toEqual(sandbox)
 })
 
 it('refuses numbers beyond what JavaScript counts, and numbers that are none', async () => {
-  await using own = await embeddedLedger()
   for (const generation of [1.5, Number.NaN, 2 ** 70]) {
     const sandbox = sampleSandbox(newId(), { generation })
-    const put = own.ledger.transact((tx) => tx.putSandbox(sandbox))
+    const put = server.ledger.transact((tx) => tx.putSandbox(sandbox))
     await expect(put, String(generation)).rejects.toMatchObject({ code: 'invalid_argument' })
   }
 })

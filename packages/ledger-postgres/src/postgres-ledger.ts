@@ -15,7 +15,12 @@ export type PostgresLedgerOptions =
   /** A private PostgreSQL under `dataDir`, started and stopped with the ledger. */
   | { dataDir: string; log: Log }
 
-const POOL_SIZE = 8
+/**
+ * Two pools: work inside a transaction that also reads outside it would otherwise wait for a connection that only the
+ * end of such work gives back.
+ */
+const TRANSACTIONS = 8
+const READS = 4
 const ATTEMPTS = 10
 
 /**
@@ -26,12 +31,12 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
   readonly read: LedgerReads
   readonly #options: PostgresLedgerOptions
   #supervisor: PostgresSupervisor | null = null
-  #db: Kysely<Tables> | null = null
+  #db: { transactions: Kysely<Tables>; reads: Kysely<Tables> } | null = null
   #target: ConnectionTarget | null = null
 
   constructor(options: PostgresLedgerOptions) {
     this.#options = options
-    this.read = new PostgresReads(() => this.#opened())
+    this.read = new PostgresReads(() => this.#opened().reads)
   }
 
   /** Rejects `unavailable` when the database does not come up or belongs to another server that runs. */
@@ -40,7 +45,10 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
     try {
       this.#target = await this.#connectionTarget()
       await migrateAt(this.#target)
-      this.#db = connect(this.#target, { size: POOL_SIZE, timeouts: true })
+      this.#db = {
+        transactions: connect(this.#target, { size: TRANSACTIONS, timeouts: true }),
+        reads: connect(this.#target, { size: READS, timeouts: true }),
+      }
     } catch (thrown) {
       await this.close()
       throw thrown
@@ -51,7 +59,7 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
   async close(): Promise<void> {
     const db = this.#db
     this.#db = null
-    await db?.destroy()
+    await Promise.all([db?.transactions.destroy(), db?.reads.destroy()])
     await this.#supervisor?.stop()
     this.#supervisor = null
   }
@@ -85,7 +93,7 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
     let refused: { thrown: unknown } | undefined
     // READ COMMITTED: each statement sees what was committed before it, and locked rows are read as they are now. The
     // stricter levels would fail whoever waited for a lock, which is the common case here, not the rare one.
-    const transaction = this.#opened().transaction().setIsolationLevel('read committed')
+    const transaction = this.#opened().transactions.transaction().setIsolationLevel('read committed')
     try {
       return await transaction.execute(async (db) => {
         try {
@@ -104,7 +112,7 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
     }
   }
 
-  #opened(): Kysely<Tables> {
+  #opened(): { transactions: Kysely<Tables>; reads: Kysely<Tables> } {
     if (!this.#db) throw unavailable('The ledger is not open')
     return this.#db
   }

@@ -4,7 +4,7 @@ import { chmod, chown, cp, mkdir, readdir, readFile, stat, writeFile } from 'nod
 import { join } from 'node:path'
 import { sampleSandbox } from '@spawnpoint/contracts/ledger-samples'
 import { isCode, newId, type Sandbox } from '@spawnpoint/core'
-import { expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { PostgresLedger } from '../postgres-ledger.ts'
 import { embeddedLedger, memoryLog, scratchDir } from '../testing/scratch.ts'
 import { chooseAccount } from './account.ts'
@@ -14,6 +14,19 @@ import { LogFile } from './log-file.ts'
 import { processesIn } from './processes.ts'
 import { makeRunDir } from './run-dir.ts'
 import { postgresArguments } from './settings.ts'
+
+// Every test starts servers: half a second on an idle machine, many times that on a busy one.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+// Most tests close and open one cluster again and again: making one, and deleting its 1,000 files, takes a second.
+let own: Awaited<ReturnType<typeof embeddedLedger>>
+beforeAll(async () => {
+  own = await embeddedLedger()
+})
+beforeEach(() => own.ledger.open())
+afterAll(async () => {
+  await own?.[Symbol.asyncDispose]()
+})
 
 /** Writes one row, so that a test can tell whether the ledger works and still knows it. */
 async function write(ledger: PostgresLedger): Promise<Sandbox> {
@@ -27,7 +40,6 @@ async function postmasterOf(dataDir: string): Promise<number> {
 }
 
 it('keeps everything over close and open, and leaves no process and no directory in /run', async () => {
-  await using own = await embeddedLedger()
   const { ledger, dataDir } = own
   const socketDir = new URL(ledger.databaseUrl).searchParams.get('host') ?? ''
   const sandbox = await write(ledger)
@@ -41,7 +53,6 @@ it('keeps everything over close and open, and leaves no process and no directory
 })
 
 it('refuses a second server on the same data directory, and the first one goes on', async () => {
-  await using own = await embeddedLedger()
   await using second = new PostgresLedger({ dataDir: own.dataDir, log: memoryLog() })
   await expect(second.open()).rejects.toMatchObject({ code: 'unavailable', message: /Another server/ })
   const sandbox = await write(own.ledger)
@@ -49,7 +60,6 @@ it('refuses a second server on the same data directory, and the first one goes o
 })
 
 it('starts PostgreSQL again when it is killed; meanwhile calls reject unavailable', async () => {
-  await using own = await embeddedLedger()
   const { ledger, dataDir } = own
   const sandbox = await write(ledger)
   for (let round = 0; round < 2; round += 1) {
@@ -72,15 +82,14 @@ it('starts PostgreSQL again when it is killed; meanwhile calls reject unavailabl
 })
 
 it('ends a PostgreSQL that a dead server left running, and takes its place', async () => {
-  await using own = await embeddedLedger()
   const { ledger, dataDir } = own
   const sandbox = await write(ledger)
   await ledger.close()
   const cluster = join(dataDir, 'postgres')
   await using undo = new AsyncDisposableStack()
   const account = await chooseAccount(cluster)
+  // The directory of the ledger itself, which removes it when it closes.
   const run = await makeRunDir(dataDir, account)
-  undo.defer(() => run.remove())
   const log = undo.use(new LogFile(join(dataDir, 'left.log')))
   const launcher = await Launcher.prepare(account, run, dataDir)
   const left = await launcher.start('postgres', cluster, 'INT', log.fd, (data) => postgresArguments(data, run.socket))
@@ -95,7 +104,6 @@ it('ends a PostgreSQL that a dead server left running, and takes its place', asy
 })
 
 it('starts although the process ids that an earlier PostgreSQL noted now belong to a zombie and to a stranger', async () => {
-  await using own = await embeddedLedger()
   const { ledger, dataDir } = own
   const sandbox = await write(ledger)
   const pidFile = join(dataDir, 'postgres', 'postmaster.pid')
@@ -169,7 +177,6 @@ it('goes on after a first start that was cut off', async () => {
 })
 
 it('rejects with what PostgreSQL said when it cannot start, and leaves nothing running', async () => {
-  await using own = await embeddedLedger()
   const { ledger, dataDir } = own
   await ledger.close()
   await writeFile(join(dataDir, 'postgres', 'postgresql.conf'), 'no_such_setting = 1\n')

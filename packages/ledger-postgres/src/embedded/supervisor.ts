@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Client, DatabaseError } from 'pg'
@@ -48,6 +48,8 @@ export class PostgresSupervisor {
   #stopping = new AbortController()
   #restarting: Promise<void> | null = null
   #failures = 0
+  /** It has answered once: from now on a death is followed by a restart instead of a refusal to open */
+  #up = false
 
   constructor(options: { dataDir: string; log: Log }) {
     this.#dataDir = options.dataDir
@@ -76,7 +78,8 @@ export class PostgresSupervisor {
     await this.#spawn(held)
     const target = { host: run.socket, port: 5432, user: 'postgres', database: DATABASE }
     await this.#ready(target, log)
-    this.#child?.once('exit', (code, signal) => this.#died(held, { code, signal }))
+    this.#up = true
+    if (!this.#child || !isAlive(this.#child)) throw unavailable(`PostgreSQL ended: ${await log.tail(2000)}`)
     const took = Math.round(performance.now() - began)
     this.#log.info({ took, first, pid: this.#child?.pid }, 'PostgreSQL is up')
     return target
@@ -100,7 +103,11 @@ export class PostgresSupervisor {
       }
     }
     this.#child = null
-    await this.#stack.disposeAsync()
+    try {
+      await this.#stack.disposeAsync()
+    } catch (error) {
+      this.#log.warn({ error }, 'PostgreSQL ended, but not all of its traces could be removed')
+    }
   }
 
   /** Makes the cluster where there is none. It appears whole, under a rename, or not at all. */
@@ -124,13 +131,18 @@ export class PostgresSupervisor {
     return true
   }
 
-  async #spawn({ cluster, run, log, launcher }: Held): Promise<void> {
-    await stat(cluster)
+  async #spawn(held: Held): Promise<void> {
+    const { cluster, run, log, launcher } = held
     const args = (data: string) => postgresArguments(data, run.socket)
     // INT is the fast shutdown: sessions end, a checkpoint is written, the next start needs no recovery.
     this.#child = await launcher.start('postgres', cluster, 'INT', log.fd, args)
-    // A missing `setpriv` arrives here and not as a rejection; `#ready` sees that there is no process.
+    // A missing `setpriv` arrives here and not as a rejection; there is no process then and no exit.
     this.#child.on('error', (error) => this.#log.error({ error }, 'PostgreSQL cannot be started'))
+    const began = performance.now()
+    this.#child.once('exit', (code, signal) => {
+      if (performance.now() - began > STEADY_MS) this.#failures = 0
+      if (this.#up) this.#died(held, { code, signal })
+    })
   }
 
   async #ready(target: ConnectionTarget, log: LogFile): Promise<void> {
@@ -155,13 +167,15 @@ export class PostgresSupervisor {
     this.#restarting = this.#restart(held)
   }
 
-  /** Tries until it runs again or the ledger closes: 0.1 s, 0.2 s … 5 s apart. Never rejects. */
+  /** Tries until there is a process again or the ledger closes: at once, then 0.1 s, 0.2 s … 5 s apart. Never rejects. */
   async #restart(held: Held): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      const delay = Math.min(100 * 2 ** this.#failures, 5_000)
+      const delay = this.#failures === 0 ? 0 : Math.min(50 * 2 ** this.#failures, 5_000)
       this.#failures += 1
       try {
         await pause(delay, undefined, { signal: this.#stopping.signal })
+        // Somebody who cleans /tmp may have taken it away.
+        await makeRunDir(this.#dataDir, held.account)
         await endLeftovers(held.cluster, held.run.socket)
         await this.#spawn(held)
       } catch (error) {
@@ -169,14 +183,8 @@ export class PostgresSupervisor {
         this.#log.error({ error }, 'PostgreSQL cannot be started again')
         continue
       }
-      const child = this.#child
-      if (!child || !isAlive(child)) continue
-      const began = performance.now()
-      child.once('exit', (code, signal) => {
-        if (performance.now() - began > STEADY_MS) this.#failures = 0
-        this.#died(held, { code, signal })
-      })
-      this.#log.info({ pid: child.pid }, 'PostgreSQL was started again')
+      if (this.#child?.pid === undefined) continue
+      this.#log.info({ pid: this.#child.pid }, 'PostgreSQL was started again')
       return
     }
   }
