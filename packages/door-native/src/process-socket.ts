@@ -20,6 +20,7 @@ import { problemOf } from './problem.ts'
 import { attachOptions, processSpec } from './process-spec.ts'
 import { connectQuery, controlMessage, startMessage } from './schemas/index.ts'
 import { exitJson, processJson } from './translate.ts'
+import { untilAborted } from './until-aborted.ts'
 
 const SUBPROTOCOL = 'spawnpoint.v1'
 const MESSAGE_MAX_BYTES = 1024 * 1024
@@ -194,7 +195,7 @@ class ProcessSocket {
     this.#process = info
     this.#send({ type: 'started', process: processJson(info) })
     try {
-      for await (const item of output) {
+      for await (const item of untilAborted(output, this.#gone.signal)) {
         if (this.#ws.readyState !== WebSocket.OPEN) return
         if (item.type === 'data') await this.#sendOutput(item.stream, item.offset, item.data)
         else if (item.type === 'gap')

@@ -5,6 +5,7 @@ import { toSpawnpointError } from '@spawnpoint/core'
 import type { DoorContext } from './door-context.ts'
 import { problemOf } from './problem.ts'
 import type { Call } from './route.ts'
+import { untilAborted } from './until-aborted.ts'
 
 const HEARTBEAT_MS = 15_000
 
@@ -46,7 +47,7 @@ export function sseItem(event: string, data: unknown, id?: string | number): str
 
 /**
  * Writes items as they come, at the client's pace, with heartbeats. Ends when `items` ends; if they break off, the last item
- * says why. `items` must end when `call.signal` aborts.
+ * says why. Ends at once when the client goes away.
  */
 export async function streamItems(
   context: DoorContext,
@@ -65,8 +66,7 @@ export async function streamItems(
     if (!out.writableNeedDrain) out.write(heartbeat)
   }, HEARTBEAT_MS)
   try {
-    for await (const text of items) {
-      if (call.signal.aborted) break
+    for await (const text of untilAborted(items, call.signal)) {
       if (!out.write(text)) await drained(out, call.signal)
     }
   } catch (thrown) {

@@ -9,6 +9,7 @@ import { type AnyRoute, idParams, route, STREAMED } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
 import { query } from '../schemas/index.ts'
 import { ndjsonItem, streamItems } from '../streams.ts'
+import { untilAborted } from '../until-aborted.ts'
 import { exitJson, outputJson, processJson } from '../translate.ts'
 
 const tag = 'processes'
@@ -55,7 +56,7 @@ export function processRoutes(context: DoorContext): AnyRoute[] {
           await streamItems(context, call, 'ndjson', lines(info, output))
           return STREAMED
         }
-        const { exit, ...collected } = await collectOutput(output, sandbox.id)
+        const { exit, ...collected } = await collectOutput(untilAborted(output, call.signal), sandbox.id)
         const ended = exitJson(exit)
         return { status: 200, body: { process: { ...processJson(info), exit: ended }, exit: ended, ...collected } }
       },

@@ -1,0 +1,281 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type DoorWorld, eventsOf, jsonOf, openDoorWorld, type SentEvent } from '../testing/door-world.ts'
+
+let world: DoorWorld
+beforeAll(async () => {
+  world = await openDoorWorld()
+})
+afterAll(() => world[Symbol.asyncDispose]())
+
+/** Status and body of an answer. */
+async function seen(response: Response) {
+  const text = await response.text()
+  return [response.status, text === '' ? null : JSON.parse(text)]
+}
+
+describe('sandboxes', () => {
+  it('are made, found, changed and killed', async () => {
+    const created = await world.post('/sandboxes', { image: 'base', name: 'one', env: { A: '1' }, labels: { team: 'x:y' } })
+    const sandbox = await jsonOf(created)
+    expect(created.status).toBe(201)
+    expect(created.headers.get('location')).toBe(`/v1/sandboxes/${sandbox.id}`)
+    expect(created.headers.get('spawnpoint-operation')).toMatch(/^[0-9a-f]{24}$/)
+    expect(sandbox).toMatchObject({ name: 'one', state: 'running', env: { A: '1' }, labels: { team: 'x:y' }, image: { name: 'base' } })
+    expect(sandbox).not.toHaveProperty('rootId')
+
+    expect(await seen(await world.get('/sandboxes/one'))).toEqual([200, sandbox])
+    expect(await seen(await world.get(`/sandboxes/${sandbox.id}`))).toEqual([200, sandbox])
+    for (const query of ['', '?name=one', '?label=team:x:y', '?image=base', '?state=running&state=paused']) {
+      expect((await jsonOf(await world.get(`/sandboxes${query}`))).items).toEqual([sandbox])
+    }
+    for (const query of ['?name=two', '?label=team:x', '?state=paused']) {
+      expect((await jsonOf(await world.get(`/sandboxes${query}`))).items).toEqual([])
+    }
+    expect(await seen(await world.post('/sandboxes', { image: 'base', name: 'one' }))).toMatchObject([409, { code: 'name_taken' }])
+
+    const patch = { name: null, labels: {}, timeout: { timeoutMs: 60_000 }, network: { internet: false } }
+    const headers = { 'content-type': 'application/json' }
+    const patched = await world.call('PATCH', '/sandboxes/one', { headers, body: JSON.stringify(patch) })
+    expect(await seen(patched)).toMatchObject([200, { name: null, labels: {}, network: { internet: false } }])
+
+    const [, metrics] = await seen(await world.get(`/sandboxes/${sandbox.id}/metrics`))
+    expect(metrics).toMatchObject({ resources: { cpus: 1 }, inside: null })
+    const [, more] = await seen(await world.get(`/sandboxes/${sandbox.id}/metrics?inside=true`))
+    expect(more.inside.memoryTotalBytes).toBe(2 ** 30)
+
+    expect(await seen(await world.call('DELETE', `/sandboxes/${sandbox.id}`))).toEqual([204, null])
+    expect(await seen(await world.call('DELETE', `/sandboxes/${sandbox.id}`))).toMatchObject([404, { code: 'not_found' }])
+  })
+
+  it('go through their lives', async () => {
+    const id = await world.sandbox()
+    for (const [verb, state] of [
+      ['pause', 'paused'],
+      ['resume', 'running'],
+      ['stop', 'stopped'],
+      ['start', 'running'],
+    ]) {
+      expect(await seen(await world.post(`/sandboxes/${id}/${verb}`))).toMatchObject([200, { id, state }])
+    }
+    await world.post(`/sandboxes/${id}/stop`)
+    expect(await seen(await world.post(`/sandboxes/${id}/pause`))).toMatchObject([409, { code: 'wrong_state' }])
+  })
+
+  it('fork', async () => {
+    const id = await world.sandbox()
+    const [status, { items }] = await seen(await world.post(`/sandboxes/${id}/fork`, { count: 2, children: [{ name: 'first' }] }))
+    expect(status).toBe(201)
+    expect(items).toMatchObject([
+      { sandbox: { name: 'first', parentSandboxId: id }, error: null },
+      { sandbox: { name: null, parentSandboxId: id }, error: null },
+    ])
+    const later = await world.post(`/sandboxes/${id}/fork?wait=false`)
+    expect(await seen(later)).toMatchObject([202, { kind: 'sandbox.fork', sandboxId: id }])
+  })
+
+  it('go back to their snapshots', async () => {
+    const id = await world.sandbox()
+    const [, snapshot] = await seen(await world.post(`/sandboxes/${id}/snapshots`, { kind: 'filesystem' }))
+    expect(await seen(await world.post(`/sandboxes/${id}/rollback`, { snapshot: snapshot.id }))).toMatchObject([
+      200,
+      { id, state: 'running', sourceSnapshotId: snapshot.id },
+    ])
+  })
+})
+
+describe('snapshots', () => {
+  it('are taken, found, changed, spawned from and deleted', async () => {
+    const id = await world.sandbox()
+    const taken = await world.post(`/sandboxes/${id}/snapshots`, { name: 'point', labels: { a: 'b' }, ttlMs: 3_600_000 })
+    const snapshot = await jsonOf(taken)
+    expect(taken.status).toBe(201)
+    expect(taken.headers.get('location')).toBe(`/v1/snapshots/${snapshot.id}`)
+    expect(snapshot).toMatchObject({ kind: 'memory', state: 'ready', sandboxId: id, parentId: null, receipt: { consistency: expect.any(String) } })
+
+    for (const ref of ['point', snapshot.id, `point@${snapshot.id}`, encodeURIComponent(`point@${snapshot.id}`)]) {
+      expect((await jsonOf(await world.get(`/snapshots/${ref}`))).id).toBe(snapshot.id)
+    }
+    for (const path of [`/snapshots?sandbox=${id}`, `/sandboxes/${id}/snapshots`, '/snapshots?nameContains=OIN&label=a:b&kind=memory']) {
+      expect((await jsonOf(await world.get(path))).items).toEqual([snapshot])
+    }
+    const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify({ ttlMs: null, labels: {} })
+    expect(await seen(await world.call('PATCH', '/snapshots/point', { headers, body }))).toMatchObject([200, { expiresAt: null, labels: {} }])
+
+    const [status, child] = await seen(await world.post('/snapshots/point/spawn'))
+    expect([status, child.sourceSnapshotId, child.generation]).toEqual([201, snapshot.id, 1])
+    expect(await seen(await world.post('/snapshots/point/spawn', { image: 'base' }))).toMatchObject([400, { code: 'invalid_argument' }])
+    expect((await jsonOf(await world.get('/sandboxes?snapshot=point'))).items).toMatchObject([{ id: child.id }])
+
+    expect(await seen(await world.call('DELETE', '/snapshots/point?ifUnused=true'))).toMatchObject([409, { code: 'in_use' }])
+    expect((await world.call('DELETE', '/snapshots/point')).status).toBe(204)
+    expect((await world.get(`/snapshots/${snapshot.id}`)).status).toBe(404)
+  })
+})
+
+describe('images', () => {
+  it('are built, found and deleted', async () => {
+    const source = { type: 'debian', suite: 'bookworm', packages: ['git'] }
+    const [status, image] = await seen(await world.post('/images', { name: 'tools', source, defaults: { env: { A: 'b' } } }))
+    expect([status, image.state, image.defaults.env]).toEqual([201, 'ready', { A: 'b' }])
+    expect((await jsonOf(await world.get('/images/tools'))).id).toBe(image.id)
+    expect((await jsonOf(await world.get('/images?name=tools&state=ready'))).items).toEqual([image])
+    const [, sandbox] = await seen(await world.post('/sandboxes', { image: 'tools' }))
+    expect((await world.call('DELETE', '/images/tools')).status).toBe(204)
+    expect((await jsonOf(await world.get(`/sandboxes/${sandbox.id}`))).image.id).toBe(image.id)
+  })
+})
+
+describe('long work', () => {
+  it.each([
+    ['?wait=false', {}],
+    ['', { prefer: 'respond-async' }],
+  ])('is accepted with %s %o and can be followed to its end', async (query, headers) => {
+    const accepted = await world.post(`/sandboxes${query}`, { image: 'base' }, headers as Record<string, string>)
+    const sandbox = await jsonOf(accepted)
+    expect([accepted.status, sandbox.state]).toEqual([202, 'creating'])
+    const location = accepted.headers.get('location') ?? ''
+    const response = await world.get(`${location.replace('/v1', '')}/events`)
+    expect(response.headers.get('content-type')).toContain('text/event-stream')
+    const changes: SentEvent[] = []
+    for await (const change of eventsOf(response)) changes.push(change)
+    expect(changes.at(-1)).toMatchObject({ event: 'operation', data: { operation: { kind: 'sandbox.create', state: 'done' } } })
+    expect(await seen(await world.get(location.replace('/v1', '')))).toMatchObject([200, { state: 'done', sandboxId: sandbox.id }])
+    expect(await jsonOf(await world.get(`/operations?sandbox=${sandbox.id}&kind=sandbox.create&state=done`))).toMatchObject({
+      items: [{ sandboxId: sandbox.id }],
+      nextCursor: null,
+    })
+  })
+
+  it('tells of work that failed', async () => {
+    world.host.faults.failNext('runtime.start')
+    const answer = await world.post('/sandboxes', { image: 'base' })
+    expect(answer.status).toBeGreaterThanOrEqual(500)
+    const [latest] = (await jsonOf(await world.get('/operations?limit=1'))).items
+    expect(latest).toMatchObject({ kind: 'sandbox.create', state: 'failed', error: { code: expect.any(String) } })
+    expect(latest).not.toHaveProperty('detail')
+    world.failures.length = 0
+  })
+
+  it('refuses to follow what is not there', async () => {
+    expect((await world.get('/operations/nothing/events')).status).toBe(404)
+    expect((await world.get('/sandboxes/nothing/events', { accept: 'text/event-stream' })).status).toBe(404)
+    expect((await world.get('/events?sandbox=nothing', { accept: 'text/event-stream' })).status).toBe(404)
+  })
+})
+
+describe('idempotency', () => {
+  it('answers a repeat as the first time', async () => {
+    const headers = { 'idempotency-key': 'make-one' }
+    const first = await world.post('/sandboxes?wait=false', { image: 'base', labels: { a: '1' } }, headers)
+    const again = await world.post('/sandboxes?wait=false', { labels: { a: '1' }, image: 'base' }, headers)
+    expect([first.status, again.status]).toEqual([202, 202])
+    expect([first.headers.get('idempotency-replayed'), again.headers.get('idempotency-replayed')]).toEqual([null, 'true'])
+    expect(again.headers.get('location')).toBe(first.headers.get('location'))
+    expect(await jsonOf(again)).toEqual(await jsonOf(first))
+    const other = await world.post('/sandboxes?wait=false', { image: 'base' }, headers)
+    expect(await seen(other)).toMatchObject([422, { code: 'idempotency_mismatch' }])
+  })
+
+  it('keeps a refusal and tells it again as one', async () => {
+    const id = await world.sandbox()
+    await world.call('DELETE', `/sandboxes/${id}`)
+    const headers = { 'idempotency-key': 'pause-the-dead' }
+    const first = await world.post(`/sandboxes/${id}/pause`, undefined, headers)
+    const again = await world.post(`/sandboxes/${id}/pause`, undefined, headers)
+    expect([first.status, again.status]).toEqual([404, 404])
+    expect(again.headers.get('content-type')).toContain('application/problem+json')
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    expect(await jsonOf(again)).toMatchObject({ code: 'not_found' })
+  })
+
+  it('does not keep what trying again may mend', async () => {
+    const headers = { 'idempotency-key': 'try-again' }
+    world.host.faults.failNext('runtime.start')
+    expect((await world.post('/sandboxes', { image: 'base' }, headers)).status).toBeGreaterThanOrEqual(500)
+    expect((await world.post('/sandboxes', { image: 'base' }, headers)).status).toBe(201)
+    world.failures.length = 0
+  })
+
+  it('says so while the first is under way', async () => {
+    const hang = world.host.faults.hang('runtime.start')
+    const headers = { 'idempotency-key': 'slow' }
+    const first = world.post('/sandboxes', { image: 'base' }, headers)
+    await hang.reached
+    const second = await world.post('/sandboxes', { image: 'base' }, headers)
+    expect([second.status, second.headers.get('retry-after')]).toEqual([409, '1'])
+    expect((await jsonOf(second)).code).toBe('operation_in_progress')
+    hang.release()
+    expect((await first).status).toBe(201)
+  })
+
+  it('refuses a key that is none', async () => {
+    expect((await world.post('/sandboxes', { image: 'base' }, { 'idempotency-key': 'a b' })).status).toBe(400)
+    expect((await world.post('/sandboxes', { image: 'base' }, { 'idempotency-key': 'x'.repeat(256) })).status).toBe(400)
+  })
+})
+
+describe('events', () => {
+  it('are pages, and pages go on', async () => {
+    const id = await world.sandbox()
+    await world.post(`/sandboxes/${id}/pause`)
+    const all = (await jsonOf(await world.get(`/sandboxes/${id}/events`))).items
+    expect(all.length).toBeGreaterThanOrEqual(2)
+    const { items, nextCursor } = await jsonOf(await world.get(`/events?sandbox=${id}&limit=1`))
+    expect([items[0].seq, nextCursor]).toEqual([all[0].seq, String(all[0].seq)])
+    expect((await jsonOf(await world.get(`/events?sandbox=${id}&cursor=${nextCursor}`))).items).toEqual(all.slice(1))
+  })
+
+  it('are streamed, go on where a client left off, and end with the client', async () => {
+    const id = await world.sandbox()
+    const accept = { accept: 'text/event-stream' }
+    const leave = new AbortController()
+    const response = await world.call('GET', `/sandboxes/${id}/events`, { headers: accept, signal: leave.signal })
+    const stream = eventsOf(response)
+    const first = (await stream.next()).value as { id: string; data: { seq: number; type: string } }
+    expect(Number(first.id)).toBe(first.data.seq)
+    let last = first
+    void world.post(`/sandboxes/${id}/stop`)
+    while (last.data.type !== 'sandbox.stopped') last = (await stream.next()).value as typeof first
+    leave.abort()
+
+    const resumed = await world.call('GET', `/sandboxes/${id}/events`, { headers: { ...accept, 'last-event-id': first.id } })
+    const next = (await eventsOf(resumed).next()).value as typeof first
+    expect(next.data.seq).toBeGreaterThan(first.data.seq)
+    expect((await world.get('/events', { ...accept, 'last-event-id': 'x' })).status).toBe(400)
+  })
+})
+
+describe('keys', () => {
+  it('are made, listed and revoked', async () => {
+    const made = await world.post('/keys', { name: 'ci' }, { 'idempotency-key': 'has-no-effect' })
+    const { key, secret } = await jsonOf(made)
+    expect([made.status, made.headers.get('cache-control')]).toEqual([201, 'no-store'])
+    const mine = { 'x-api-key': secret }
+    const as = (path: string) => fetch(`${world.url}/v1${path}`, { headers: mine })
+    expect((await jsonOf(await as('/team'))).name).toBe('default')
+    const keys = (await jsonOf(await world.get('/keys'))).items
+    expect(keys.map((one: { id: string }) => one.id)).toContain(key.id)
+    expect(JSON.stringify(keys)).not.toContain(secret)
+    expect((await world.call('DELETE', `/keys/${key.id}`)).status).toBe(204)
+    expect((await as('/team')).status).toBe(401)
+    expect(JSON.stringify([...world.host.ledger.committed.idempotency.values()])).not.toContain(secret)
+  })
+})
+
+describe('pages', () => {
+  it('hold what was asked for and lead to the next', async () => {
+    await Promise.all([world.sandbox(), world.sandbox(), world.sandbox()])
+    const ids: string[] = []
+    let path = '/sandboxes?limit=2'
+    for (;;) {
+      const page = await jsonOf(await world.get(path))
+      expect(page.items.length).toBeLessThanOrEqual(2)
+      ids.push(...page.items.map((one: { id: string }) => one.id))
+      if (page.nextCursor === null) break
+      path = `/sandboxes?limit=2&cursor=${encodeURIComponent(page.nextCursor)}`
+    }
+    const all = (await jsonOf(await world.get('/sandboxes?limit=500'))).items.map((one: { id: string }) => one.id)
+    expect(ids).toEqual(all)
+  })
+})
