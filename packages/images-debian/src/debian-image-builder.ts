@@ -12,10 +12,14 @@ import { BASE_IMAGE } from './base-image.ts'
 import { releaseDirectory } from './clean-up.ts'
 import { mmdebstrapProgress } from './progress.ts'
 import { failed, runLogged } from './run-logged.ts'
+import { TarImageBuilder } from './tar-image-builder.ts'
 
 export interface DebianImageBuilderOptions {
   /** Keeps downloaded packages, so that the next build needs the network for the package lists only */
   cacheDir: string
+  /** Archives that `{ type: 'tar' }` may name are in it; left out, such sources are refused */
+  importsDir?: string
+  log?: { warn(fields: object, message: string): void }
 }
 
 /** Names as in Debian's policy 5.6.1, optionally `=version`; nothing that apt would take for a path, pattern or option. */
@@ -36,14 +40,20 @@ const DPKG_OPTIONS = [
 /**
  * Builds `{ type: 'debian' }` with mmdebstrap: the packages named, without recommended ones, and what every sandbox
  * needs (a user `user` with uid 1000 and sudo, the agent's directories). Trusts Debian's signed archive and runs its
- * maintainer scripts as root in a chroot: a source may name packages, not where they come from.
+ * maintainer scripts as root in a chroot: a source may name packages, not where they come from. Archives (`tar`) go to
+ * `TarImageBuilder`.
  */
 export class DebianImageBuilder implements ImageBuilder {
-  readonly types = ['debian'] as const
+  readonly types: readonly ImageSource['type'][]
   readonly #cacheDir: string
+  readonly #archives: TarImageBuilder | null
+  readonly #log: DebianImageBuilderOptions['log']
 
   constructor(options: DebianImageBuilderOptions) {
     this.#cacheDir = options.cacheDir
+    this.#archives = options.importsDir === undefined ? null : new TarImageBuilder({ allowedDir: options.importsDir })
+    this.#log = options.log
+    this.types = this.#archives === null ? ['debian'] : ['debian', 'tar']
   }
 
   async build(
@@ -52,6 +62,7 @@ export class DebianImageBuilder implements ImageBuilder {
     report: (progress: BuildProgress) => void,
     signal: AbortSignal,
   ): Promise<Partial<ImageDefaults>> {
+    if (source.type === 'tar' && this.#archives !== null) return this.#archives.build(source, dir, report, signal)
     const { suite, packages } = checked(source)
     await mkdir(this.#cacheDir, { recursive: true, mode: 0o755 })
     const [sources, proxies] = await Promise.all([aptSources(suite), aptProxies()])
@@ -82,7 +93,7 @@ export class DebianImageBuilder implements ImageBuilder {
       })
     } finally {
       const left = await releaseDirectory(dir)
-      if (left.length > 0) report({ step: 'clean', fraction: null, line: `left behind: ${left.join(', ')}` })
+      if (left.length > 0) this.#log?.warn({ left, dir }, 'an image build left things behind')
     }
     return BASE_IMAGE.defaults
   }

@@ -3,6 +3,7 @@ import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, st
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { DebianImageBuilder } from './debian-image-builder.ts'
 import { TarImageBuilder } from './tar-image-builder.ts'
 
 let scratch: string
@@ -70,6 +71,14 @@ describe('an archive', () => {
     sh('tar --create --file ../elsewhere.tar .; ln -s ../elsewhere.tar ../archives/link.tar')
     await expect(build('../elsewhere.tar')).rejects.toMatchObject({ code: 'invalid_argument' })
     await expect(build('link.tar')).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+
+  it('may be named relative to the directory for archives, through the one builder of a server', async () => {
+    sh('echo x > file; tar --create --file ../archives/image.tar .')
+    const builder = new DebianImageBuilder({ cacheDir: scratch, importsDir: join(scratch, 'archives') })
+    expect(builder.types).toEqual(['debian', 'tar'])
+    await builder.build({ type: 'tar', path: 'image.tar' }, target, () => {}, never)
+    expect(readFileSync(join(target, 'file'), 'utf8')).toBe('x\n')
   })
 
   it('stops when told to', async () => {

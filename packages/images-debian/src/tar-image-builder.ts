@@ -1,5 +1,5 @@
 import { mkdir, readdir, realpath, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import {
   type BuildProgress,
   type ImageBuilder,
@@ -11,7 +11,7 @@ import {
 import { failed, runLogged } from './run-logged.ts'
 
 export interface TarImageBuilderOptions {
-  /** Archives must lie below this directory: a request must not be able to read the host's other files */
+  /** Where archives must be, and relative names begin: a request must not be able to read the host's other files */
   allowedDir: string
   /** Most bytes an archive may unpack to, default 16 GiB */
   maxBytes?: number
@@ -80,7 +80,10 @@ export class TarImageBuilder implements ImageBuilder {
   }
 
   async #archive(path: string): Promise<string> {
-    const [allowed, archive] = await Promise.all([realpath(this.#allowedDir), realpath(path)]).catch((error) => {
+    const [allowed, archive] = await Promise.all([
+      realpath(this.#allowedDir),
+      realpath(resolve(this.#allowedDir, path)),
+    ]).catch((error) => {
       throw invalidArgument('source.path', `cannot be read: ${(error as NodeJS.ErrnoException).code}`)
     })
     if (!archive.startsWith(`${allowed}/`)) throw invalidArgument('source.path', 'outside the directory for archives')
