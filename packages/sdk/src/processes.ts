@@ -33,6 +33,8 @@ export interface StartOptions {
   timeoutMs?: number | undefined
   /** `true`: open for `write`. Text: written and closed. Default: reads as empty; with a terminal always open. */
   stdin?: boolean | string | undefined
+  /** Fetch no output until it is iterated: for programs that are started and left alone */
+  background?: boolean | undefined
   /** Cancels the start; the process, once started, goes on */
   signal?: AbortSignal | undefined
 }
@@ -57,13 +59,14 @@ export class Processes {
   async start(command: Command, options: StartOptions = {}): Promise<Process> {
     const { info, connection } = await this.#begin(command, options)
     const transport = this.#transport
-    const link = this.#link(info, connection)
+    const link = this.#link(info)
+    if (options.background) return new Process(transport, this.#sandboxPath, info, link, streamsOf(info), null)
     const stopped = new AbortController()
     const fetched: Offsets = streamsOf(info)
     const lines = outputLines(transport, link.open, fetched, stopped.signal, connection)
     const stop = () => {
       stopped.abort()
-      connection.close()
+      connection?.close()
     }
     const ahead = new Prefetch(lines, stop, (line) => (line.type === 'data' ? line.data.length : 64))
     return new Process(transport, this.#sandboxPath, info, link, streamsOf(info), ahead)
@@ -107,7 +110,7 @@ export class Processes {
     return new Process(this.#transport, this.#sandboxPath, info, this.#link(info), offsets, null)
   }
 
-  #link(info: ProcessInfo, first?: OutputConnection): ProcessLink {
+  #link(info: ProcessInfo): ProcessLink {
     const path = `${this.#sandboxPath}/processes/${encodeURIComponent(info.id)}`
     const post: ProcessLink['write'] = async (data, options) => {
       await this.#transport.json({
@@ -122,7 +125,7 @@ export class Processes {
     }
     const overHttp: OpenOutput = (from, signal) => openOutput(this.#transport, path, from, signal)
     if (!info.pty || socketClass() === undefined) return { open: overHttp, write: post }
-    let socket = first instanceof ProcessSocket ? first : null
+    let socket: ProcessSocket | null = null
     return {
       open: async (from, signal) => {
         try {
@@ -148,14 +151,23 @@ export class Processes {
    * Starts it and reads as far as the line that says so. The id is ours: starting it again under the same id after a broken
    * connection gives the same process and not a second one.
    */
-  async #begin(command: Command, options: StartOptions): Promise<{ info: ProcessInfo; connection: OutputConnection }> {
-    const { env, cwd, user, pty, tag, timeoutMs, stdin, signal } = options
+  async #begin(
+    command: Command,
+    options: StartOptions,
+  ): Promise<{ info: ProcessInfo; connection: OutputConnection | undefined }> {
+    const { env, cwd, user, pty, tag, timeoutMs, stdin, signal, background } = options
     const program = typeof command === 'string' ? { command } : { args: command }
     const id = crypto.randomUUID()
     const body = { id, ...program, env, cwd, user, pty, tag, timeoutMs, stdin: stdin ?? (pty ? true : undefined) }
-    if (pty && socketClass() !== undefined && typeof body.stdin !== 'string') {
-      const begun = await this.#beginOnSocket(body, signal)
-      if (begun !== null) return begun
+    if (background || (pty && socketClass() !== undefined)) {
+      const info = await this.#transport.json<Wire<ProcessInfo>>({
+        method: 'POST',
+        path: `${this.#sandboxPath}/processes`,
+        json: { ...body, background: true },
+        signal,
+        repeat: 'always',
+      })
+      return { info: toProcessInfo(info), connection: undefined }
     }
     for (let attempt = 1; ; attempt += 1) {
       const opened = await this.#transport.stream({
@@ -189,25 +201,6 @@ export class Processes {
         }
       }
     }
-  }
-
-  /** `null` if the WebSocket does not get that far; HTTP, under the same id, then says why or does better. */
-  async #beginOnSocket(
-    body: object,
-    signal: AbortSignal | undefined,
-  ): Promise<{ info: ProcessInfo; connection: OutputConnection } | null> {
-    let socket: ProcessSocket | null = null
-    try {
-      socket = await ProcessSocket.open(this.#transport, this.#sandboxPath, undefined, signal)
-      socket.command({ type: 'start', ...body })
-      const iterator = socket.lines[Symbol.asyncIterator]()
-      const line = (await iterator.next()).value as RawLine | undefined
-      if (line?.type === 'started') return { info: toProcessInfo(line.process), connection: socket }
-    } catch {
-      signal?.throwIfAborted()
-    }
-    socket?.close()
-    return null
   }
 }
 

@@ -1,0 +1,13 @@
+import type { Command } from 'commander'
+import { eachOf } from '../../each.ts'
+import { verb } from '../../verb.ts'
+
+export function addRm(parent: Command): void {
+  verb(
+    parent,
+    'rm <image...>',
+    'delete images; sandboxes and snapshots made from them live on',
+    (cli, _options, refs: string[]) => eachOf(cli, refs, (ref) => cli.client.images.delete(ref)),
+    (command) => command.alias('delete'),
+  )
+}

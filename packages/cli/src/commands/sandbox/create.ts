@@ -1,0 +1,28 @@
+import type { Command } from 'commander'
+import { UsageError } from '../../exit.ts'
+import { declareOverrides, overridesFrom } from '../../options.ts'
+import { verb } from '../../verb.ts'
+
+export function addCreate(parent: Command): void {
+  verb(
+    parent,
+    'create [image]',
+    'make a sandbox from an image, or from a snapshot with --snapshot',
+    async (cli, options, image: string | undefined) => {
+      if ((image === undefined) === (options.snapshot === undefined)) {
+        throw new UsageError('give an image or --snapshot; see what there is with: spawnpoint image list')
+      }
+      const sandbox = await cli.client.sandboxes.create({
+        image,
+        snapshot: options.snapshot,
+        cold: options.cold,
+        ...overridesFrom(options),
+      })
+      await cli.print(sandbox.info, () => `${sandbox.id}\n`)
+    },
+    (command) =>
+      declareOverrides(command)
+        .option('--snapshot <snapshot>', 'go on from this snapshot')
+        .option('--cold', 'boot a memory snapshot from its filesystem alone'),
+  )
+}

@@ -1,0 +1,47 @@
+import type { Command } from 'commander'
+import { UsageError } from '../../exit.ts'
+import { declareLabels, pairs } from '../../options.ts'
+import { formatBytes, formatDuration, parseDuration } from '../../output/units.ts'
+import { verb } from '../../verb.ts'
+
+export function addCreate(parent: Command): void {
+  verb(
+    parent,
+    'create <sandbox>',
+    'capture a sandbox while it runs on',
+    async (cli, options, ref: string) => {
+      if (options.kind !== 'memory' && options.kind !== 'filesystem') {
+        throw new UsageError(`--kind is memory or filesystem, not '${options.kind}'`)
+      }
+      const sandbox = await cli.client.sandboxes.get(ref)
+      const snapshot = await sandbox.snapshot({
+        kind: options.kind,
+        name: options.name,
+        labels: pairs(options.label, 'label'),
+        ttlMs: options.ttl === undefined ? undefined : parseDuration(options.ttl),
+        hooks: options.hooks,
+        requireHooks: options.requireHooks,
+        whenBusy: options.rejectWhenBusy ? 'reject' : undefined,
+      })
+      const { receipt } = snapshot
+      if (receipt !== null) {
+        const { standstillMs, totalMs, newlyStoredBytes, consistency } = receipt
+        await cli.note(
+          `Stood still for ${formatDuration(standstillMs)} of ${formatDuration(totalMs)}; ${formatBytes(newlyStoredBytes)} newly stored; consistency: ${consistency}`,
+        )
+        for (const hook of receipt.hooks) {
+          if (hook.outcome !== 'ok') await cli.note(`Hook ${hook.name} ${hook.outcome.replace('_', ' ')}`)
+        }
+      }
+      await cli.print(snapshot.info, () => `${snapshot.id}\n`)
+    },
+    (command) =>
+      declareLabels(command)
+        .option('-n, --name <name>', 'name; may be used again, and then means the latest')
+        .option('-k, --kind <kind>', 'memory or filesystem', 'memory')
+        .option('--ttl <duration>', 'delete it after so long')
+        .option('--no-hooks', "do not run the sandbox's pre-snapshot hooks")
+        .option('--require-hooks', 'fail if a hook fails')
+        .option('--reject-when-busy', 'fail rather than wait while other work on the sandbox is under way'),
+  )
+}

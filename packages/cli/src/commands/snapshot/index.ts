@@ -1,0 +1,15 @@
+import type { Command } from 'commander'
+import { addCreate } from './create.ts'
+import { addList } from './list.ts'
+import { addRm } from './rm.ts'
+import { addShow } from './show.ts'
+import { addSpawn } from './spawn.ts'
+
+export function addSnapshot(root: Command): void {
+  const noun = root.command('snapshot').description('captured points of sandboxes')
+  addCreate(noun)
+  addList(noun)
+  addShow(noun)
+  addSpawn(noun)
+  addRm(noun)
+}

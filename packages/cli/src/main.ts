@@ -1,0 +1,47 @@
+import { Command, CommanderError } from 'commander'
+import { exitOnBrokenPipe } from './broken-pipe.ts'
+import { addEvents } from './commands/events.ts'
+import { addImage } from './commands/image/index.ts'
+import { addKey } from './commands/key/index.ts'
+import { addOperation } from './commands/operation/index.ts'
+import { addSandbox } from './commands/sandbox/index.ts'
+import { addServe } from './commands/serve.ts'
+import { addSnapshot } from './commands/snapshot/index.ts'
+import { report, USAGE } from './exit.ts'
+
+export function program(): Command {
+  const root = new Command('spawnpoint')
+    .description('Sandboxes that can be snapshotted, forked and rolled back while they run.')
+    .version('0.1.0')
+    // What follows the command of `exec` belongs to that command.
+    .enablePositionalOptions()
+    .showHelpAfterError('(add --help for what there is)')
+    .exitOverride()
+  addServe(root)
+  addImage(root)
+  addSandbox(root)
+  addSnapshot(root)
+  addOperation(root)
+  addEvents(root)
+  addKey(root)
+  return root
+}
+
+async function main(argv: string[]): Promise<void> {
+  exitOnBrokenPipe()
+  const beforeDashes = argv.slice(0, argv.indexOf('--') < 0 ? undefined : argv.indexOf('--'))
+  try {
+    await program().parseAsync(argv, { from: 'user' })
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) {
+      // It has said what it had to say; help and version are no errors.
+      process.exitCode = thrown.exitCode === 0 ? 0 : USAGE
+      return
+    }
+    process.exitCode = report(thrown, (text) => process.stderr.write(text), beforeDashes.includes('--json'))
+  }
+}
+
+await main(process.argv.slice(2))
+// A stdin that is still being read, or an idle connection, must not keep a finished program alive.
+process.exit()

@@ -1,0 +1,100 @@
+import type { Command } from 'commander'
+import type { SandboxOverrides } from 'spawnpoint'
+import { UsageError } from './exit.ts'
+import { parseDurationOrNever, parseSize } from './output/units.ts'
+import type { Options } from './verb.ts'
+
+/** For options that may be given several times. */
+export function collect(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), value]
+}
+
+/** `key=value` pairs to a record. Throws `UsageError`. */
+export function pairs(given: string[] | undefined, what: string): Record<string, string> | undefined {
+  if (given === undefined) return undefined
+  return Object.fromEntries(
+    given.map((text) => {
+      const at = text.indexOf('=')
+      if (at <= 0) throw new UsageError(`${what} '${text}' must have the form key=value`)
+      return [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )
+}
+
+/** As `pairs`, but a name alone takes its value from here, as with other tools. */
+export function envPairs(given: string[] | undefined): Record<string, string> | undefined {
+  return pairs(
+    given?.flatMap((text) => {
+      if (text.includes('=')) return [text]
+      const value = process.env[text]
+      return value === undefined ? [] : [`${text}=${value}`]
+    }),
+    'variable',
+  )
+}
+
+export function integer(text: string): number {
+  if (!/^\d+$/.test(text)) throw new UsageError(`'${text}' is not a whole number`)
+  return Number(text)
+}
+
+export function declareLabels(command: Command): Command {
+  return command.option('-l, --label <key=value>', 'label; may be given several times', collect)
+}
+
+/** Options of everything that makes a sandbox. */
+export function declareOverrides(command: Command): Command {
+  return declareLabels(command)
+    .option('-n, --name <name>', 'name it bears while it lives')
+    .option('-e, --env <name[=value]>', 'variable for its programs; may be given several times', collect)
+    .option('--cpus <number>', 'processors, whole or in part')
+    .option('--memory <size>', 'memory, such as 512M or 2G')
+    .option('--disk <size>', 'root filesystem, such as 10G')
+    .option('--max-processes <number>', 'processes and threads')
+    .option('--timeout <duration|never>', 'time to live, such as 30m')
+    .option('--idle-timeout <duration|never>', 'time without a request until it is ended')
+    .option('--on-timeout <kill|pause>', 'what to do then')
+    .option('--no-internet', 'no outbound connections')
+    .option('--allow <cidr>', 'reach only this; may be given several times', collect)
+    .option('--deny <cidr>', 'do not reach this; may be given several times', collect)
+}
+
+export function overridesFrom(options: Options): SandboxOverrides {
+  const { name, cpus, memory, disk, maxProcesses } = options
+  if (cpus !== undefined && !(Number(cpus) > 0)) throw new UsageError(`'${cpus}' is not a number of processors`)
+  return {
+    name,
+    env: envPairs(options.env),
+    labels: pairs(options.label, 'label'),
+    resources: present({
+      cpus: cpus === undefined ? undefined : Number(cpus),
+      memoryBytes: memory === undefined ? undefined : parseSize(memory),
+      diskBytes: disk === undefined ? undefined : parseSize(disk),
+      maxProcesses: maxProcesses === undefined ? undefined : integer(maxProcesses),
+    }),
+    network: networkFrom(options),
+    timeout: timeoutFrom(options),
+  }
+}
+
+export function networkFrom({ internet, allow, deny }: Options): SandboxOverrides['network'] {
+  // `--no-internet` makes commander set the option to true where it is absent; only what was asked for is sent.
+  return present({ internet: internet === false ? false : undefined, allow, deny })
+}
+
+export function timeoutFrom({ timeout, idleTimeout, onTimeout }: Options): SandboxOverrides['timeout'] {
+  if (onTimeout !== undefined && onTimeout !== 'kill' && onTimeout !== 'pause') {
+    throw new UsageError(`--on-timeout is kill or pause, not '${onTimeout}'`)
+  }
+  return present({
+    timeoutMs: timeout === undefined ? undefined : parseDurationOrNever(timeout),
+    idleTimeoutMs: idleTimeout === undefined ? undefined : parseDurationOrNever(idleTimeout),
+    onTimeout,
+  })
+}
+
+/** The fields that were given, `undefined` if none was: absent means "as it is", so nothing else may be sent. */
+export function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } | undefined {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined)
+  return given.length === 0 ? undefined : (Object.fromEntries(given) as { [K in keyof T]?: Exclude<T[K], undefined> })
+}
