@@ -1,3 +1,4 @@
+export { findRunsc } from './find-runsc.ts'
 export { GvisorRuntime } from './gvisor-runtime.ts'
 export type { Log } from './log.ts'
 export { hostResolvers } from './network/resolvers.ts'
