@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { lstat, stat } from 'node:fs/promises'
+import { lstat, realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { unavailable } from '../failures.ts'
@@ -56,8 +56,9 @@ async function create(): Promise<{ uid: number; gid: number }> {
 
 /** Whether mode bits let the account read a directory and walk to it through every directory above. */
 export async function canReach(account: Account, path: string): Promise<boolean> {
-  for (let at = path; ; at = dirname(at)) {
-    if (!(await allows(account, at, at === path ? 0o5 : 0o1))) return false
+  const real = await realpath(path)
+  for (let at = real; ; at = dirname(at)) {
+    if (!(await allows(account, at, at === real ? 0o5 : 0o1))) return false
     if (at === dirname(at)) return true
   }
 }
