@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { Core, systemClock } from '@spawnpoint/core'
 import { createNativeUpgradeHandler, registerNativeDoor } from '@spawnpoint/door-native'
-import { DebianImageBuilder } from '@spawnpoint/images-debian'
+import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
 import { PostgresLedger } from '@spawnpoint/ledger-postgres'
 import { BtrfsPool } from '@spawnpoint/pool-btrfs'
 import { GvisorRuntime } from '@spawnpoint/runtime-gvisor'
@@ -44,11 +44,8 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         log,
       }),
       imageBuilders: [
-        new DebianImageBuilder({
-          cacheDir: join(config.dataDir, 'packages'),
-          importsDir: join(config.dataDir, 'imports'),
-          log,
-        }),
+        new DebianImageBuilder({ cacheDir: join(config.dataDir, 'packages') }),
+        new TarImageBuilder({ allowedDir: join(config.dataDir, 'imports') }),
       ],
       clock: systemClock,
       config: config.core,

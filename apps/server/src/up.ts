@@ -72,14 +72,11 @@ async function demonstrate(show: Show, server: RunningServer): Promise<void> {
     "image 'base'",
     async (say) => {
       if ((await client.images.get('base').catch(notYet)) !== null) return 'there already'
-      const image = await client.images.build(
-        { name: 'base', ...BASE_IMAGE },
-        {
-          onProgress: ({ progress }) =>
-            progress &&
-            say(`${progress.step}${progress.fraction === null ? '' : ` ${Math.round(progress.fraction * 100)} %`}`),
-        },
-      )
+      const image = await client.images.build(BASE_IMAGE, {
+        onProgress: ({ progress }) =>
+          progress &&
+          say(`${progress.step}${progress.fraction === null ? '' : ` ${Math.round(progress.fraction * 100)} %`}`),
+      })
       return `${Math.round(image.sizeBytes / 1e6)} MB`
     },
     String,
