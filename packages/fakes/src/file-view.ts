@@ -98,7 +98,7 @@ export class FileView {
     if (old) this.#allow(old, 2, path, account.name)
     else this.#allow(this.#node(parent), 2, path, account.name)
     const body = options.append && old ? Buffer.concat([old.data, data]) : Buffer.from(data)
-    const mode = old?.mode ?? (options.mode ?? 0o644) & 0o7777
+    const mode = (options.mode ?? old?.mode ?? 0o644) & 0o7777
     this.#set(real, {
       ...fileNode(body, mode, old?.uid ?? account.uid, old?.gid ?? account.gid),
       xattrs: old?.xattrs ?? {},

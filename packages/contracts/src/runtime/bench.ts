@@ -210,6 +210,14 @@ export async function follow(guest: Guest, ref: string, from?: AttachOptions['fr
   return new Reader(await guest.processes.follow(ref, from === undefined ? {} : { from }), from)
 }
 
+/** What the program `context` sees, run to its end. */
+export async function contextOf(reader: Reader) {
+  const [cwd = '', user = '', hostname = '', ...rest] = (await reader.end()).text().split('\0').slice(0, -1)
+  const env: Record<string, string> = {}
+  for (const pair of rest) env[pair.slice(0, pair.indexOf('='))] = pair.slice(pair.indexOf('=') + 1)
+  return { cwd, user, hostname, env }
+}
+
 /** What a `holder` holds. */
 export async function ask(guest: Guest, id: string): Promise<string> {
   const token = newId<never>() as string

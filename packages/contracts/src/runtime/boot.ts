@@ -1,6 +1,6 @@
 import { newId } from '@spawnpoint/core'
 import { describe, expect, it } from 'vitest'
-import { type Bench, readText, run, spec } from './bench.ts'
+import { type Bench, contextOf, readText, run, spec } from './bench.ts'
 
 /** Cold starts, identity, and what is left of those that fail. */
 export function bootSuite(bench: () => Bench): void {
@@ -13,7 +13,7 @@ export function bootSuite(bench: () => Bench): void {
       expect(box.guest.agentVersion).not.toBe('')
       expect(box.guest.protocolVersion).toBeGreaterThan(0)
       const context = await run(box.guest, b.programs.context(), { env: { OVER: 'request' } })
-      const seen = JSON.parse((await context.end()).text())
+      const seen = await contextOf(context)
       expect(seen).toMatchObject({ cwd: '/root', user: 'root', hostname: 'named-box' })
       expect(seen.env).toMatchObject({ FROM: 'identity', OVER: 'request' })
       expect((await readText(box.guest, '/run/spawnpoint/generation')).trim()).toBe('7')

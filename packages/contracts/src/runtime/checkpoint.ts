@@ -1,6 +1,18 @@
 import { newId, type SnapshotId } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ask, type Bench, type Box, follow, hold, type MemorySnapshot, pieces, readText, run, spec } from './bench.ts'
+import {
+  ask,
+  type Bench,
+  type Box,
+  contextOf,
+  follow,
+  hold,
+  type MemorySnapshot,
+  pieces,
+  readText,
+  run,
+  spec,
+} from './bench.ts'
 import { echoed, PORT } from './ports.ts'
 import { counted, Reader } from './reader.ts'
 
@@ -71,7 +83,7 @@ export function checkpointSuite(bench: () => Bench): void {
         [origin, 'origin', '0'],
         [clone, 'clone', '5'],
       ] as const) {
-        const seen = JSON.parse((await (await run(box.guest, b.programs.context())).end()).text())
+        const seen = await contextOf(await run(box.guest, b.programs.context()))
         expect(seen).toMatchObject({ hostname: name, env: { WHO: name } })
         expect((await readText(box.guest, '/run/spawnpoint/generation')).trim()).toBe(generation)
       }

@@ -87,7 +87,8 @@ export function filesSuite(bench: () => Bench): void {
       await write(path, ' two', { append: true })
       expect(await readText(box.guest, path)).toBe('one two')
       await expect(write(path, 'x', { exclusive: true })).rejects.toMatchObject(errno('EEXIST'))
-      expect((await write(path, 'new', { mode: 0o644 })).mode).toBe(0o600)
+      expect((await write(path, 'new')).mode).toBe(0o600)
+      expect((await write(path, 'new', { mode: 0o640 })).mode).toBe(0o640)
       expect(await readText(box.guest, path)).toBe('new')
     })
 

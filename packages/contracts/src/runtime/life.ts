@@ -18,6 +18,7 @@ export function lifeSuite(bench: () => Bench): void {
       const closed = new Promise<void>((resolve) => {
         stream.on('error', () => {})
         stream.on('close', resolve)
+        stream.resume()
       })
       const waiting = expect(guest.processes.wait('counter')).rejects.toMatchObject(stale)
       const reading = expect(reader.end()).rejects.toMatchObject(stale)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Bench, type Box, follow, run, spec, within } from './bench.ts'
+import { type Bench, type Box, contextOf, follow, run, spec, within } from './bench.ts'
 import { firstWrongByte } from './reader.ts'
 
 export function processesSuite(bench: () => Bench): void {
@@ -33,7 +33,7 @@ export function processesSuite(bench: () => Bench): void {
 
     it('run in the directory and as the user asked for', async () => {
       const reader = await run(box.guest, b.programs.context(), { cwd: '/var', user: 'nobody', env: { LINES: 'c\nd' } })
-      const seen = JSON.parse((await reader.end()).text())
+      const seen = await contextOf(reader)
       expect(seen).toMatchObject({ cwd: '/var', user: 'nobody', env: { LINES: 'c\nd' } })
     })
 

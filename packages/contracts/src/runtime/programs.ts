@@ -22,7 +22,7 @@ export interface Programs {
   writer(path: string): string[]
   /** Prints `COLSxROWS` of its terminal, and again after each change. */
   terminalSize(): string[]
-  /** Prints `{ cwd, user, hostname, env }` as JSON. */
+  /** Prints directory, user, host name and then each `NAME=value` of its environment, a NUL after each. */
   context(): string[]
 }
 
@@ -124,12 +124,13 @@ while True:
 `
 
 const CONTEXT = `
-import json, os, pwd, socket
-print(json.dumps({"cwd": os.getcwd(), "user": pwd.getpwuid(os.getuid()).pw_name,
-                  "hostname": socket.gethostname(), "env": dict(os.environ)}))
+import os, pwd
+parts = [os.getcwd(), pwd.getpwuid(os.getuid()).pw_name, os.uname().nodename]
+parts += [name + "=" + value for name, value in os.environ.items()]
+os.write(1, "".join(part + "\\0" for part in parts).encode())
 `
 
-/** For an image with a POSIX shell, coreutils and Python 3. */
+/** For an image with a POSIX shell, coreutils and Python 3, the minimal one included. */
 export const realPrograms: Programs = {
   counter: () => python(COUNTER),
   holder: (text) => python(HOLDER, text),
