@@ -94,6 +94,8 @@ async function listen(config: ServerConfig, log: Logger, core: Core, undo: Async
     else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
   })
   undo.defer(() => fastify.close())
+  // Before that: the HTTP server would wait for its WebSockets.
+  undo.defer(() => upgrade.close())
   return fastify.listen({ host: config.host, port: config.port })
 }
 

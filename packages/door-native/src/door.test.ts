@@ -17,7 +17,8 @@ describe('access', () => {
         const url = world.url + path.replaceAll(/\{\w+\}/g, '1')
         const response = await fetch(url, { method: method.toUpperCase() })
         if (response.status !== 401) open.push(`${method} ${path} ${response.status}`)
-        else if (method !== 'head') expect(await jsonOf(response)).toMatchObject({ code: 'unauthenticated', status: 401 })
+        else if (method !== 'head')
+          expect(await jsonOf(response)).toMatchObject({ code: 'unauthenticated', status: 401 })
       }
     }
     expect(open).toEqual([])
@@ -26,7 +27,11 @@ describe('access', () => {
 
   it('takes the key in either header, with any prefix', async () => {
     const hex = world.key.slice(-64)
-    for (const headers of [{ authorization: `bearer ${world.key}` }, { 'x-api-key': world.key }, { 'x-api-key': `e2b_${hex}` }]) {
+    for (const headers of [
+      { authorization: `bearer ${world.key}` },
+      { 'x-api-key': world.key },
+      { 'x-api-key': `e2b_${hex}` },
+    ]) {
       expect((await fetch(`${world.url}/v1/team`, { headers: headers as Record<string, string> })).status).toBe(200)
     }
   })
@@ -43,7 +48,11 @@ describe('access', () => {
   })
 
   it('refuses before it reads a body', async () => {
-    const response = await fetch(`${world.url}/v1/sandboxes`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{' })
+    const response = await fetch(`${world.url}/v1/sandboxes`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{',
+    })
     expect(response.status).toBe(401)
   })
 })
@@ -53,7 +62,10 @@ describe('refusals', () => {
     const response = await world.get('/nonsense?x=1')
     expect(response.status).toBe(404)
     expect(response.headers.get('content-type')).toContain('application/problem+json')
-    expect(await jsonOf(response)).toMatchObject({ code: 'not_found', context: { resource: 'route', ref: '/v1/nonsense' } })
+    expect(await jsonOf(response)).toMatchObject({
+      code: 'not_found',
+      context: { resource: 'route', ref: '/v1/nonsense' },
+    })
   })
 
   it('says a problem in full', async () => {
@@ -72,12 +84,22 @@ describe('refusals', () => {
 
   it.each([
     ['an unknown field', '/sandboxes', { image: 'base', nam: 'x' }, 'body.nam'],
-    ['an unknown field further in', '/sandboxes', { image: 'base', network: { internett: true } }, 'body.network.internett'],
+    [
+      'an unknown field further in',
+      '/sandboxes',
+      { image: 'base', network: { internett: true } },
+      'body.network.internett',
+    ],
     ['neither source', '/sandboxes', {}, 'body'],
     ['both sources', '/sandboxes', { image: 'base', snapshot: 'x' }, 'body'],
     ['a bad name', '/sandboxes', { image: 'base', name: '-x' }, 'body.name'],
     ['a CIDR that is none', '/sandboxes', { image: 'base', network: { deny: ['10.0.0.0/99'] } }, 'body.network.deny.0'],
-    ['a timeout of the wrong type', '/sandboxes', { image: 'base', timeout: { timeoutMs: '5' } }, 'body.timeout.timeoutMs'],
+    [
+      'a timeout of the wrong type',
+      '/sandboxes',
+      { image: 'base', timeout: { timeoutMs: '5' } },
+      'body.timeout.timeoutMs',
+    ],
     ['too many labels', '/sandboxes', { image: 'base', labels: many(65, 'v') }, 'body.labels'],
     ['too many variables', '/sandboxes', { image: 'base', env: many(257, 'v') }, 'body.env'],
     ['a variable too long', '/sandboxes', { image: 'base', env: { A: 'x'.repeat(32 * 1024 + 1) } }, 'body.env.A'],
@@ -108,7 +130,10 @@ describe('refusals', () => {
   })
 
   it('refuses a cursor that is not its own', async () => {
-    expect(await jsonOf(await world.get('/sandboxes?cursor=made-up'))).toMatchObject({ code: 'invalid_argument', status: 400 })
+    expect(await jsonOf(await world.get('/sandboxes?cursor=made-up'))).toMatchObject({
+      code: 'invalid_argument',
+      status: 400,
+    })
   })
 
   it('refuses a body that is too large, not JSON, poisoned, or of another type', async () => {
@@ -120,11 +145,16 @@ describe('refusals', () => {
     const poisoned = await world.call('POST', '/sandboxes', { headers: type, body: '{"__proto__":{"image":"base"}}' })
     expect([poisoned.status, (await jsonOf(poisoned)).code]).toEqual([400, 'invalid_argument'])
     const form = await world.call('POST', '/sandboxes', { body: new URLSearchParams({ image: 'base' }) })
-    expect([form.status, (await jsonOf(form)).detail]).toEqual([415, 'Send the body with "Content-Type: application/json"'])
+    expect([form.status, (await jsonOf(form)).detail]).toEqual([
+      415,
+      'Send the body with "Content-Type: application/json"',
+    ])
   })
 
   it('takes a name of the greatest length in a path and refuses a longer one', async () => {
-    expect(await jsonOf(await world.get(`/snapshots/${'n'.repeat(128)}@${'a'.repeat(24)}`))).toMatchObject({ code: 'not_found' })
+    expect(await jsonOf(await world.get(`/snapshots/${'n'.repeat(128)}@${'a'.repeat(24)}`))).toMatchObject({
+      code: 'not_found',
+    })
     expect((await world.get(`/snapshots/${'n'.repeat(161)}`)).status).toBe(400)
     expect((await world.get(`/snapshots/${'n'.repeat(1000)}`)).status).toBe(414)
   })

@@ -45,11 +45,14 @@ export async function proxyHttp(
   res.on('error', () => upstream.destroy())
   if (res.destroyed) upstream.destroy()
   const answered = answer(upstream, port)
-  // Not `pipeline`: it would cut the client's connection when the program refuses to read on, and with it the answer.
+  // Not `pipeline`: it would cut the client's connection when the program stops reading, and with it the answer.
   req.pipe(upstream)
+  upstream.once('close', () => {
+    req.unpipe(upstream)
+    req.resume()
+  })
+  const { response } = await answered
   try {
-    const { response } = await answered
-    if (response === null) throw noAnswer(port)
     res.writeHead(response.statusCode ?? 502, response.statusMessage, responseHeaders(response, options))
     res.flushHeaders()
     await pipeline(response, res)
@@ -80,7 +83,6 @@ export async function proxyUpgrade(
   const answered = answer(upstream, port)
   upstream.end()
   const { response, upgraded, upgradedHead } = await answered
-  if (response === null) throw noAnswer(port)
   const headers = responseHeaders(response, options)
   if (upgraded === null) {
     socket.write(statusLine(response, [...headers, 'Connection', 'close']))
@@ -116,12 +118,15 @@ async function connect(
     headers,
     setHost: false,
   })
-  upstream.once('close', () => stream.destroy())
+  const done = () => stream.destroy()
+  upstream.once('close', done)
+  // Then the stream is the WebSocket's, and the request is over before it has begun.
+  upstream.once('upgrade', () => upstream.off('close', done))
   return upstream
 }
 
 interface Answered {
-  response: IncomingMessage | null
+  response: IncomingMessage
   upgraded: Duplex | null
   upgradedHead: Buffer
 }

@@ -13,7 +13,7 @@ import { portPrefix } from './routes/ports.ts'
 export interface NativeUpgradeHandler {
   /** Takes over an `upgrade` request whose path begins with `/v1/`. Never throws; answers or closes the socket. */
   (req: IncomingMessage, socket: Duplex, head: Buffer): void
-  /** Closes the WebSockets. Processes go on. */
+  /** Closes the WebSockets; an HTTP server does not, and would wait for them. Processes go on. */
   close(): Promise<void>
 }
 
@@ -49,9 +49,12 @@ export function createNativeUpgradeHandler({ api, log }: { api: SpawnpointApi; l
     throw noRoute(path)
   }
 
+  const open = new Set<Duplex>()
   const handle = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // Harmless: a socket that breaks is closed, and `close` is what everybody listens for.
     socket.on('error', () => {})
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
     route(req, socket, head).catch((thrown: unknown) => {
       const requestId = randomUUID()
       const error = toSpawnpointError(thrown)
@@ -59,7 +62,11 @@ export function createNativeUpgradeHandler({ api, log }: { api: SpawnpointApi; l
       refuse(socket, error, requestId)
     })
   }
-  return Object.assign(handle, { close: () => processSockets.close() })
+  const close = async (): Promise<void> => {
+    await processSockets.close()
+    for (const socket of open) socket.destroy()
+  }
+  return Object.assign(handle, { close })
 }
 
 function noRoute(path: string): SpawnpointError<'not_found'> {

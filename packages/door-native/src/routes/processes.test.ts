@@ -37,10 +37,9 @@ describe('a process that is waited for', () => {
   })
 
   it('gets what it was given', async () => {
-    const { stdout, process } = await jsonOf(
-      await run({ args: ['print-context'], env: { A: 'b' }, cwd: '/etc', user: 'root', tag: 'mine' }),
-    )
-    expect(JSON.parse(stdout)).toMatchObject({ cwd: '/etc', user: 'root', env: { A: 'b' } })
+    const given = { command: 'pwd; whoami; echo $A', env: { A: 'b' }, cwd: '/etc', user: 'root', tag: 'mine' }
+    const { stdout, process } = await jsonOf(await run(given))
+    expect(stdout).toBe('/etc\nroot\nb\n')
     expect(process.tag).toBe('mine')
     expect((await jsonOf(await run({ args: ['cat'], stdin: 'typed\n' }))).stdout).toBe('typed\n')
     expect((await jsonOf(await run({ args: ['cat'], stdin: '' }))).stdout).toBe('')

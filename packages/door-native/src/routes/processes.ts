@@ -9,8 +9,8 @@ import { type AnyRoute, idParams, route, STREAMED } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
 import { query } from '../schemas/index.ts'
 import { ndjsonItem, streamItems } from '../streams.ts'
-import { untilAborted } from '../until-aborted.ts'
 import { exitJson, outputJson, processJson } from '../translate.ts'
+import { untilAborted } from '../until-aborted.ts'
 
 const tag = 'processes'
 const processParams = idParams.extend({ process: schemas.processRef })

@@ -15,12 +15,23 @@ async function seen(response: Response) {
 
 describe('sandboxes', () => {
   it('are made, found, changed and killed', async () => {
-    const created = await world.post('/sandboxes', { image: 'base', name: 'one', env: { A: '1' }, labels: { team: 'x:y' } })
+    const created = await world.post('/sandboxes', {
+      image: 'base',
+      name: 'one',
+      env: { A: '1' },
+      labels: { team: 'x:y' },
+    })
     const sandbox = await jsonOf(created)
     expect(created.status).toBe(201)
     expect(created.headers.get('location')).toBe(`/v1/sandboxes/${sandbox.id}`)
     expect(created.headers.get('spawnpoint-operation')).toMatch(/^[0-9a-f]{24}$/)
-    expect(sandbox).toMatchObject({ name: 'one', state: 'running', env: { A: '1' }, labels: { team: 'x:y' }, image: { name: 'base' } })
+    expect(sandbox).toMatchObject({
+      name: 'one',
+      state: 'running',
+      env: { A: '1' },
+      labels: { team: 'x:y' },
+      image: { name: 'base' },
+    })
     expect(sandbox).not.toHaveProperty('rootId')
 
     expect(await seen(await world.get('/sandboxes/one'))).toEqual([200, sandbox])
@@ -31,7 +42,10 @@ describe('sandboxes', () => {
     for (const query of ['?name=two', '?label=team:x', '?state=paused']) {
       expect((await jsonOf(await world.get(`/sandboxes${query}`))).items).toEqual([])
     }
-    expect(await seen(await world.post('/sandboxes', { image: 'base', name: 'one' }))).toMatchObject([409, { code: 'name_taken' }])
+    expect(await seen(await world.post('/sandboxes', { image: 'base', name: 'one' }))).toMatchObject([
+      409,
+      { code: 'name_taken' },
+    ])
 
     const patch = { name: null, labels: {}, timeout: { timeoutMs: 60_000 }, network: { internet: false } }
     const headers = { 'content-type': 'application/json' }
@@ -44,7 +58,10 @@ describe('sandboxes', () => {
     expect(more.inside.memoryTotalBytes).toBe(2 ** 30)
 
     expect(await seen(await world.call('DELETE', `/sandboxes/${sandbox.id}`))).toEqual([204, null])
-    expect(await seen(await world.call('DELETE', `/sandboxes/${sandbox.id}`))).toMatchObject([404, { code: 'not_found' }])
+    expect(await seen(await world.call('DELETE', `/sandboxes/${sandbox.id}`))).toMatchObject([
+      404,
+      { code: 'not_found' },
+    ])
   })
 
   it('go through their lives', async () => {
@@ -63,7 +80,9 @@ describe('sandboxes', () => {
 
   it('fork', async () => {
     const id = await world.sandbox()
-    const [status, { items }] = await seen(await world.post(`/sandboxes/${id}/fork`, { count: 2, children: [{ name: 'first' }] }))
+    const [status, { items }] = await seen(
+      await world.post(`/sandboxes/${id}/fork`, { count: 2, children: [{ name: 'first' }] }),
+    )
     expect(status).toBe(201)
     expect(items).toMatchObject([
       { sandbox: { name: 'first', parentSandboxId: id }, error: null },
@@ -86,28 +105,51 @@ describe('sandboxes', () => {
 describe('snapshots', () => {
   it('are taken, found, changed, spawned from and deleted', async () => {
     const id = await world.sandbox()
-    const taken = await world.post(`/sandboxes/${id}/snapshots`, { name: 'point', labels: { a: 'b' }, ttlMs: 3_600_000 })
+    const taken = await world.post(`/sandboxes/${id}/snapshots`, {
+      name: 'point',
+      labels: { a: 'b' },
+      ttlMs: 3_600_000,
+    })
     const snapshot = await jsonOf(taken)
     expect(taken.status).toBe(201)
     expect(taken.headers.get('location')).toBe(`/v1/snapshots/${snapshot.id}`)
-    expect(snapshot).toMatchObject({ kind: 'memory', state: 'ready', sandboxId: id, parentId: null, receipt: { consistency: expect.any(String) } })
+    expect(snapshot).toMatchObject({
+      kind: 'memory',
+      state: 'ready',
+      sandboxId: id,
+      parentId: null,
+      receipt: { consistency: expect.any(String) },
+    })
 
     for (const ref of ['point', snapshot.id, `point@${snapshot.id}`, encodeURIComponent(`point@${snapshot.id}`)]) {
       expect((await jsonOf(await world.get(`/snapshots/${ref}`))).id).toBe(snapshot.id)
     }
-    for (const path of [`/snapshots?sandbox=${id}`, `/sandboxes/${id}/snapshots`, '/snapshots?nameContains=OIN&label=a:b&kind=memory']) {
+    for (const path of [
+      `/snapshots?sandbox=${id}`,
+      `/sandboxes/${id}/snapshots`,
+      '/snapshots?nameContains=OIN&label=a:b&kind=memory',
+    ]) {
       expect((await jsonOf(await world.get(path))).items).toEqual([snapshot])
     }
     const headers = { 'content-type': 'application/json' }
     const body = JSON.stringify({ ttlMs: null, labels: {} })
-    expect(await seen(await world.call('PATCH', '/snapshots/point', { headers, body }))).toMatchObject([200, { expiresAt: null, labels: {} }])
+    expect(await seen(await world.call('PATCH', '/snapshots/point', { headers, body }))).toMatchObject([
+      200,
+      { expiresAt: null, labels: {} },
+    ])
 
     const [status, child] = await seen(await world.post('/snapshots/point/spawn'))
     expect([status, child.sourceSnapshotId, child.generation]).toEqual([201, snapshot.id, 1])
-    expect(await seen(await world.post('/snapshots/point/spawn', { image: 'base' }))).toMatchObject([400, { code: 'invalid_argument' }])
+    expect(await seen(await world.post('/snapshots/point/spawn', { image: 'base' }))).toMatchObject([
+      400,
+      { code: 'invalid_argument' },
+    ])
     expect((await jsonOf(await world.get('/sandboxes?snapshot=point'))).items).toMatchObject([{ id: child.id }])
 
-    expect(await seen(await world.call('DELETE', '/snapshots/point?ifUnused=true'))).toMatchObject([409, { code: 'in_use' }])
+    expect(await seen(await world.call('DELETE', '/snapshots/point?ifUnused=true'))).toMatchObject([
+      409,
+      { code: 'in_use' },
+    ])
     expect((await world.call('DELETE', '/snapshots/point')).status).toBe(204)
     expect((await world.get(`/snapshots/${snapshot.id}`)).status).toBe(404)
   })
@@ -116,7 +158,9 @@ describe('snapshots', () => {
 describe('images', () => {
   it('are built, found and deleted', async () => {
     const source = { type: 'debian', suite: 'bookworm', packages: ['git'] }
-    const [status, image] = await seen(await world.post('/images', { name: 'tools', source, defaults: { env: { A: 'b' } } }))
+    const [status, image] = await seen(
+      await world.post('/images', { name: 'tools', source, defaults: { env: { A: 'b' } } }),
+    )
     expect([status, image.state, image.defaults.env]).toEqual([201, 'ready', { A: 'b' }])
     expect((await jsonOf(await world.get('/images/tools'))).id).toBe(image.id)
     expect((await jsonOf(await world.get('/images?name=tools&state=ready'))).items).toEqual([image])
@@ -139,9 +183,17 @@ describe('long work', () => {
     expect(response.headers.get('content-type')).toContain('text/event-stream')
     const changes: SentEvent[] = []
     for await (const change of eventsOf(response)) changes.push(change)
-    expect(changes.at(-1)).toMatchObject({ event: 'operation', data: { operation: { kind: 'sandbox.create', state: 'done' } } })
-    expect(await seen(await world.get(location.replace('/v1', '')))).toMatchObject([200, { state: 'done', sandboxId: sandbox.id }])
-    expect(await jsonOf(await world.get(`/operations?sandbox=${sandbox.id}&kind=sandbox.create&state=done`))).toMatchObject({
+    expect(changes.at(-1)).toMatchObject({
+      event: 'operation',
+      data: { operation: { kind: 'sandbox.create', state: 'done' } },
+    })
+    expect(await seen(await world.get(location.replace('/v1', '')))).toMatchObject([
+      200,
+      { state: 'done', sandboxId: sandbox.id },
+    ])
+    expect(
+      await jsonOf(await world.get(`/operations?sandbox=${sandbox.id}&kind=sandbox.create&state=done`)),
+    ).toMatchObject({
       items: [{ sandboxId: sandbox.id }],
       nextCursor: null,
     })
@@ -170,7 +222,10 @@ describe('idempotency', () => {
     const first = await world.post('/sandboxes?wait=false', { image: 'base', labels: { a: '1' } }, headers)
     const again = await world.post('/sandboxes?wait=false', { labels: { a: '1' }, image: 'base' }, headers)
     expect([first.status, again.status]).toEqual([202, 202])
-    expect([first.headers.get('idempotency-replayed'), again.headers.get('idempotency-replayed')]).toEqual([null, 'true'])
+    expect([first.headers.get('idempotency-replayed'), again.headers.get('idempotency-replayed')]).toEqual([
+      null,
+      'true',
+    ])
     expect(again.headers.get('location')).toBe(first.headers.get('location'))
     expect(await jsonOf(again)).toEqual(await jsonOf(first))
     const other = await world.post('/sandboxes?wait=false', { image: 'base' }, headers)
@@ -239,7 +294,9 @@ describe('events', () => {
     while (last.data.type !== 'sandbox.stopped') last = (await stream.next()).value as typeof first
     leave.abort()
 
-    const resumed = await world.call('GET', `/sandboxes/${id}/events`, { headers: { ...accept, 'last-event-id': first.id } })
+    const resumed = await world.call('GET', `/sandboxes/${id}/events`, {
+      headers: { ...accept, 'last-event-id': first.id },
+    })
     const next = (await eventsOf(resumed).next()).value as typeof first
     expect(next.data.seq).toBeGreaterThan(first.data.seq)
     expect((await world.get('/events', { ...accept, 'last-event-id': 'x' })).status).toBe(400)

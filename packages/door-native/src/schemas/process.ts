@@ -10,14 +10,20 @@ const text = (max: number) =>
     .regex(/^[^\0]*$/, 'NUL is not allowed')
 const command = text(512 * 1024)
 
-export const ptySize = z.strictObject({
-  cols: z.number().int().min(1).max(4096),
-  rows: z.number().int().min(1).max(4096),
-})
+export const ptySize = component(
+  'TerminalSize',
+  z.strictObject({ cols: z.number().int().min(1).max(4096), rows: z.number().int().min(1).max(4096) }),
+  { examples: [{ cols: 80, rows: 24 }] },
+)
 export const processRef = z.string().min(1).max(128).describe('Process id, or `pid:<number>`')
 export const streamName = z.enum(['stdout', 'stderr', 'pty'] as const satisfies readonly ProcessStream[])
 
 const programFields = {
+  id: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'Expected 1 to 64 letters, digits, ".", "_" or "-"')
+    .optional()
+    .describe('Unique in the sandbox; starting a known id again answers with that process. Made for you if absent'),
   args: z
     .array(command)
     .min(1)
@@ -41,11 +47,6 @@ export const startProcessBody = component(
   'StartProcess',
   z
     .strictObject({
-      id: z
-        .string()
-        .regex(/^[A-Za-z0-9._-]{1,64}$/, 'Expected 1 to 64 letters, digits, ".", "_" or "-"')
-        .optional()
-        .describe('Unique in the sandbox; starting a known id again answers with that process. Made for you if absent'),
       ...programFields,
       stdin: z
         .union([z.boolean(), z.string()])

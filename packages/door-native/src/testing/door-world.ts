@@ -1,7 +1,7 @@
+import type { AddressInfo } from 'node:net'
 import { Core, type CoreConfig, type Guest, systemClock } from '@spawnpoint/core'
 import { FakeHost, FakeImageBuilder, FakePool, FakeRuntime, MemoryLedger } from '@spawnpoint/fakes'
 import Fastify from 'fastify'
-import type { AddressInfo } from 'node:net'
 import { type ClientOptions, WebSocket } from 'ws'
 import { createNativeUpgradeHandler, registerNativeDoor } from '../index.ts'
 
@@ -48,9 +48,6 @@ export async function openDoorWorld() {
   const source = { type: 'debian' as const, suite: 'bookworm', packages: [] }
   await (await core.images.build(by, { name: 'base', source })).done
   const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 256 } })
-  /** Routes that were answered, as the router knows them */
-  const answered = new Set<string>()
-  app.addHook('onResponse', async (request) => void answered.add(`${request.method} ${request.routeOptions.url}`))
   await registerNativeDoor(app, { api: core, log, version: '1.2.3', checkAnswers: true })
   const upgrade = createNativeUpgradeHandler({ api: core, log })
   app.server.on('upgrade', upgrade)
@@ -71,14 +68,16 @@ export async function openDoorWorld() {
     url,
     port,
     failures,
-    answered,
     withKey,
     call,
     get: (path: string, headers: Record<string, string> = {}) => call('GET', path, { headers }),
     post: (path: string, body?: unknown, headers: Record<string, string> = {}) =>
       body === undefined
         ? call('POST', path, { headers })
-        : call('POST', path, { headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) }),
+        : call('POST', path, {
+            headers: { 'content-type': 'application/json', ...headers },
+            body: JSON.stringify(body),
+          }),
     /** Makes a sandbox and answers its id. */
     sandbox: async (): Promise<string> => (await (await core.sandboxes.create(by, { image: 'base' })).done).id,
     guest: async (id: string): Promise<Guest> => (await core.sandboxes.guest(by, id)).guest,
