@@ -1,0 +1,404 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { GuestError, NotFoundError, Spawnpoint, WrongStateError } from './index.ts'
+import { openCuttingProxy } from './testing/cutting-proxy.ts'
+import { openServerWorld, type ServerWorld } from './testing/server-world.ts'
+
+let world: ServerWorld
+let client: Spawnpoint
+
+/** What the fake program `spam` prints: not periodic in any power of two, so that lost and doubled blocks show. */
+const spamByte = (index: number) => index % 251
+const QUICK = { baseMs: 5, maxMs: 50 }
+
+beforeAll(async () => {
+  world = await openServerWorld()
+  client = new Spawnpoint({ url: world.url, apiKey: world.key, retry: QUICK })
+})
+afterAll(async () => {
+  await world[Symbol.asyncDispose]()
+})
+
+describe('sandboxes', () => {
+  test('lives until the end of the block', async () => {
+    let id = ''
+    {
+      await using sandbox = await client.sandboxes.create({ image: 'base', name: 'block', labels: { a: 'b' } })
+      id = sandbox.id
+      expect(sandbox.state).toBe('running')
+      expect(sandbox.info.createdAt).toBeInstanceOf(Date)
+      expect((await client.sandboxes.get('block')).id).toBe(id)
+      expect(await client.sandboxes.list({ labels: { a: 'b' } }).toArray()).toHaveLength(1)
+    }
+    await expect(client.sandboxes.get('block')).rejects.toThrow(NotFoundError)
+    const [ended] = await client.sandboxes.list({ states: ['killed'] }).toArray(1)
+    expect(ended?.id).toBe(id)
+  })
+
+  test('disposing of one that is gone already is fine', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    await sandbox.kill()
+    expect(sandbox.state).toBe('killed')
+  })
+
+  test('pauses, resumes, stops and starts', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    expect((await sandbox.pause()).state).toBe('paused')
+    const refused = sandbox.run('echo hi')
+    await expect(refused).rejects.toThrow(WrongStateError)
+    await expect(refused).rejects.toMatchObject({ code: 'wrong_state', context: { state: 'paused' }, status: 409 })
+    expect((await sandbox.resume()).state).toBe('running')
+    expect((await sandbox.stop()).state).toBe('stopped')
+    expect((await sandbox.start()).state).toBe('running')
+  })
+
+  test('is renamed, labelled and extended', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    await sandbox.update({ name: 'other', labels: { x: '1' } })
+    expect(sandbox.info).toMatchObject({ name: 'other', labels: { x: '1' } })
+    await sandbox.extend(60_000)
+    const left = (sandbox.info.expiresAt?.getTime() ?? 0) - Date.now()
+    expect(left).toBeGreaterThan(50_000)
+    expect(left).toBeLessThanOrEqual(60_000)
+    expect((await sandbox.extend(null)).info.expiresAt).toBeNull()
+    expect((await sandbox.metrics({ inside: true })).inside).not.toBeNull()
+  })
+
+  test('a list fetches its pages as it is read', async () => {
+    const made = await Promise.all(
+      Array.from({ length: 5 }, () => client.sandboxes.create({ image: 'base', labels: { page: 'yes' } })),
+    )
+    const ids: string[] = []
+    for await (const sandbox of client.sandboxes.list({ labels: { page: 'yes' } }, { pageSize: 2 }))
+      ids.push(sandbox.id)
+    expect(ids.toSorted()).toEqual(made.map(({ id }) => id).toSorted())
+    const sizes = []
+    for await (const page of client.sandboxes.list({ labels: { page: 'yes' } }, { pageSize: 2 }).pages())
+      sizes.push(page.length)
+    expect(sizes).toEqual([2, 2, 1])
+    expect(await client.sandboxes.list({ labels: { page: 'yes' } }, { pageSize: 2 }).toArray(3)).toHaveLength(3)
+    await Promise.all(made.map((sandbox) => sandbox.kill()))
+  })
+})
+
+describe('snapshots', () => {
+  test('go on from the moment they were taken, any number of times', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const holder = await sandbox.processes.start(['holder', 'before'], { stdin: true })
+    await sandbox.files.write('note', 'one')
+    const snapshot = await sandbox.snapshot({ name: 'point', labels: { k: 'v' } })
+    expect(snapshot).toMatchObject({ name: 'point', kind: 'memory', state: 'ready' })
+    expect(snapshot.receipt?.steps.length).toBeGreaterThan(0)
+
+    await holder.write('after\n')
+    await sandbox.files.write('note', 'two')
+
+    const spawned = await snapshot.spawn({ count: 2, labels: { spawned: 'yes' } })
+    expect(spawned).toHaveLength(2)
+    for (const copy of spawned) {
+      const same = await copy.processes.get(holder.id)
+      await same.write('? t\n')
+      for await (const piece of same) {
+        if (piece.type === 'data' && Buffer.from(piece.data).includes('t: before')) break
+      }
+      expect(await copy.files.readText('note')).toBe('one')
+      await copy.kill()
+    }
+    expect(await sandbox.files.readText('note')).toBe('two')
+
+    await sandbox.rollback(snapshot)
+    expect(await sandbox.files.readText('note')).toBe('one')
+
+    expect((await client.snapshots.get('point')).id).toBe(snapshot.id)
+    expect(await sandbox.snapshots().toArray()).toHaveLength(1)
+    expect(await client.snapshots.list({ labels: { k: 'v' } }).toArray()).toHaveLength(1)
+    await snapshot.update({ ttlMs: 60_000 })
+    expect(snapshot.info.expiresAt).toBeInstanceOf(Date)
+    await snapshot.delete()
+    await expect(client.snapshots.get(snapshot.id)).rejects.toThrow(NotFoundError)
+  })
+
+  test('forks', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const forks = await sandbox.fork(3)
+    expect(forks).toHaveLength(3)
+    expect(new Set(forks.map(({ id }) => id)).size).toBe(3)
+    for (const fork of forks) expect(fork.info.parentSandboxId).toBe(sandbox.id)
+    const some = await sandbox
+      .forkSome({ count: 2, children: [{ name: 'twin' }, { name: 'twin' }] })
+      .catch((error) => error)
+    if (Array.isArray(some)) {
+      expect(some.filter(({ error }) => error !== null)).toHaveLength(1)
+      for (const { sandbox: child } of some) await child?.kill()
+    } else expect(some).toMatchObject({ code: 'name_taken' })
+    await Promise.all(forks.map((fork) => fork.kill()))
+  })
+})
+
+describe('processes', () => {
+  test('run collects output and exit code', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    expect(await sandbox.run('echo hi; echo oh >&2; exit 3')).toEqual({
+      exitCode: 3,
+      signal: null,
+      timedOut: false,
+      stdout: 'hi\n',
+      stderr: 'oh\n',
+      lostBytes: 0,
+    })
+    const failed = sandbox.run(['exit', '7', '', 'boom'], { check: true })
+    await expect(failed).rejects.toMatchObject({
+      name: 'CommandError',
+      exitCode: 7,
+      stderr: 'boom',
+      code: 'command_failed',
+    })
+    expect((await sandbox.run('env; pwd', { cwd: '/tmp', env: { A: '1' } })).stdout).toMatch(/\bA=1\b(.|\n)*\n\/tmp\n$/)
+    expect((await sandbox.run(['cat'], { stdin: 'from text' })).stdout).toBe('from text')
+    const limited = await sandbox.run(['spam', '100000'], { maxOutputBytes: 10 })
+    expect(limited.stdout).toHaveLength(10)
+    expect(limited.lostBytes).toBe(99_990)
+  })
+
+  test('text is handed over as it comes', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const seen: string[] = []
+    await sandbox.run('echo one; sleep 0.05; echo two', { onStdout: (text) => seen.push(text) })
+    expect(seen.join('')).toBe('one\ntwo\n')
+    expect(seen.length).toBe(2)
+  })
+
+  test('input, signals, size of the terminal', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const cat = await sandbox.processes.start(['cat'], { stdin: true })
+    const writes = ['a', 'b', 'c'].map((text) => cat.write(text.repeat(1000)))
+    await Promise.all(writes)
+    await cat.closeStdin()
+    expect((await cat.result()).stdout).toBe('a'.repeat(1000) + 'b'.repeat(1000) + 'c'.repeat(1000))
+
+    const sleeper = await sandbox.processes.start(['sleep', '1000'])
+    await sleeper.kill()
+    expect(await sleeper.wait()).toMatchObject({ code: 143, signal: 'SIGTERM' })
+
+    const limited = await sandbox.run(['sleep', '1000'], { timeoutMs: 30 })
+    expect(limited).toMatchObject({ timedOut: true, signal: 'SIGKILL', exitCode: 137 })
+
+    const terminal = await sandbox.processes.start(['terminal-size'], { pty: { cols: 80, rows: 24 } })
+    let shown = ''
+    for await (const piece of terminal) {
+      if (piece.type === 'data') shown += Buffer.from(piece.data).toString()
+      if (shown.endsWith('80x24\r\n') || shown.endsWith('80x24\n')) await terminal.resize({ cols: 100, rows: 30 })
+      if (shown.includes('100x30')) await terminal.kill('SIGKILL')
+    }
+    expect(shown).toContain('100x30')
+    expect(terminal.exit?.signal).toBe('SIGKILL')
+  })
+
+  test('a program that cannot be started is an error with its errno', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const refused = sandbox.run(['no-such-program'])
+    await expect(refused).rejects.toThrow(GuestError)
+    await expect(refused).rejects.toMatchObject({ context: { errno: 'ENOENT' } })
+  })
+
+  test('aborting run kills the program', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const reason = new Error('enough')
+    const aborter = new AbortController()
+    const run = sandbox.run(['counter'], { signal: aborter.signal, onStdout: () => aborter.abort(reason) })
+    await expect(run).rejects.toBe(reason)
+    const [info] = await sandbox.processes.list()
+    const counter = await sandbox.processes.get(info?.id ?? '')
+    expect(await counter.wait()).toMatchObject({ signal: 'SIGKILL' })
+  })
+
+  test('iterating again goes on where it stopped', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const counter = await sandbox.processes.start(['counter'])
+    let text = ''
+    for (const enough of [2, 4, 6]) {
+      for await (const piece of counter) {
+        if (piece.type === 'data') text += Buffer.from(piece.data).toString()
+        if (text.split('\n').length > enough) break
+      }
+    }
+    const numbers = text.trim().split('\n').map(Number)
+    expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, i) => i + 1))
+  })
+
+  test('no byte is lost or doubled over a connection that keeps breaking', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    await using proxy = await openCuttingProxy(world.url, { afterBytes: 300_000 })
+    const shaky = new Spawnpoint({ url: proxy.url, apiKey: world.key, retry: QUICK })
+    const total = 3_000_000
+    // Slower than the connections carry it: what is behind by more than the server keeps would rightly be a gap.
+    const spam = await (await shaky.sandboxes.get(sandbox.id)).processes.start(['spam', String(total), '10'])
+    let at = 0
+    for await (const piece of spam) {
+      if (piece.type === 'gap') throw new Error(`lost ${piece.offset} to ${piece.resumeAt}`)
+      expect(piece.offset).toBe(at)
+      for (const byte of piece.data) {
+        if (byte !== spamByte(at)) throw new Error(`byte ${at} is ${byte}`)
+        at += 1
+      }
+    }
+    expect(at).toBe(total)
+    expect(spam.exit?.code).toBe(0)
+    expect(proxy.cuts).toBeGreaterThan(10)
+  })
+
+  test('a terminal comes back by its offset, too', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    await using proxy = await openCuttingProxy(world.url, { afterBytes: 100_000 })
+    const shaky = new Spawnpoint({ url: proxy.url, apiKey: world.key, retry: QUICK })
+    const there = await shaky.sandboxes.get(sandbox.id)
+    const counter = await there.processes.start(['counter'], { pty: { cols: 80, rows: 24 } })
+    // Enough for the handshake, the line that it started, and a dozen frames.
+    proxy.afterBytes = 600
+    let text = ''
+    for await (const piece of counter) {
+      if (piece.type === 'data') text += Buffer.from(piece.data).toString()
+      if (proxy.cuts >= 3) break
+    }
+    const numbers = text.trim().split(/\r?\n/).map(Number)
+    expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, i) => i + 1))
+  })
+
+  test('a server that restarts is no end', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const counter = await sandbox.processes.start(['counter'])
+    const waiting = counter.wait()
+    let text = ''
+    let restarted: Promise<void> | null = null
+    for await (const piece of counter) {
+      if (piece.type === 'data') text += Buffer.from(piece.data).toString()
+      if (text.split('\n').length > 3) restarted ??= world.restart()
+      if (text.split('\n').length > 12) {
+        await restarted
+        await counter.kill('SIGKILL')
+      }
+    }
+    const numbers = text.trim().split('\n').map(Number)
+    expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, i) => i + 1))
+    expect(await waiting).toMatchObject({ signal: 'SIGKILL' })
+  })
+})
+
+describe('files', () => {
+  test('round trip', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const { files } = sandbox
+    const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => i % 253)
+    expect(await files.write('/tmp/data/deep/bytes', bytes, { mode: 0o750 })).toMatchObject({
+      sizeBytes: 300_000,
+      mode: 0o750,
+    })
+    expect(Buffer.compare(await files.read('/tmp/data/deep/bytes'), bytes)).toBe(0)
+    expect([...(await files.read('/tmp/data/deep/bytes', { offset: 5, length: 3 }))]).toEqual([5, 6, 7])
+    expect(await files.read('/tmp/data/deep/bytes', { offset: 300_000 })).toHaveLength(0)
+    expect(await files.read('/tmp/data/deep/bytes', { length: 0 })).toHaveLength(0)
+    const parts: Uint8Array[] = []
+    for await (const part of files.readStream('/tmp/data/deep/bytes')) parts.push(part)
+    expect(Buffer.compare(Buffer.concat(parts), bytes)).toBe(0)
+
+    await files.write('/tmp/data/log', 'one ')
+    await files.write('/tmp/data/log', 'two', { append: true })
+    expect(await files.readText('/tmp/data/log')).toBe('one two')
+    await expect(files.write('/tmp/data/log', 'x', { exclusive: true })).rejects.toMatchObject({
+      context: { errno: 'EEXIST' },
+    })
+
+    async function* source() {
+      yield Buffer.from('from ')
+      yield Buffer.from('a stream')
+    }
+    await files.write('/tmp/data/streamed', source())
+    expect(await files.readText('/tmp/data/streamed')).toBe('from a stream')
+
+    expect((await files.list('/tmp/data')).map(({ name }) => name)).toEqual(['deep', 'log', 'streamed'])
+    expect((await files.list('/tmp/data', { depth: 2 })).map(({ path }) => path)).toContain('/tmp/data/deep/bytes')
+    expect(await files.list('/tmp/data', { limit: 1 })).toHaveLength(1)
+    await files.mkdir('/tmp/data/made', { mode: 0o700 })
+    await files.move('/tmp/data/log', '/tmp/data/made/log')
+    expect(await files.exists('/tmp/data/log')).toBe(false)
+    await files.chmod('/tmp/data/made/log', 0o600)
+    expect(await files.stat('/tmp/data/made/log')).toMatchObject({ mode: 0o600, type: 'file' })
+    await files.remove('/tmp/data/made', { recursive: true })
+    await expect(files.stat('/tmp/data/made')).rejects.toMatchObject({
+      code: 'guest_error',
+      context: { errno: 'ENOENT' },
+    })
+  })
+
+  test('watch tells what happens after it is there', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    await sandbox.files.mkdir('/tmp/watched')
+    const changes = await sandbox.files.watch('/tmp/watched')
+    await sandbox.files.write('/tmp/watched/new', 'x')
+    for await (const change of changes) {
+      if (change.path.endsWith('new')) {
+        expect(change.type).toBe('created')
+        break
+      }
+    }
+    await expect(sandbox.files.watch('/nowhere')).rejects.toMatchObject({ code: 'guest_error' })
+  })
+})
+
+describe('the rest', () => {
+  test('images are built, with progress, and deleted', async () => {
+    const phases: string[] = []
+    const image = await client.images.build(
+      { name: 'built', source: { type: 'debian', suite: 'bookworm', packages: [] } },
+      { onProgress: ({ operation }) => phases.push(operation.state) },
+    )
+    expect(image).toMatchObject({ name: 'built', state: 'ready' })
+    expect(phases.at(-1)).toBe('done')
+    expect((await client.images.list({ name: 'built' }).toArray()).map(({ id }) => id)).toEqual([image.id])
+    await client.images.delete('built')
+    await expect(client.images.get('built')).rejects.toThrow(NotFoundError)
+  })
+
+  test('keys', async () => {
+    const { key, secret } = await client.keys.create({ name: 'second' })
+    const other = new Spawnpoint({ url: world.url, apiKey: secret })
+    expect((await other.keys.team()).id).toBe((await client.keys.team()).id)
+    await client.keys.revoke(key.id)
+    await expect(other.keys.team()).rejects.toMatchObject({ name: 'AuthenticationError', code: 'unauthenticated' })
+    const found = (await client.keys.list().toArray()).find(({ id }) => id === key.id)
+    expect(found === undefined || found.revokedAt !== null).toBe(true)
+  })
+
+  test('events follow over a restart without a gap', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const seen: string[] = []
+    for await (const event of client.events.follow({ sandbox: sandbox.id })) {
+      expect(event.at).toBeInstanceOf(Date)
+      seen.push(event.type)
+      if (seen.length === 1) {
+        await world.restart()
+        await sandbox.pause()
+        await sandbox.resume()
+      }
+      if (event.type === 'sandbox.running' && seen.includes('sandbox.resuming')) break
+    }
+    const listed = (await client.events.list({ sandbox: sandbox.id }, { pageSize: 2 }).toArray()).map(
+      ({ type }) => type,
+    )
+    expect(seen).toEqual(listed)
+  })
+
+  test('ports', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    expect(sandbox.url(8080, 'x')).toBe(`${world.url}/v1/sandboxes/${sandbox.id}/ports/8080/x`)
+    const response = await sandbox.fetch(8080, '/')
+    expect(response.status).toBe(502)
+    expect(await response.json()).toMatchObject({ code: 'port_closed' })
+    const domained = new Spawnpoint({ url: world.url, apiKey: world.key, domain: 'box.example' })
+    expect((await domained.sandboxes.get(sandbox.id)).url(80)).toBe(`http://80-${sandbox.id}.box.example/`)
+  })
+})
+
+test('the server met no failure of its own', () => {
+  const own = world.failures.filter((failure) => !('code' in failure) || failure.code !== 'port_closed')
+  expect(own).toEqual([])
+})
