@@ -5,7 +5,7 @@ const DRIVERS = ['pool-btrfs', 'images-debian', 'ledger-postgres', 'runtime-gvis
 const driverTests = `packages/{${DRIVERS.join(',')}}/src/**/*.test.ts`
 
 /** Workspace packages resolve to their source, without a build. */
-const development = { ssr: { resolve: { conditions: ['development', 'node', 'import', 'default'] } } }
+const development = { ssr: { resolve: { conditions: ['development', 'node', 'module'] } } }
 
 export default defineConfig({
   test: {

@@ -54,7 +54,7 @@ export function sampleSandbox(teamId: TeamId, over: Partial<Sandbox> = {}): Sand
   return {
     id: newId(),
     teamId,
-    name: 'builder',
+    name: null,
     state: 'running',
     failure: null,
     incarnationId: newId(),

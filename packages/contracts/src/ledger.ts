@@ -1,4 +1,4 @@
-import { type Ledger, type LedgerTx, newId, type Page, type PageRequest, type TeamId } from '@spawnpoint/core'
+import { type Ledger, type LedgerTx, newId, type Page, type PageRequest, type Sandbox, type TeamId } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   sampleEvent,
@@ -564,6 +564,21 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
           await tx.putOperation(stop)
         })
         expect(await ledger.read.operation(stop.id)).toEqual(stop)
+      })
+
+      it('give a name to one living sandbox of a team, also when several try at once', async () => {
+        const teamId = freshTeam()
+        const named = (state: 'creating' | 'killed') => sampleSandbox(teamId, { name: 'mine', state })
+        await put((tx) => tx.putSandbox(named('killed')))
+        const tries = Array.from({ length: 6 }, () => named('creating'))
+        const outcomes = await Promise.allSettled(tries.map((sandbox) => put((tx) => tx.putSandbox(sandbox))))
+        const refused = outcomes.filter((outcome) => outcome.status === 'rejected').map((outcome) => outcome.reason)
+        expect(refused).toHaveLength(5)
+        for (const reason of refused) expect(reason).toMatchObject({ code: 'name_taken' })
+        const holder = (await ledger.read.sandboxes({ teamId, states: ['creating'] }, { limit: 10 })).items[0]
+        await put((tx) => tx.putSandbox({ ...(holder as Sandbox), state: 'killed' }))
+        await put((tx) => tx.putSandbox(named('creating')))
+        await put((tx) => tx.putSandbox(sampleSandbox(freshTeam(), { name: 'mine' })))
       })
 
       it('open one exclusive operation per sandbox also when several try at once', async () => {

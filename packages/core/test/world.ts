@@ -58,7 +58,13 @@ export class World {
     const { guest } = await core.sandboxes.guest(this.by, sandbox.id)
     const { output } = await guest.processes.follow('counter', { from: 'now' })
     await guest.processes.writeStdin('counter', Buffer.from('? now\n'))
-    for await (const item of output) if (item.type === 'data') return item.data.toString().trim().replace(/^now: /, '')
+    for await (const item of output) {
+      if (item.type === 'data')
+        return item.data
+          .toString()
+          .trim()
+          .replace(/^now: /, '')
+    }
     throw new Error('the process ended')
   }
 
@@ -102,21 +108,7 @@ export class World {
     for (const sandbox of sandboxes) {
       if (/ing$|_back$/.test(sandbox.state) && sandbox.state !== 'running') found.push(`sandbox is ${sandbox.state}`)
     }
-    for (const incarnation of await new FakeRuntimeView(this.host).paused())
-      found.push(`incarnation ${incarnation} stands still`)
+    for (const incarnation of this.host.pausedIncarnations()) found.push(`incarnation ${incarnation} stands still`)
     return found
-  }
-}
-
-/** Which incarnations stand still, seen past any server. */
-class FakeRuntimeView {
-  readonly #host: FakeHost
-
-  constructor(host: FakeHost) {
-    this.#host = host
-  }
-
-  async paused(): Promise<string[]> {
-    return (await new FakeRuntime(this.#host).list().catch(() => [])).filter((one) => one.paused).map((one) => one.id)
   }
 }

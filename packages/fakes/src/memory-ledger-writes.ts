@@ -3,6 +3,7 @@ import {
   type LedgerReads,
   type LedgerTx,
   type Operation,
+  type Sandbox,
   SpawnpointError,
 } from '@spawnpoint/core'
 import { idempotencyRow, type RunStep, searchable, searchableLabels } from './memory-ledger-reads.ts'
@@ -48,6 +49,7 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
       run('putSandbox', () => {
         searchable('name', sandbox.name)
         searchableLabels(sandbox.labels)
+        mustBearNameAlone(tables, sandbox)
         tables.sandboxes.set(sandbox.id, structuredClone(sandbox))
       }),
     putSnapshot: (snapshot) =>
@@ -84,6 +86,14 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
       }),
     releaseIdempotency: (teamId, key) =>
       run('releaseIdempotency', () => void tables.idempotency.delete(idempotencyRow(teamId, key))),
+  }
+}
+
+function mustBearNameAlone(tables: LedgerTables, { id, teamId, name, state }: Sandbox): void {
+  if (name === null || state === 'killed') return
+  for (const other of tables.sandboxes.values()) {
+    if (other.id === id || other.teamId !== teamId || other.name !== name || other.state === 'killed') continue
+    throw new SpawnpointError('name_taken', `Another sandbox is named ${name}`, { resource: 'sandbox', name })
   }
 }
 

@@ -109,7 +109,11 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
   async putSandbox(sandbox: Sandbox): Promise<void> {
     const { id, ...rest } = sandboxRow(sandbox)
     const query = this.#db.insertInto('sandboxes').values({ id, ...rest })
-    await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+    try {
+      await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+    } catch (thrown) {
+      throw violates(thrown, 'sandboxes_living_name') ? nameTaken(sandbox, thrown) : thrown
+    }
   }
 
   async putSnapshot(snapshot: Snapshot): Promise<void> {
@@ -218,6 +222,11 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     const query = this.#db.deleteFrom('idempotency').where('team_id', '=', teamId)
     await query.where('key', '=', text('key', key)).execute()
   }
+}
+
+function nameTaken({ name }: Sandbox, cause: unknown): SpawnpointError<'name_taken'> {
+  const context = { resource: 'sandbox', name: name ?? '' } as const
+  return new SpawnpointError('name_taken', `Another sandbox is named ${name}`, context, { cause })
 }
 
 function inProgress(on: Pick<Operation, 'sandboxId'>, operation: string, cause?: unknown): SpawnpointError {

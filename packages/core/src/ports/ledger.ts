@@ -149,6 +149,7 @@ export interface LedgerTx extends LedgerReads {
   revokeKey(teamId: TeamId, id: KeyId, at: Date): Promise<boolean>
   putImage(image: Image): Promise<void>
   deleteImage(id: ImageId): Promise<void>
+  /** Rejects `name_taken` if another sandbox of the team bears the name and is not killed. */
   putSandbox(sandbox: Sandbox): Promise<void>
   putSnapshot(snapshot: Snapshot): Promise<void>
   deleteSnapshot(id: SnapshotId): Promise<void>

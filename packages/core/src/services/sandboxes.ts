@@ -81,7 +81,6 @@ export class Sandboxes implements SandboxesApi {
     })
     await ledger.transact(async (tx) => {
       await mustBeReady(tx, image, snapshot)
-      await this.#claimName(tx, sandbox)
       await tx.putSandbox(sandbox)
       await tx.putOperation(operation)
       await tx.addEvent(sandboxEvent(this.#parts, sandbox, 'sandbox.creating', {}))
@@ -125,7 +124,6 @@ export class Sandboxes implements SandboxesApi {
       if (request.timeout?.timeoutMs !== undefined && sandbox.expiresAt !== undefined) {
         next.expiresAt = sandbox.incarnationId === null ? null : expiryFrom(this.#parts, next)
       }
-      if (next.name !== sandbox.name) await this.#claimName(tx, next)
       await tx.putSandbox(next)
       await tx.addEvent(sandboxEvent(this.#parts, next, 'sandbox.updated', {}))
       return next
@@ -228,7 +226,6 @@ export class Sandboxes implements SandboxesApi {
       for (let n = 0; n < count; n += 1) {
         const child = this.#newSandbox(by, fromSnapshot(snapshot, false), { ...overrides, ...children[n] })
         const record: Sandbox = { ...child, parentSandboxId: sandbox.id, sourceSnapshotId: sandbox.sourceSnapshotId }
-        await this.#claimName(tx, record)
         await tx.putSandbox(record)
         details.push({
           sandboxId: record.id,
@@ -337,21 +334,6 @@ export class Sandboxes implements SandboxesApi {
     return {
       operation,
       value: await moveSandbox(this.#parts, tx, sandbox.id, event, {}, { operationId: operation.id }),
-    }
-  }
-
-  /** A name is borne by one living sandbox of a team; the ledger's unique index decides between two at once. */
-  async #claimName(tx: LedgerTx, sandbox: Sandbox): Promise<void> {
-    if (sandbox.name === null) return
-    const { items } = await tx.sandboxes(
-      { teamId: sandbox.teamId, name: sandbox.name, states: [...LIVING_STATES] },
-      { limit: 2 },
-    )
-    if (items.some((other) => other.id !== sandbox.id)) {
-      throw new SpawnpointError('name_taken', `Another sandbox is named ${sandbox.name}`, {
-        resource: 'sandbox',
-        name: sandbox.name,
-      })
     }
   }
 }

@@ -75,6 +75,8 @@ const STATEMENTS = [
   )`,
   `create index sandboxes_team on spawnpoint.sandboxes (team_id, id)`,
   `create index sandboxes_name on spawnpoint.sandboxes (team_id, name, id) where name is not null`,
+  `create unique index sandboxes_living_name on spawnpoint.sandboxes (team_id, name)
+    where name is not null and state <> 'killed'`,
   `create index sandboxes_state on spawnpoint.sandboxes (state, id)`,
   `create index sandboxes_team_state on spawnpoint.sandboxes (team_id, state, id)`,
   `create index sandboxes_image on spawnpoint.sandboxes (image_id, id)`,
