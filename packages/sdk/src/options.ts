@@ -55,8 +55,8 @@ export function resolveOptions(options: SpawnpointOptions): ResolvedOptions {
   }
   return {
     url,
-    apiKey: options.apiKey ?? (env.SPAWNPOINT_API_KEY || undefined),
-    domain: options.domain ?? (env.SPAWNPOINT_DOMAIN || undefined),
+    apiKey: (options.apiKey ?? env.SPAWNPOINT_API_KEY) || undefined,
+    domain: (options.domain ?? env.SPAWNPOINT_DOMAIN) || undefined,
     timeoutMs: options.timeoutMs ?? 60_000,
     retry: { repeats: 5, baseMs: 200, maxMs: 5_000, reconnectMs: 60_000, ...options.retry },
     fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
