@@ -1,5 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { type Principal, type SpawnpointApi, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
+import {
+  type ErrorCode,
+  type Principal,
+  type SpawnpointApi,
+  SpawnpointError,
+  toSpawnpointError,
+} from '@spawnpoint/core'
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { authenticate, type Credentials } from './credentials.ts'
@@ -209,6 +215,9 @@ function addDocuments(door: FastifyInstance, routes: AnyRoute[], version: string
   )
 }
 
+/** Errors whose cause only the operator can find. */
+const OPERATORS = new Set<ErrorCode>(['internal', 'runtime_failed', 'guest_unresponsive', 'unavailable', 'disk_full'])
+
 function addErrors(door: FastifyInstance, context: DoorContext): void {
   door.setNotFoundHandler(async (request, reply) => {
     const path = shown(request.url.split('?')[0] ?? '')
@@ -220,8 +229,8 @@ function addErrors(door: FastifyInstance, context: DoorContext): void {
   })
   door.setErrorHandler(async (thrown: FastifyError | SpawnpointError, request, reply) => {
     const error = fromFastify(thrown) ?? toSpawnpointError(thrown)
-    // A client that has gone gets no answer, and what its going broke is no failure of ours.
-    if (statusOf(error) >= 500 && !reply.raw.destroyed) {
+    // What a client broke by going away is no failure of ours.
+    if (OPERATORS.has(error.code) && !reply.raw.destroyed) {
       context.log.error({ err: thrown, requestId: request.id, code: error.code }, 'request failed')
     }
     if (reply.raw.headersSent) {

@@ -153,9 +153,12 @@ function* pairs(raw: readonly string[]): Iterable<[string, string]> {
   for (let i = 0; i + 1 < raw.length; i += 2) yield [raw[i] as string, raw[i + 1] as string]
 }
 
-/** Headers named by `Connection` concern this hop only. */
+/** Headers named by `Connection` concern this hop only; without these two the message itself would be another. */
 function connectionNames(connection: string | undefined): Set<string> {
-  return new Set((connection ?? '').split(',').map((name) => name.trim().toLowerCase()))
+  const names = new Set((connection ?? '').split(',').map((name) => name.trim().toLowerCase()))
+  names.delete('content-length')
+  names.delete('host')
+  return names
 }
 
 function requestHeaders(req: IncomingMessage, options: ProxyOptions, upgrade: boolean): string[] {

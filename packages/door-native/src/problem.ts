@@ -112,7 +112,7 @@ export const WORDINGS: { readonly [C in ErrorCode]: Wording<C> } = {
     retry: false,
   },
   guest_error: {
-    status: (context) => GUEST_STATUS[context.errno] ?? 422,
+    status: (context) => GUEST_STATUS.get(context.errno) ?? 422,
     title: 'Refused inside the sandbox',
     meaning:
       'A file or process operation inside the sandbox failed; `errno` is its own. ENOENT answers 404, EEXIST 409, EACCES and EPERM 403, ENOSPC and EDQUOT 507, others 422.',
@@ -151,14 +151,15 @@ export const WORDINGS: { readonly [C in ErrorCode]: Wording<C> } = {
   },
 }
 
-const GUEST_STATUS: Record<string, number> = {
-  ENOENT: 404,
-  EEXIST: 409,
-  EACCES: 403,
-  EPERM: 403,
-  ENOSPC: 507,
-  EDQUOT: 507,
-}
+/** A map and not an object: the name is the guest's own. */
+const GUEST_STATUS = new Map([
+  ['ENOENT', 404],
+  ['EEXIST', 409],
+  ['EACCES', 403],
+  ['EPERM', 403],
+  ['ENOSPC', 507],
+  ['EDQUOT', 507],
+])
 
 export function statusOf<C extends ErrorCode>(error: SpawnpointError<C>): number {
   const status: Wording<C>['status'] = WORDINGS[error.code].status

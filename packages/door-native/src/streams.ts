@@ -94,10 +94,10 @@ export async function streamBytes(
 ): Promise<void> {
   const out = takeOver(call, status, length === null ? headers : { ...headers, 'content-length': String(length) })
   out.flushHeaders()
+  call.signal.addEventListener('abort', () => body.destroy(), { once: true })
   let left = length ?? Number.POSITIVE_INFINITY
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
-      if (call.signal.aborted) break
       const part = chunk.length > left ? chunk.subarray(0, left) : chunk
       left -= part.length
       if (!out.write(part)) await drained(out, call.signal)

@@ -120,7 +120,7 @@ describe('HTTP to a port', () => {
       const response = await world.get(port('/'))
       expect([response.status, (await jsonOf(response)).code]).toEqual([502, 'port_closed'])
     }
-    world.failures.length = 0
+    expect(world.failures).toEqual([])
   })
 
   it('breaks off when the program does', async () => {
