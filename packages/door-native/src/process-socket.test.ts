@@ -141,6 +141,21 @@ describe('a process over a WebSocket', () => {
     world.failures.length = 0
   })
 
+  it('closes with 1011 when the server fails, and keeps the cause to itself', async () => {
+    const { processes } = await world.guest(id)
+    const honest = processes.startAndFollow
+    processes.startAndFollow = async () => {
+      throw new Error('secret path')
+    }
+    const { ws, messages, closed } = await open()
+    ws.send(JSON.stringify({ type: 'start', command: 'true' }))
+    await expect.poll(closed).toEqual({ code: 1011, reason: 'internal' })
+    processes.startAndFollow = honest
+    expect(JSON.stringify(messages)).not.toContain('secret')
+    expect(world.failures).toMatchObject([{ requestId: messages[0].error.requestId }])
+    world.failures.length = 0
+  })
+
   it('says why when the sandbox goes', async () => {
     const other = await world.sandbox()
     const ws = world.socket(`/sandboxes/${other}/processes/connect`)

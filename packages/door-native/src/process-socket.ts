@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import {
   type Guest,
-  isCode,
   type Principal,
   type ProcessInfo,
   type ProcessOutput,
@@ -289,7 +288,8 @@ class ProcessSocket {
   #fail(thrown: unknown): void {
     if (this.#gone.signal.aborted) return
     this.#report(thrown)
-    this.#ws.close(isCode(thrown, 'internal') ? FAILED : REFUSED, cut(toSpawnpointError(thrown).code))
+    const { code } = toSpawnpointError(thrown)
+    this.#ws.close(code === 'internal' ? FAILED : REFUSED, code)
   }
 
   #refuse(code: number, reason: string): void {
