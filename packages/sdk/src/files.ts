@@ -6,6 +6,7 @@ import { type ServerSentEvent, serverSentEvents } from './sse.ts'
 import { connectionError, type Repeat, type Request, type Transport } from './transport.ts'
 import type { FileEvent, FileInfo } from './types.ts'
 import { modeToWire, toFileInfo } from './wire.ts'
+import type { Schemas } from './wire-schemas.ts'
 
 export interface FileOptions extends CallOptions {
   /** Name or `uid[:gid]` that decides home, ownership and permissions; default the sandbox's own */
@@ -129,7 +130,7 @@ export class Files {
     options: FileOptions & { depth?: number | undefined; limit?: number | undefined } = {},
   ): Promise<FileInfo[]> {
     const { user, depth, limit = 10_000 } = options
-    const { items, truncated } = await this.#get<{ items: Parameters<typeof toFileInfo>[0][]; truncated: boolean }>(
+    const { items, truncated } = await this.#get<{ items: Schemas['File'][]; truncated: boolean }>(
       '',
       { path, user, depth, limit },
       options,
@@ -161,7 +162,9 @@ export class Files {
 
   async move(from: string, to: string, options: FileOptions = {}): Promise<FileInfo> {
     // A repeat would find nothing to move any more.
-    return toFileInfo(await this.#post('/move', { from, to, user: options.user }, options, 'never'))
+    return toFileInfo(
+      await this.#post('/move', { from, to, user: options.user } satisfies Schemas['MoveFile'], options, 'never'),
+    )
   }
 
   /** Makes missing parents too unless `parents` is false. */
@@ -171,7 +174,14 @@ export class Files {
   ): Promise<FileInfo> {
     const { user, mode, parents } = options
     const repeat = parents === false ? 'never' : 'always'
-    return toFileInfo(await this.#post('/mkdir', { path, user, mode: modeToWire(mode), parents }, options, repeat))
+    return toFileInfo(
+      await this.#post(
+        '/mkdir',
+        { path, user, mode: modeToWire(mode), parents } satisfies Schemas['MakeDirectory'],
+        options,
+        repeat,
+      ),
+    )
   }
 
   async chmod(path: string, mode: number, options: CallOptions = {}): Promise<void> {
@@ -233,20 +243,11 @@ export class Files {
     return { method: 'GET', path: `${this.#path}/content`, query: { path, user }, headers, signal, timeoutMs }
   }
 
-  #get<T = Parameters<typeof toFileInfo>[0]>(
-    path: string,
-    query: Request['query'],
-    { signal, timeoutMs }: CallOptions,
-  ): Promise<T> {
+  #get<T = Schemas['File']>(path: string, query: Request['query'], { signal, timeoutMs }: CallOptions): Promise<T> {
     return this.#transport.json({ method: 'GET', path: this.#path + path, query, signal, timeoutMs })
   }
 
-  #post(
-    path: string,
-    json: unknown,
-    { signal, timeoutMs }: CallOptions,
-    repeat: Repeat,
-  ): Promise<Parameters<typeof toFileInfo>[0]> {
+  #post(path: string, json: unknown, { signal, timeoutMs }: CallOptions, repeat: Repeat): Promise<Schemas['File']> {
     return this.#transport.json({ method: 'POST', path: this.#path + path, json, signal, timeoutMs, repeat })
   }
 }

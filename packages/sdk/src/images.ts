@@ -4,7 +4,8 @@ import type { CallOptions } from './options.ts'
 import { List, type PageOptions } from './pages.ts'
 import type { Transport } from './transport.ts'
 import type { BuildImage, Image, ImageState } from './types.ts'
-import { toImage, type Wire } from './wire.ts'
+import { toImage } from './wire.ts'
+import type { Schemas } from './wire-schemas.ts'
 
 export interface BuildOptions {
   /** Stops waiting; the build goes on */
@@ -23,11 +24,11 @@ export class Images {
 
   /** Resolves when the image is ready, however long it takes; a connection that breaks meanwhile does no harm. */
   async build(request: BuildImage, options: BuildOptions = {}): Promise<Image> {
-    const { body, response } = await this.#transport.exchange<Wire<Image>>({
+    const { body, response } = await this.#transport.exchange<Schemas['Image']>({
       method: 'POST',
       path: '/v1/images',
       query: { wait: false },
-      json: request,
+      json: request satisfies Schemas['BuildImage'],
       signal: options.signal,
     })
     const operationId = response.headers.get('location')?.split('/').at(-1)

@@ -4,7 +4,8 @@ import type { CallOptions } from './options.ts'
 import { List, type PageOptions } from './pages.ts'
 import type { Transport } from './transport.ts'
 import type { Operation, OperationKind, OperationProgress, OperationState, SpawnpointEvent } from './types.ts'
-import { toEvent, toOperation, type Wire } from './wire.ts'
+import { toEvent, toOperation } from './wire.ts'
+import type { Schemas } from './wire-schemas.ts'
 
 export interface OperationChange {
   operation: Operation
@@ -43,7 +44,7 @@ export class Operations {
     const path = `/v1/operations/${encodeURIComponent(id)}/events`
     let over = false
     for await (const { data } of followEvents(this.#transport, { path, signal: options.signal }, () => over)) {
-      const change = JSON.parse(data) as { operation: Wire<Operation>; progress: OperationProgress | null }
+      const change = JSON.parse(data) as { operation: Schemas['Operation']; progress: OperationProgress | null }
       over = change.operation.state !== 'open'
       yield { operation: toOperation(change.operation), progress: change.progress }
       if (over) return

@@ -2,8 +2,9 @@ import { sleep } from './deadline.ts'
 import { ConnectionError, errorFromServer, SpawnpointError } from './errors.ts'
 import { ndjson } from './ndjson.ts'
 import { isPassing, pauseBefore, type Transport } from './transport.ts'
-import type { OutputStream, ProcessExit, ProcessInfo, ProcessOutput } from './types.ts'
-import { toProcessExit, type Wire } from './wire.ts'
+import type { OutputStream, ProcessExit, ProcessOutput } from './types.ts'
+import { toProcessExit } from './wire.ts'
+import type { Schemas } from './wire-schemas.ts'
 
 /** The next byte wanted of each stream. */
 export type Offsets = { [S in OutputStream]?: number }
@@ -47,7 +48,7 @@ export async function* outputLines(
       try {
         for await (const raw of connection.quiet ? connection.lines : withoutSilence(connection.lines)) {
           const line = raw as RawLine
-          if (line.type === 'error') throw errorFromServer(line.error.code, line.error.detail, line.error.context)
+          if (line.type === 'error') throw errorOfLine(line)
           // An error line does not count as a sign of life, or a server that sends nothing else would be asked forever.
           lastLineAt = performance.now()
           failures = 0
@@ -91,19 +92,14 @@ export function linesOf(opened: { response: Response; close: () => void }): Outp
   return { lines: ndjson(response.body), close }
 }
 
-export type RawLine =
-  | { type: 'started'; process: Wire<ProcessInfo> }
-  | {
-      type: 'data'
-      stream: OutputStream
-      offset: number
-      data: string | Uint8Array
-      encoding?: 'utf8' | 'base64'
-    }
-  | { type: 'gap'; stream: OutputStream; offset: number; resumeAt: number }
-  | { type: 'exit'; exit: Wire<ProcessExit> }
-  | { type: 'heartbeat' }
-  | { type: 'error'; error: { code: string; detail: string; [more: string]: unknown } }
+/** As the door sends it; frames of a WebSocket carry bytes as they are. */
+export type RawLine = Schemas['OutputLine'] | (Omit<RawText, 'data' | 'encoding'> & { data: Uint8Array })
+type RawText = Schemas['OutputLine'] & { type: 'data' }
+
+/** The problem that a stream of lines ends with. */
+export function errorOfLine({ error }: RawLine & { type: 'error' }): SpawnpointError {
+  return errorFromServer(error.code, error.detail, 'context' in error ? error.context : {})
+}
 
 const encoder = new TextEncoder()
 
@@ -126,8 +122,8 @@ function* skip(stream: OutputStream, resumeAt: number, offsets: Offsets): Genera
   yield { type: 'gap', stream, offset, resumeAt }
 }
 
-function toBytes(line: { data: string | Uint8Array; encoding?: 'utf8' | 'base64' }): Uint8Array {
-  if (typeof line.data !== 'string') return line.data
+function toBytes(line: RawLine & { type: 'data' }): Uint8Array {
+  if (!('encoding' in line)) return line.data
   if (line.encoding !== 'base64') return encoder.encode(line.data)
   return Uint8Array.from(atob(line.data), (character) => character.charCodeAt(0))
 }

@@ -11,7 +11,8 @@ import {
 import type { Prefetch } from './prefetch.ts'
 import type { Repeat, Transport } from './transport.ts'
 import type { ProcessExit, ProcessInfo, ProcessOutput } from './types.ts'
-import { toProcessInfo, type Wire } from './wire.ts'
+import { toProcessInfo } from './wire.ts'
+import type { Schemas } from './wire-schemas.ts'
 
 /** How a finished command ended and what it printed. */
 export interface CommandResult {
@@ -176,17 +177,18 @@ export class Process implements AsyncIterable<ProcessOutput> {
     options: CallOptions & { group?: boolean | undefined } = {},
   ): Promise<void> {
     // Not repeated: a program may count its signals.
-    await this.#post('/signal', { signal, group: options.group }, options, 'never')
+    await this.#post('/signal', { signal, group: options.group } satisfies Schemas['SignalProcess'], options, 'never')
   }
 
   /** Preconditions: started with `pty`. */
   async resize(size: { cols: number; rows: number }, options: CallOptions = {}): Promise<void> {
-    await (this.#link.resize?.(size) ?? this.#post('/resize', size, options, 'always'))
+    await (this.#link.resize?.(size) ??
+      this.#post('/resize', size satisfies Schemas['TerminalSize'], options, 'always'))
   }
 
   async refresh(options: CallOptions = {}): Promise<ProcessInfo> {
     const info = toProcessInfo(
-      await this.#transport.json<Wire<ProcessInfo>>({ method: 'GET', path: this.#path, ...options }),
+      await this.#transport.json<Schemas['Process']>({ method: 'GET', path: this.#path, ...options }),
     )
     this.#exit ??= info.exit
     return info

@@ -1,6 +1,7 @@
-import { ConnectionError, errorFromServer, SpawnpointError } from './errors.ts'
+import { ConnectionError, SpawnpointError } from './errors.ts'
 import type { CallOptions } from './options.ts'
 import {
+  errorOfLine,
   linesOf,
   type Offsets,
   type OpenOutput,
@@ -13,7 +14,8 @@ import { type CommandResult, openOutput, Process, type ProcessLink, type ResultO
 import { ProcessSocket, socketClass } from './process-socket.ts'
 import type { Transport } from './transport.ts'
 import type { Env, ProcessInfo } from './types.ts'
-import { toProcessInfo, type Wire } from './wire.ts'
+import { toProcessInfo } from './wire.ts'
+import type { Schemas } from './wire-schemas.ts'
 
 /** Program and arguments, or text for `/bin/sh -c`. */
 export type Command = readonly string[] | string
@@ -85,7 +87,7 @@ export class Processes {
   }
 
   async list(options: CallOptions = {}): Promise<ProcessInfo[]> {
-    const { items } = await this.#transport.json<{ items: Wire<ProcessInfo>[] }>({
+    const { items } = await this.#transport.json<{ items: Schemas['Process'][] }>({
       method: 'GET',
       path: `${this.#sandboxPath}/processes`,
       ...options,
@@ -99,7 +101,7 @@ export class Processes {
    */
   async get(ref: string, options: CallOptions & { from?: Offsets | undefined } = {}): Promise<Process> {
     const info = toProcessInfo(
-      await this.#transport.json<Wire<ProcessInfo>>({
+      await this.#transport.json<Schemas['Process']>({
         method: 'GET',
         path: `${this.#sandboxPath}/processes/${encodeURIComponent(ref)}`,
         signal: options.signal,
@@ -156,14 +158,14 @@ export class Processes {
     options: StartOptions,
   ): Promise<{ info: ProcessInfo; connection: OutputConnection | undefined }> {
     const { env, cwd, user, pty, tag, timeoutMs, stdin, signal, background } = options
-    const program = typeof command === 'string' ? { command } : { args: command }
+    const program = typeof command === 'string' ? { command } : { args: [...command] }
     const id = crypto.randomUUID()
     const body = { id, ...program, env, cwd, user, pty, tag, timeoutMs, stdin: stdin ?? (pty ? true : undefined) }
     if (background || (pty && socketClass() !== undefined)) {
-      const info = await this.#transport.json<Wire<ProcessInfo>>({
+      const info = await this.#transport.json<Schemas['Process']>({
         method: 'POST',
         path: `${this.#sandboxPath}/processes`,
-        json: { ...body, background: true },
+        json: { ...body, background: true } satisfies Schemas['StartProcess'],
         signal,
         repeat: 'always',
       })
@@ -184,7 +186,7 @@ export class Processes {
         const iterator = lines[Symbol.asyncIterator]()
         const first = await iterator.next()
         const line = first.value as RawLine | undefined
-        if (line?.type === 'error') throw errorFromServer(line.error.code, line.error.detail, line.error.context)
+        if (line?.type === 'error') throw errorOfLine(line)
         if (line?.type !== 'started') throw new Error('The answer ended before the process was started')
         return {
           info: toProcessInfo(line.process),

@@ -4,8 +4,9 @@ import { LONG_MS, labelQuery } from './requests.ts'
 import { Sandbox } from './sandbox.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Transport } from './transport.ts'
-import type { ApiKey, CreateSandbox, SandboxFilter, SandboxInfo, SnapshotFilter, SnapshotInfo, Team } from './types.ts'
-import { toApiKey, toSandboxInfo, toSnapshotInfo, type Wire } from './wire.ts'
+import type { ApiKey, CreateSandbox, SandboxFilter, SnapshotFilter, Team } from './types.ts'
+import { toApiKey, toSandboxInfo, toSnapshotInfo } from './wire.ts'
+import type { Schemas } from './wire-schemas.ts'
 
 export class Sandboxes {
   readonly #transport: Transport
@@ -19,7 +20,13 @@ export class Sandboxes {
   async create(request: CreateSandbox, options: CallOptions = {}): Promise<Sandbox> {
     const path = '/v1/sandboxes'
     return this.#sandbox(
-      await this.#transport.json({ method: 'POST', path, json: request, timeoutMs: LONG_MS, ...options }),
+      await this.#transport.json({
+        method: 'POST',
+        path,
+        json: request satisfies Schemas['CreateSandbox'],
+        timeoutMs: LONG_MS,
+        ...options,
+      }),
     )
   }
 
@@ -34,12 +41,12 @@ export class Sandboxes {
   list(filter: SandboxFilter = {}, options: PageOptions = {}): List<Sandbox> {
     const { states, labels, ...rest } = filter
     const query = { ...rest, state: states, label: labelQuery(labels) }
-    return new List(this.#transport, { path: '/v1/sandboxes', query }, options, (wire: Wire<SandboxInfo>) =>
+    return new List(this.#transport, { path: '/v1/sandboxes', query }, options, (wire: Schemas['Sandbox']) =>
       this.#sandbox(wire),
     )
   }
 
-  #sandbox(wire: Wire<SandboxInfo>): Sandbox {
+  #sandbox(wire: Schemas['Sandbox']): Sandbox {
     return new Sandbox(this.#transport, toSandboxInfo(wire))
   }
 }
@@ -62,7 +69,7 @@ export class Snapshots {
   list(filter: SnapshotFilter = {}, options: PageOptions = {}): List<Snapshot> {
     const { states, labels, ...rest } = filter
     const query = { ...rest, state: states, label: labelQuery(labels) }
-    return new List(this.#transport, { path: '/v1/snapshots', query }, options, (wire: Wire<SnapshotInfo>) =>
+    return new List(this.#transport, { path: '/v1/snapshots', query }, options, (wire: Schemas['Snapshot']) =>
       this.#snapshot(wire),
     )
   }
@@ -74,7 +81,7 @@ export class Snapshots {
     await this.#transport.json({ method: 'DELETE', path, query: { ifUnused }, signal, timeoutMs })
   }
 
-  #snapshot(wire: Wire<SnapshotInfo>): Snapshot {
+  #snapshot(wire: Schemas['Snapshot']): Snapshot {
     return new Snapshot(this.#transport, toSnapshotInfo(wire))
   }
 }
@@ -89,10 +96,10 @@ export class Keys {
 
   /** `secret` is shown this once; the server keeps only its hash. */
   async create(request: { name: string }, options: CallOptions = {}): Promise<{ key: ApiKey; secret: string }> {
-    const { key, secret } = await this.#transport.json<{ key: Wire<ApiKey>; secret: string }>({
+    const { key, secret } = await this.#transport.json<{ key: Schemas['ApiKey']; secret: string }>({
       method: 'POST',
       path: '/v1/keys',
-      json: request,
+      json: request satisfies Schemas['CreateKey'],
       // The route keeps no answers, or it would keep secrets: a repeat would make a second key.
       repeat: 'never',
       ...options,
@@ -110,7 +117,7 @@ export class Keys {
 
   /** The team that the client's own key belongs to. */
   async team(options: CallOptions = {}): Promise<Team> {
-    const team = await this.#transport.json<Wire<Team>>({ method: 'GET', path: '/v1/team', ...options })
+    const team = await this.#transport.json<Schemas['Team']>({ method: 'GET', path: '/v1/team', ...options })
     return { ...team, createdAt: new Date(team.createdAt) }
   }
 }

@@ -14,10 +14,10 @@ import type {
   SandboxInfo,
   SandboxState,
   SnapshotFilter,
-  SnapshotInfo,
   UpdateSandbox,
 } from './types.ts'
-import { toSandboxInfo, toSnapshotInfo, type Wire } from './wire.ts'
+import { toSandboxInfo, toSnapshotInfo } from './wire.ts'
+import type { Schemas } from './wire-schemas.ts'
 
 export type ForkResult = { sandbox: Sandbox; error: null } | { sandbox: null; error: { code: string; message: string } }
 
@@ -99,7 +99,14 @@ export class Sandbox implements AsyncDisposable {
   }
 
   async update(changes: UpdateSandbox, options: CallOptions = {}): Promise<this> {
-    return this.#take(this.#transport.json({ method: 'PATCH', path: this.#path, json: changes, ...options }))
+    return this.#take(
+      this.#transport.json({
+        method: 'PATCH',
+        path: this.#path,
+        json: changes satisfies Schemas['UpdateSandbox'],
+        ...options,
+      }),
+    )
   }
 
   /** Sets its end to so many milliseconds from now; `null` for never. */
@@ -127,10 +134,10 @@ export class Sandbox implements AsyncDisposable {
 
   /** Captures it while it runs on; resolves when the snapshot is durable. */
   async snapshot(request: CreateSnapshot = {}, options: CallOptions = {}): Promise<Snapshot> {
-    const wire = await this.#transport.json<Wire<SnapshotInfo>>({
+    const wire = await this.#transport.json<Schemas['Snapshot']>({
       method: 'POST',
       path: `${this.#path}/snapshots`,
-      json: request,
+      json: request satisfies Schemas['CreateSnapshot'],
       timeoutMs: LONG_MS,
       ...options,
     })
@@ -145,7 +152,7 @@ export class Sandbox implements AsyncDisposable {
       this.#transport,
       { path: `${this.#path}/snapshots`, query },
       options,
-      (wire: Wire<SnapshotInfo>) => new Snapshot(this.#transport, toSnapshotInfo(wire)),
+      (wire: Schemas['Snapshot']) => new Snapshot(this.#transport, toSnapshotInfo(wire)),
     )
   }
 
@@ -198,10 +205,16 @@ export class Sandbox implements AsyncDisposable {
   async #fork(request: Fork, options: CallOptions): Promise<ForkResult[]> {
     const { items } = await this.#transport.json<{
       items: (
-        | { sandbox: Wire<SandboxInfo>; error: null }
+        | { sandbox: Schemas['Sandbox']; error: null }
         | { sandbox: null; error: { code: string; message: string } }
       )[]
-    }>({ method: 'POST', path: `${this.#path}/fork`, json: request, timeoutMs: LONG_MS, ...options })
+    }>({
+      method: 'POST',
+      path: `${this.#path}/fork`,
+      json: request satisfies Schemas['ForkSandbox'],
+      timeoutMs: LONG_MS,
+      ...options,
+    })
     return items.map((item) =>
       item.sandbox === null
         ? { sandbox: null, error: item.error }
@@ -214,7 +227,7 @@ export class Sandbox implements AsyncDisposable {
     return this.#take(this.#transport.json({ method: 'POST', path, json, timeoutMs: LONG_MS, ...options }))
   }
 
-  async #take(answer: Promise<Wire<SandboxInfo>>): Promise<this> {
+  async #take(answer: Promise<Schemas['Sandbox']>): Promise<this> {
     this.#info = toSandboxInfo(await answer)
     return this
   }

@@ -2,8 +2,9 @@ import type { CallOptions } from './options.ts'
 import { LONG_MS } from './requests.ts'
 import { Sandbox } from './sandbox.ts'
 import type { Transport } from './transport.ts'
-import type { Receipt, SandboxInfo, SandboxOverrides, SnapshotInfo, SnapshotKind, SnapshotState } from './types.ts'
-import { toSandboxInfo, toSnapshotInfo, type Wire } from './wire.ts'
+import type { Receipt, SandboxOverrides, SnapshotInfo, SnapshotKind, SnapshotState } from './types.ts'
+import { toSandboxInfo, toSnapshotInfo } from './wire.ts'
+import type { Schemas } from './wire-schemas.ts'
 
 export interface Spawn extends SandboxOverrides {
   /** Boot a memory snapshot from its filesystem alone */
@@ -48,7 +49,7 @@ export class Snapshot {
 
   async refresh(options: CallOptions = {}): Promise<this> {
     this.#info = toSnapshotInfo(
-      await this.#transport.json<Wire<SnapshotInfo>>({ method: 'GET', path: this.#path, ...options }),
+      await this.#transport.json<Schemas['Snapshot']>({ method: 'GET', path: this.#path, ...options }),
     )
     return this
   }
@@ -77,7 +78,12 @@ export class Snapshot {
     options: CallOptions = {},
   ): Promise<this> {
     this.#info = toSnapshotInfo(
-      await this.#transport.json<Wire<SnapshotInfo>>({ method: 'PATCH', path: this.#path, json: changes, ...options }),
+      await this.#transport.json<Schemas['Snapshot']>({
+        method: 'PATCH',
+        path: this.#path,
+        json: changes satisfies Schemas['UpdateSnapshot'],
+        ...options,
+      }),
     )
     return this
   }
@@ -90,10 +96,10 @@ export class Snapshot {
 
   async #spawnOne(request: Spawn, options: CallOptions): Promise<Sandbox> {
     const path = `${this.#path}/spawn`
-    const wire = await this.#transport.json<Wire<SandboxInfo>>({
+    const wire = await this.#transport.json<Schemas['Sandbox']>({
       method: 'POST',
       path,
-      json: request,
+      json: request satisfies Schemas['SpawnSandbox'],
       timeoutMs: LONG_MS,
       ...options,
     })

@@ -9,24 +9,16 @@ import type {
   SnapshotInfo,
   SpawnpointEvent,
 } from './types.ts'
-
-/** How a type of ours looks in JSON. */
-export type Wire<T> = T extends Date
-  ? string
-  : T extends (infer U)[]
-    ? Wire<U>[]
-    : T extends object
-      ? { [K in keyof T]: Wire<T[K]> }
-      : T
+import type { Schemas } from './wire-schemas.ts'
 
 const at = (text: string): Date => new Date(text)
 const atOrNull = (text: string | null): Date | null => (text === null ? null : new Date(text))
 
-export function toImage(wire: Wire<Image>): Image {
+export function toImage(wire: Schemas['Image']): Image {
   return { ...wire, createdAt: at(wire.createdAt), readyAt: atOrNull(wire.readyAt) }
 }
 
-export function toSandboxInfo(wire: Wire<SandboxInfo>): SandboxInfo {
+export function toSandboxInfo(wire: Schemas['Sandbox']): SandboxInfo {
   return {
     ...wire,
     createdAt: at(wire.createdAt),
@@ -36,7 +28,7 @@ export function toSandboxInfo(wire: Wire<SandboxInfo>): SandboxInfo {
   }
 }
 
-export function toSnapshotInfo(wire: Wire<SnapshotInfo>): SnapshotInfo {
+export function toSnapshotInfo(wire: Schemas['Snapshot']): SnapshotInfo {
   return {
     ...wire,
     createdAt: at(wire.createdAt),
@@ -45,16 +37,16 @@ export function toSnapshotInfo(wire: Wire<SnapshotInfo>): SnapshotInfo {
   }
 }
 
-export function toProcessExit(wire: Wire<ProcessExit>): ProcessExit {
+export function toProcessExit(wire: Schemas['ProcessExit']): ProcessExit {
   return { ...wire, at: at(wire.at) }
 }
 
-export function toProcessInfo(wire: Wire<ProcessInfo>): ProcessInfo {
+export function toProcessInfo(wire: Schemas['Process']): ProcessInfo {
   return { ...wire, startedAt: at(wire.startedAt), exit: wire.exit === null ? null : toProcessExit(wire.exit) }
 }
 
 /** Permission bits are octal text on the wire. */
-export function toFileInfo(wire: Omit<Wire<FileInfo>, 'mode'> & { mode: string }): FileInfo {
+export function toFileInfo(wire: Schemas['File']): FileInfo {
   return { ...wire, mode: Number.parseInt(wire.mode, 8), modifiedAt: at(wire.modifiedAt) }
 }
 
@@ -62,15 +54,15 @@ export function modeToWire(mode: number | undefined): string | undefined {
   return mode === undefined ? undefined : mode.toString(8).padStart(4, '0')
 }
 
-export function toOperation(wire: Wire<Operation>): Operation {
+export function toOperation(wire: Schemas['Operation']): Operation {
   return { ...wire, createdAt: at(wire.createdAt), endedAt: atOrNull(wire.endedAt) }
 }
 
-export function toEvent(wire: Wire<SpawnpointEvent>): SpawnpointEvent {
+export function toEvent(wire: Schemas['Event']): SpawnpointEvent {
   return { ...wire, at: at(wire.at) } as SpawnpointEvent
 }
 
-export function toApiKey(wire: Wire<ApiKey>): ApiKey {
+export function toApiKey(wire: Schemas['ApiKey']): ApiKey {
   return {
     ...wire,
     createdAt: at(wire.createdAt),

@@ -1,0 +1,547 @@
+// Generated from the OpenAPI document of the native API: npm run generate -w packages/sdk
+
+/** What goes over the wire, by its name in the OpenAPI document. */
+export interface Schemas {
+  Labels: Record<string, string>
+  Env: Record<string, string>
+  File: {
+    path: string
+    name: string
+    type: 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'char' | 'block'
+    sizeBytes: number
+    mode: string
+    uid: number
+    gid: number
+    owner: string
+    group: string
+    modifiedAt: string
+    symlinkTarget: string | null
+  }
+  MakeDirectory: {
+    path: string
+    user?: string | undefined
+    mode?: string | undefined
+    parents?: boolean | undefined
+  }
+  MoveFile: {
+    from: string
+    to: string
+    user?: string | undefined
+  }
+  ChangeMode: {
+    path: string
+    mode: string
+  }
+  ChangeOwner: {
+    path: string
+    owner: string
+  }
+  FileAttributes: {
+    attributes: Record<string, string>
+  }
+  FileEvent: {
+    type: 'created' | 'modified' | 'removed' | 'renamed' | 'attributes'
+    path: string
+    fileType: 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'char' | 'block' | null
+  }
+  ImageSource:
+    | {
+        type: 'debian'
+        suite: string
+        packages: string[]
+      }
+    | {
+        type: 'tar'
+        path: string
+      }
+  BuildImage: {
+    name: string
+    source: Schemas['ImageSource']
+    defaults?:
+      | {
+          env?: Schemas['Env'] | undefined
+          user?: string | undefined
+          workdir?: string | undefined
+          startCommand?: string[] | undefined
+        }
+      | undefined
+    labels?: Schemas['Labels'] | undefined
+  }
+  Image: {
+    id: string
+    name: string
+    state: 'building' | 'ready' | 'failed' | 'deleting'
+    failure: string | null
+    source: Schemas['ImageSource']
+    defaults: {
+      env: Schemas['Env']
+      user: string
+      workdir: string
+      startCommand: string[]
+    }
+    sizeBytes: number
+    labels: Schemas['Labels']
+    createdAt: string
+    readyAt: string | null
+  }
+  Operation: {
+    id: string
+    kind:
+      | 'image.build'
+      | 'image.delete'
+      | 'sandbox.create'
+      | 'sandbox.pause'
+      | 'sandbox.resume'
+      | 'sandbox.stop'
+      | 'sandbox.start'
+      | 'sandbox.fork'
+      | 'sandbox.rollback'
+      | 'sandbox.kill'
+      | 'snapshot.create'
+      | 'snapshot.delete'
+    state: 'open' | 'done' | 'failed'
+    phase: string
+    sandboxId: string | null
+    snapshotId: string | null
+    imageId: string | null
+    error: {
+      code: string
+      message: string
+    } | null
+    createdAt: string
+    endedAt: string | null
+  }
+  OperationChange: {
+    operation: Schemas['Operation']
+    progress: {
+      step: string
+      fraction: number | null
+      line: string | null
+    } | null
+  }
+  Event: {
+    seq: number
+    type: string
+    sandboxId: string | null
+    snapshotId: string | null
+    imageId: string | null
+    data: Record<string, unknown>
+    at: string
+  }
+  ApiKey: {
+    id: string
+    name: string
+    hint: string
+    createdAt: string
+    lastUsedAt: string | null
+    revokedAt: string | null
+  }
+  CreateKey: {
+    name: string
+  }
+  CreatedKey: {
+    key: Schemas['ApiKey']
+    secret: string
+  }
+  Team: {
+    id: string
+    name: string
+    createdAt: string
+  }
+  Problem: {
+    type: string
+    title: string
+    status: number
+    code:
+      | 'invalid_argument'
+      | 'unauthenticated'
+      | 'forbidden'
+      | 'not_found'
+      | 'name_taken'
+      | 'wrong_state'
+      | 'operation_in_progress'
+      | 'in_use'
+      | 'incompatible'
+      | 'capture_refused'
+      | 'limit_exceeded'
+      | 'rate_limited'
+      | 'disk_full'
+      | 'stale_incarnation'
+      | 'hook_failed'
+      | 'timeout'
+      | 'cancelled'
+      | 'idempotency_mismatch'
+      | 'payload_too_large'
+      | 'guest_error'
+      | 'guest_unresponsive'
+      | 'process_not_found'
+      | 'port_closed'
+      | 'runtime_failed'
+      | 'unavailable'
+      | 'internal'
+    detail: string
+    context: Record<string, unknown>
+    requestId: string
+  }
+  TerminalSize: {
+    cols: number
+    rows: number
+  }
+  StartProcess: {
+    id?: string | undefined
+    args?: string[] | undefined
+    command?: string | undefined
+    env?: Schemas['Env'] | undefined
+    cwd?: string | undefined
+    user?: string | undefined
+    pty?: Schemas['TerminalSize'] | undefined
+    tag?: string | undefined
+    timeoutMs?: number | undefined
+    stdin?: boolean | string | undefined
+    background?: boolean | undefined
+  }
+  ProcessExit: {
+    code: number
+    signal: string | null
+    timedOut: boolean
+    at: string
+  }
+  Process: {
+    id: string
+    pid: number
+    args: string[]
+    cwd: string
+    user: string
+    tag: string | null
+    pty: boolean
+    startedAt: string
+    exit: Schemas['ProcessExit'] | null
+  }
+  FinishedProcess: {
+    process: Schemas['Process']
+    exit: Schemas['ProcessExit']
+    stdout: string
+    stderr: string
+    encoding: 'utf8' | 'base64'
+    truncated: {
+      stdout: boolean
+      stderr: boolean
+    }
+  }
+  OutputLine:
+    | {
+        type: 'started'
+        process: Schemas['Process']
+      }
+    | {
+        type: 'data'
+        stream: 'stdout' | 'stderr' | 'pty'
+        offset: number
+        data: string
+        encoding: 'utf8' | 'base64'
+      }
+    | {
+        type: 'gap'
+        stream: 'stdout' | 'stderr' | 'pty'
+        offset: number
+        resumeAt: number
+      }
+    | {
+        type: 'exit'
+        exit: Schemas['ProcessExit']
+      }
+    | {
+        type: 'heartbeat'
+      }
+    | {
+        type: 'error'
+        error: {
+          code: string
+          detail: string
+        }
+      }
+  SignalProcess: {
+    signal: string | number
+    group?: boolean | undefined
+  }
+  SandboxState:
+    | 'creating'
+    | 'running'
+    | 'snapshotting'
+    | 'pausing'
+    | 'paused'
+    | 'resuming'
+    | 'stopping'
+    | 'stopped'
+    | 'starting'
+    | 'rolling_back'
+    | 'killing'
+    | 'killed'
+    | 'failed'
+  Resources: {
+    cpus: number
+    memoryBytes: number
+    diskBytes: number
+    maxProcesses: number
+  }
+  NetworkPolicy: {
+    internet: boolean
+    allow: string[]
+    deny: string[]
+  }
+  TimeoutPolicy: {
+    timeoutMs: number | null
+    idleTimeoutMs: number | null
+    onTimeout: 'kill' | 'pause'
+  }
+  CreateSandbox: {
+    image?: string | undefined
+    snapshot?: string | undefined
+    cold?: boolean | undefined
+    name?: string | undefined
+    env?: Schemas['Env'] | undefined
+    labels?: Schemas['Labels'] | undefined
+    resources?:
+      | {
+          cpus?: number | undefined
+          memoryBytes?: number | undefined
+          diskBytes?: number | undefined
+          maxProcesses?: number | undefined
+        }
+      | undefined
+    network?:
+      | {
+          internet?: boolean | undefined
+          allow?: string[] | undefined
+          deny?: string[] | undefined
+        }
+      | undefined
+    timeout?:
+      | {
+          timeoutMs?: number | null | undefined
+          idleTimeoutMs?: number | null | undefined
+          onTimeout?: 'kill' | 'pause' | undefined
+        }
+      | undefined
+  }
+  SpawnSandbox: {
+    cold?: boolean | undefined
+    name?: string | undefined
+    env?: Schemas['Env'] | undefined
+    labels?: Schemas['Labels'] | undefined
+    resources?:
+      | {
+          cpus?: number | undefined
+          memoryBytes?: number | undefined
+          diskBytes?: number | undefined
+          maxProcesses?: number | undefined
+        }
+      | undefined
+    network?:
+      | {
+          internet?: boolean | undefined
+          allow?: string[] | undefined
+          deny?: string[] | undefined
+        }
+      | undefined
+    timeout?:
+      | {
+          timeoutMs?: number | null | undefined
+          idleTimeoutMs?: number | null | undefined
+          onTimeout?: 'kill' | 'pause' | undefined
+        }
+      | undefined
+  }
+  ForkSandbox: {
+    count?: number | undefined
+    mode?: 'all_or_nothing' | 'best_effort' | undefined
+    overrides?:
+      | {
+          env?: Schemas['Env'] | undefined
+          labels?: Schemas['Labels'] | undefined
+          resources?:
+            | {
+                cpus?: number | undefined
+                memoryBytes?: number | undefined
+                diskBytes?: number | undefined
+                maxProcesses?: number | undefined
+              }
+            | undefined
+          network?:
+            | {
+                internet?: boolean | undefined
+                allow?: string[] | undefined
+                deny?: string[] | undefined
+              }
+            | undefined
+          timeout?:
+            | {
+                timeoutMs?: number | null | undefined
+                idleTimeoutMs?: number | null | undefined
+                onTimeout?: 'kill' | 'pause' | undefined
+              }
+            | undefined
+        }
+      | undefined
+    children?:
+      | {
+          name?: string | undefined
+          env?: Schemas['Env'] | undefined
+          labels?: Schemas['Labels'] | undefined
+          resources?:
+            | {
+                cpus?: number | undefined
+                memoryBytes?: number | undefined
+                diskBytes?: number | undefined
+                maxProcesses?: number | undefined
+              }
+            | undefined
+          network?:
+            | {
+                internet?: boolean | undefined
+                allow?: string[] | undefined
+                deny?: string[] | undefined
+              }
+            | undefined
+          timeout?:
+            | {
+                timeoutMs?: number | null | undefined
+                idleTimeoutMs?: number | null | undefined
+                onTimeout?: 'kill' | 'pause' | undefined
+              }
+            | undefined
+        }[]
+      | undefined
+  }
+  RollBackSandbox: {
+    snapshot: string
+  }
+  UpdateSandbox: {
+    name?: string | null | undefined
+    labels?: Schemas['Labels'] | undefined
+    network?:
+      | {
+          internet?: boolean | undefined
+          allow?: string[] | undefined
+          deny?: string[] | undefined
+        }
+      | undefined
+    timeout?:
+      | {
+          timeoutMs?: number | null | undefined
+          idleTimeoutMs?: number | null | undefined
+          onTimeout?: 'kill' | 'pause' | undefined
+        }
+      | undefined
+  }
+  Sandbox: {
+    id: string
+    name: string | null
+    state: Schemas['SandboxState']
+    failure: {
+      reason:
+        | 'out_of_memory'
+        | 'runtime_exited'
+        | 'host_restarted'
+        | 'create_failed'
+        | 'resume_failed'
+        | 'interrupted'
+        | 'guest_unresponsive'
+      detail: string
+    } | null
+    image: {
+      id: string
+      name: string | null
+    }
+    sourceSnapshotId: string | null
+    parentSandboxId: string | null
+    env: Schemas['Env']
+    labels: Schemas['Labels']
+    resources: Schemas['Resources']
+    network: Schemas['NetworkPolicy']
+    timeout: Schemas['TimeoutPolicy']
+    generation: number
+    createdAt: string
+    startedAt: string | null
+    expiresAt: string | null
+    endedAt: string | null
+  }
+  ForkedChild: {
+    sandbox: Schemas['Sandbox'] | null
+    error: {
+      code: string
+      message: string
+    } | null
+  }
+  Metrics: {
+    cpuMs: number
+    memoryBytes: number
+    diskBytes: number
+    resources: Schemas['Resources']
+    inside: {
+      cpuMs: number
+      memoryUsedBytes: number
+      memoryTotalBytes: number
+      diskUsedBytes: number
+      diskTotalBytes: number
+      processes: number
+    } | null
+  }
+  CreateSnapshot: {
+    kind?: 'memory' | 'filesystem' | undefined
+    name?: string | undefined
+    labels?: Schemas['Labels'] | undefined
+    ttlMs?: number | undefined
+    hooks?: boolean | undefined
+    requireHooks?: boolean | undefined
+    whenBusy?: 'wait' | 'reject' | undefined
+  }
+  UpdateSnapshot: {
+    labels?: Schemas['Labels'] | undefined
+    ttlMs?: number | null | undefined
+  }
+  Receipt: {
+    standstillMs: number
+    totalMs: number
+    steps: {
+      step: string
+      ms: number
+    }[]
+    memoryBytes: number
+    filesystemBytes: number
+    newlyStoredBytes: number
+    consistency: 'crash' | 'filesystem' | 'application'
+    hooks: {
+      name: string
+      outcome: 'ok' | 'failed' | 'timed_out'
+      exitCode: number | null
+      durationMs: number
+      output: string
+    }[]
+  }
+  Snapshot: {
+    id: string
+    name: string | null
+    kind: 'memory' | 'filesystem'
+    state: 'creating' | 'ready' | 'failed' | 'deleting'
+    failure: string | null
+    sandboxId: string
+    parentId: string | null
+    imageId: string
+    env: Schemas['Env']
+    resources: Schemas['Resources']
+    generation: number
+    requirements: {
+      runtime: string
+      runtimeVersion: string
+      agentDigest: string | null
+      cpuFeatures: string[]
+    } | null
+    receipt: Schemas['Receipt'] | null
+    sizeBytes: number
+    labels: Schemas['Labels']
+    createdAt: string
+    readyAt: string | null
+    expiresAt: string | null
+  }
+}
