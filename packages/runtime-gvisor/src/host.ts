@@ -3,7 +3,7 @@ import type { Cgroups } from './cgroup/cgroups.ts'
 import type { ExitWatch } from './exit-watch.ts'
 import type { Log } from './log.ts'
 import type { SlotPool } from './network/slot-pool.ts'
-import type { OpenGuest } from './options.ts'
+import type { OpenGuest, Timeouts } from './options.ts'
 import type { PipeStock } from './pipes.ts'
 import type { Runsc } from './runsc.ts'
 
@@ -17,6 +17,7 @@ export interface Host {
   agents: AgentStore
   watch: ExitWatch<string>
   openGuest: OpenGuest
+  timeouts: Timeouts
   log: Log
   /** Work that no caller waits for; `close` does, and failures are logged */
   behind(work: Promise<void>): void

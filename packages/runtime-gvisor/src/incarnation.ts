@@ -22,10 +22,6 @@ import type { RunscStep } from './runsc.ts'
 import { findSandboxProcesses, killSandbox } from './sandbox-processes.ts'
 
 const GIB = 1024 ** 3
-const CONTROL_TIMEOUT_MS = 30_000
-const RUN_TIMEOUT_MS = 60_000
-/** For steps that read or write the sandbox's memory; a slow disk does 50 MB a second */
-const TIMEOUT_MS_PER_GIB = 30_000
 const ATTACH_TIMEOUT_MS = 15_000
 const REMOVAL_TIMEOUT_MS = 10_000
 
@@ -160,7 +156,7 @@ export class Incarnation {
       await this.#call(
         image ? 'restore' : 'run',
         ['-detach', '-bundle', bundle, '-pid-file', pidFile, ...(image ? ['-image-path', image.dir] : []), this.id],
-        RUN_TIMEOUT_MS + timeFor(image?.bytes ?? 0),
+        this.#timeFor('launchMs', image?.bytes),
         stdio.fds,
       )
     } finally {
@@ -240,7 +236,7 @@ export class Incarnation {
       if (this.record.paused === wanted) return
       this.#update({ paused: 'unknown' })
       try {
-        await this.#call(wanted ? 'pause' : 'resume', [this.id], CONTROL_TIMEOUT_MS)
+        await this.#call(wanted ? 'pause' : 'resume', [this.id], this.#timeFor('controlMs'))
       } catch (error) {
         // It may have happened all the same; if runsc does not answer at all, the first error is the one to tell.
         const paused = await this.#askPaused().catch(() => 'unknown' as const)
@@ -259,7 +255,7 @@ export class Incarnation {
         throw runtimeFailed('checkpoint', 'the sandbox is not paused')
       }
       return await work(async (args, memoryBytes) => {
-        await this.#call('checkpoint', [...args, this.id], CONTROL_TIMEOUT_MS + timeFor(memoryBytes))
+        await this.#call('checkpoint', [...args, this.id], this.#timeFor('controlMs', memoryBytes))
       })
     })
   }
@@ -278,7 +274,7 @@ export class Incarnation {
   }
 
   async #askPaused(): Promise<boolean> {
-    const { stdout } = await this.#call('state', [this.id], CONTROL_TIMEOUT_MS)
+    const { stdout } = await this.#call('state', [this.id], this.#timeFor('controlMs'))
     const status = /"status":\s*"(\w+)"/.exec(stdout)?.[1]
     if (status !== 'paused' && status !== 'running') throw runtimeFailed('state', `unexpected answer: ${stdout}`)
     return status === 'paused'
@@ -305,6 +301,11 @@ export class Incarnation {
       }
       throw error
     }
+  }
+
+  #timeFor(limit: 'launchMs' | 'controlMs', memoryBytes = 0): number {
+    const { timeouts } = this.#host
+    return timeouts[limit] + Math.ceil((memoryBytes / GIB) * timeouts.perGibMs)
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -437,8 +438,4 @@ export async function removeIncarnation(host: Host, id: string): Promise<void> {
 
 export function staleIncarnation(id: string, cause?: unknown): SpawnpointError<'stale_incarnation'> {
   return new SpawnpointError('stale_incarnation', 'The sandbox does not run any more', { sandboxId: id }, { cause })
-}
-
-function timeFor(memoryBytes: number): number {
-  return Math.ceil((memoryBytes / GIB) * TIMEOUT_MS_PER_GIB)
 }

@@ -17,7 +17,7 @@ import { emptyNamespaceName, namespacePath } from './network/addresses.ts'
 import { hostResolvers } from './network/resolvers.ts'
 import { ServerIndex } from './network/server-index.ts'
 import { SlotPool } from './network/slot-pool.ts'
-import type { GvisorOptions } from './options.ts'
+import { DEFAULT_TIMEOUTS, type GvisorOptions } from './options.ts'
 import { PipeStock } from './pipes.ts'
 import { probe } from './probe.ts'
 import { Runsc } from './runsc.ts'
@@ -84,6 +84,7 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
       goferNamespace: namespacePath(emptyNamespaceName(index.index)),
     }),
     openGuest: options.openGuest ?? openGuest,
+    timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
     behind,
   }
   for (const id of dead) await removeIncarnation(host, id)

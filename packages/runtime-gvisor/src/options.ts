@@ -19,9 +19,22 @@ export interface GvisorOptions {
   restoreConcurrency?: number
   /** Network slots kept ready; default 4 */
   readySlots?: number
+  timeouts?: Partial<Timeouts>
   /** Connects to the agent; default that of `@spawnpoint/guest` */
   openGuest?: OpenGuest
 }
+
+/** Milliseconds until a call of runsc is given up. Generous: a busy host is slow, and a limit that strikes costs a sandbox. */
+export interface Timeouts {
+  /** Start and restore; default 60,000 */
+  launchMs: number
+  /** Pause, resume, questions, checkpoint; default 30,000 */
+  controlMs: number
+  /** On top, for each GiB of memory that is written or read; default 30,000 */
+  perGibMs: number
+}
+
+export const DEFAULT_TIMEOUTS: Timeouts = { launchMs: 60_000, controlMs: 30_000, perGibMs: 30_000 }
 
 /** The guest package's way in, or a stand-in for it. */
 export type OpenGuest = typeof openGuest

@@ -37,9 +37,13 @@ export function serverRules(server: number, slots: readonly (readonly [slot: num
     `table netdev ${table} {}`,
     `table inet ${table} {
       map slots { type ifname : verdict; }
+      chain refuse {
+        meta l4proto tcp reject with tcp reset
+        drop
+      }
       chain forward {
         type filter hook forward priority filter - 10; policy accept;
-        iifname ${links} ip daddr ${OUTER_NETWORK} drop
+        iifname ${links} ip daddr ${OUTER_NETWORK} goto refuse
         iifname ${links} ip version 4 iifname vmap @slots
         iifname ${links} drop
         oifname ${links} ct state established,related accept
@@ -48,7 +52,7 @@ export function serverRules(server: number, slots: readonly (readonly [slot: num
       chain input {
         type filter hook input priority filter - 10; policy accept;
         iifname ${links} ct state established,related accept
-        iifname ${links} drop
+        iifname ${links} goto refuse
       }
       chain postrouting {
         type nat hook postrouting priority srcnat; policy accept;
@@ -107,21 +111,24 @@ export interface PolicyContext {
 }
 
 /**
- * A policy as rules, one a line. What a rule drops is dropped for connections that exist already, too. An allow list
- * holds for the resolvers as well: names are a way out like any other. Rejects `invalid_argument`.
+ * A policy as rules, one a line. They hold for connections that exist already, too; TCP is refused instead of dropped, so
+ * that programs need not wait. An allow list holds for the resolvers as well: names are a way out like any other. Rejects
+ * `invalid_argument`.
  */
 export function policyRules(policy: NetworkPolicy, context: PolicyContext): string {
   const deny = parsed(policy.deny, 'network.deny')
   const allow = parsed(policy.allow, 'network.allow')
-  if (!policy.internet) return 'drop'
+  if (!policy.internet) return 'goto refuse'
   const dns = context.dns.filter(isReachableByGuests)
   return [
-    ...(deny.length > 0 ? [`ip daddr { ${deny.join(', ')} } drop`] : []),
-    ...(policy.allow.length > 0 ? [allow.length > 0 ? `ip daddr != { ${allow.join(', ')} } drop` : 'drop'] : []),
+    ...(deny.length > 0 ? [`ip daddr { ${deny.join(', ')} } goto refuse`] : []),
+    ...(policy.allow.length > 0
+      ? [allow.length > 0 ? `ip daddr != { ${allow.join(', ')} } goto refuse` : 'goto refuse']
+      : []),
     ...(dns.length > 0
       ? [`ip daddr { ${[...new Set(dns)].join(', ')} } meta l4proto { tcp, udp } th dport 53 accept`]
       : []),
-    `ip daddr ${METADATA_NETWORK} drop`,
+    `ip daddr ${METADATA_NETWORK} goto refuse`,
     'accept',
   ].join('\n')
 }

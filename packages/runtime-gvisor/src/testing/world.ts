@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -147,6 +148,28 @@ export class World implements AsyncDisposable {
     const record = readRecord(incarnationPaths(this.stateDir, id))
     if (!record) throw new Error(`no record of ${id}`)
     return record
+  }
+
+  /** The runtime's number on this host. */
+  get serverIndex(): number {
+    for (const name of readdirSync('/run/spawnpoint')) {
+      if (name.endsWith('.json') && readText(`/run/spawnpoint/${name}`).includes(this.stateDir))
+        return Number.parseInt(name, 10)
+    }
+    throw new Error('the runtime has no number')
+  }
+
+  /** What a TCP server says, seen from the host. */
+  connectFromHost(host: string, port: number): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ host, port, timeout: 2_000 })
+      socket.once('data', (data) => {
+        socket.destroy()
+        resolve(data.toString())
+      })
+      socket.once('timeout', () => socket.destroy(new Error('no answer')))
+      socket.once('error', reject)
+    })
   }
 
   /** As a crash of the sandbox's kernel. */
