@@ -58,7 +58,7 @@ func (p *poller) run() {
 			st := p.streams[events[i].Fd]
 			p.mu.Unlock()
 			if st != nil {
-				st.readable(p.scratch)
+				guard(func() { st.readable(p.scratch) })
 			}
 		}
 	}

@@ -127,21 +127,14 @@ const writeFlags = syscall.O_WRONLY | syscall.O_CLOEXEC | syscall.O_NOCTTY | sys
 // open finds out how to write and opens. Runs with the user's rights.
 func (w *writing) open() error {
 	w.target = w.at.path
-	if w.params.Exclusive {
-		var st syscall.Stat_t
-		if syscall.Lstat(w.target, &st) == nil {
-			return syscall.EEXIST
-		}
-	} else if resolved, err := filepath.EvalSymlinks(w.target); err == nil {
-		w.target = resolved
-	} else if target, err := os.Readlink(w.target); err == nil {
-		// A dangling link: the file it names is made.
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(w.target), target)
-		}
-		w.target = target
-	}
 	w.existed = syscall.Lstat(w.target, &w.old) == nil
+	if w.existed && w.params.Exclusive {
+		return syscall.EEXIST
+	}
+	if w.existed && w.old.Mode&syscall.S_IFMT == syscall.S_IFLNK {
+		w.target = followLink(w.target)
+		w.existed = syscall.Lstat(w.target, &w.old) == nil
+	}
 	if w.existed {
 		switch w.old.Mode & syscall.S_IFMT {
 		case syscall.S_IFREG:
@@ -152,25 +145,45 @@ func (w *writing) open() error {
 		default:
 			return syscall.EINVAL
 		}
-	} else if err := w.at.makeParents(filepath.Dir(w.target)); err != nil {
-		return err
+		if !w.params.Append && w.at.who != nil && w.at.who.uid != 0 {
+			// The rename would not ask whether the file itself may be written.
+			fd, err := syscall.Open(w.target, writeFlags|syscall.O_NOFOLLOW, 0)
+			if err != nil {
+				return err
+			}
+			syscall.Close(fd)
+		}
 	}
+	open := w.openTemp
 	if w.params.Append {
-		return w.inPlace(syscall.O_APPEND)
+		open = func() error { return w.inPlace(syscall.O_APPEND) }
 	}
-	if w.existed {
-		// The rename would not ask whether the file itself may be written.
-		fd, err := syscall.Open(w.target, writeFlags|syscall.O_NOFOLLOW, 0)
-		if err != nil {
+	err := open()
+	if err == syscall.ENOENT && !w.existed {
+		if err := w.at.makeParents(filepath.Dir(w.target)); err != nil {
 			return err
 		}
-		syscall.Close(fd)
+		err = open()
 	}
-	err := w.openTemp()
-	if w.existed && (err == syscall.EACCES || err == syscall.EPERM) {
+	if w.existed && w.temp == "" && (err == syscall.EACCES || err == syscall.EPERM) {
 		return w.inPlace(syscall.O_TRUNC)
 	}
 	return err
+}
+
+// followLink resolves a symlink; of a dangling one, the file that it names will be made.
+func followLink(path string) string {
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		return resolved
+	}
+	target, err := os.Readlink(path)
+	if err != nil {
+		return path
+	}
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(filepath.Dir(path), target)
+	}
+	return target
 }
 
 func (w *writing) openTemp() error {
@@ -179,7 +192,7 @@ func (w *writing) openTemp() error {
 	name := tempPrefix + hex.EncodeToString(random[:])
 	temp := filepath.Join(filepath.Dir(w.target), name)
 	w.temps.add(name, w.existed)
-	fd, err := syscall.Open(temp, writeFlags|syscall.O_CREAT|syscall.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+	fd, err := syscall.Open(temp, writeFlags|syscall.O_CREAT|syscall.O_EXCL|syscall.O_NOFOLLOW, w.wanted()&^0o7022)
 	if err != nil {
 		w.temps.remove(name)
 		return err
@@ -214,19 +227,23 @@ func (w *writing) commit() error {
 		}
 		return nil
 	}
+	// Calls that would change nothing are left out: each one is a round trip to gVisor's file server.
+	var now syscall.Stat_t
+	if err := syscall.Fstat(w.fd, &now); err != nil {
+		return err
+	}
 	if w.existed {
-		// It stays whose it was; a user that does not own it cannot give it back and becomes its owner.
-		if err := syscall.Fchown(w.fd, int(w.old.Uid), int(w.old.Gid)); err != nil && err != syscall.EPERM {
-			return err
+		if now.Uid != w.old.Uid || now.Gid != w.old.Gid {
+			// It stays whose it was; a user that does not own it cannot give it back and becomes its owner.
+			if err := syscall.Fchown(w.fd, int(w.old.Uid), int(w.old.Gid)); err != nil && err != syscall.EPERM {
+				return err
+			}
 		}
-		if err := syscall.Fchmod(w.fd, w.mode(w.old.Mode&0o7777)); err != nil {
-			return err
-		}
-	} else {
-		if err := w.at.own(w.fd); err != nil {
-			return err
-		}
-		if err := syscall.Fchmod(w.fd, w.mode(0o644)); err != nil {
+	} else if err := w.at.own(w.fd); err != nil {
+		return err
+	}
+	if w.wanted() != now.Mode&0o7777 {
+		if err := syscall.Fchmod(w.fd, w.wanted()); err != nil {
 			return err
 		}
 	}
@@ -243,6 +260,14 @@ func (w *writing) commit() error {
 	w.temps.retire(filepath.Base(w.temp))
 	w.temp = ""
 	return nil
+}
+
+// wanted is the mode the file will have.
+func (w *writing) wanted() uint32 {
+	if w.existed {
+		return w.mode(w.old.Mode & 0o7777)
+	}
+	return w.mode(0o644)
 }
 
 func (w *writing) mode(otherwise uint32) uint32 {

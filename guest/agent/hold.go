@@ -42,6 +42,9 @@ func hold(c *call) (any, error) {
 	c.agent.processes.freeze()
 	ch := c.channel
 	if !ch.session.out.hold(ch.epoch, frameResult, flagEnd, ch.id, []byte("{}")) {
+		if !ch.session.out.isHeld() {
+			c.agent.processes.thaw()
+		}
 		return nil, failed("bad_request", "held already")
 	}
 	ch.session.out.flush()

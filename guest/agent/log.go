@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -15,4 +16,14 @@ func logf(format string, args ...any) {
 	if waitFor(2, pollOut, 0) {
 		syscall.Write(2, []byte("agent: "+line+"\n")) // a lost line of the log harms nobody
 	}
+}
+
+// guard runs one step of a loop that must never end.
+func guard(step func()) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			logf("panic: %v %s", thrown, debug.Stack())
+		}
+	}()
+	step()
 }

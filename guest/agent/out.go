@@ -3,6 +3,7 @@ package main
 import (
 	"sync"
 	"syscall"
+	"time"
 )
 
 // outRoom bounds what waits to be written: streams pause above it.
@@ -19,6 +20,8 @@ type out struct {
 	// pending is being written, queue comes next, after waits for release
 	pending, queue, after []byte
 	writing               bool
+	// broken: the last write failed for good, not for want of room
+	broken bool
 	// held: frames go to `after`
 	held    bool
 	waiters []func()
@@ -97,6 +100,7 @@ func (o *out) writeLocked() []func() {
 			continue
 		}
 		// EAGAIN: the pipe is full. Anything else (the host's end is being replaced): the waiting goroutine retries.
+		o.broken = err != syscall.EAGAIN
 		select {
 		case o.wake <- struct{}{}:
 		default:
@@ -117,7 +121,15 @@ func (o *out) writeLocked() []func() {
 
 func (o *out) writeWhenReady() {
 	for range o.wake {
-		waitFor(o.fd, pollOut, -1)
+		o.mu.Lock()
+		broken := o.broken
+		o.mu.Unlock()
+		if broken {
+			// poll would return at once.
+			time.Sleep(50 * time.Millisecond)
+		} else {
+			waitFor(o.fd, pollOut, -1)
+		}
 		o.mu.Lock()
 		waiters := o.writeLocked()
 		o.mu.Unlock()
@@ -171,4 +183,10 @@ func (o *out) release() bool {
 		again()
 	}
 	return was
+}
+
+func (o *out) isHeld() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.held
 }

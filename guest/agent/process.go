@@ -62,6 +62,9 @@ type process struct {
 	left time.Duration
 
 	stdin stdinPipe
+
+	// kept is how many bytes of output it is counted with once finished; the table guards it
+	kept int
 }
 
 // hasExited is called by the reaper: from now on the pid may belong to somebody else.

@@ -29,7 +29,8 @@ type processes struct {
 	mu   sync.Mutex
 	byID map[string]*process
 	// done holds the finished ones, oldest first
-	done []*process
+	done      []*process
+	keptBytes int
 }
 
 func newProcesses(a *agent) (*processes, error) {
@@ -80,30 +81,43 @@ func (t *processes) finished(p *process) {
 }
 
 func (t *processes) keep(p *process) {
-	var pruned []*process
+	kept := 0
+	p.mu.Lock()
+	for _, st := range p.streams {
+		kept += len(st.ring.data)
+	}
+	p.mu.Unlock()
+
+	var pruned, emptied []*process
 	t.mu.Lock()
+	p.kept = kept
+	t.keptBytes += kept
 	t.done = append(t.done, p)
 	for len(t.done) > keptFinished {
-		pruned = append(pruned, t.done[0])
-		delete(t.byID, t.done[0].info.ID)
+		oldest := t.done[0]
+		pruned = append(pruned, oldest)
+		t.keptBytes -= oldest.kept
+		delete(t.byID, oldest.info.ID)
 		t.done = t.done[1:]
 	}
-	done := append([]*process(nil), t.done...)
+	for i := 0; t.keptBytes > keptOutput && i < len(t.done)-1; i++ {
+		if old := t.done[i]; old.kept > 0 {
+			emptied = append(emptied, old)
+			t.keptBytes -= old.kept
+			old.kept = 0
+		}
+	}
 	t.mu.Unlock()
 	for _, old := range pruned {
 		old.forget()
 	}
-	total := 0
-	for i := len(done) - 1; i >= 0; i-- {
-		done[i].mu.Lock()
-		for _, st := range done[i].streams {
-			total += len(st.ring.data)
-			if total > keptOutput && i < len(done)-1 && len(done[i].followers) == 0 {
-				total -= len(st.ring.data)
-				st.ring.drop()
-			}
+	for _, old := range emptied {
+		old.mu.Lock()
+		for _, st := range old.streams {
+			st.ring.drop()
 		}
-		done[i].mu.Unlock()
+		old.pumpAll()
+		old.mu.Unlock()
 	}
 }
 

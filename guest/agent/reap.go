@@ -49,7 +49,7 @@ func (r *reaper) run() {
 		_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), wExited|wNoWait, 0, 0)
 		switch errno {
 		case 0:
-			r.reap(int(info[4]))
+			guard(func() { r.reap(int(info[4])) })
 		case syscall.EINTR:
 		case syscall.ECHILD:
 			r.mu.Lock()

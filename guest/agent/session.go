@@ -54,8 +54,8 @@ func (s *session) read() {
 			case err == syscall.EAGAIN:
 				waitFor(s.fd, pollIn, -1)
 			default:
-				// No writer at the moment, or the descriptor is being replaced by a restore.
-				time.Sleep(20 * time.Millisecond)
+				// No writer at the moment: the host's end is being replaced.
+				time.Sleep(50 * time.Millisecond)
 			}
 		}
 	}
@@ -374,6 +374,9 @@ func (c *channel) result(value any, flags byte) {
 }
 
 func (c *channel) queueJSON(kind, flags byte, payload []byte) {
+	if c.silent() {
+		return
+	}
 	for len(payload) > maxPayload {
 		c.session.out.push(c.epoch, kind, flagMore, c.id, payload[:maxPayload])
 		payload = payload[maxPayload:]
@@ -383,14 +386,18 @@ func (c *channel) queueJSON(kind, flags byte, payload []byte) {
 
 // end says that no more DATA comes from us.
 func (c *channel) end() {
-	c.mu.Lock()
-	already := c.outEnded
-	c.mu.Unlock()
-	if !already {
+	if !c.silent() {
 		c.session.out.push(c.epoch, frameData, flagEnd, c.id)
 		c.session.out.flush()
 		c.ended()
 	}
+}
+
+// silent tells that our last frame is out already.
+func (c *channel) silent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.outEnded
 }
 
 func (c *channel) ended() {
@@ -406,7 +413,8 @@ func (c *channel) ended() {
 // fail closes the channel with an error.
 func (c *channel) fail(err error) {
 	f := toFailure(err, "")
-	if f == errCancelled {
+	if f == errCancelled || c.silent() {
+		c.session.forget(c)
 		return
 	}
 	if len(f.Message) > 1000 {

@@ -27,13 +27,21 @@ export interface OpenedGuest extends Guest, AsyncDisposable {
 }
 
 const PROTOCOLS = [1]
+/** Open sessions of this process by FIFO: two readers of one FIFO would take each other's bytes. */
+const openSessions = new Map<string, Session>()
 
 /**
  * Attaches to the agent behind two FIFOs. Whatever an earlier session left in them is discarded, channels it had in the
- * agent are dropped, a hold ends. Rejects `guest_unresponsive` after `timeouts.attachMs`.
+ * agent are dropped, a hold ends; an earlier guest of this process on the same FIFOs is closed. Rejects
+ * `guest_unresponsive` after `timeouts.attachMs`. Only one process at a time may attach.
  */
 export async function openGuest(options: OpenGuestOptions): Promise<OpenedGuest> {
+  openSessions.get(options.fromGuest)?.close()
   const session = new Session(options)
+  openSessions.set(options.fromGuest, session)
+  void session.gone.then(() => {
+    if (openSessions.get(options.fromGuest) === session) openSessions.delete(options.fromGuest)
+  })
   const checked = checkedBy(session)
   const channel = session.open('hello', { protocols: PROTOCOLS }, true)
   const timer = setTimeout(() => {
@@ -86,10 +94,10 @@ class AttachedGuest implements OpenedGuest {
   }
 
   async hold(options: HoldOptions): Promise<HoldReport> {
-    const { hooks, hookTimeoutMs, sync, culprits = false } = options
+    const { hooks, hookTimeoutMs, sync, findCulprits } = options
     let report: HoldReport = { hooks: [], culprits: [] }
-    if (hooks || sync || culprits) {
-      const params = { hooks, hookTimeoutMs, sync, culprits }
+    if (hooks || sync || findCulprits) {
+      const params = { hooks, hookTimeoutMs, sync, culprits: findCulprits }
       const answer = await this.#session.call('prepare', params, { extraMs: hookTimeoutMs })
       report = this.#checked(answer, checkHoldReport)
     }

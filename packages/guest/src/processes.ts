@@ -88,9 +88,11 @@ export class Processes implements GuestProcesses {
 
   async list(): Promise<ProcessInfo[]> {
     const channel = this.#session.open('process.list', {}, true)
+    const answer = this.#session.answerOf(channel, 'process.list')
+    answer.catch(() => {}) // awaited below, after the items
     const all: ProcessInfo[] = []
     for await (const batch of pieces(channel, this.#checked, itemReader(checkProcessBatch))) all.push(...batch)
-    await this.#session.answerOf(channel, 'process.list')
+    await answer
     return all
   }
 

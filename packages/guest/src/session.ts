@@ -158,23 +158,24 @@ export class Session {
     let timer: NodeJS.Timeout | undefined
     const began = performance.now()
     const extraMs = options.extraMs ?? 0
-    const check = (pinged: boolean) => {
+    let pingedAt: number | null = null
+    const check = () => {
       const now = performance.now()
       if (this.held) {
-        timer = setTimeout(check, this.#timeouts.silenceMs, false)
+        pingedAt = null
+        timer = setTimeout(check, this.#timeouts.silenceMs)
       } else if (now - began > this.#timeouts.callMs + extraMs) {
         channel.cancel(this.#unresponsive(`The agent did not answer: ${what}`))
-      } else if (now - this.#lastHeard < this.#timeouts.silenceMs / 2) {
-        timer = setTimeout(check, this.#timeouts.silenceMs, false)
-      } else if (pinged) {
-        channel.cancel(this.#unresponsive(`The agent fell silent: ${what}`))
-      } else {
+      } else if (pingedAt === null || this.#lastHeard >= pingedAt) {
         // A busy agent still answers this; a dead one does not.
+        pingedAt = now
         this.open('ping', {}, true)
-        timer = setTimeout(check, this.#timeouts.silenceMs / 2, true)
+        timer = setTimeout(check, this.#timeouts.silenceMs / 2)
+      } else {
+        channel.cancel(this.#unresponsive(`The agent fell silent: ${what}`))
       }
     }
-    if (options.endless !== true) timer = setTimeout(check, this.#timeouts.silenceMs / 2, false)
+    if (options.endless !== true) timer = setTimeout(check, this.#timeouts.silenceMs / 2)
     const abort = () => channel.cancel(cancelled(what))
     if (options.signal?.aborted) abort()
     else options.signal?.addEventListener('abort', abort, { once: true })

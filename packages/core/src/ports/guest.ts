@@ -62,8 +62,6 @@ export interface HoldOptions {
   hookTimeoutMs: number
   /** Flush the filesystem before holding */
   sync: boolean
-  /** Look for `HoldReport.culprits`; costs a scan of all open files, default no */
-  culprits?: boolean
   /** Look for files that an older runtime cannot capture; costs a scan of all processes */
   findCulprits: boolean
 }
