@@ -9,10 +9,10 @@ const (
 	stdoutStream = 0
 	stderrStream = 1
 	ptyStream    = 2
-
-	// stallLimit is how long a reader that lags behind may hold a process back.
-	stallLimit = 30 * time.Second
 )
+
+// stallLimit is how long a reader that lags behind may hold a process back.
+var stallLimit = 30 * time.Second
 
 var streamNames = [3]string{"stdout", "stderr", "pty"}
 

@@ -7,8 +7,12 @@ import { type OpenedGuest, openGuest } from '../src/index.ts'
 
 const BUILD = new URL('../../../guest/agent/build.sh', import.meta.url).pathname
 
-/** Builds the agent; returns its path. Go's own cache makes the second time quick. */
+/**
+ * Builds the agent; returns its path. Go's own cache makes the second time quick. `SPAWNPOINT_AGENT` names one to test
+ * instead, for instance one built with the race detector.
+ */
 export function buildAgent(dir: string): string {
+  if (process.env.SPAWNPOINT_AGENT) return process.env.SPAWNPOINT_AGENT
   const agent = join(dir, 'agent')
   execFileSync(BUILD, [agent], { stdio: ['ignore', 'inherit', 'inherit'] })
   return agent
@@ -68,6 +72,8 @@ export async function startAgent(agent: string): Promise<TestAgent> {
   }
   const stop = async () => {
     for (const guest of opened) await guest.close()
+    const races = readFileSync(logPath, 'utf8')
+    if (races.includes('DATA RACE')) console.error(races)
     child.kill('SIGKILL')
     await exited
     rmSync(dir, { recursive: true, force: true })
