@@ -4,14 +4,10 @@ import { defineConfig } from 'vitest/config'
 const DRIVERS = ['pool-btrfs', 'images-debian', 'ledger-postgres', 'runtime-gvisor']
 const driverTests = `packages/{${DRIVERS.join(',')}}/src/**/*.test.ts`
 
-/** Workspace packages resolve to their source, without a build. */
-const development = { ssr: { resolve: { conditions: ['development', 'node', 'module'] } } }
-
 export default defineConfig({
   test: {
     projects: [
       {
-        ...development,
         test: {
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'],
@@ -20,7 +16,6 @@ export default defineConfig({
         },
       },
       {
-        ...development,
         test: {
           name: 'contract',
           include: [driverTests],
@@ -31,7 +26,6 @@ export default defineConfig({
         },
       },
       {
-        ...development,
         test: {
           name: 'e2e',
           include: ['test/**/*.test.ts'],

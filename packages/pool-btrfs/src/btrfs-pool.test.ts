@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { type ImageId, newId, type SnapshotId } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { loopsOf, MIB, mountsBelow, own, TestWorld } from './test-world.ts'
+import { loopsOf, MIB, mountsBelow, noLoopsOf, own, TestWorld } from './test-world.ts'
 
 let world: TestWorld
 let image: ImageId
@@ -20,7 +20,7 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]()
   expect(errors).toEqual([])
   expect(mountsBelow(dataDir)).toEqual([])
-  expect(loopsOf(dataDir)).toEqual([])
+  await noLoopsOf(dataDir)
 })
 
 /** Writes `bytes` of what does not compress; the error's code if it fails. */
@@ -199,7 +199,7 @@ describe('the mount', () => {
     const id = await other.image({ name: 'kept' })
     await other.pool.close()
     expect(mountsBelow(other.dataDir)).toEqual([])
-    expect(loopsOf(other.dataDir)).toEqual([])
+    await noLoopsOf(other.dataDir)
     await other.pool.open()
     expect((await other.pool.list()).images).toEqual([id])
   })
@@ -227,7 +227,7 @@ describe('the mount', () => {
     sandbox.kill('SIGKILL')
     await gone
     await other.pool.close()
-    expect(loopsOf(other.dataDir)).toEqual([])
+    await noLoopsOf(other.dataDir)
   })
 
   it('refuses a foreign file system at its place', async () => {

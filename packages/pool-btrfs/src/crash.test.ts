@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ImageId, newId, type RootId, type SnapshotId } from '@spawnpoint/core'
 import { describe, expect, it } from 'vitest'
-import { loopsOf, mountsBelow, own, TestWorld } from './test-world.ts'
+import { mountsBelow, noLoopsOf, own, TestWorld, unmount } from './test-world.ts'
 
 const CHILD = join(import.meta.dirname, 'crash-child.ts')
 
@@ -13,7 +13,11 @@ class Worker implements AsyncDisposable {
   printed = ''
 
   constructor(dataDir: string, point = '') {
-    this.process = spawn(process.execPath, [CHILD, dataDir, point], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.process = spawn(process.execPath, [CHILD, dataDir, point], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      // A group of its own: the programs it runs die with it.
+      detached: true,
+    })
     this.process.stdout?.on('data', (chunk: Buffer) => {
       this.printed += chunk
     })
@@ -25,7 +29,12 @@ class Worker implements AsyncDisposable {
   }
 
   async kill(): Promise<void> {
-    this.process.kill('SIGKILL')
+    try {
+      process.kill(-(this.process.pid ?? 0), 'SIGKILL')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+      // The whole group has ended already.
+    }
     await this.ended()
   }
 
@@ -75,7 +84,7 @@ async function verify(world: TestWorld, acknowledged: string[][]): Promise<void>
   await world.reopen()
   expect(await world.pool.list()).toEqual({ images: [], roots: [], snapshots: [], staged: [] })
   await world.pool.close()
-  expect(loopsOf(world.dataDir)).toEqual([])
+  await noLoopsOf(world.dataDir)
   await world.pool.open()
   const left = execFileSync('btrfs', ['subvolume', 'list', path], { encoding: 'utf8' })
   expect(left).toBe('')
@@ -122,8 +131,9 @@ describe('a power cut', () => {
     shutdownFilesystem(disk)
     await worker.kill()
     const { acknowledged } = worker
-    execFileSync('umount', [join(dataDir, 'pool')])
-    execFileSync('umount', [disk])
+    await unmount(join(dataDir, 'pool'))
+    await unmount(disk)
+    await noLoopsOf(outer.dataDir)
     execFileSync('mount', ['-o', 'loop', image, disk])
     const world = own(new TestWorld(dataDir))
     await world.pool.open()

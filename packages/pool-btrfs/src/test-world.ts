@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { type ImageId, newId, type RootId, type SnapshotId } from '@spawnpoint/core'
 import { onTestFinished } from 'vitest'
 import { BtrfsPool } from './btrfs-pool.ts'
@@ -59,8 +60,33 @@ export class TestWorld implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.pool.close({ force: true })
     // The pool object may not be the one that mounted (a killed child was): take down what is there.
-    while (mountsBelow(this.dataDir).length > 0) execFileSync('umount', [mountsBelow(this.dataDir).at(-1) ?? ''])
+    while (mountsBelow(this.dataDir).length > 0) await unmount(mountsBelow(this.dataDir).at(-1) ?? '')
     rmSync(this.dataDir, { recursive: true })
+  }
+}
+
+/**
+ * Unmounts, trying for some seconds. Whatever made itself a mount namespace meanwhile has copies of our mounts (a sandbox,
+ * an image build, another server on the machine) and may keep a device busy until it ends.
+ */
+export async function unmount(path: string): Promise<void> {
+  await eventually(() => execFileSync('umount', [path], { stdio: 'pipe' }))
+}
+
+/** As `expect(loopsOf(dir)).toEqual([])`, with the same patience. */
+export async function noLoopsOf(dir: string): Promise<void> {
+  await eventually(() => {
+    if (loopsOf(dir).length > 0) throw new Error(`still attached: ${loopsOf(dir).join(', ')}`)
+  })
+}
+
+async function eventually(work: () => void): Promise<void> {
+  for (const deadline = performance.now() + 15_000; ; await setTimeout(50)) {
+    try {
+      return work()
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+    }
   }
 }
 
