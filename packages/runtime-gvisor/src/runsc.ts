@@ -28,7 +28,7 @@ const NETWORK_STEPS: ReadonlySet<RunscStep> = new Set(['run', 'create', 'start',
  * In a mount namespace where /proc/sys/net is empty it finds no such file and goes on. The sandbox keeps that namespace
  * alive; unmounts on the host still reach it because it is a slave.
  */
-const COVER_SYS_NET = [
+export const COVER_SYS_NET = [
   'unshare',
   '--mount',
   '--propagation',

@@ -1,0 +1,3 @@
+module spawnpoint-bench
+
+go 1.19

@@ -1,0 +1,298 @@
+import { join } from 'node:path'
+import type { Sandbox, Snapshot } from 'spawnpoint'
+import { type BareSandbox, syncFiles } from './bare.ts'
+import { command } from './command.ts'
+import { interleave, type Results, timed } from './samples.ts'
+import { PROGRAM, runEcho, untilReady, type World } from './world.ts'
+
+export interface Plan {
+  rounds: number
+  largeRounds: number
+  /** MiB of touched memory */
+  memoryMib: number[]
+  /** MiB of files */
+  filesMib: number[]
+}
+
+export const SERVER = 'spawnpoint'
+export const BARE = 'bare commands'
+const LARGE_MIB = 1_024
+/** Images of at least so much are written past the page cache, where that is the better way. */
+const DIRECT_FROM_MIB = 256
+const MIB = 2 ** 20
+const GIB = 2 ** 30
+
+export interface Bench {
+  world: World
+  results: Results
+  plan: Plan
+  signal: AbortSignal
+  say(text: string): void
+}
+
+const DEFAULTS = { cpus: 2, memoryBytes: GIB, diskBytes: 10 * GIB, maxProcesses: 1_024 }
+
+/** From an image to the first command answered, and the end. */
+export async function create({ world, results, plan, signal }: Bench): Promise<void> {
+  await interleave(
+    plan.rounds,
+    [
+      async (counted) => {
+        let sandbox!: Sandbox
+        const createMs = await timed(async () => {
+          sandbox = await world.client.sandboxes.create({ image: 'base', resources: DEFAULTS })
+          await runEcho(sandbox)
+        })
+        const deleteMs = await timed(() => sandbox.kill())
+        if (!counted) return
+        results.add('create', SERVER, createMs)
+        results.add('delete', SERVER, deleteMs)
+      },
+      async (counted) => {
+        const sandbox = await world.bare.place(DEFAULTS)
+        const createMs = await timed(async () => {
+          await sandbox.prepare(world.baseRoot)
+          await sandbox.run()
+          await sandbox.ask('run')
+        })
+        const deleteMs = await timed(() => sandbox.delete())
+        await sandbox.remove()
+        if (!counted) return
+        results.add('create', BARE, createMs)
+        results.add('delete', BARE, deleteMs)
+      },
+    ],
+    signal,
+  )
+}
+
+/** One command in a sandbox that runs. */
+export async function exec({ world, results, plan, signal }: Bench): Promise<void> {
+  await using sandbox = await world.client.sandboxes.create({ image: 'base', resources: DEFAULTS })
+  await world.install(sandbox)
+  const bare = await world.bare.place(DEFAULTS)
+  await bare.prepare(world.baseRoot)
+  await bare.run()
+  const work = 'command'
+  await interleave(
+    plan.rounds * 6,
+    [
+      async (counted) => {
+        const ms = await timed(() => runEcho(sandbox))
+        if (counted) results.add(work, SERVER, ms)
+      },
+      async (counted) => {
+        const { stdout } = await sandbox.processes.run([PROGRAM, 'time', '3'])
+        // The first one of a new process pays for page faults that an agent has long had.
+        const last = stdout.trim().split(' ').map(Number).at(-1) as number
+        if (counted) results.add(work, 'fork+exec inside', last)
+      },
+      async (counted) => {
+        const ms = await timed(() => bare.ask('run'))
+        if (counted) results.add(work, 'bare init over a pipe', ms)
+      },
+      async (counted) => {
+        const ms = await timed(() => bare.exec(['/bin/echo', 'x']))
+        if (counted) results.add(work, 'runsc exec', ms)
+      },
+    ],
+    signal,
+  )
+  await bare.remove()
+  results.aim({ work, who: SERVER, against: 'fork+exec inside', atMost: 1.3 })
+  results.aim({ work, who: SERVER, against: 'runsc exec', atMost: 1 })
+}
+
+/** Snapshots of memory, and sandboxes from them. */
+export async function memory(bench: Bench, mib: number): Promise<void> {
+  const { world, results, plan, signal } = bench
+  const rounds = mib >= LARGE_MIB ? plan.largeRounds : plan.rounds
+  const resources = { ...DEFAULTS, memoryBytes: (512 + 2 * mib) * MIB }
+  const direct = mib >= DIRECT_FROM_MIB && world.bare.options.capabilities.checkpointFlags.includes('direct')
+  const name = (what: string) => `${what}, ${mib} MiB`
+
+  await using stack = new AsyncDisposableStack()
+  const origin = stack.use(await world.client.sandboxes.create({ image: 'base', resources }))
+  await world.install(origin)
+  await untilReady(origin, ['hold', String(mib)])
+  const bare = await world.bare.place(resources)
+  stack.defer(() => bare.remove())
+  await bare.prepare(world.baseRoot)
+  await bare.run()
+  await bare.ask(`hold ${mib}`)
+
+  let snapshot: Snapshot | null = null
+  let kept: BareSnapshot | null = null
+  stack.defer(async () => {
+    await snapshot?.delete()
+    if (kept) await removeBareSnapshot(world, kept)
+  })
+  await interleave(
+    rounds,
+    [
+      async (counted) => {
+        const previous = snapshot
+        const ms = await timed(async () => {
+          snapshot = await origin.snapshot({ kind: 'memory' })
+        })
+        await previous?.delete()
+        if (!counted) return
+        results.add(name('memory snapshot'), SERVER, ms)
+        results.add(name('memory snapshot, stands still'), SERVER, receiptOf(snapshot).standstillMs)
+        results.steps(name('memory snapshot'), receiptOf(snapshot).steps)
+      },
+      async (counted) => {
+        const previous = kept
+        const taken = await takeBareSnapshot(world, bare, direct)
+        kept = taken
+        if (previous) await removeBareSnapshot(world, previous)
+        if (!counted) return
+        results.add(name('memory snapshot'), BARE, taken.totalMs)
+        results.add(name('memory snapshot'), 'bare, then fsync', taken.durableMs)
+        results.add(name('memory snapshot, stands still'), BARE, taken.standstillMs)
+      },
+    ],
+    signal,
+  )
+  results.aim({ work: name('memory snapshot'), who: SERVER, against: 'bare, then fsync', atMost: 1.2 })
+  results.aim({ work: name('memory snapshot, stands still'), who: SERVER, against: BARE, atMost: 1.2 })
+
+  await interleave(
+    rounds,
+    [
+      async (counted) => {
+        let sandbox!: Sandbox
+        const ms = await timed(async () => {
+          sandbox = await (snapshot as Snapshot).spawn()
+          await runEcho(sandbox)
+        })
+        const deleteMs = await timed(() => sandbox.kill())
+        if (!counted) return
+        results.add(name('spawn'), SERVER, ms)
+        results.add(name('delete'), SERVER, deleteMs)
+      },
+      async (counted) => {
+        const sandbox = await world.bare.place(resources)
+        await sandbox.prepare((kept as BareSnapshot).root)
+        await sandbox.create()
+        const ms = await timed(async () => {
+          await sandbox.restore((kept as BareSnapshot).image)
+          await sandbox.ask('run')
+        })
+        const deleteMs = await timed(() => sandbox.delete())
+        await sandbox.remove()
+        if (!counted) return
+        results.add(name('spawn'), BARE, ms)
+        results.add(name('delete'), BARE, deleteMs)
+      },
+      async (counted) => {
+        const sandbox = await world.bare.place(resources)
+        const ms = await timed(async () => {
+          await sandbox.prepare((kept as BareSnapshot).root)
+          await sandbox.restore((kept as BareSnapshot).image)
+          await sandbox.ask('run')
+        })
+        await sandbox.remove()
+        if (counted) results.add(name('spawn'), 'bare, nothing ahead', ms)
+      },
+    ],
+    signal,
+  )
+  results.aim({ work: name('spawn'), who: SERVER, against: BARE, atMost: 1.2 })
+}
+
+/** Snapshots of files only, with nothing and with 100 MiB waiting to be written. */
+export async function filesystem(bench: Bench, mib: number): Promise<void> {
+  const { world, results, plan, signal } = bench
+  const rounds = mib >= LARGE_MIB ? plan.largeRounds : plan.rounds
+  const dirtyMib = Math.min(100, mib)
+  await using stack = new AsyncDisposableStack()
+  const origin = stack.use(await world.client.sandboxes.create({ image: 'base', resources: DEFAULTS }))
+  await world.install(origin)
+  await untilReady(origin, ['fill', '/home/user/data', String(mib)])
+  const bare = await world.bare.place(DEFAULTS)
+  stack.defer(() => bare.remove())
+  await bare.prepare(world.baseRoot)
+  await bare.run()
+  await bare.ask(`fill /home/user/data ${mib}`)
+
+  for (const dirty of [false, true]) {
+    const work = `filesystem snapshot, ${mib} MiB${dirty ? `, ${dirtyMib} dirty` : ''}`
+    await interleave(
+      rounds,
+      [
+        async (counted) => {
+          if (dirty) await untilReady(origin, ['fill', '/home/user/data', String(dirtyMib)])
+          let snapshot!: Snapshot
+          const ms = await timed(async () => {
+            snapshot = await origin.snapshot({ kind: 'filesystem' })
+          })
+          const { standstillMs, steps } = receiptOf(snapshot)
+          await snapshot.delete()
+          if (!counted) return
+          results.add(work, SERVER, ms)
+          results.add(`${work}, stands still`, SERVER, standstillMs)
+          results.steps(work, steps)
+        },
+        async (counted) => {
+          if (dirty) await bare.ask(`fill /home/user/data ${dirtyMib}`)
+          const target = join(world.bare.options.poolDir, 'taken')
+          const flushed = join(world.bare.options.poolDir, 'flushed')
+          let standstillMs = 0
+          const ms = await timed(async () => {
+            // The cheapest way to write one subvolume's dirty pages, and none of its neighbours'.
+            if (dirty) await bare.capture(flushed)
+            standstillMs = await timed(async () => {
+              await bare.pause()
+              await bare.capture(target)
+              await bare.resume()
+            })
+          })
+          await command('btrfs', ['subvolume', 'delete', target, ...(dirty ? [flushed] : [])])
+          if (!counted) return
+          results.add(work, BARE, ms)
+          results.add(`${work}, stands still`, BARE, standstillMs)
+        },
+      ],
+      signal,
+    )
+    results.aim({ work: `${work}, stands still`, who: SERVER, atMost: 50 })
+    results.aim({ work, who: SERVER, against: BARE, atMost: 1.2 })
+  }
+}
+
+// ---------------------------------------------------------------- bare snapshots
+
+interface BareSnapshot {
+  image: string
+  root: string
+  totalMs: number
+  durableMs: number
+  standstillMs: number
+}
+
+let taken = 0
+
+async function takeBareSnapshot(world: World, sandbox: BareSandbox, direct: boolean): Promise<BareSnapshot> {
+  taken += 1
+  const root = join(world.bare.options.poolDir, `snapshot-${taken}`)
+  const image = await world.bare.memoryDir(`memory-${taken}`)
+  const totalMs = await timed(async () => {
+    await sandbox.pause()
+    await sandbox.checkpoint(image, direct)
+    await sandbox.capture(root)
+    await sandbox.resume()
+  })
+  const durableMs = totalMs + (await timed(() => syncFiles(image)))
+  return { image, root, totalMs, durableMs, standstillMs: totalMs }
+}
+
+async function removeBareSnapshot(_world: World, snapshot: BareSnapshot): Promise<void> {
+  await command('btrfs', ['subvolume', 'delete', snapshot.root])
+  await command('rm', ['-rf', snapshot.image])
+}
+
+function receiptOf(snapshot: Snapshot | null) {
+  if (!snapshot?.receipt) throw new Error('a ready snapshot without a receipt')
+  return snapshot.receipt
+}
