@@ -57,11 +57,16 @@ export class World implements AsyncDisposable {
 
   static async open(runsc: string, options: Partial<GvisorOptions> = {}): Promise<World> {
     const world = new World(runsc, options)
-    await world.pool.open()
-    const base = debianRoot()
-    await world.pool.createImage(world.imageId, async (dir) => copyTree(base, dir))
-    await world.runtime.open()
-    return world
+    try {
+      await world.pool.open()
+      const base = debianRoot()
+      await world.pool.createImage(world.imageId, async (dir) => copyTree(base, dir))
+      await world.runtime.open()
+      return world
+    } catch (error) {
+      await world.#removeFiles()
+      throw error
+    }
   }
 
   #make(options: Partial<GvisorOptions> = {}): GvisorRuntime {
@@ -182,6 +187,10 @@ export class World implements AsyncDisposable {
     await this.runtime.open()
     for (const { id } of await this.runtime.list()) await this.runtime.kill(id)
     await this.runtime.close()
+    await this.#removeFiles()
+  }
+
+  async #removeFiles(): Promise<void> {
     await this.pool.close({ force: true })
     rmSync(this.dir, { recursive: true, force: true })
     rmSync(this.stateDir, { recursive: true, force: true })
