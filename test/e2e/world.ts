@@ -1,8 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Spawnpoint } from 'spawnpoint'
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..')
@@ -11,8 +21,6 @@ export const BASE_TAR = join(REPOSITORY, '.cache/test/base.tar')
 const STARTED_WITHIN_MS = 60_000
 
 export interface ServerOptions {
-  /** Dies by SIGKILL at this named point */
-  crashAt?: string
   env?: Record<string, string>
 }
 
@@ -56,7 +64,7 @@ export class World implements AsyncDisposable {
         env: {
           ...process.env,
           SPAWNPOINT_POOL_BYTES: String(32 * 2 ** 30),
-          ...(options.crashAt ? { SPAWNPOINT_CRASH_AT: options.crashAt } : {}),
+          SPAWNPOINT_CRASH_FILE: join(this.dataDir, 'crash-at'),
           ...options.env,
         },
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -101,20 +109,45 @@ export class World implements AsyncDisposable {
     return this.#ended
   }
 
-  /** Resolves when the server has died by itself. */
-  async crashed(): Promise<void> {
+  /** The server dies by SIGKILL when it next reaches this named point. */
+  crashAt(point: string): void {
+    writeFileSync(join(this.dataDir, 'crash-at'), point)
+  }
+
+  /** True if the server died meanwhile; false, and disarmed, if `work` ended without reaching the point. */
+  async diedDuring(work: Promise<unknown>): Promise<boolean> {
+    const armed = join(this.dataDir, 'crash-at')
+    await Promise.race([this.#ended, work.then(nothing, nothing)])
+    // What goes on behind the caller's back may reach the point a little later.
+    for (let waited = 0; existsSync(armed) && waited < 5_000; waited += 50) await sleep(50)
+    if (existsSync(armed)) {
+      rmSync(armed)
+      return false
+    }
     await this.#ended
+    return true
+  }
+
+  /** The sentry processes of this server's incarnations, by process id. */
+  incarnations(): number[] {
+    return this.#processes()
+      .filter(({ command }) => command.includes('runsc-sandbox'))
+      .map(({ pid }) => pid)
   }
 
   /** Whatever of this server is on the machine though it should not be. Call with no sandbox alive. */
   leftovers(): string[] {
+    return this.#processes().map(({ pid, command }) => `process ${pid}: ${command.slice(0, 160)}`)
+  }
+
+  #processes(): { pid: number; command: string }[] {
     const tag = createHash('sha256').update(this.dataDir).digest('hex').slice(0, 8)
-    const found: string[] = []
-    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-      if (Number(pid) === this.#child?.pid) continue
-      const command = readIfThere(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')
-      if (command.includes(this.dataDir) || command.includes(`/run/spawnpoint/${tag}`))
-        found.push(`process ${pid}: ${command.slice(0, 160)}`)
+    const found: { pid: number; command: string }[] = []
+    for (const name of readdirSync('/proc')) {
+      const pid = Number(name)
+      if (!Number.isInteger(pid) || pid === this.#child?.pid) continue
+      const command = readIfThere(`/proc/${name}/cmdline`).replaceAll('\0', ' ')
+      if (command.includes(this.dataDir) || command.includes(`/run/spawnpoint/${tag}`)) found.push({ pid, command })
     }
     return found
   }
@@ -133,6 +166,9 @@ export class World implements AsyncDisposable {
     if (left.length > 0) throw new Error(`left behind: ${left.join('; ')}`)
   }
 }
+
+/** The call’s own outcome does not matter: its server may be dead. */
+function nothing(): void {}
 
 function readIfThere(path: string): string {
   try {

@@ -21,8 +21,8 @@ export interface ServerConfig {
   logLevel: string
   /** Size of a new pool image in bytes; `null` for the pool's default */
   poolBytes: number | null
-  /** Ends the process with SIGKILL at this named point; for crash tests */
-  crashAt: string | null
+  /** File that may name a point; reaching it ends the process with SIGKILL. For crash tests */
+  crashFile: string | null
   core: CoreConfig
 }
 
@@ -45,7 +45,7 @@ export function configFrom(
     agent: findAgent(env),
     logLevel: env.SPAWNPOINT_LOG ?? 'info',
     poolBytes: env.SPAWNPOINT_POOL_BYTES ? Number(env.SPAWNPOINT_POOL_BYTES) : null,
-    crashAt: env.SPAWNPOINT_CRASH_AT || null,
+    crashFile: env.SPAWNPOINT_CRASH_FILE || null,
     core: {
       resources: {
         cpus: Math.min(2, cpus),

@@ -1,11 +1,12 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Core, systemClock } from '@spawnpoint/core'
-import { createNativeUpgradeHandler, registerNativeDoor } from '@spawnpoint/door-native'
+import { Core, SpawnpointError, systemClock } from '@spawnpoint/core'
+import { createNativeUpgradeHandler, problemOf, registerNativeDoor } from '@spawnpoint/door-native'
 import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
 import { PostgresLedger } from '@spawnpoint/ledger-postgres'
 import { BtrfsPool } from '@spawnpoint/pool-btrfs'
 import { GvisorRuntime } from '@spawnpoint/runtime-gvisor'
-import Fastify from 'fastify'
+import Fastify, { LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { type ServerConfig, serverTag } from './config.ts'
 import { adminKey, lockDataDir } from './data-dir.ts'
@@ -24,7 +25,7 @@ export interface RunningServer extends AsyncDisposable {
 export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
   await using undo = new AsyncDisposableStack()
   undo.use(await lockDataDir(config.dataDir))
-  const failpoint = crashAt(config.crashAt)
+  const failpoint = crashAt(config.crashFile)
   const core = undo.use(
     await Core.open({
       ledger: new PostgresLedger(
@@ -71,11 +72,21 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
 async function listen(config: ServerConfig, log: Logger, core: Core, undo: AsyncDisposableStack): Promise<string> {
   const fastify = Fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
     requestTimeout: 0, // an upload or a followed process may take any time
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 256 },
+    // What the router itself refuses (a path too long, or not decodable) never reaches a door.
+    frameworkErrors: (error, request, reply) => {
+      const refused = new SpawnpointError('invalid_argument', error.message, {
+        issues: [{ path: 'path', message: error.message }],
+      })
+      void reply
+        .code(error.statusCode ?? 400)
+        .type('application/problem+json')
+        .send(JSON.stringify(problemOf(refused, request.id, error.statusCode)))
+    },
   })
   fastify.get('/healthz', async () => ({ status: 'ok', version: VERSION }))
   fastify.get('/readyz', async (_request, reply) => {
@@ -99,10 +110,13 @@ async function listen(config: ServerConfig, log: Logger, core: Core, undo: Async
   return fastify.listen({ host: config.host, port: config.port })
 }
 
-/** Ends the process there as a power cut would, without a chance to clean up. */
-function crashAt(point: string | null): (name: string) => void {
-  if (point === null) return () => {}
+/** Ends the process at the point that `file` names, as a power cut would, without a chance to clean up. */
+function crashAt(file: string | null): (name: string) => void {
+  if (file === null) return () => {}
   return (name) => {
-    if (name === point) process.kill(process.pid, 'SIGKILL')
+    if (existsSync(file) && readFileSync(file, 'utf8') === name) {
+      rmSync(file)
+      process.kill(process.pid, 'SIGKILL')
+    }
   }
 }

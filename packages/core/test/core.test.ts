@@ -252,6 +252,51 @@ describe('what a sandbox may not do to its owner', () => {
   })
 })
 
+describe('an idempotency key', () => {
+  const answer = (n: number) => async () => ({ status: 201, body: { n } })
+
+  it('gives the first answer again, and refuses another request', async () => {
+    const world = new World()
+    await using core = await world.server()
+    expect(await core.idempotency.once(world.by, 'k', 'one', answer(1))).toMatchObject({
+      body: { n: 1 },
+      replayed: false,
+    })
+    expect(await core.idempotency.once(world.by, 'k', 'one', answer(2))).toMatchObject({
+      body: { n: 1 },
+      replayed: true,
+    })
+    await expect(core.idempotency.once(world.by, 'k', 'other', answer(3))).rejects.toMatchObject({
+      code: 'idempotency_mismatch',
+    })
+  })
+
+  it('is free again after a failure, and after a server that died without an answer', async () => {
+    const world = new World()
+    const first = await world.server()
+    await expect(
+      first.idempotency.once(world.by, 'failed', 'one', () => Promise.reject(new Error('no'))),
+    ).rejects.toThrow('no')
+    expect(await first.idempotency.once(world.by, 'failed', 'one', answer(1))).toMatchObject({ replayed: false })
+    const begun = Promise.withResolvers<void>()
+    void first.idempotency.once(world.by, 'cut off', 'one', () => {
+      begun.resolve()
+      return new Promise(() => {})
+    })
+    await begun.promise
+    await expect(first.idempotency.once(world.by, 'cut off', 'one', answer(1))).rejects.toMatchObject({
+      code: 'operation_in_progress',
+    })
+    world.host.crashServer()
+    await new Promise((resolve) => setTimeout(resolve, 5)) // so that the next server began later by the clock
+    await using second = await world.server()
+    expect(await second.idempotency.once(world.by, 'cut off', 'one', answer(2))).toMatchObject({
+      body: { n: 2 },
+      replayed: false,
+    })
+  })
+})
+
 describe('what belongs to another team', () => {
   it('is not found', async () => {
     const world = new World()

@@ -1,15 +1,18 @@
 import type { IdempotencyApi, Principal } from '../api.ts'
 import { invalidArgument, SpawnpointError } from '../errors.ts'
 import type { Parts } from '../parts.ts'
+import type { IdempotencyRecord } from '../ports/index.ts'
 
 /** Keys older than this are free again, in milliseconds. */
 export const IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
 
 export class Idempotency implements IdempotencyApi {
   readonly #parts: Parts
+  readonly #startedAt: Date
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#startedAt = parts.clock.now()
   }
 
   async once(by: Principal, key: string, requestHash: string, work: () => Promise<{ status: number; body: unknown }>) {
@@ -18,7 +21,7 @@ export class Idempotency implements IdempotencyApi {
     const fresh = { teamId: by.teamId, key, requestHash, response: null, createdAt: clock.now() }
     const earlier = await ledger.transact(async (tx) => {
       const record = await tx.claimIdempotency(fresh)
-      if (record === null || record.createdAt.getTime() >= clock.now().getTime() - IDEMPOTENCY_TTL_MS) return record
+      if (record === null || !this.#isStale(record)) return record
       await tx.releaseIdempotency(by.teamId, key)
       return tx.claimIdempotency(fresh)
     })
@@ -50,5 +53,12 @@ export class Idempotency implements IdempotencyApi {
       response.status >= 500 ? tx.releaseIdempotency(by.teamId, key) : tx.finishIdempotency(by.teamId, key, response),
     )
     return { ...response, replayed: false }
+  }
+
+  /** Old enough, or claimed by a server that died before it had an answer: what that was doing has been undone since. */
+  #isStale(record: IdempotencyRecord): boolean {
+    const now = this.#parts.clock.now().getTime()
+    if (record.createdAt.getTime() < now - IDEMPOTENCY_TTL_MS) return true
+    return record.response === null && record.createdAt < this.#startedAt
   }
 }

@@ -1,0 +1,155 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Sandbox, Snapshot } from 'spawnpoint'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { World } from '../e2e/world.ts'
+import { pointsOf } from './points.ts'
+
+/**
+ * A real server is killed at every named point of every operation and started again: running sandboxes have kept their
+ * memory, ready snapshots start, what was under way is finished or undone, and nothing is left over.
+ */
+interface Scenario {
+  name: string
+  /** Kinds of operation whose points are walked */
+  kinds: string[]
+  prepare?(origin: Sandbox): Promise<unknown>
+  run(world: World, origin: Sandbox, point: Snapshot): Promise<unknown>
+  /** States the origin may be in afterwards */
+  after: string[]
+}
+
+const SCENARIOS: Scenario[] = [
+  {
+    name: 'create',
+    kinds: ['sandbox.create'],
+    run: (w) => w.client.sandboxes.create({ image: 'base' }),
+    after: ['running'],
+  },
+  { name: 'spawn', kinds: ['sandbox.create'], run: (_w, _o, point) => point.spawn(), after: ['running'] },
+  {
+    name: 'memory snapshot',
+    kinds: ['snapshot.create'],
+    run: (_w, o) => o.snapshot({ kind: 'memory' }),
+    after: ['running'],
+  },
+  {
+    name: 'filesystem snapshot',
+    kinds: ['snapshot.create'],
+    run: (_w, o) => o.snapshot({ kind: 'filesystem' }),
+    after: ['running'],
+  },
+  {
+    name: 'delete a snapshot',
+    kinds: ['snapshot.delete'],
+    run: async (_w, o) => (await o.snapshot({ kind: 'filesystem' })).delete(),
+    after: ['running'],
+  },
+  { name: 'pause', kinds: ['sandbox.pause'], run: (_w, o) => o.pause(), after: ['running', 'paused'] },
+  {
+    name: 'resume',
+    kinds: ['sandbox.resume'],
+    prepare: (o) => o.pause(),
+    run: (_w, o) => o.resume(),
+    after: ['paused', 'running'],
+  },
+  { name: 'fork', kinds: ['sandbox.fork'], run: (_w, o) => o.fork(2), after: ['running'] },
+  { name: 'roll back', kinds: ['sandbox.rollback'], run: (_w, o, point) => o.rollback(point), after: ['running'] },
+  { name: 'stop', kinds: ['sandbox.stop'], run: (_w, o) => o.stop(), after: ['stopped', 'running'] },
+  {
+    name: 'start',
+    kinds: ['sandbox.start'],
+    prepare: (o) => o.stop(),
+    run: (_w, o) => o.start(),
+    after: ['stopped', 'running'],
+  },
+  { name: 'kill', kinds: ['sandbox.kill'], run: (_w, o) => o.kill(), after: ['killed', 'running'] },
+]
+
+let world: World
+let origin: Sandbox
+let point: Snapshot
+beforeAll(async () => {
+  world = await World.start()
+})
+afterAll(() => world[Symbol.asyncDispose]())
+
+/** Keeps a word in memory; whoever reads its FIFO gets it. */
+async function startHolder(sandbox: Sandbox): Promise<void> {
+  await sandbox.run('mkfifo /tmp/word')
+  await sandbox.processes.start([
+    'python3',
+    '-c',
+    `word = 'kept in memory\\n'\nwhile True:\n  open('/tmp/word', 'w').write(word)`,
+  ])
+}
+
+async function word(sandbox: Sandbox): Promise<string> {
+  return (await sandbox.run('timeout 10 head -n 1 /tmp/word')).stdout
+}
+
+async function freshOrigin(): Promise<void> {
+  for await (const sandbox of world.client.sandboxes.list()) await sandbox.kill()
+  for await (const snapshot of world.client.snapshots.list()) await snapshot.delete()
+  origin = await world.client.sandboxes.create({ image: 'base' })
+  await startHolder(origin)
+  point = await origin.snapshot({ kind: 'memory' })
+}
+
+for (const scenario of SCENARIOS) {
+  const points = await pointsOf(scenario.name, scenario.kinds)
+  describe(`killed during ${scenario.name}`, () => {
+    beforeAll(freshOrigin)
+
+    it.each(points)('at %s: comes back with everything and leaves nothing', async (name) => {
+      await scenario.prepare?.(origin)
+      world.crashAt(name)
+      expect(await world.diedDuring(scenario.run(world, origin, point)), 'the point was not reached').toBe(true)
+      await world.startServer()
+      await check(scenario)
+    })
+  })
+}
+
+async function check(scenario: Scenario): Promise<void> {
+  origin = await world.client.sandboxes.get(origin.id)
+  point = await world.client.snapshots.get(point.id)
+  expect(scenario.after).toContain(origin.state)
+  expect(point.state).toBe('ready')
+  // Whoever was never told of a new sandbox must not find one running.
+  const listed = await Array.fromAsync(world.client.sandboxes.list())
+  const others = listed.filter((sandbox) => sandbox.id !== origin.id)
+  for (const sandbox of others) {
+    expect(sandbox.state).toBe('running') // finished after the point: acknowledged or not, it is whole
+    expect((await sandbox.run('echo alive')).stdout).toBe('alive\n')
+    await sandbox.kill()
+  }
+  if (origin.state === 'paused') await origin.resume()
+  if (origin.state === 'killed' || origin.state === 'stopped' || scenario.name === 'start') {
+    if (origin.state === 'stopped') expect((await (await origin.start()).run('echo files')).stdout).toBe('files\n')
+    await freshOrigin()
+  } else {
+    expect(await word(origin)).toBe('kept in memory\n')
+  }
+  for await (const snapshot of world.client.snapshots.list()) {
+    if (snapshot.id === point.id) continue
+    expect(['ready', 'failed']).toContain(snapshot.state)
+    await snapshot.delete()
+  }
+  const spawned = await point.spawn()
+  expect(await word(spawned)).toBe('kept in memory\n')
+  await spawned.kill()
+  await expect.poll(() => held(), { timeout: 10_000 }).toEqual({ roots: 1, snapshots: 1, sandboxes: 1, open: 0 })
+}
+
+/** What is on the machine, by looking rather than asking. */
+async function held() {
+  const pool = join(world.dataDir, 'pool')
+  const open = await Array.fromAsync(world.client.operations.list({ states: ['open'] }))
+  return {
+    roots: readdirSync(join(pool, 'roots')).length,
+    snapshots: readdirSync(join(pool, 'snapshots')).length,
+    sandboxes: world.incarnations().length,
+    open: open.length,
+  }
+}

@@ -1,0 +1,51 @@
+import { World } from '../../packages/core/test/world.ts'
+
+type Run = (
+  world: World,
+  core: Awaited<ReturnType<World['server']>>,
+  origin: Awaited<ReturnType<World['sandbox']>>,
+) => Promise<unknown>
+
+/** Each scenario on the fakes: the same core passes the same points there, in milliseconds. */
+const RUNS: Record<string, Run> = {
+  create: async (w, c) => (await c.sandboxes.create(w.by, { image: 'base' })).done,
+  spawn: async (w, c, o) => {
+    const snapshot = await (await c.snapshots.create(w.by, o.id, { kind: 'memory' })).done
+    await (await c.sandboxes.create(w.by, { snapshot: snapshot.id })).done
+  },
+  'memory snapshot': async (w, c, o) => (await c.snapshots.create(w.by, o.id, { kind: 'memory' })).done,
+  'filesystem snapshot': async (w, c, o) => (await c.snapshots.create(w.by, o.id, { kind: 'filesystem' })).done,
+  'delete a snapshot': async (w, c, o) => {
+    const snapshot = await (await c.snapshots.create(w.by, o.id, { kind: 'filesystem' })).done
+    await c.snapshots.delete(w.by, snapshot.id)
+  },
+  pause: async (w, c, o) => (await c.sandboxes.pause(w.by, o.id)).done,
+  resume: async (w, c, o) => {
+    await (await c.sandboxes.pause(w.by, o.id)).done
+    await (await c.sandboxes.resume(w.by, o.id)).done
+  },
+  fork: async (w, c, o) => (await c.sandboxes.fork(w.by, o.id, { count: 2, mode: 'all_or_nothing' })).done,
+  'roll back': async (w, c, o) => {
+    const snapshot = await (await c.snapshots.create(w.by, o.id, { kind: 'memory' })).done
+    await (await c.sandboxes.rollback(w.by, o.id, { snapshot: snapshot.id })).done
+  },
+  stop: async (w, c, o) => (await c.sandboxes.stop(w.by, o.id)).done,
+  start: async (w, c, o) => {
+    await (await c.sandboxes.stop(w.by, o.id)).done
+    await (await c.sandboxes.start(w.by, o.id)).done
+  },
+  kill: (w, c, o) => c.sandboxes.kill(w.by, o.id),
+}
+
+/** The named points that the scenario passes, in order, each once. */
+export async function pointsOf(scenario: string, kinds: readonly string[]): Promise<string[]> {
+  const world = new World()
+  await using core = await world.server()
+  const origin = await world.sandbox(core)
+  await core.idle()
+  world.points.length = 0
+  await RUNS[scenario]?.(world, core, origin)
+  await core.idle()
+  const passed = world.points.filter((name) => kinds.some((kind) => name.startsWith(`${kind}.`)))
+  return [...new Set(passed)]
+}
