@@ -6,7 +6,7 @@ import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
 import { PostgresLedger } from '@spawnpoint/ledger-postgres'
 import { BtrfsPool } from '@spawnpoint/pool-btrfs'
 import { GvisorRuntime } from '@spawnpoint/runtime-gvisor'
-import Fastify, { LogController } from 'fastify'
+import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { type ServerConfig, serverTag } from './config.ts'
 import { adminKey, lockDataDir } from './data-dir.ts'
@@ -78,15 +78,7 @@ async function listen(config: ServerConfig, log: Logger, core: Core, undo: Async
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 256 },
     // What the router itself refuses (a path too long, or not decodable) never reaches a door.
-    frameworkErrors: (error, request, reply) => {
-      const refused = new SpawnpointError('invalid_argument', error.message, {
-        issues: [{ path: 'path', message: error.message }],
-      })
-      void reply
-        .code(error.statusCode ?? 400)
-        .type('application/problem+json')
-        .send(JSON.stringify(problemOf(refused, request.id, error.statusCode)))
-    },
+    frameworkErrors: refuse,
   })
   fastify.get('/healthz', async () => ({ status: 'ok', version: VERSION }))
   fastify.get('/readyz', async (_request, reply) => {
@@ -108,6 +100,14 @@ async function listen(config: ServerConfig, log: Logger, core: Core, undo: Async
   // Before that: the HTTP server would wait for its WebSockets.
   undo.defer(() => upgrade.close())
   return fastify.listen({ host: config.host, port: config.port })
+}
+
+function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const refused = new SpawnpointError('invalid_argument', error.message, {
+    issues: [{ path: 'path', message: error.message }],
+  })
+  const problem = problemOf(refused, request.id, error.statusCode)
+  void reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
 }
 
 /** Ends the process at the point that `file` names, as a power cut would, without a chance to clean up. */
