@@ -74,7 +74,10 @@ export async function startAgent(agent: string): Promise<TestAgent> {
     for (const guest of opened) await guest.close()
     const races = readFileSync(logPath, 'utf8')
     if (races.includes('DATA RACE')) console.error(races)
-    child.kill('SIGKILL')
+    // Its death takes its namespace along. `--kill-child` alone does not do: changing its user undoes that.
+    const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim()
+    if (children !== '') process.kill(Number(children), 'SIGKILL')
+    else child.kill('SIGKILL')
     await exited
     rmSync(dir, { recursive: true, force: true })
   }
