@@ -19,7 +19,11 @@ export class Cli {
 
   /** Throws `UsageError` if there is no key. */
   get client(): Spawnpoint {
-    this.#client ??= new Spawnpoint(connectionFrom(this.#options, process.env))
+    this.#client ??= new Spawnpoint({
+      ...connectionFrom(this.#options, process.env),
+      // Somebody waits: a server that is not there should be told within seconds.
+      retry: { repeats: 3 },
+    })
     return this.#client
   }
 

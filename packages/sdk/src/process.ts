@@ -10,7 +10,7 @@ import {
 } from './output-lines.ts'
 import type { Prefetch } from './prefetch.ts'
 import type { Repeat, Transport } from './transport.ts'
-import type { ProcessExit, ProcessInfo, ProcessOutput } from './types.ts'
+import type { OutputStream, ProcessExit, ProcessInfo, ProcessOutput } from './types.ts'
 import { toProcessInfo } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -60,6 +60,8 @@ export class Process implements AsyncIterable<ProcessOutput> {
   #prefetch: Prefetch<OutputLine> | null
   #reading = false
   #exit: ProcessExit | null
+  /** All output has been read, to its end. That the process has ended says nothing of that. */
+  #read = false
   #writes: Promise<unknown> = Promise.resolve()
 
   /** @internal */
@@ -107,13 +109,13 @@ export class Process implements AsyncIterable<ProcessOutput> {
           // Advanced here and not where the line was fetched: what nobody has read is fetched again.
           if (line.type === 'data') this.#offsets[line.stream] = line.offset + line.data.length
           if (line.type === 'gap') this.#offsets[line.stream] = line.resumeAt
-          if (line.type === 'exit') this.#exit = line.exit
+          if (line.type === 'exit') this.#finish(line.exit)
           else yield line
         }
       }
-      if (this.#exit !== null) return
+      if (this.#read) return
       for await (const line of outputLines(this.#transport, this.#link.open, this.#offsets, options.signal)) {
-        if (line.type === 'exit') this.#exit = line.exit
+        if (line.type === 'exit') this.#finish(line.exit)
         else yield line
       }
     } finally {
@@ -130,6 +132,17 @@ export class Process implements AsyncIterable<ProcessOutput> {
       if (line.type === 'exit') this.#exit = line.exit
     }
     return this.#exit as unknown as ProcessExit
+  }
+
+  /** The stream and offset of the next output that comes from now on, once it comes; `null` if the program ends before. */
+  async nextOutput(
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<{ stream: OutputStream; offset: number } | null> {
+    const open: OpenOutput = (_, signal) => openOutput(this.#transport, this.#path, { from: 'now' }, signal)
+    for await (const line of outputLines(this.#transport, open, {}, options.signal)) {
+      if (line.type === 'data') return { stream: line.stream, offset: line.offset }
+    }
+    return null
   }
 
   /** Collects the output to the end. Throws `CommandError` if `check` is set and the exit code is not 0. */
@@ -196,6 +209,11 @@ export class Process implements AsyncIterable<ProcessOutput> {
 
   async #post(path: string, json: unknown, { signal, timeoutMs }: CallOptions, repeat: Repeat): Promise<void> {
     await this.#transport.json({ method: 'POST', path: this.#path + path, json, signal, timeoutMs, repeat })
+  }
+
+  #finish(exit: ProcessExit): void {
+    this.#exit = exit
+    this.#read = true
   }
 
   #inOrder<T>(work: () => Promise<T>): Promise<T> {

@@ -225,6 +225,17 @@ describe('processes', () => {
     expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, i) => i + 1))
   })
 
+  test('a program that has ended can still be read, from any byte', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const { id } = await sandbox.processes.start(['exit', '0', 'abcdef'], { background: true })
+    await (await sandbox.processes.get(id)).wait()
+    const ended = await sandbox.processes.get(id)
+    expect(ended.exit?.code).toBe(0)
+    expect((await ended.result()).stdout).toBe('abcdef')
+    expect((await (await sandbox.processes.get(id, { from: { stdout: 4 } })).result()).stdout).toBe('ef')
+    expect(await ended.nextOutput()).toBeNull()
+  })
+
   test('no byte is lost or doubled over a connection that keeps breaking', async () => {
     await using sandbox = await client.sandboxes.create({ image: 'base' })
     await using proxy = await openCuttingProxy(world.url, { afterBytes: 300_000 })

@@ -193,9 +193,15 @@ export function systemCode(thrown: unknown): string | undefined {
 export function connectionError(url: string, attempts: number, cause: unknown): ConnectionError {
   const { origin } = new URL(url)
   const code = systemCode(cause)
-  const why =
-    code === 'ECONNREFUSED' ? 'nothing listens there' : (code ?? (cause instanceof Error ? cause.message : ''))
+  const why = code === 'ECONNREFUSED' ? 'nothing listens there' : (code ?? innermostMessage(cause))
   return new ConnectionError('connection_failed', `No answer from ${origin}: ${why}`, { url, attempts }, { cause })
+}
+
+/** Fetch itself only says that it failed. */
+function innermostMessage(thrown: unknown): string {
+  let at = thrown
+  while (at instanceof Error && at.cause instanceof Error) at = at.cause
+  return at instanceof Error ? at.message : String(at)
 }
 
 /** Reads problem+json; anything else was not said by Spawnpoint. */

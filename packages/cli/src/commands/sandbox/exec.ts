@@ -20,7 +20,8 @@ export function addExec(parent: Command): void {
     parent,
     'exec <sandbox> <command...>',
     'run a program; its output, input, signals and exit status are passed on',
-    async (cli, options, ref: string, command: string[]) => {
+    async (cli, options, ref: string, given: string[]) => {
+      const command = withoutDashes(given)
       const sandbox = await cli.client.sandboxes.get(ref)
       const start = {
         env: envPairs(options.env),
@@ -43,8 +44,8 @@ export function addExec(parent: Command): void {
         throw statusOfRefusal(thrown, command[0] ?? '') ?? thrown
       }
     },
-    (command) =>
-      command
+    (declared) =>
+      declared
         .passThroughOptions()
         .option('-e, --env <name[=value]>', 'variable; may be given several times', collect)
         .option('-w, --cwd <path>', 'directory to start in')
@@ -57,6 +58,11 @@ export function addExec(parent: Command): void {
           '\nOptions of the program itself may follow it as they are: spawnpoint sandbox exec box ls -l /',
         ),
   )
+}
+
+/** Options end at the sandbox already; who writes `--` after it all the same does not mean a program of that name. */
+export function withoutDashes(command: string[]): string[] {
+  return command[0] === '--' ? command.slice(1) : command
 }
 
 async function attach(cli: Cli, process_: Process, stdin: boolean): Promise<number> {

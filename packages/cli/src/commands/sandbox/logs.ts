@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Process, Sandbox } from 'spawnpoint'
+import type { OutputStream, Process, ProcessOutput, Sandbox } from 'spawnpoint'
 import type { Cli } from '../../cli.ts'
 import { UsageError } from '../../exit.ts'
 import { integer } from '../../options.ts'
@@ -36,26 +36,46 @@ async function latestOf(sandbox: Sandbox): Promise<string> {
   return latest.id
 }
 
+/**
+ * To the end of the program, or, unless it is to be followed, to where its output stands now: that is when nothing more
+ * comes for a moment, or when what comes is what the program wrote after we asked.
+ */
 async function show(cli: Cli, process_: Process, follow: boolean): Promise<void> {
-  const quiet = new AbortController()
-  let timer: NodeJS.Timeout | undefined
-  const rearm = () => {
-    clearTimeout(timer)
-    if (!follow && process_.info.exit === null) timer = setTimeout(() => quiet.abort(), QUIET_MS)
+  const enough = new AbortController()
+  const stop = () => enough.abort()
+  const running = !follow && process_.info.exit === null
+  let mark: { stream: OutputStream; offset: number } | null = null
+  if (running) {
+    process_.nextOutput({ signal: enough.signal }).then(
+      (next) => {
+        mark = next
+      },
+      () => undefined, // Ended by us, or failing as the output below then does too.
+    )
   }
-  rearm()
+  let timer = running ? setTimeout(stop, QUIET_MS) : undefined
   try {
-    for await (const piece of process_.follow({ signal: quiet.signal })) {
+    for await (const piece of process_.follow({ signal: enough.signal })) {
       clearTimeout(timer)
-      if (cli.json) await cli.write(`${JSON.stringify(pieceJson(piece))}\n`)
-      else if (piece.type === 'data') {
-        await cli.write(piece.data, piece.stream === 'stderr' ? process.stderr : process.stdout)
-      } else await cli.note(`spawnpoint: ${piece.resumeAt - piece.offset} bytes of ${piece.stream} are no longer kept`)
-      rearm()
+      await showPiece(cli, piece)
+      if (isPast(piece, mark)) break
+      if (running) timer = setTimeout(stop, QUIET_MS)
     }
   } catch (thrown) {
-    if (!quiet.signal.aborted) throw thrown
+    if (!enough.signal.aborted) throw thrown
   } finally {
     clearTimeout(timer)
+    stop()
   }
+}
+
+function isPast(piece: ProcessOutput, mark: { stream: OutputStream; offset: number } | null): boolean {
+  return mark !== null && piece.stream === mark.stream && piece.offset >= mark.offset
+}
+
+async function showPiece(cli: Cli, piece: ProcessOutput): Promise<void> {
+  if (cli.json) await cli.write(`${JSON.stringify(pieceJson(piece))}\n`)
+  else if (piece.type === 'data') {
+    await cli.write(piece.data, piece.stream === 'stderr' ? process.stderr : process.stdout)
+  } else await cli.note(`spawnpoint: ${piece.resumeAt - piece.offset} bytes of ${piece.stream} are no longer kept`)
 }

@@ -4,6 +4,7 @@ import { UsageError } from '../../exit.ts'
 import { collect, envPairs } from '../../options.ts'
 import { Escape } from '../../transfer/escape.ts'
 import { verb } from '../../verb.ts'
+import { withoutDashes } from './exec.ts'
 
 /** The best shell there is, as a login shell, so that it reads its profile. */
 const LOGIN_SHELL = 'if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi'
@@ -16,23 +17,28 @@ export function addShell(parent: Command): void {
     parent,
     'shell <sandbox> [command...]',
     'a terminal in the sandbox; Enter ~ . leaves it',
-    async (cli, options, ref: string, command: string[]) => {
+    async (cli, options, ref: string, given: string[]) => {
+      const command = withoutDashes(given)
       if (!process.stdin.isTTY || !process.stdout.isTTY) {
         throw new UsageError('shell needs a terminal; without one use: spawnpoint sandbox exec SANDBOX COMMAND')
       }
       const sandbox = await cli.client.sandboxes.get(ref)
-      const started = await sandbox.processes.start(command.length > 0 ? command : LOGIN_SHELL, {
+      const start = {
         env: { TERM: process.env.TERM || 'xterm-256color', ...envPairs(options.env) },
         cwd: options.cwd,
         user: options.user,
         pty: size(),
+      }
+      // Raw before it is started: what is typed ahead is for the program, and it will echo it.
+      const { started, left } = await inRawMode(async () => {
+        const started = await sandbox.processes.start(command.length > 0 ? command : LOGIN_SHELL, start)
+        return { started, left: await converse(started) }
       })
-      const left = await inRawMode(() => converse(started))
-      if (left) await cli.note(`\r\nLeft it running; see it with: spawnpoint sandbox logs ${sandbox.id} ${started.id}`)
+      if (left) await cli.note(`Left it running; see it with: spawnpoint sandbox logs ${sandbox.id} ${started.id}`)
       return left ? 0 : (await started.wait()).code
     },
-    (command) =>
-      command
+    (declared) =>
+      declared
         .passThroughOptions()
         .option('-e, --env <name[=value]>', 'variable; may be given several times', collect)
         .option('-w, --cwd <path>', 'directory to start in')
