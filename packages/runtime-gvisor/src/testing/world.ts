@@ -38,13 +38,13 @@ export class World implements AsyncDisposable {
   readonly imageId = newId<ImageId>()
   readonly pool: BtrfsPool
   runtime: GvisorRuntime
-  readonly #options: GvisorOptions
+  readonly options: GvisorOptions
 
   private constructor(runsc: string, options: Partial<GvisorOptions>) {
     const note = (fields: object, message: string) => this.problems.push(`${message} ${JSON.stringify(fields)}`)
     const log = { debug() {}, info() {}, warn: note, error: note }
     this.pool = new BtrfsPool({ dataDir: join(this.dir, 'data'), poolBytes: 8 * 2 ** 30, log })
-    this.#options = {
+    this.options = {
       runsc,
       stateDir: this.stateDir,
       cacheDir: join(tmpdir(), 'spawnpoint-test-cache'),
@@ -70,7 +70,7 @@ export class World implements AsyncDisposable {
   }
 
   #make(options: Partial<GvisorOptions> = {}): GvisorRuntime {
-    const runtime = new GvisorRuntime({ ...this.#options, ...options })
+    const runtime = new GvisorRuntime({ ...this.options, ...options })
     runtime.onExit((exit) => this.exits.push(exit))
     return runtime
   }

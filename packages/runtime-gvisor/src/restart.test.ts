@@ -1,0 +1,160 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { IncarnationSpec, ProcessOutput } from '@spawnpoint/core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { GvisorRuntime } from './gvisor-runtime.ts'
+import { isAlive } from './host-process.ts'
+import { incarnationPaths } from './incarnation-record.ts'
+import { FaultyRunsc } from './testing/faulty-runsc.ts'
+import { RUNSCS } from './testing/test-host.ts'
+import { tracesOf } from './testing/traces.ts'
+import { sh, World } from './testing/world.ts'
+
+describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
+  const dir = mkdtempSync(`${tmpdir()}/spawnpoint-restart-`)
+  const faulty = new FaultyRunsc(dir, real)
+  let world: World
+  let child: ChildProcess | undefined
+  beforeAll(async () => {
+    world = await World.open(faulty.path, { cacheDir: `${dir}/cache`, readySlots: 2 })
+  }, 60_000)
+  afterEach(async () => {
+    faulty.clear()
+    child?.kill('SIGKILL')
+    child = undefined
+    await world.runtime.open()
+    for (const { id } of await world.runtime.list()) await world.runtime.kill(id)
+  })
+  afterAll(async () => {
+    await world[Symbol.asyncDispose]()
+    rmSync(dir, { recursive: true })
+  }, 60_000)
+
+  /** Another process takes the runtime's place; resolves when it has said `word`. */
+  async function serve(specs: IncarnationSpec[], word: string, then = ''): Promise<void> {
+    await world.runtime.close()
+    const script = join(import.meta.dirname, 'testing/server-child.ts')
+    const arguments_ = [script, JSON.stringify([world.options, specs]), then]
+    child = spawn(process.execPath, arguments_, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let said = ''
+    for await (const data of child.stdout as NodeJS.ReadableStream) {
+      said += data
+      if (said.includes(word)) return
+    }
+    throw new Error(`the server ended having said ${said}`)
+  }
+
+  /** `kill -9`, and the next server in the same place. */
+  async function restart(): Promise<void> {
+    child?.kill('SIGKILL')
+    await once(child as ChildProcess, 'exit')
+    await world.reopen()
+  }
+
+  it('finds its sandboxes as they were, streams and all, and loses no byte', async () => {
+    const box = await world.boot()
+    const count = 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done'
+    const { info, output } = await box.guest.processes.startAndFollow({
+      args: ['/bin/bash', '-c', count],
+      env: {},
+      stdin: false,
+    })
+    const first = await read(output, 20)
+    await world.reopen()
+    const guest = await world.runtime.attach(box.id)
+    const rest = await guest.processes.follow(info.id, { from: { stdout: first.length } })
+    const text = first + (await read(rest.output, 200))
+    const numbers = text.trim().split('\n').slice(0, -1).map(Number)
+    expect(numbers.length).toBeGreaterThan(50)
+    expect(numbers).toEqual(numbers.map((_, index) => index + 1))
+  })
+
+  it('adopts after kill -9 what ran, with its network, and clears the rest', async () => {
+    const specs = [world.spec(await world.root()), world.spec(await world.root())]
+    await serve(specs, 'up')
+    await restart()
+    expect((await world.runtime.list()).map(({ id }) => id).sort()).toEqual(specs.map(({ id }) => id).sort())
+    const [kept, killed] = specs as [IncarnationSpec, IncarnationSpec]
+    const guest = await world.runtime.attach(kept.id)
+    expect(await sh(guest, 'echo hello')).toBe('0 hello')
+    await world.runtime.setNetwork(kept.id, { internet: true, allow: [], deny: [] })
+    await world.runtime.kill(killed.id)
+    const slots = tracesOf(world.serverIndex, world.stateDir).filter((trace) => /^sp\d+v/.test(trace))
+    expect(slots.length).toBeGreaterThanOrEqual(1)
+
+    world.crash(kept.id)
+    await expect.poll(() => world.exits).toMatchObject([{ id: kept.id, reason: 'runtime_exited' }])
+    world.exits.length = 0
+  })
+
+  it('knows what it had paused, also if it died before it could write it down', async () => {
+    const spec = world.spec(await world.root())
+    await serve([spec], 'paused', 'pause')
+    await restart()
+    expect(await world.runtime.list()).toEqual([{ id: spec.id, paused: true }])
+    await world.runtime.resume(spec.id)
+
+    const record = incarnationPaths(world.stateDir, spec.id).record
+    await world.runtime.pause(spec.id)
+    await world.runtime.close()
+    writeFileSync(record, readFileSync(record, 'utf8').replace('"paused":true', '"paused":"unknown"'))
+    await world.runtime.open()
+    expect(await world.runtime.list()).toEqual([{ id: spec.id, paused: true }])
+    await world.runtime.resume(spec.id)
+    const guest = await world.runtime.attach(spec.id)
+    expect(await sh(guest, 'echo resumed')).toBe('0 resumed')
+  })
+
+  it.each(['hang', 'hang-after'] as const)('removes a start that was cut off (%s)', async (fault) => {
+    const spec = world.spec(await world.root())
+    faulty.set('run', fault)
+    await serve([spec], 'open')
+    const ofSandbox = () => tracesOf(world.serverIndex, world.stateDir).filter((t) => /^process|[0-9a-f]{24}/.test(t))
+    const running = fault === 'hang' ? 1 : 3
+    await expect
+      .poll(() => ofSandbox().filter((trace) => trace.startsWith('process')).length, { timeout: 10_000 })
+      // The server names the state directory in its own arguments.
+      .toBeGreaterThan(running)
+    await restart()
+    expect(await world.runtime.list()).toEqual([])
+    expect(ofSandbox()).toEqual([])
+  })
+
+  it('takes nothing for alive that lived before the host was restarted', async () => {
+    const box = await world.boot()
+    const { processes } = world.record(box.id)
+    await world.runtime.close()
+    const { record } = incarnationPaths(world.stateDir, box.id)
+    writeFileSync(record, readFileSync(record, 'utf8').replace(/"bootId":"[^"]*"/, '"bootId":"another"'))
+    await world.runtime.open()
+    expect(await world.runtime.list()).toEqual([])
+    expect(processes.filter(isAlive)).toEqual([])
+  })
+
+  it('does not share its state directory, and gets a number of its own beside others', async () => {
+    const twin = new GvisorRuntime(world.options)
+    await expect(twin.open()).rejects.toMatchObject({ code: 'unavailable' })
+    await using other = await World.open(real, { readySlots: 1 })
+    expect(other.serverIndex).not.toBe(world.serverIndex)
+    const [mine, theirs] = await Promise.all([world.boot(), other.boot()])
+    await other.reopen()
+    expect(await sh(mine.guest, 'echo mine')).toBe('0 mine')
+    expect(await sh(await other.runtime.attach(theirs.id), 'echo theirs')).toBe('0 theirs')
+    await other.runtime.kill(theirs.id)
+    await other.runtime.close()
+    expect(await world.runtime.list()).toEqual([{ id: mine.id, paused: false }])
+    expect(await sh(mine.guest, 'echo still')).toBe('0 still')
+  })
+})
+
+async function read(output: AsyncIterable<ProcessOutput>, bytes: number): Promise<string> {
+  let text = ''
+  for await (const item of output) {
+    if (item.type === 'data') text += item.data
+    if (text.length >= bytes) return text
+  }
+  return text
+}
