@@ -28,8 +28,11 @@ export interface ServerOptions {
 export class World implements AsyncDisposable {
   readonly dataDir = mkdtempSync(join(tmpdir(), 'spawnpoint-e2e-'))
   client!: Spawnpoint
+  key!: string
   url!: string
   readonly #output: string[] = []
+  /** Any free one at first, then the same again, as clients expect of a server that comes back */
+  #port = '0'
   #child: ChildProcess | null = null
   #ended: Promise<number | null> = Promise.resolve(null)
 
@@ -58,7 +61,7 @@ export class World implements AsyncDisposable {
         '--data-dir',
         this.dataDir,
         '--port',
-        '0',
+        this.#port,
       ],
       {
         env: {
@@ -86,10 +89,9 @@ export class World implements AsyncDisposable {
         started(url)
       })
     })
-    this.client = new Spawnpoint({
-      url: this.url,
-      apiKey: readFileSync(join(this.dataDir, 'admin.key'), 'utf8').trim(),
-    })
+    this.#port = new URL(this.url).port
+    this.key = readFileSync(join(this.dataDir, 'admin.key'), 'utf8').trim()
+    this.client = new Spawnpoint({ url: this.url, apiKey: this.key })
   }
 
   /** What the server has logged, its end. */
