@@ -7,8 +7,9 @@ output=$(realpath -m "$1")
 
 go=$(command -v go || true)
 if [ -z "$go" ]; then
-  for candidate in /usr/local/go/bin/go /usr/lib/go-1.2*/bin/go /usr/lib/go-1.19/bin/go /usr/lib/go/bin/go; do
-    [ -x "$candidate" ] && go=$candidate
+  # The last one found wins: Debian's own, its backports by version, one from go.dev.
+  for candidate in /usr/lib/go/bin/go /usr/lib/go-1.19/bin/go /usr/lib/go-1.2*/bin/go /usr/local/go/bin/go; do
+    if [ -x "$candidate" ]; then go=$candidate; fi
   done
 fi
 [ -n "$go" ] || { echo "build.sh: no Go toolchain found; on Debian: apt-get install golang-go" >&2; exit 1; }

@@ -11,6 +11,13 @@ type child interface {
 	hasExited(status syscall.WaitStatus)
 }
 
+// earlyEnd is the end of a child that was not known yet. `begun` says which forks had begun by then: a later fork that
+// gets the same pid is another process.
+type earlyEnd struct {
+	status syscall.WaitStatus
+	begun  uint64
+}
+
 // reaper waits for every child of PID 1: those the agent started and the orphans it inherits.
 //
 // It looks first and reaps second (WNOWAIT), so that between the two, under the lock, a pid is certainly still the
@@ -18,9 +25,11 @@ type child interface {
 type reaper struct {
 	mu       sync.Mutex
 	children map[int]child
-	// starting counts forks under way; a child that ends before its pid is known waits in `early`
-	starting int
-	early    map[int]syscall.WaitStatus
+	// begun numbers forks; starting holds those under way. A child that ends before its pid is known waits in `early`,
+	// together with orphans, which nobody will ask for.
+	begun    uint64
+	starting map[uint64]struct{}
+	early    map[int]earlyEnd
 	// born wakes the reaper when it had no children at all
 	born chan struct{}
 	// idle is closed and replaced whenever there are no children left
@@ -29,7 +38,7 @@ type reaper struct {
 
 func newReaper() *reaper {
 	return &reaper{
-		children: map[int]child{}, early: map[int]syscall.WaitStatus{},
+		children: map[int]child{}, starting: map[uint64]struct{}{}, early: map[int]earlyEnd{},
 		born: make(chan struct{}, 1), idle: make(chan struct{}),
 	}
 }
@@ -74,8 +83,8 @@ func (r *reaper) reap(pid int) {
 	}
 	c := r.children[pid]
 	delete(r.children, pid)
-	if c == nil && r.starting > 0 {
-		r.early[pid] = status
+	if c == nil && len(r.starting) > 0 {
+		r.early[pid] = earlyEnd{status, r.begun}
 	}
 	r.mu.Unlock()
 	if c != nil {
@@ -86,18 +95,16 @@ func (r *reaper) reap(pid int) {
 // start forks and registers c as the child. `started` runs before c.hasExited can.
 func (r *reaper) start(c child, started func(pid int), path string, args []string, attr *syscall.ProcAttr) error {
 	r.mu.Lock()
-	r.starting++
+	r.begun++
+	mine := r.begun
+	r.starting[mine] = struct{}{}
 	r.mu.Unlock()
 	pid, err := syscall.ForkExec(path, args, attr)
 	r.mu.Lock()
-	r.starting--
-	status, ended := r.early[pid]
-	if r.starting == 0 && len(r.early) > 0 {
-		// What is left were orphans.
-		r.early = map[int]syscall.WaitStatus{}
-	} else {
-		delete(r.early, pid)
-	}
+	delete(r.starting, mine)
+	end, ended := r.early[pid]
+	ended = ended && err == nil && end.begun >= mine
+	r.forgetOrphans()
 	if err == nil {
 		started(pid)
 		if !ended {
@@ -109,9 +116,27 @@ func (r *reaper) start(c child, started func(pid int), path string, args []strin
 	case r.born <- struct{}{}:
 	default:
 	}
-	if err == nil && ended {
+	if ended {
 		// Not here: the caller holds locks that it needs.
-		go c.hasExited(status)
+		go c.hasExited(end.status)
 	}
 	return err
+}
+
+// forgetOrphans drops early ends that no fork under way can be about. Preconditions: mu held.
+func (r *reaper) forgetOrphans() {
+	if len(r.early) == 0 {
+		return
+	}
+	oldest := r.begun + 1
+	for number := range r.starting {
+		if number < oldest {
+			oldest = number
+		}
+	}
+	for pid, end := range r.early {
+		if end.begun < oldest {
+			delete(r.early, pid)
+		}
+	}
 }

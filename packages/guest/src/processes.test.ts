@@ -116,6 +116,14 @@ describe('start', () => {
     expect(stdout).toBe(`${args.join('\n')}\n`)
   })
 
+  test('longer ones are refused, by the kernel or before', async () => {
+    const long = (bytes: number) =>
+      agent.guest.processes.start(spec(['true', 'x'.repeat(bytes)])).catch((error) => error)
+    expect(await long(200_000)).toMatchObject({ code: 'guest_error', context: { errno: 'E2BIG' } })
+    expect(await long(5_000_000)).toMatchObject({ code: 'payload_too_large' })
+    expect((await run(sh('echo fine'))).stdout).toBe('fine\n')
+  })
+
   test('many at once', async () => {
     const results = await Promise.all(Array.from({ length: 60 }, (_, i) => run(sh(`echo ${i}; exit ${i}`))))
     expect(results.map((r) => [r.stdout, r.exit.code])).toEqual(results.map((_, i) => [`${i}\n`, i]))

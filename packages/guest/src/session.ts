@@ -26,6 +26,8 @@ export interface Timeouts {
 }
 
 const DEFAULT_TIMEOUTS: Timeouts = { attachMs: 10_000, silenceMs: 10_000, callMs: 300_000 }
+/** Longest request that agents take. */
+const MAX_REQUEST_BYTES = 4 * 1024 * 1024
 /** Most bytes of an earlier session that an attach wades through. */
 const MAX_DISCARDED_BYTES = 256 * 1024 * 1024
 
@@ -131,13 +133,14 @@ export class Session {
       channel.fail(this.#dead)
       return channel
     }
+    const text = Buffer.from(JSON.stringify({ method, params }))
+    if (text.length > MAX_REQUEST_BYTES) {
+      const context = { limitBytes: MAX_REQUEST_BYTES }
+      channel.fail(new SpawnpointError('payload_too_large', 'The request is too long', context))
+      return channel
+    }
     this.#channels.set(channel.id, channel)
-    const frames = encodeText(
-      frameType.request,
-      ended ? FLAG_END : 0,
-      channel.id,
-      Buffer.from(JSON.stringify({ method, params })),
-    )
+    const frames = encodeText(frameType.request, ended ? FLAG_END : 0, channel.id, text)
     if (body !== undefined) {
       if (body.data.length > MAX_PAYLOAD_BYTES) throw new RangeError('body longer than a frame')
       channel.spent(body.data.length)
