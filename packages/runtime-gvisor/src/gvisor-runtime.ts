@@ -12,8 +12,9 @@ import type {
 } from '@spawnpoint/core'
 import { freshSpec } from './bundle.ts'
 import { checkpoint } from './checkpoint.ts'
+import type { LaunchPlan } from './container.ts'
 import { errorText, runtimeFailed, unavailable } from './failure.ts'
-import { Incarnation, type LaunchPlan, staleIncarnation } from './incarnation.ts'
+import { Incarnation, staleIncarnation } from './incarnation.ts'
 import { Limiter } from './limiter.ts'
 import { silentLog } from './log.ts'
 import { checkRequirements, memoryImageBytes, readFrozenSpec } from './memory-image.ts'
@@ -25,6 +26,8 @@ export class GvisorRuntime implements Runtime {
   readonly #options: GvisorOptions
   readonly #limiter: Limiter
   readonly #incarnations = new Map<IncarnationId, Incarnation>()
+  /** Prepared or launched by a call that has not returned */
+  readonly #beginning = new Set<IncarnationId>()
   readonly #listeners: ((exit: IncarnationExit) => void)[] = []
   readonly #behind = new Set<Promise<void>>()
   #opened: OpenedHost | null = null
@@ -66,12 +69,49 @@ export class GvisorRuntime implements Runtime {
   }
 
   async start(spec: IncarnationSpec): Promise<Guest> {
-    const { agentDigest } = this.#open
-    return await this.#launch(spec, async () => ({ frozen: freshSpec(spec.resources), agentDigest, image: null }))
+    return await this.#launch(spec, null)
   }
 
   async restore(spec: IncarnationSpec, memory: MemoryImage): Promise<Guest> {
-    const { host, info } = this.#open
+    return await this.#launch(spec, memory)
+  }
+
+  async prepare(spec: IncarnationSpec, memory: MemoryImage | null): Promise<void> {
+    await this.#begin(spec, memory, (incarnation, plan) => incarnation.prepare(spec, plan, this.#limiter))
+  }
+
+  async #launch(spec: IncarnationSpec, memory: MemoryImage | null): Promise<Guest> {
+    return await this.#begin(spec, memory, (incarnation, plan) => incarnation.launch(spec, plan, this.#limiter))
+  }
+
+  async #begin<T>(
+    spec: IncarnationSpec,
+    memory: MemoryImage | null,
+    begin: (incarnation: Incarnation, plan: LaunchPlan) => Promise<T>,
+  ): Promise<T> {
+    const { host } = this.#open
+    const found = this.#incarnations.get(spec.id)
+    if (this.#beginning.has(spec.id) || (found && !found.isPrepared)) {
+      throw runtimeFailed('create', `incarnation ${spec.id} exists already`)
+    }
+    const incarnation = found ?? new Incarnation(host, spec.id, (exit) => this.#exited(exit))
+    this.#incarnations.set(spec.id, incarnation)
+    this.#beginning.add(spec.id)
+    try {
+      return await begin(incarnation, await this.#plan(spec, memory))
+    } catch (error) {
+      // What was prepared and is not wanted any more goes too: its id has failed.
+      await incarnation.kill()
+      this.#incarnations.delete(spec.id)
+      throw error
+    } finally {
+      this.#beginning.delete(spec.id)
+    }
+  }
+
+  async #plan(spec: IncarnationSpec, memory: MemoryImage | null): Promise<LaunchPlan> {
+    const { host, info, agentDigest } = this.#open
+    if (!memory) return { frozen: freshSpec(spec.resources), agentDigest, image: null }
     const needs = memory.requirements
     const hasAgent = needs.agentDigest !== null && (await host.agents.has(needs.agentDigest))
     checkRequirements(needs, {
@@ -80,24 +120,10 @@ export class GvisorRuntime implements Runtime {
       cpuFeatures: new Set(info.cpuFeatures),
       hasAgent,
     })
-    return await this.#launch(spec, async () => ({
+    return {
       frozen: await readFrozenSpec(memory.dir),
       agentDigest: needs.agentDigest as string,
       image: { dir: memory.dir, bytes: await memoryImageBytes(memory.dir) },
-    }))
-  }
-
-  async #launch(spec: IncarnationSpec, plan: () => Promise<LaunchPlan>): Promise<Guest> {
-    const { host } = this.#open
-    if (this.#incarnations.has(spec.id)) throw runtimeFailed('create', `incarnation ${spec.id} exists already`)
-    const incarnation = new Incarnation(host, spec.id, (exit) => this.#exited(exit))
-    this.#incarnations.set(spec.id, incarnation)
-    try {
-      const planned = await plan()
-      return await incarnation.launch(spec, planned, this.#limiter)
-    } catch (error) {
-      this.#incarnations.delete(spec.id)
-      throw error
     }
   }
 

@@ -1,6 +1,3 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Guest,
   type IncarnationExit,
@@ -10,65 +7,61 @@ import {
   SpawnpointError,
 } from '@spawnpoint/core'
 import type { OpenedGuest } from '@spawnpoint/guest'
-import { bundleConfig, type FrozenSpec } from './bundle.ts'
+import type { CommandResult } from './command.ts'
+import { Container, type LaunchPlan } from './container.ts'
 import { ErrorOutput } from './error-output.ts'
 import { errorText, runtimeFailed } from './failure.ts'
 import type { Host } from './host.ts'
 import { hostBootId, isAlive } from './host-process.ts'
-import { type IncarnationPaths, type IncarnationRecord, incarnationPaths, writeRecord } from './incarnation-record.ts'
+import { type IncarnationRecord, writeRecord } from './incarnation-record.ts'
 import type { Limiter } from './limiter.ts'
-import { openForContainer } from './pipes.ts'
+import { samePolicy } from './network/rules.ts'
 import type { RunscStep } from './runsc.ts'
-import { findSandboxProcesses, killSandbox } from './sandbox-processes.ts'
 
-const GIB = 1024 ** 3
 const ATTACH_TIMEOUT_MS = 15_000
-const REMOVAL_TIMEOUT_MS = 10_000
-
-export interface LaunchPlan {
-  frozen: FrozenSpec
-  agentDigest: string
-  /** Memory image to restore; `null` for a cold start */
-  image: { dir: string; bytes: number } | null
-}
 
 /**
  * One life of a sandbox.
  *
- *     launching ──► live ──► ended        by `kill`, or by itself
- *         └──────────────────► ended      a launch that fails leaves nothing
+ *     new ──► launching ──► live ──► ended     by `kill`, or by itself
+ *      │        ▲    └─────────────► ended     a launch that fails leaves nothing
+ *      └─► preparing ─► prepared ──► ended
  *
  * Control calls (pause, resume, checkpoint) run one after the other; `kill` cuts off whatever is under way.
  */
 export class Incarnation {
   readonly id: IncarnationId
   readonly #host: Host
-  readonly #paths: IncarnationPaths
-  readonly #abort = new AbortController()
+  readonly #container: Container
   /** Called once if it ends by itself after a launch or an adoption that succeeded */
   readonly #onExit: (exit: IncarnationExit) => void
   readonly #ended = Promise.withResolvers<IncarnationExit | 'killed'>()
-  #phase: 'launching' | 'live' | 'ended' = 'launching'
-  #launching: Promise<Guest> | null = null
+  #phase: 'new' | 'prepared' | 'live' | 'ended' = 'new'
+  /** Preparation or launch under way */
+  #launching: Promise<unknown> | null = null
+  #prepared: { spec: IncarnationSpec; plan: LaunchPlan } | null = null
   #killing: Promise<void> | null = null
   #record: IncarnationRecord | null = null
-  #slot: number | null = null
   #errors: ErrorOutput | null = null
   #guest: Promise<OpenedGuest> | null = null
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(host: Host, id: IncarnationId, onExit: (exit: IncarnationExit) => void) {
+  constructor(
+    host: Host,
+    id: IncarnationId,
+    onExit: (exit: IncarnationExit) => void,
+    record: IncarnationRecord | null = null,
+  ) {
     this.#host = host
     this.id = id
-    this.#paths = incarnationPaths(host.stateDir, id)
     this.#onExit = onExit
+    this.#container = new Container(host, id, record)
+    this.#record = record
   }
 
   /** Takes over what an earlier server left running. */
   static adopt(host: Host, record: IncarnationRecord, onExit: (exit: IncarnationExit) => void): Incarnation {
-    const incarnation = new Incarnation(host, record.id, onExit)
-    incarnation.#record = record
-    incarnation.#slot = record.slot
+    const incarnation = new Incarnation(host, record.id, onExit, record)
     incarnation.#phase = 'live'
     incarnation.#watch(record)
     return incarnation
@@ -87,80 +80,94 @@ export class Incarnation {
     return this.#phase === 'live'
   }
 
+  get isPrepared(): boolean {
+    return this.#phase === 'prepared' && this.#launching === null
+  }
+
   // -------------------------------------------------------------- launch
+
+  /** Makes the container without setting it going. A rejection leaves nothing behind. */
+  prepare(spec: IncarnationSpec, plan: LaunchPlan, limiter: Limiter): Promise<void> {
+    return this.#inLaunch(limiter, async () => {
+      await this.#container.furnish(spec, plan)
+      this.#throwIfKilled()
+      await this.#container.create(spec)
+      this.#throwIfKilled()
+      this.#prepared = { spec, plan }
+      this.#phase = 'prepared'
+    })
+  }
 
   /** Starts or restores; resolves when the agent answers. A rejection leaves nothing behind. */
   launch(spec: IncarnationSpec, plan: LaunchPlan, limiter: Limiter): Promise<Guest> {
-    this.#launching = limiter
-      .run(() => this.#launch(spec, plan))
-      .finally(() => {
-        this.#launching = null
-      })
-    return this.#launching
-  }
-
-  async #launch(spec: IncarnationSpec, plan: LaunchPlan): Promise<Guest> {
-    try {
-      this.#throwIfKilled()
-      await this.#prepare(spec, plan)
-      this.#throwIfKilled()
-      await this.#run(plan)
-      this.#throwIfKilled()
-      this.#host.cgroups.addHeadroom(this.id, spec.resources)
-      const record: IncarnationRecord = {
-        format: 1,
-        bootId: hostBootId(),
-        id: this.id,
-        processes: findSandboxProcesses(this.#paths),
-        slot: this.#slot as number,
-        network: spec.network,
-        resources: spec.resources,
-        agentDigest: plan.agentDigest,
-        frozen: plan.frozen,
-        paused: false,
+    return this.#inLaunch(limiter, async () => {
+      if (!(await this.#startPrepared(spec, plan))) {
+        await this.#container.furnish(spec, plan)
+        this.#throwIfKilled()
+        await this.#container.run(spec, plan)
       }
+      this.#throwIfKilled()
+      const record = this.#newRecord(spec, plan)
       this.#record = record
-      writeRecord(this.#paths, record)
+      writeRecord(this.#container.paths, record)
       this.#watch(record)
       const guest = await this.#connect(spec.bootTimeoutMs)
       this.#throwIfKilled()
       this.#phase = 'live'
       return guest
-    } catch (error) {
-      throw await this.#undoLaunch(error)
-    }
-  }
-
-  async #prepare(spec: IncarnationSpec, plan: LaunchPlan): Promise<void> {
-    const [host, paths] = [this.#host, this.#paths]
-    mkdirSync(paths.bundle, { recursive: true, mode: 0o700 })
-    const slot = await host.slots.claim(spec.network)
-    this.#slot = slot.number
-    host.cgroups.create(this.id, spec.resources)
-    await host.pipes.take(paths.pipes)
-    const config = bundleConfig({
-      frozen: plan.frozen,
-      rootPath: spec.rootPath,
-      hostname: spec.hostname,
-      agentDir: host.agents.dirOf(plan.agentDigest),
-      cgroupPath: host.cgroups.pathOf(this.id),
-      networkNamespace: slot.namespacePath,
     })
-    writeFileSync(`${paths.bundle}/config.json`, JSON.stringify(config), { mode: 0o600 })
   }
 
-  async #run({ image }: LaunchPlan): Promise<void> {
-    const { bundle, pidFile, pipes } = this.#paths
-    const stdio = openForContainer(pipes)
-    try {
-      await this.#call(
-        image ? 'restore' : 'run',
-        ['-detach', '-bundle', bundle, '-pid-file', pidFile, ...(image ? ['-image-path', image.dir] : []), this.id],
-        this.#timeFor('launchMs', image?.bytes),
-        stdio.fds,
-      )
-    } finally {
-      stdio.close()
+  /** False if there is nothing prepared that fits; what was prepared is gone then. */
+  async #startPrepared(spec: IncarnationSpec, plan: LaunchPlan): Promise<boolean> {
+    const prepared = this.#prepared
+    if (!prepared) return false
+    this.#prepared = null
+    const fits =
+      prepared.spec.rootPath === spec.rootPath &&
+      prepared.plan.image?.dir === plan.image?.dir &&
+      prepared.plan.agentDigest === plan.agentDigest &&
+      JSON.stringify(prepared.spec.resources) === JSON.stringify(spec.resources) &&
+      this.#container.processes.every(isAlive)
+    if (!fits) {
+      await this.#container.kill()
+      await this.#container.remove()
+      return false
+    }
+    if (!samePolicy(prepared.spec.network, spec.network)) await this.#container.setNetwork(spec.network)
+    await this.#container.start(plan)
+    return true
+  }
+
+  #inLaunch<T>(limiter: Limiter, work: () => Promise<T>): Promise<T> {
+    const launching = limiter
+      .run(async () => {
+        try {
+          this.#throwIfKilled()
+          return await work()
+        } catch (error) {
+          throw await this.#undoLaunch(error)
+        }
+      })
+      .finally(() => {
+        this.#launching = null
+      })
+    this.#launching = launching
+    return launching
+  }
+
+  #newRecord(spec: IncarnationSpec, plan: LaunchPlan): IncarnationRecord {
+    return {
+      format: 1,
+      bootId: hostBootId(),
+      id: this.id,
+      processes: this.#container.processes,
+      slot: this.#container.slot,
+      network: spec.network,
+      resources: spec.resources,
+      agentDigest: plan.agentDigest,
+      frozen: plan.frozen,
+      paused: false,
     }
   }
 
@@ -171,15 +178,13 @@ export class Incarnation {
     const oomKills = this.#host.cgroups.hits(this.id).oomKills
     const words = this.#errors?.tail ?? ''
     try {
-      await this.#killProcesses()
+      await this.#container.kill()
       await this.#removeTraces()
     } catch (failure) {
-      this.#host.log.error(
-        { incarnationId: this.id, error: errorText(failure) },
-        'A failed launch left something behind',
-      )
+      const context = { incarnationId: this.id, error: errorText(failure) }
+      this.#host.log.error(context, 'A failed launch left something behind; the next start of the server removes it')
     }
-    if (this.#abort.signal.aborted) return staleIncarnation(this.id)
+    if (this.#container.isCutOff) return staleIncarnation(this.id)
     if (oomKills > 0) return runtimeFailed('boot', 'the sandbox ran out of memory while it started', error)
     if (error instanceof SpawnpointError && error.code === 'runtime_failed' && words !== '') {
       const { step, detail } = error.context as { step: string; detail: string }
@@ -207,7 +212,7 @@ export class Incarnation {
   }
 
   async #openGuest(timeoutMs: number): Promise<OpenedGuest> {
-    const { pipes } = this.#paths
+    const { pipes } = this.#container.paths
     const opening = this.#host.openGuest({
       toGuest: `${pipes}/in`,
       fromGuest: `${pipes}/out`,
@@ -236,7 +241,7 @@ export class Incarnation {
       if (this.record.paused === wanted) return
       this.#update({ paused: 'unknown' })
       try {
-        await this.#call(wanted ? 'pause' : 'resume', [this.id], this.#timeFor('controlMs'))
+        await this.#control(wanted ? 'pause' : 'resume', [this.id])
       } catch (error) {
         // It may have happened all the same; if runsc does not answer at all, the first error is the one to tell.
         const paused = await this.#askPaused().catch(() => 'unknown' as const)
@@ -255,7 +260,7 @@ export class Incarnation {
         throw runtimeFailed('checkpoint', 'the sandbox is not paused')
       }
       return await work(async (args, memoryBytes) => {
-        await this.#call('checkpoint', [...args, this.id], this.#timeFor('controlMs', memoryBytes))
+        await this.#control('checkpoint', [...args, this.id], memoryBytes)
       })
     })
   }
@@ -267,45 +272,30 @@ export class Incarnation {
     })
   }
 
+  /** Rejects `invalid_argument` for a bad policy, which changes nothing. */
   async setNetwork(policy: NetworkPolicy): Promise<void> {
-    const { slot } = this.record
-    await this.#host.slots.setPolicy(slot, policy)
+    // Rejects where there is no slot any more.
+    void this.record
+    await this.#container.setNetwork(policy)
     this.#updateIfLive({ network: policy })
   }
 
   async #askPaused(): Promise<boolean> {
-    const { stdout } = await this.#call('state', [this.id], this.#timeFor('controlMs'))
+    const { stdout } = await this.#control('state', [this.id])
     const status = /"status":\s*"(\w+)"/.exec(stdout)?.[1]
     if (status !== 'paused' && status !== 'running') throw runtimeFailed('state', `unexpected answer: ${stdout}`)
     return status === 'paused'
   }
 
-  async #call(step: RunscStep, args: string[], timeoutMs: number, stdio?: readonly [number, number, number]) {
-    const logFile = `${this.#paths.log}.${step}`
-    rmSync(logFile, { force: true })
+  async #control(step: RunscStep, args: string[], memoryBytes = 0): Promise<CommandResult> {
     try {
-      return await this.#host.runsc.call({
-        step,
-        args,
-        root: this.#paths.root,
-        logFile,
-        timeoutMs,
-        signal: this.#abort.signal,
-        ...(stdio ? { stdio } : {}),
-      })
+      return await this.#container.call(step, args, this.#container.timeFor('controlMs', memoryBytes))
     } catch (error) {
       // A dead sandbox makes every call fail in words of its own: look before the watch does.
       this.#host.watch.check(this.id)
-      if (this.#abort.signal.aborted || (this.#record && !this.#record.processes.every(isAlive))) {
-        throw staleIncarnation(this.id, error)
-      }
+      if (this.#container.isCutOff || !this.#container.processes.every(isAlive)) throw staleIncarnation(this.id, error)
       throw error
     }
-  }
-
-  #timeFor(limit: 'launchMs' | 'controlMs', memoryBytes = 0): number {
-    const { timeouts } = this.#host
-    return timeouts[limit] + Math.ceil((memoryBytes / GIB) * timeouts.perGibMs)
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -317,7 +307,7 @@ export class Incarnation {
 
   #update(change: Partial<IncarnationRecord>): void {
     this.#record = { ...this.record, ...change }
-    writeRecord(this.#paths, this.#record)
+    writeRecord(this.#container.paths, this.#record)
   }
 
   #updateIfLive(change: Partial<IncarnationRecord>): void {
@@ -337,7 +327,7 @@ export class Incarnation {
 
   async #kill(): Promise<void> {
     this.#host.watch.remove(this.id)
-    this.#abort.abort()
+    this.#container.cutOff()
     this.#ended.resolve('killed')
     if (this.#launching) {
       // Its caller hears of the failure; here it counts that it has cleaned up.
@@ -345,15 +335,14 @@ export class Incarnation {
       return
     }
     this.#phase = 'ended'
-    await this.#killProcesses()
+    await this.#container.kill()
     this.#host.behind(this.#removeTraces())
   }
 
-  /** Lets go without ending anything. */
+  /** Lets go of what lives without ending it; what does not live yet is not adopted later, so it ends here. */
   async detach(): Promise<void> {
+    if (!this.isLive) return await this.kill()
     this.#host.watch.remove(this.id)
-    // A launch under way is not adopted later: it ends here, as it would if the server had been killed.
-    if (this.#launching) await this.kill()
     this.#phase = 'ended'
     await this.#closeGuest()
     this.#errors?.close()
@@ -362,17 +351,16 @@ export class Incarnation {
   #watch(record: IncarnationRecord): void {
     const { watch } = this.#host
     watch.add(this.id, record.processes, () => this.#host.behind(this.#exited(record)))
-    this.#errors = new ErrorOutput(this.#paths.pipes, () => watch.check(this.id))
+    this.#errors = new ErrorOutput(this.#container.paths.pipes, () => watch.check(this.id))
   }
 
   async #exited(record: IncarnationRecord): Promise<void> {
     const exit = this.#explain(record)
-    const wasLive = this.#phase === 'live'
     this.#ended.resolve(exit)
     // A launch that is under way does its own cleaning.
-    if (!wasLive) return
+    if (!this.isLive) return
     this.#phase = 'ended'
-    await this.#killProcesses()
+    await this.#container.kill()
     this.#onExit(exit)
     await this.#removeTraces()
   }
@@ -390,16 +378,6 @@ export class Incarnation {
     return { id: this.id, reason: 'runtime_exited', detail }
   }
 
-  async #killProcesses(): Promise<void> {
-    await killSandbox({
-      known: this.#record?.processes ?? [],
-      cgroups: this.#host.cgroups,
-      id: this.id,
-      // Without a record nobody has written down yet what runs.
-      ...(this.#record ? {} : { search: this.#paths.dir }),
-    })
-  }
-
   async #closeGuest(): Promise<void> {
     // A connection that failed to open is closed already.
     const guest = await this.#guest?.catch(() => null)
@@ -410,30 +388,12 @@ export class Incarnation {
   async #removeTraces(): Promise<void> {
     await this.#closeGuest()
     this.#errors?.close()
-    if (this.#slot !== null) this.#host.slots.release(this.#slot)
-    this.#slot = null
-    await removeIncarnation(this.#host, this.id)
+    await this.#container.remove()
   }
 
   #throwIfKilled(): void {
-    if (this.#abort.signal.aborted) throw staleIncarnation(this.id)
+    if (this.#container.isCutOff) throw staleIncarnation(this.id)
   }
-}
-
-/** Control group and directory. Preconditions: no process of it runs. */
-export async function removeIncarnation(host: Host, id: string): Promise<void> {
-  const deadline = performance.now() + REMOVAL_TIMEOUT_MS
-  while (!host.cgroups.remove(id)) {
-    if (performance.now() > deadline) {
-      host.log.warn(
-        { incarnationId: id },
-        'The control group of a dead sandbox cannot be removed; the next start tries',
-      )
-      break
-    }
-    await sleep(20)
-  }
-  await rm(incarnationPaths(host.stateDir, id as IncarnationId).dir, { recursive: true, force: true })
 }
 
 export function staleIncarnation(id: string, cause?: unknown): SpawnpointError<'stale_incarnation'> {

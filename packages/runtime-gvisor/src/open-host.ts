@@ -5,12 +5,12 @@ import { openGuest } from '@spawnpoint/guest'
 import { AgentStore } from './agent-store.ts'
 import type { Cgroups } from './cgroup/cgroups.ts'
 import { openCgroups } from './cgroup/open-cgroups.ts'
+import { removeRemains } from './container.ts'
 import { hostCpuFeatures } from './cpu-features.ts'
 import { ExitWatch } from './exit-watch.ts'
 import { errorText, unavailable } from './failure.ts'
 import type { Host } from './host.ts'
 import { hostBootId, isAlive } from './host-process.ts'
-import { removeIncarnation } from './incarnation.ts'
 import { type IncarnationRecord, incarnationPaths, listIncarnationIds, readRecord } from './incarnation-record.ts'
 import { silentLog } from './log.ts'
 import { emptyNamespaceName, namespacePath } from './network/addresses.ts'
@@ -87,7 +87,7 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
     behind,
   }
-  for (const id of dead) await removeIncarnation(host, id)
+  for (const id of dead) await removeRemains(host, id)
   undo.move()
   return {
     host,

@@ -23,6 +23,12 @@ export interface Runtime {
   start(spec: IncarnationSpec): Promise<Guest>
   /** Rejects `incompatible` before anything is tried if `requirements` are not met. Resolves when the agent answers. */
   restore(spec: IncarnationSpec, memory: MemoryImage): Promise<Guest>
+  /**
+   * Does what of a `start` (`memory` is `null`) or `restore` can be done before it is wanted; the call with the same `id`
+   * that follows is then quicker. That call may differ in `network` and `hostname`; if anything else differs, what was
+   * prepared goes to waste. Not listed, ended by `kill` and by `close`. A rejection leaves nothing behind.
+   */
+  prepare?(spec: IncarnationSpec, memory: MemoryImage | null): Promise<void>
   pause(id: IncarnationId): Promise<void>
   resume(id: IncarnationId): Promise<void>
   /** Writes memory and processes into the empty directory `dir`. Preconditions: paused. Rejects `capture_refused`. */

@@ -17,8 +17,10 @@ import {
 } from '@spawnpoint/core'
 import { BtrfsPool } from '@spawnpoint/pool-btrfs'
 import { GvisorRuntime } from '../gvisor-runtime.ts'
+import type { HostProcess } from '../host-process.ts'
 import { type IncarnationRecord, incarnationPaths, readRecord } from '../incarnation-record.ts'
 import type { GvisorOptions } from '../options.ts'
+import { findSandboxProcesses } from '../sandbox-processes.ts'
 import { buildAgent, copyTree, debianRoot } from './test-host.ts'
 
 export const MIB = 2 ** 20
@@ -153,6 +155,11 @@ export class World implements AsyncDisposable {
     const record = readRecord(incarnationPaths(this.stateDir, id))
     if (!record) throw new Error(`no record of ${id}`)
     return record
+  }
+
+  /** Sentry and gofer by the files of runsc, for an incarnation without a record. */
+  processesOf(id: IncarnationId): HostProcess[] {
+    return findSandboxProcesses(incarnationPaths(this.stateDir, id))
   }
 
   /** The runtime's number on this host. */

@@ -1,0 +1,186 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { IncarnationId, IncarnationSpec, NetworkPolicy } from '@spawnpoint/core'
+import { bundleConfig, type FrozenSpec } from './bundle.ts'
+import type { CommandResult } from './command.ts'
+import type { Host } from './host.ts'
+import type { HostProcess } from './host-process.ts'
+import { type IncarnationPaths, incarnationPaths } from './incarnation-record.ts'
+import { openForContainer } from './pipes.ts'
+import type { RunscStep } from './runsc.ts'
+import { findSandboxProcesses, killSandbox } from './sandbox-processes.ts'
+
+const GIB = 1024 ** 3
+const REMOVAL_TIMEOUT_MS = 10_000
+
+export interface LaunchPlan {
+  frozen: FrozenSpec
+  agentDigest: string
+  /** Memory image to restore; `null` for a cold start */
+  image: { dir: string; bytes: number } | null
+}
+
+/**
+ * What the host holds for one incarnation: its directory, control group, network slot and pipes, and runsc's container
+ * that uses them. Knows no states; every step either succeeds or leaves what `kill` and `remove` take away.
+ */
+export class Container {
+  readonly id: IncarnationId
+  readonly paths: IncarnationPaths
+  readonly #host: Host
+  /** Cuts off calls of runsc that are under way */
+  readonly #abort = new AbortController()
+  #slot: number | null
+  /** Sentry and gofer once runsc has made them */
+  #processes: HostProcess[]
+
+  constructor(host: Host, id: IncarnationId, found: { slot: number; processes: HostProcess[] } | null = null) {
+    this.#host = host
+    this.id = id
+    this.paths = incarnationPaths(host.stateDir, id)
+    this.#slot = found?.slot ?? null
+    this.#processes = found?.processes ?? []
+  }
+
+  get processes(): HostProcess[] {
+    return this.#processes
+  }
+
+  get slot(): number {
+    if (this.#slot === null) throw new Error('a container without a network slot was asked for it')
+    return this.#slot
+  }
+
+  // -------------------------------------------------------------- making it
+
+  /** Everything that runsc needs to find. */
+  async furnish(spec: IncarnationSpec, plan: LaunchPlan): Promise<void> {
+    const [host, paths] = [this.#host, this.paths]
+    mkdirSync(paths.bundle, { recursive: true, mode: 0o700 })
+    const slot = await host.slots.claim(spec.network)
+    this.#slot = slot.number
+    host.cgroups.create(this.id, spec.resources)
+    await host.pipes.take(paths.pipes)
+    const config = bundleConfig({
+      frozen: plan.frozen,
+      rootPath: spec.rootPath,
+      hostname: spec.hostname,
+      agentDir: host.agents.dirOf(plan.agentDigest),
+      cgroupPath: host.cgroups.pathOf(this.id),
+      networkNamespace: slot.namespacePath,
+    })
+    writeFileSync(`${paths.bundle}/config.json`, JSON.stringify(config), { mode: 0o600 })
+  }
+
+  /** Makes the container and sets it going, in one call of runsc. Preconditions: furnished. */
+  async run(spec: IncarnationSpec, { image }: LaunchPlan): Promise<void> {
+    await this.#make(spec, image ? 'restore' : 'run', ['-detach', ...imageArgs(image)], image?.bytes)
+  }
+
+  /** Makes the container; `start` sets it going. Preconditions: furnished. */
+  async create(spec: IncarnationSpec): Promise<void> {
+    await this.#make(spec, 'create', [])
+  }
+
+  /** Preconditions: created with the same plan. */
+  async start({ image }: LaunchPlan): Promise<void> {
+    const timeoutMs = this.timeFor('launchMs', image?.bytes)
+    if (image) await this.call('restore', ['-detach', ...imageArgs(image), this.id], timeoutMs)
+    else await this.call('start', [this.id], timeoutMs)
+  }
+
+  async #make(spec: IncarnationSpec, step: RunscStep, args: string[], memoryBytes?: number): Promise<void> {
+    const { bundle, pidFile, pipes } = this.paths
+    const stdio = openForContainer(pipes)
+    try {
+      const all = [...args, '-bundle', bundle, '-pid-file', pidFile, this.id]
+      await this.call(step, all, this.timeFor('launchMs', memoryBytes), stdio.fds)
+    } finally {
+      stdio.close()
+    }
+    this.#host.cgroups.addHeadroom(this.id, spec.resources)
+    this.#processes = findSandboxProcesses(this.paths)
+  }
+
+  // -------------------------------------------------------------- using it
+
+  async setNetwork(policy: NetworkPolicy): Promise<void> {
+    await this.#host.slots.setPolicy(this.slot, policy)
+  }
+
+  async call(
+    step: RunscStep,
+    args: string[],
+    timeoutMs: number,
+    stdio?: readonly [number, number, number],
+  ): Promise<CommandResult> {
+    const logFile = `${this.paths.log}.${step}`
+    rmSync(logFile, { force: true })
+    return await this.#host.runsc.call({
+      step,
+      args,
+      root: this.paths.root,
+      logFile,
+      timeoutMs,
+      signal: this.#abort.signal,
+      ...(stdio ? { stdio } : {}),
+    })
+  }
+
+  /** Milliseconds that a step may take that moves so much memory. */
+  timeFor(limit: 'launchMs' | 'controlMs', memoryBytes = 0): number {
+    const { timeouts } = this.#host
+    return timeouts[limit] + Math.ceil((memoryBytes / GIB) * timeouts.perGibMs)
+  }
+
+  // -------------------------------------------------------------- ending it
+
+  get isCutOff(): boolean {
+    return this.#abort.signal.aborted
+  }
+
+  /** Calls of runsc end now, and none begins any more. */
+  cutOff(): void {
+    this.#abort.abort()
+  }
+
+  /** Resolves when nothing of it runs. */
+  async kill(): Promise<void> {
+    await killSandbox({
+      known: this.#processes,
+      cgroups: this.#host.cgroups,
+      id: this.id,
+      // Until runsc has told what runs, it may be anything.
+      ...(this.#processes.length > 0 ? {} : { search: this.paths.dir }),
+    })
+  }
+
+  /** Preconditions: nothing of it runs. */
+  async remove(): Promise<void> {
+    if (this.#slot !== null) this.#host.slots.release(this.#slot)
+    this.#slot = null
+    this.#processes = []
+    await removeRemains(this.#host, this.id)
+  }
+}
+
+/** Control group and directory of an incarnation that nothing runs of. */
+export async function removeRemains(host: Host, id: IncarnationId): Promise<void> {
+  const deadline = performance.now() + REMOVAL_TIMEOUT_MS
+  while (!host.cgroups.remove(id)) {
+    if (performance.now() > deadline) {
+      host.log.warn(
+        { incarnationId: id },
+        'The control group of a dead sandbox cannot be removed; the next start tries',
+      )
+      break
+    }
+    await sleep(20)
+  }
+  await rm(incarnationPaths(host.stateDir, id).dir, { recursive: true, force: true })
+}
+
+function imageArgs(image: LaunchPlan['image']): string[] {
+  return image ? ['-image-path', image.dir] : []
+}
