@@ -1,4 +1,4 @@
-import type { Sandbox } from 'spawnpoint'
+import { type Sandbox, SpawnpointError } from 'spawnpoint'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { World } from './world.ts'
 
@@ -164,6 +164,42 @@ describe('forks', () => {
     } finally {
       for (const child of children) await child.kill()
     }
+  })
+})
+
+describe('a file that is deleted but open', () => {
+  it('is captured, or refused with the process and the file named, and the sandbox runs on', async () => {
+    await using sandbox = await world.client.sandboxes.create({ image: 'base' })
+    const holder = await sandbox.processes.start(
+      [
+        'python3',
+        '-u',
+        '-c',
+        `import os,sys
+f = open('/home/user/gone', 'w+'); f.write('still here'); f.flush(); os.unlink('/home/user/gone'); print('ready')
+for line in sys.stdin: f.seek(0); print(f.read())`,
+      ],
+      { stdin: true },
+    )
+    for await (const output of holder) if (output.type === 'data') break
+    const outcome = await sandbox.snapshot({ kind: 'memory' }).catch((error: SpawnpointError) => error)
+    if (outcome instanceof SpawnpointError) {
+      expect(outcome.code).toBe('capture_refused')
+      expect(outcome.context).toMatchObject({
+        culprits: [{ pid: holder.pid, path: expect.stringContaining('/home/user/gone') }],
+      })
+    } else {
+      await using spawned = await outcome.spawn()
+      const copy = await spawned.processes.get(holder.id)
+      await copy.write('x\n')
+      let text = ''
+      for await (const output of copy) {
+        if (output.type === 'data') text += Buffer.from(output.data)
+        if (text.includes('still here')) break
+      }
+      expect(text).toContain('still here')
+    }
+    expect((await sandbox.run('echo on')).stdout).toBe('on\n')
   })
 })
 
