@@ -37,7 +37,7 @@ async function main(): Promise<number> {
 
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)))
+    process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)))
   }
   const results = new Results()
   const say = (text: string) => console.error(`bench: ${text}`)
