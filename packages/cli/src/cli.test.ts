@@ -192,14 +192,17 @@ describe('exec', () => {
     expect((await running.finished).status).toBe(130)
   })
 
-  test('ends quietly, and ends the program, when nobody reads any more', async () => {
-    const running = start('sandbox', 'exec', '-n', 'box', 'counter')
-    await running.printed('2\n')
+  test.each([
+    ['now and then', ['counter']],
+    ['all the time', ['spam', '1000000000', '1']],
+  ])('ends quietly, and ends the program that prints %s, when nobody reads any more', async (_, command) => {
+    const running = start('sandbox', 'exec', '-n', 'box', ...command)
+    await running.printed(/./)
     running.child.stdout.destroy()
     expect(await running.finished).toMatchObject({ status: 141, stderr: '' })
-    const counters = (await box.processes.list()).filter(({ args }) => args[0] === 'counter')
-    for (const { id } of counters)
-      expect(await (await box.processes.get(id)).wait()).toMatchObject({ signal: 'SIGPIPE' })
+    const ours = (await box.processes.list()).filter(({ args }) => args[0] === command[0])
+    expect(ours).toHaveLength(1)
+    for (const { id } of ours) expect(await (await box.processes.get(id)).wait()).toMatchObject({ signal: 'SIGPIPE' })
   })
 
   test('lives through a restart of the server', async () => {

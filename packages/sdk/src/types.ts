@@ -19,7 +19,7 @@ export interface ImageDefaults {
 
 export type ImageSource =
   | { type: 'debian'; suite: string; packages: string[] }
-  /** A root filesystem as a tar file on the server's own disk */
+  /** A root filesystem: the name of a tar file in `imports` of the server's data directory */
   | { type: 'tar'; path: string }
 
 export interface BuildImage {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { ImageSource } from 'spawnpoint'
 import { UsageError } from '../../exit.ts'
@@ -44,7 +43,7 @@ export function addBuild(parent: Command): void {
       declareLabels(command)
         .option('--suite <suite>', 'Debian suite; default bookworm')
         .option('-p, --package <name>', 'package to install; may be given several times', collect)
-        .option('--tar <path>', "root filesystem as a tar file on the server's disk instead")
+        .option('--tar <name>', "root filesystem instead: a tar file in imports/ of the server's data directory")
         .option('-e, --env <name[=value]>', 'variable of every sandbox made from it', collect)
         .option('--user <user>', 'user that programs run as')
         .option('--workdir <path>', 'directory that programs start in')
@@ -58,5 +57,5 @@ function sourceFrom({ suite, package: packages, tar }: Options): ImageSource {
   if (suite !== undefined || packages !== undefined) {
     throw new UsageError('--tar brings the whole root filesystem; leave out --suite and --package')
   }
-  return { type: 'tar', path: resolve(tar) }
+  return { type: 'tar', path: tar }
 }
