@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -29,7 +28,7 @@ func prepare(c *call) (any, error) {
 		answer.Hooks = c.agent.runHooks("pre-snapshot", time.Duration(params.HookTimeoutMs)*time.Millisecond)
 	}
 	if params.Sync {
-		syscall.Sync()
+		flush()
 	}
 	if params.Culprits {
 		answer.Culprits = findCulprits()
@@ -70,13 +69,26 @@ const (
 	maxScanned  = 20000
 )
 
+// otherMounts lists what is not on the root filesystem, as prefixes of paths: other mounts, and names of what was never a
+// file.
+func otherMounts() []string {
+	prefixes := []string{"/memfd:", "/SYSV", "/dev/"}
+	text, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return prefixes
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[1] != "/" {
+			prefixes = append(prefixes, fields[1]+"/")
+		}
+	}
+	return prefixes
+}
+
 // findCulprits looks for files of the root filesystem that are deleted but in use.
 func findCulprits() []culprit {
 	found := []culprit{}
-	var root syscall.Stat_t
-	if err := syscall.Stat("/", &root); err != nil {
-		return found
-	}
+	mounts := otherMounts()
 	scanned := 0
 	look := func(pid int, what, link string) {
 		scanned++
@@ -84,12 +96,10 @@ func findCulprits() []culprit {
 		if err != nil || !strings.HasSuffix(target, " (deleted)") || !strings.HasPrefix(target, "/") {
 			return
 		}
-		var st syscall.Stat_t
-		if syscall.Stat(link, &st) == nil && st.Dev != root.Dev {
-			return // tmpfs and the like are captured
-		}
-		if strings.HasPrefix(target, "/memfd:") || strings.HasPrefix(target, "/dev/") || strings.HasPrefix(target, "/SYSV") {
-			return
+		for _, mount := range mounts {
+			if strings.HasPrefix(target, mount) {
+				return // tmpfs and the like are captured
+			}
 		}
 		found = append(found, culprit{pid, what, strings.TrimSuffix(target, " (deleted)")})
 	}

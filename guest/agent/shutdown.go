@@ -17,7 +17,7 @@ func shutdown(c *call) (any, error) {
 		return nil, err
 	}
 	c.agent.processes.endAll(time.Duration(params.GraceMs) * time.Millisecond)
-	syscall.Sync()
+	flush()
 	return nil, nil
 }
 

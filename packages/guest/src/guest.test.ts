@@ -287,7 +287,7 @@ describe('ports', () => {
 })
 
 test('metrics are plausible', async () => {
-  await sh('i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done')
+  await sh('i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; head -c 3000000 /dev/zero > /var/tmp/filler')
   await guest.processes.start({ args: ['sleep', '100'], env: {}, stdin: false })
   const metrics = await guest.metrics()
   expect(metrics.processes).toBe(2)

@@ -29,8 +29,29 @@ export interface TestAgent extends AsyncDisposable {
 }
 
 /**
- * Runs the real agent as PID 1 of its own PID, mount and UTS namespaces. /etc is a throw-away layer and /run a tmpfs,
- * so that it may write the identity of a sandbox without touching this machine.
+ * The agent's root: this machine's files below a throw-away layer in memory. /run is a tmpfs as in a sandbox, /dev and
+ * the test's own directory are the machine's.
+ */
+const ENTER = `
+  set -e
+  agent=$0 dir=$1
+  mount -t tmpfs -o mode=755 tmpfs /run
+  mkdir /run/upper /run/work /run/root
+  mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root
+  cd /run/root
+  mount --rbind /dev dev
+  mount -t proc proc proc
+  mount -t tmpfs -o mode=755 tmpfs run
+  for shared in "$dir" "$(dirname "$agent")"; do
+    mkdir -p ".$shared"
+    mount --bind "$shared" ".$shared"
+  done
+  ip link set lo up
+  exec chroot . "$agent"`
+
+/**
+ * Runs the real agent as PID 1 of its own PID, mount, network and UTS namespaces, in a root of its own, so that it may
+ * write the identity of a sandbox, and anything else, without touching this machine.
  */
 export async function startAgent(agent: string): Promise<TestAgent> {
   const dir = mkdtempSync(join(tmpdir(), 'spawnpoint-guest-'))
@@ -42,13 +63,6 @@ export async function startAgent(agent: string): Promise<TestAgent> {
   const stdin = openSync(toGuest, constants.O_RDWR)
   const stdout = openSync(fromGuest, constants.O_RDWR)
   const log = openSync(logPath, 'a')
-  const script = `
-    set -e
-    mount -t tmpfs -o mode=755 tmpfs /run
-    mkdir /run/upper /run/work
-    mount -t overlay -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work overlay /etc
-    ip link set lo up
-    exec "$0"`
   const flags = [
     '--mount',
     '--pid',
@@ -59,7 +73,7 @@ export async function startAgent(agent: string): Promise<TestAgent> {
     '--mount-proc',
     '--propagation=private',
   ]
-  const child = spawn('unshare', [...flags, 'sh', '-c', script, agent], { stdio: [stdin, stdout, log], cwd: '/' })
+  const child = spawn('unshare', [...flags, 'sh', '-c', ENTER, agent, dir], { stdio: [stdin, stdout, log], cwd: '/' })
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve())
   })
