@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
-import type { IncarnationId, RuntimeInfo } from '@spawnpoint/core'
+import { type IncarnationId, isCode, type RuntimeInfo } from '@spawnpoint/core'
 import { openGuest } from '@spawnpoint/guest'
 import { AgentStore } from './agent-store.ts'
 import type { Cgroups } from './cgroup/cgroups.ts'
@@ -69,7 +69,10 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
   const slots = await SlotPool.open(
     { server: index.index, dns, ready: options.readySlots ?? DEFAULT_READY_SLOTS, log },
     adopted,
-  )
+  ).catch((error: unknown) => {
+    const detail = isCode(error, 'runtime_failed') ? error.context.detail : errorText(error)
+    throw unavailable(`Networks of sandboxes need nftables, iproute2 and Linux 5.16 or newer: ${detail}`, error)
+  })
   const watch = new ExitWatch<string>()
   rmSync(`${stateDir}/pipes`, { recursive: true, force: true })
   const host: Host = {

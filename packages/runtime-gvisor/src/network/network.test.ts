@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createServer } from 'node:net'
 import type { NetworkPolicy } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -120,6 +121,28 @@ s.sendto(ip + udp, ("${OUTSIDE}", 0))'`
     expect(await sh(box.guest, send('10.88.0.2', 'honest'))).toBe('0 ')
     await expect.poll(() => outside.heard).toContain(`udp ${OUTSIDE_HOST_SIDE} honest`)
     expect(outside.heard.join()).not.toContain('forged')
+  })
+
+  it('gets along with a firewall that drops what it does not know', async () => {
+    await policy({})
+    const chain = 'ip filter FORWARD'
+    const existed = spawnSync('nft', ['list', 'chain', ...chain.split(' ')]).status === 0
+    const before = '{ type filter hook forward priority filter; policy drop; }'
+    if (!existed) execFileSync('nft', ['-f', '-'], { input: `add table ip filter\nadd chain ${chain} ${before}` })
+    try {
+      if (!existed) expect(await reaches(OUTSIDE)).toBe(false)
+      await world.reopen()
+      box.guest = await world.runtime.attach(box.id)
+      expect(await reaches(OUTSIDE)).toBe(true)
+      await policy(CLOSED)
+      expect(await reaches(OUTSIDE)).toBe(false)
+      await world.reopen()
+      box.guest = await world.runtime.attach(box.id)
+      const rules = execFileSync('nft', ['list', 'chain', ...chain.split(' ')], { encoding: 'utf8' })
+      expect(rules.split(`"spawnpoint_${world.serverIndex}"`)).toHaveLength(3)
+    } finally {
+      if (!existed) execFileSync('nft', ['delete', 'table', 'ip', 'filter'])
+    }
   })
 
   it('gives a restored sandbox the policy of its own, with its listeners in place', async () => {

@@ -17,6 +17,7 @@ import {
   namespacePrefix,
   outerAddress,
 } from './addresses.ts'
+import { admitForwarding, withdrawForwarding } from './host-firewall.ts'
 import { ipBatch, nft } from './host-tools.ts'
 import { addSlot, OPEN_POLICY, policyRules, removeServer, removeSlot, serverRules, slotRules } from './rules.ts'
 
@@ -68,6 +69,7 @@ export class SlotPool {
     if (!existsSync(namespacePath(pool.emptyNamespace))) await ipBatch([`netns add ${pool.emptyNamespace}`])
     const rules = [...adopted].map(([slot, policy]) => [slot, policyRules(policy, { dns })] as const)
     await nft([serverRules(server, rules)])
+    await admitForwarding(server, options.log)
     pool.#refill()
     return pool
   }
@@ -134,6 +136,7 @@ export class SlotPool {
     await this.#destroy(this.#free.splice(0))
     if (this.#used.size > 0) return
     await nft(removeServer(this.#options.server))
+    await withdrawForwarding(this.#options.server)
     await ipBatch([`netns delete ${this.emptyNamespace}`], { force: true })
   }
 
