@@ -17,6 +17,7 @@ import { Keys } from './services/keys.ts'
 import { Operations } from './services/operations.ts'
 import { Sandboxes } from './services/sandboxes.ts'
 import { Snapshots } from './services/snapshots.ts'
+import { Standby } from './standby.ts'
 import { type StartUpReport, startUp } from './start-up.ts'
 
 const FIRST_TEAM = '000000000000000000000001' as TeamId
@@ -34,6 +35,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly #runner: OperationRunner
   readonly #guests: Guests
   readonly #deadlines: Deadlines
+  readonly #standby: Standby
   readonly #happened = new Signal()
   readonly #closing: AbortController
   readonly #sandboxOf = new Map<IncarnationId, SandboxId>()
@@ -51,9 +53,10 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       sandbox: (id) => this.#sandboxDue(id),
       snapshot: (id) => this.#snapshotDue(id),
     })
+    this.#standby = new Standby(parts)
     this.keys = new Keys(parts)
     this.images = new Images(parts, this.#runner)
-    this.sandboxes = new Sandboxes(parts, this.#runner, this.#guests, this.#deadlines)
+    this.sandboxes = new Sandboxes(parts, this.#runner, this.#guests, this.#deadlines, this.#standby)
     this.snapshots = new Snapshots(parts, this.#runner, this.#deadlines)
     this.operations = new Operations(parts, this.#runner)
     this.events = new Events(parts, this.#happened)
@@ -120,6 +123,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.#closing.abort()
     this.#happened.notify()
     await this.#runner.idle()
+    await this.#standby.close()
     await this.#parts.runtime.close()
     await this.#parts.pool.close()
     await this.#parts.ledger.close()
@@ -131,7 +135,10 @@ export class Core implements SpawnpointApi, AsyncDisposable {
 
   #changed(changes: Changes): void {
     for (const sandbox of changes.sandboxes) this.#seen(sandbox)
-    for (const snapshot of changes.snapshots) this.#deadlines.watchSnapshot(snapshot)
+    for (const snapshot of changes.snapshots) {
+      this.#deadlines.watchSnapshot(snapshot)
+      if (snapshot.state === 'deleting') this.#standby.forget(snapshot.id)
+    }
     if (changes.events) this.#happened.notify()
   }
 

@@ -58,7 +58,7 @@ export async function unboot(
   if (rootId !== null) await work.undo('delete root', () => work.parts.pool.deleteRoot(rootId))
 }
 
-function requirementsOf(snapshot: Snapshot) {
+export function requirementsOf(snapshot: Snapshot) {
   if (snapshot.requirements === null) throw new Error(`memory snapshot ${snapshot.id} has no requirements recorded`)
   return snapshot.requirements
 }

@@ -3,6 +3,7 @@ import type { FailureReason, IncarnationId, RootId, Sandbox, SandboxId, Snapshot
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
 import { expiryFrom, moveSandbox } from '../sandbox/records.ts'
+import { imageOrigin, snapshotOrigin } from '../standby.ts'
 import { type BootPlan, boot, unboot } from './boot.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
@@ -15,6 +16,8 @@ export interface CreateDetail {
   imageId: string | null
   snapshotId: SnapshotId | null
   cold: boolean
+  /** Root and container were made before the sandbox was asked for: see `Standby` */
+  ahead: boolean
 }
 
 /**
@@ -63,11 +66,13 @@ export async function bringUp(work: Work<unknown>, detail: CreateDetail) {
       ref: detail.snapshotId,
     })
   }
+  const { source, memory } =
+    snapshot === null ? imageOrigin({ id: sandbox.imageId }) : snapshotOrigin(snapshot, detail.cold)
   const plan: BootPlan = {
     rootId: detail.rootId,
     incarnationId: detail.incarnationId,
-    source: snapshot === null ? { from: 'image', id: sandbox.imageId } : { from: 'snapshot', id: snapshot.id },
-    memory: snapshot !== null && snapshot.kind === 'memory' && !detail.cold ? snapshot : null,
+    source: detail.ahead ? null : source,
+    memory,
   }
   const { report } = await boot(work, sandbox, plan)
   return { startedAt: clock.now(), report }

@@ -42,8 +42,6 @@ export interface Runtime {
   usage(id: IncarnationId): Promise<{ cpuMs: number; memoryBytes: number }>
   /** Called once for each incarnation that ends without `kill`. */
   onExit(listener: (exit: IncarnationExit) => void): void
-  /** Hint: restores from this snapshot or image are likely soon; the driver may get things ready. Never rejects. */
-  expect?(hint: { resources: Resources; memory: MemoryImage | null; rootSource: string }): Promise<void>
 }
 
 export interface RuntimeInfo {

@@ -28,6 +28,7 @@ import { decide } from '../sandbox/decide.ts'
 import { LIVING_STATES } from '../sandbox/lifecycle.ts'
 import { expiryFrom, type LiveSandbox, moveSandbox, sandboxEvent } from '../sandbox/records.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
+import { imageOrigin, type Standby, snapshotOrigin } from '../standby.ts'
 import { checkLabels, checkOverrides, mergeNetwork, mergeResources, mergeTimeout } from './checks.ts'
 import { Claims, openOperation } from './claims.ts'
 import { checkName, findImage, findSandbox, findSnapshot } from './refs.ts'
@@ -40,13 +41,15 @@ export class Sandboxes implements SandboxesApi {
   readonly #guests: Guests
   readonly #claims: Claims
   readonly #deadlines: Deadlines
+  readonly #standby: Standby
 
-  constructor(parts: Parts, runner: OperationRunner, guests: Guests, deadlines: Deadlines) {
+  constructor(parts: Parts, runner: OperationRunner, guests: Guests, deadlines: Deadlines, standby: Standby) {
     this.#parts = parts
     this.#runner = runner
     this.#guests = guests
     this.#claims = new Claims(parts, runner)
     this.#deadlines = deadlines
+    this.#standby = standby
   }
 
   async create(by: Principal, request: CreateSandboxRequest): Promise<Started<Sandbox>> {
@@ -61,13 +64,16 @@ export class Sandboxes implements SandboxesApi {
     const cold = request.cold ?? false
     const source = image === null ? fromSnapshot(snapshot as Snapshot, cold) : fromImage(this.#parts, image)
     const sandbox = this.#newSandbox(by, source, request)
+    const origin = image === null ? snapshotOrigin(snapshot as Snapshot, cold) : imageOrigin(image)
+    const ahead = this.#standby.take(origin, sandbox.resources)
     const detail: CreateDetail = {
       sandboxId: sandbox.id,
-      incarnationId: newId<IncarnationId>(),
-      rootId: newId<RootId>(),
+      incarnationId: ahead?.incarnationId ?? newId<IncarnationId>(),
+      rootId: ahead?.rootId ?? newId<RootId>(),
       imageId: image?.id ?? null,
       snapshotId: snapshot?.id ?? null,
       cold,
+      ahead: ahead !== null,
     }
     const operation = newOperation(this.#parts, {
       teamId: by.teamId,
@@ -79,13 +85,24 @@ export class Sandboxes implements SandboxesApi {
       imageId: image?.id ?? null,
       detail,
     })
-    await ledger.transact(async (tx) => {
-      await mustBeReady(tx, image, snapshot)
-      await tx.putSandbox(sandbox)
-      await tx.putOperation(operation)
-      await tx.addEvent(sandboxEvent(this.#parts, sandbox, 'sandbox.creating', {}))
-    })
-    return started(sandbox, this.#runner.launch(sandboxCreate, operation))
+    try {
+      await ledger.transact(async (tx) => {
+        await mustBeReady(tx, image, snapshot)
+        await tx.putSandbox(sandbox)
+        await tx.putOperation(operation)
+        await tx.addEvent(sandboxEvent(this.#parts, sandbox, 'sandbox.creating', {}))
+      })
+    } catch (error) {
+      // A commit whose answer was lost may have happened; its operation is undone at the next start either way.
+      if (ahead !== null) this.#standby.drop(ahead)
+      throw error
+    }
+    const launched = this.#runner.launch(sandboxCreate, operation)
+    launched.done.then(
+      () => this.#standby.expect(origin, sandbox.resources),
+      () => {}, // its caller hears of the failure
+    )
+    return started(sandbox, launched)
   }
 
   get: SandboxesApi['get'] = (by, ref) => findSandbox(this.#parts.ledger.read, by.teamId, ref)
@@ -234,6 +251,7 @@ export class Sandboxes implements SandboxesApi {
           imageId: null,
           snapshotId: snapshot.id,
           cold: false,
+          ahead: false,
         })
       }
       const detail: ForkDetail = {

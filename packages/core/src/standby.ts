@@ -1,0 +1,166 @@
+import { type IncarnationId, newId, type RootId } from './ids.ts'
+import type { Image, Resources, Snapshot } from './model.ts'
+import { requirementsOf } from './operations/boot.ts'
+import type { Parts } from './parts.ts'
+import type { RootSource } from './ports/index.ts'
+
+/** What a sandbox finds done already when it is asked for; its operation's record names both from then on. */
+export interface Ahead {
+  incarnationId: IncarnationId
+  rootId: RootId
+}
+
+/** What sandboxes are made from. `memory` is `null` for those that boot. */
+export interface Origin {
+  source: RootSource
+  memory: Snapshot | null
+}
+
+interface Entry extends Ahead {
+  sourceId: string
+  ready: boolean
+  expiry: Disposable
+}
+
+/** Milliseconds after a sandbox has come up: whoever has just got one uses the processors first. */
+const DELAY_MS = 200
+/** Milliseconds that one waits to be used */
+const KEPT_MS = 60_000
+/** Of all origins together */
+const MAX = 2
+
+/**
+ * For images and snapshots in use, the next sandbox's root cloned and its container made, ahead of the request. No record
+ * knows of them: if the server dies, start-up removes them as it does everything unknown. A failure costs nothing but the
+ * time that would have been saved.
+ */
+export class Standby {
+  readonly #parts: Parts
+  readonly #entries = new Map<string, Entry>()
+  readonly #waiting = new Map<string, { sourceId: string; timer: Disposable }>()
+  readonly #working = new Set<Promise<void>>()
+  #closed = false
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** For the caller alone, who gives it to `drop` if it comes to nothing. */
+  take(origin: Origin, resources: Resources): Ahead | null {
+    const key = keyOf(origin, resources)
+    const entry = this.#entries.get(key)
+    if (!entry?.ready) return null
+    this.#entries.delete(key)
+    entry.expiry[Symbol.dispose]()
+    return { incarnationId: entry.incarnationId, rootId: entry.rootId }
+  }
+
+  /** Another sandbox like this one is likely. */
+  expect(origin: Origin, resources: Resources): void {
+    const { runtime, clock } = this.#parts
+    // Where an idle sandbox costs processor time, one that nobody has asked for is too dear.
+    if (this.#closed || runtime.prepare === undefined || !runtime.info.capabilities.idleIsFree) return
+    const key = keyOf(origin, resources)
+    if (this.#entries.has(key) || this.#waiting.has(key)) return
+    const timer = clock.after(DELAY_MS, () => {
+      this.#waiting.delete(key)
+      this.#track(this.#make(key, origin, resources))
+    })
+    this.#waiting.set(key, { sourceId: origin.source.id, timer })
+  }
+
+  /** What was taken is not needed; it goes in the background. */
+  drop(ahead: Ahead): void {
+    this.#track(this.#remove(ahead))
+  }
+
+  /** A snapshot is being deleted. What stands by for an image that goes expires by itself. */
+  forget(sourceId: string): void {
+    for (const [key, entry] of [...this.#entries, ...this.#waiting]) if (entry.sourceId === sourceId) this.#expire(key)
+  }
+
+  /** Removes everything. Preconditions: runtime and pool are still open. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const key of [...this.#entries.keys(), ...this.#waiting.keys()]) this.#expire(key)
+    while (this.#working.size > 0) await Promise.all(this.#working)
+  }
+
+  async #make(key: string, { source, memory }: Origin, resources: Resources): Promise<void> {
+    const { pool, runtime, clock, config, log } = this.#parts
+    // Insertion order: the oldest makes room.
+    for (const oldest of [...this.#entries.keys()].slice(0, Math.max(0, this.#entries.size - MAX + 1)))
+      this.#expire(oldest)
+    const entry: Entry = {
+      incarnationId: newId<IncarnationId>(),
+      rootId: newId<RootId>(),
+      sourceId: source.id,
+      ready: false,
+      expiry: clock.after(KEPT_MS, () => this.#expire(key)),
+    }
+    this.#entries.set(key, entry)
+    try {
+      await pool.createRoot(entry.rootId, source, { diskBytes: resources.diskBytes })
+      await runtime.prepare?.(
+        {
+          id: entry.incarnationId,
+          rootPath: pool.rootPath(entry.rootId),
+          hostname: entry.incarnationId,
+          resources,
+          network: { internet: true, allow: [], deny: [] },
+          bootTimeoutMs: config.bootTimeoutMs,
+        },
+        memory === null ? null : { dir: pool.memoryDir(memory.id), requirements: requirementsOf(memory) },
+      )
+      entry.ready = true
+    } catch (error) {
+      log.info({ err: error, source }, 'nothing could be made ready ahead')
+    }
+    if (entry.ready && this.#entries.get(key) === entry) return
+    // It failed, or is not wanted any more.
+    if (this.#entries.get(key) === entry) this.#entries.delete(key)
+    entry.expiry[Symbol.dispose]()
+    await this.#remove(entry)
+  }
+
+  #expire(key: string): void {
+    this.#waiting.get(key)?.timer[Symbol.dispose]()
+    this.#waiting.delete(key)
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#entries.delete(key)
+    entry.expiry[Symbol.dispose]()
+    // One that is still being made is removed by whoever makes it.
+    if (entry.ready) this.drop(entry)
+  }
+
+  async #remove({ incarnationId, rootId }: Ahead): Promise<void> {
+    const { runtime, pool, log } = this.#parts
+    try {
+      await runtime.kill(incarnationId)
+      await pool.deleteRoot(rootId)
+    } catch (error) {
+      log.warn({ err: error, incarnationId, rootId }, 'what was made ahead is left to the next start')
+    }
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked: Promise<void> = work.finally(() => this.#working.delete(tracked))
+    this.#working.add(tracked)
+  }
+}
+
+/** What sandboxes made from an image are made from. */
+export function imageOrigin(image: Pick<Image, 'id'>): Origin {
+  return { source: { from: 'image', id: image.id }, memory: null }
+}
+
+export function snapshotOrigin(snapshot: Snapshot, cold: boolean): Origin {
+  const memory = snapshot.kind === 'memory' && !cold ? snapshot : null
+  return { source: { from: 'snapshot', id: snapshot.id }, memory }
+}
+
+function keyOf({ source, memory }: Origin, resources: Resources): string {
+  const { cpus, memoryBytes, diskBytes, maxProcesses } = resources
+  return [source.from, source.id, memory === null, cpus, memoryBytes, diskBytes, maxProcesses].join(' ')
+}
