@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { GvisorRuntime } from './gvisor-runtime.ts'
 import { isAlive } from './host-process.ts'
 import { incarnationPaths } from './incarnation-record.ts'
+import { emptyNamespaceName, namespaceName, namespacePath } from './network/addresses.ts'
 import { FaultyRunsc } from './testing/faulty-runsc.ts'
 import { RUNSCS } from './testing/test-host.ts'
 import { tracesOf } from './testing/traces.ts'
@@ -132,6 +133,17 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
     await world.runtime.open()
     expect(await world.runtime.list()).toEqual([])
     expect(processes.filter(isAlive)).toEqual([])
+  })
+
+  it('does not take the bare names of namespaces for namespaces', async () => {
+    const { serverIndex } = world
+    await world.runtime.close()
+    const names = [emptyNamespaceName(serverIndex), namespaceName(serverIndex, 0)]
+    for (const name of names) writeFileSync(namespacePath(name), '')
+    await world.runtime.open()
+    expect(world.serverIndex).toBe(serverIndex)
+    const box = await world.boot()
+    expect(await sh(box.guest, 'echo up')).toBe('0 up')
   })
 
   it('does not share its state directory, and gets a number of its own beside others', async () => {

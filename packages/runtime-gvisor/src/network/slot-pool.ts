@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, statfsSync, writeFileSync } from 'node:fs'
 import type { NetworkPolicy } from '@spawnpoint/core'
 import { errorText, runtimeFailed } from '../failure.ts'
 import type { Log } from '../log.ts'
@@ -20,6 +20,8 @@ import {
 import { admitForwarding, withdrawForwarding } from './host-firewall.ts'
 import { ipBatch, nft } from './host-tools.ts'
 import { addSlot, OPEN_POLICY, policyRules, removeServer, removeSlot, serverRules, slotRules } from './rules.ts'
+
+const NSFS_MAGIC = 0x6e736673
 
 export interface SlotPoolOptions {
   /** This server's index on the host */
@@ -65,8 +67,10 @@ export class SlotPool {
     writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
     for (const slot of adopted.keys()) pool.#used.add(slot)
     await pool.#removeForeign()
-    // The namespace holds no interface: any process that needs none may share it.
-    if (!existsSync(namespacePath(pool.emptyNamespace))) await ipBatch([`netns add ${pool.emptyNamespace}`])
+    if (!isNamespace(pool.emptyNamespace)) {
+      await ipBatch([`netns delete ${pool.emptyNamespace}`], { force: true })
+      await ipBatch([`netns add ${pool.emptyNamespace}`])
+    }
     const rules = [...adopted].map(([slot, policy]) => [slot, policyRules(policy, { dns })] as const)
     await nft([serverRules(server, rules)])
     await admitForwarding(server, options.log)
@@ -230,6 +234,19 @@ export class SlotPool {
       [...links.map((name) => `link delete ${name}`), ...namespaces.map((name) => `netns delete ${name}`)],
       { force: true },
     )
+  }
+}
+
+/**
+ * A name alone is not enough: it is a file that the namespace is mounted on, and the mount is gone if an earlier server
+ * had a mount namespace of its own.
+ */
+function isNamespace(name: string): boolean {
+  try {
+    return statfsSync(namespacePath(name)).type === NSFS_MAGIC
+  } catch {
+    // ENOENT: it was never made.
+    return false
   }
 }
 
