@@ -43,6 +43,8 @@ export interface BtrfsPoolOptions {
 
 /** New work is refused while the file system under `pool.img` has less: were it full, btrfs would turn read-only. */
 const HOST_RESERVE = 2 * 2 ** 30
+/** Less than this is not worth a snapshot of its own. */
+const FLUSHED_FROM_BYTES = 2 ** 20
 /** New work is refused while the pool has less. */
 const POOL_RESERVE = 256 * 2 ** 20
 const STAGED = '.staged-'
@@ -213,13 +215,14 @@ export class BtrfsPool implements Pool {
   }
 
   /**
-   * Takes a snapshot and throws it away: that writes the dirty data of this root only. `btrfs filesystem sync` would
+   * With little to write it does nothing: the capture that follows writes that as fast. Otherwise it takes a snapshot and throws it away: that writes the dirty data of this root only. `btrfs filesystem sync` would
    * write everybody's, which beside a busy sandbox took 600 ms instead of 80, and left the capture that followed at
    * 45 ms instead of 5.
    */
   flushRoot(id: RootId): Promise<void> {
     return this.#step('flushRoot', async () => {
       const root = await this.#root(id)
+      if ((await this.#quotas.usage(root)).dirtyBytes < FLUSHED_FROM_BYTES) return
       this.#unsharedAtFlush.set(id, await this.#unshared(id, root))
       const name = this.#trash.newName()
       try {
@@ -274,13 +277,13 @@ export class BtrfsPool implements Pool {
       const staged = await this.#staged(id)
       const rootfs = join(staged, 'rootfs')
       if (!(await present(rootfs))) throw failed('publishSnapshot', `${id} has no captured root`)
+      await rm(join(staged, MANIFEST), { force: true })
       const [memoryBytes, { referencedBytes }] = await Promise.all([
         syncTree(join(staged, 'memory')),
         this.#usageOnce(rootfs),
+        writeFileSynced(join(staged, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`),
       ])
       this.#failpoint('pool.publishSnapshot.synced')
-      await rm(join(staged, MANIFEST), { force: true })
-      await writeFileSynced(join(staged, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
       await syncPath(staged)
       this.#failpoint('pool.publishSnapshot.written')
       await renameDurably(staged, this.#path('snapshots', id))

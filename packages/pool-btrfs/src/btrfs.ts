@@ -46,6 +46,8 @@ export interface QgroupUsage {
   referencedBytes: number
   /** Bytes that nothing else refers to */
   exclusiveBytes: number
+  /** Bytes of both that are written but not on disk yet */
+  dirtyBytes: number
 }
 
 /**
@@ -101,7 +103,7 @@ export class Quotas {
       ['referenced', 'exclusive', 'rsv_data'].map(async (name) => Number(await readFile(`${dir}/${name}`, 'utf8'))),
     )
     const dirty = reserved ?? 0
-    return { referencedBytes: (referenced ?? 0) + dirty, exclusiveBytes: (exclusive ?? 0) + dirty }
+    return { referencedBytes: (referenced ?? 0) + dirty, exclusiveBytes: (exclusive ?? 0) + dirty, dirtyBytes: dirty }
   }
 
   /** Must be called when the subvolume at this path goes: another may take the path. */

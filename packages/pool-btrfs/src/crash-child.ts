@@ -22,6 +22,8 @@ for (let round = 0; ; round++) {
   const root = await world.root(image)
   acknowledge(`root ${root}`)
   await writeFile(join(pool.rootPath(root), 'data'), `root ${root}`)
+  // Enough for a flush to be worth its while.
+  await writeFile(join(pool.rootPath(root), 'more'), Buffer.alloc(4 << 20, root))
   const id = newId<SnapshotId>()
   const { memoryDir } = await pool.stageSnapshot(id)
   await writeFile(join(memoryDir, 'pages.img'), Buffer.alloc(1 << 20, id))

@@ -29,19 +29,25 @@ export async function writeFileSynced(path: string, text: string): Promise<void>
 
 /** Fsyncs every file below `dir`, then `dir`; returns the bytes they occupy. Never follows a link. */
 export async function syncTree(dir: string): Promise<number> {
-  let bytes = 0
-  for (const entry of await readdir(dir, { withFileTypes: true })) {
-    const path = join(dir, entry.name)
-    if (entry.isDirectory()) bytes += await syncTree(path)
-    if (!entry.isFile()) continue
-    const handle = await open(path, 'r')
-    try {
-      await handle.sync()
-      bytes += (await handle.stat()).blocks * 512
-    } finally {
-      await handle.close()
-    }
-  }
+  const entries = await readdir(dir, { withFileTypes: true })
+  const sizes = await Promise.all(
+    entries.map((entry) => {
+      const path = join(dir, entry.name)
+      if (entry.isDirectory()) return syncTree(path)
+      return entry.isFile() ? syncFile(path) : 0
+    }),
+  )
   await syncPath(dir)
-  return bytes
+  return sizes.reduce((sum, bytes) => sum + bytes, 0)
+}
+
+/** Returns the bytes that the file occupies. */
+async function syncFile(path: string): Promise<number> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+    return (await handle.stat()).blocks * 512
+  } finally {
+    await handle.close()
+  }
 }

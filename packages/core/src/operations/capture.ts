@@ -30,8 +30,8 @@ export interface Captured {
 /**
  * Captures a running sandbox into a staged snapshot: one instant for memory and files.
  *
- *   flush ─ hold (hooks, sync) ─ pause ─ [checkpoint] ─ capture root ─ (then) resume ─ release
- *                                └──────────── stands still ─────────────┘
+ *   stage ∥ hold (hooks, sync) ─ flush ─ pause ─ [checkpoint] ─ capture root ─ (then) resume ─ release
+ *                                        └──────────── stands still ─────────────┘
  *
  * With `then: 'run'` the sandbox runs on when this returns; with `'stay'` it stays paused and held (a pause, which kills it
  * next). If a step fails, the sandbox runs on and the error says why; the staged snapshot is the caller's to delete.
@@ -46,18 +46,19 @@ export async function capture(
   const { runtime, pool, config } = work.parts
   const { incarnationId, rootId } = sandbox
   const guest = await work.guests.of(sandbox)
-  const { memoryDir } = await work.step('stage', () => pool.stageSnapshot(plan.snapshotId))
-
   const mustFindCulprits = plan.kind === 'memory' && !runtime.info.capabilities.capturesDeletedFiles
   let succeeded = false
   try {
-    const held = await work.step('hold', () =>
-      guest.hold({
-        hooks: plan.hooks,
-        hookTimeoutMs: config.hookTimeoutMs,
-        sync: true,
-        findCulprits: mustFindCulprits,
-      }),
+    const [{ memoryDir }, held] = await both(
+      work.step('stage', () => pool.stageSnapshot(plan.snapshotId)),
+      work.step('hold', () =>
+        guest.hold({
+          hooks: plan.hooks,
+          hookTimeoutMs: config.hookTimeoutMs,
+          sync: true,
+          findCulprits: mustFindCulprits,
+        }),
+      ),
     )
     refuse(plan, held, mustFindCulprits)
     // Dirty pages are written while it still runs, or the capture below would wait for the disk.
@@ -84,6 +85,12 @@ export async function capture(
   } finally {
     if (!succeeded) await letRun(work, sandbox)
   }
+}
+
+/** Both results; if one fails, it rejects when both have ended, so that no undo runs beside a step. */
+export async function both<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([one, other])
+  return Promise.all([one, other])
 }
 
 /** Makes a sandbox that a capture may have left paused or held run again. Repeatable; reports, never throws. */

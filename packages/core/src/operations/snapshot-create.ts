@@ -2,7 +2,7 @@ import { type SpawnpointError, toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, SandboxId, Snapshot, SnapshotId, SnapshotKind } from '../model.ts'
 import { changeSnapshot, fallBack, liveSandbox, moveSandbox } from '../sandbox/records.ts'
 import { manifestOf } from '../snapshot/manifest.ts'
-import { type Captured, capture, letRun, receiptOf } from './capture.ts'
+import { both, type Captured, capture, letRun, receiptOf } from './capture.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
 export interface SnapshotDetail {
@@ -26,10 +26,10 @@ export const snapshotCreate: OperationDefinition<SnapshotDetail, Snapshot> = {
     const { detail, parts } = work
     try {
       const captured = await capture(work, await liveSandbox(parts, detail.sandboxId), detail, 'run')
-      await work.enter('publishing', async (tx) => {
+      const running = work.enter('publishing', async (tx) => {
         await moveSandbox(parts, tx, detail.sandboxId, 'done', {}, { snapshotId: detail.snapshotId })
       })
-      const patch = await publish(work, detail.snapshotId, captured)
+      const [patch] = await both(publish(work, detail.snapshotId, captured), running)
       let ready!: Snapshot
       await work.end('done', async (tx) => {
         ready = await changeSnapshot(parts, tx, detail.snapshotId, patch)
