@@ -6,6 +6,8 @@ import { findByArgument, findProcess, type HostProcess, isAlive, killProcess, wa
 import type { IncarnationPaths } from './incarnation-record.ts'
 
 const DEATH_TIMEOUT_MS = 20_000
+/** A program that is just being started has no arguments for a moment: finding none counts only the second time */
+const LOOK_AGAIN_MS = 20
 
 /** Sentry and gofer of a container that runsc has just made, sentry first. Rejects `runtime_failed` if it is dead. */
 export function findSandboxProcesses(paths: IncarnationPaths): HostProcess[] {
@@ -47,11 +49,19 @@ export async function killSandbox(options: {
 }): Promise<void> {
   const { known, cgroups, id, search } = options
   const deadline = performance.now() + DEATH_TIMEOUT_MS
+  const looks = search ? 2 : 1
+  let looksLeft = looks
   known.forEach(killProcess)
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
     const found = [...known, ...groupProcesses(cgroups, id), ...(search ? findByArgument(search) : [])]
     const alive = found.filter(isAlive)
-    if (alive.length === 0) return
+    if (alive.length === 0) {
+      looksLeft -= 1
+      if (looksLeft === 0) return
+      await sleep(LOOK_AGAIN_MS)
+      continue
+    }
+    looksLeft = looks
     alive.forEach(killProcess)
     if (await waitUntilDead(alive, pauseMs)) continue
     if (performance.now() > deadline) {

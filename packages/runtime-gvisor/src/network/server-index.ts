@@ -7,6 +7,7 @@ interface Claim {
   stateDir: string
 }
 
+const DYING_SERVER_MS = 3_000
 const CLAIM_FILE = /^(\d{1,2})\.json$/
 
 /**
@@ -36,7 +37,9 @@ export class ServerIndex {
       const claims = readClaims(dir)
       for (const [index, claim] of claims) {
         if (claim.stateDir !== stateDir) continue
-        const lock = await Exclusive.take(`index ${index}`, 0)
+        // A server that was killed while it started a program leaves a copy of itself, with the lock, until that program
+        // takes its place: once we have the lock, everything it began can be told by its arguments.
+        const lock = await Exclusive.take(`index ${index}`, DYING_SERVER_MS)
         if (!lock) throw unavailable(`Another server runs with the state directory ${stateDir}`)
         return new ServerIndex(index, claimFile(dir, index), lock)
       }
