@@ -44,7 +44,13 @@ export class Core implements SpawnpointApi, AsyncDisposable {
 
   private constructor(given: Omit<Parts, 'closing'>) {
     this.#closing = new AbortController()
-    const ledger = observed(given.ledger, (changes) => this.#changed(changes))
+    const ledger = observed(
+      given.ledger,
+      (changes) => this.#changed(changes),
+      ({ sandboxes }) => {
+        for (const { id } of sandboxes) this.sandboxes.changed(id)
+      },
+    )
     const parts: Parts = { ...given, ledger, closing: this.#closing.signal }
     this.#parts = parts
     this.#guests = new Guests(parts)
@@ -143,6 +149,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   }
 
   #seen(sandbox: Sandbox): void {
+    this.sandboxes.changed(sandbox.id)
     this.#deadlines.watch(sandbox)
     if (sandbox.incarnationId !== null) this.#sandboxOf.set(sandbox.incarnationId, sandbox.id)
     if (sandbox.state === 'killed') this.#deadlines.forget(sandbox.id)

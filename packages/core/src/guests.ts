@@ -33,6 +33,11 @@ export class Guests {
     if (this.#exits.size > 10_000) this.#exits.delete(this.#exits.keys().next().value as IncarnationId)
   }
 
+  /** How an incarnation ended by itself; `undefined` if it did not, or long ago. */
+  exitOf(id: IncarnationId): IncarnationExit | undefined {
+    return this.#exits.get(id)
+  }
+
   /** Why this incarnation does not run any more, `null` if it does. */
   async lossOf(id: IncarnationId | null): Promise<{ reason: FailureReason; detail: string } | null> {
     if (id !== null && (await this.#parts.runtime.list()).some((incarnation) => incarnation.id === id)) return null

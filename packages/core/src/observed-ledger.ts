@@ -8,8 +8,11 @@ export interface Changes {
   events: boolean
 }
 
-/** The ledger, telling after each commit what was changed, so that no caller can forget to say so. */
-export function observed(ledger: Ledger, tell: (changes: Changes) => void): Ledger {
+/**
+ * The ledger, telling after each commit what was changed, so that no caller can forget to say so. What a transaction that
+ * failed would have changed goes to `doubt`: when the answer to a commit is lost, it may have happened.
+ */
+export function observed(ledger: Ledger, tell: (changes: Changes) => void, doubt: (changes: Changes) => void): Ledger {
   return {
     open: () => ledger.open(),
     close: () => ledger.close(),
@@ -18,10 +21,16 @@ export function observed(ledger: Ledger, tell: (changes: Changes) => void): Ledg
     },
     async transact(work) {
       let changes: Changes = { sandboxes: [], snapshots: [], events: false }
-      const result = await ledger.transact((tx) => {
-        changes = { sandboxes: [], snapshots: [], events: false } // `work` may run again
-        return work(watching(tx, () => changes))
-      })
+      let result: Awaited<ReturnType<typeof work>>
+      try {
+        result = await ledger.transact((tx) => {
+          changes = { sandboxes: [], snapshots: [], events: false } // `work` may run again
+          return work(watching(tx, () => changes))
+        })
+      } catch (error) {
+        doubt(changes)
+        throw error
+      }
       if (changes.events || changes.sandboxes.length + changes.snapshots.length > 0) tell(changes)
       return result
     },

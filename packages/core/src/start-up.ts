@@ -1,5 +1,5 @@
 import type { Guests } from './guests.ts'
-import type { Operation, OperationKind, SandboxId, Snapshot } from './model.ts'
+import type { Operation, OperationKind, Sandbox, SandboxId, Snapshot } from './model.ts'
 import { imageBuild, imageDelete } from './operations/image-build.ts'
 import type { OperationDefinition, OperationRunner } from './operations/runner.ts'
 import { sandboxCreate } from './operations/sandbox-create.ts'
@@ -95,8 +95,25 @@ async function findLost(parts: Parts, guests: Guests, report: StartUpReport): Pr
     } else if (incarnation.paused) {
       // Nothing of ours is under way, so nobody else will resume it.
       log.warn({ sandbox: sandbox.id }, 'found standing still; resuming')
-      await runtime.resume(incarnation.id)
+      await attempt(parts, sandbox, 'resume', () => runtime.resume(incarnation.id))
     }
+    // An earlier server may have died between the record of a new policy and its effect.
+    if (incarnation !== undefined)
+      await attempt(parts, sandbox, 'network', () => runtime.setNetwork(incarnation.id, sandbox.network))
+  }
+}
+
+/** One sandbox that does not do as it is told must not keep the server down. */
+async function attempt(
+  { log }: Parts,
+  sandbox: Pick<Sandbox, 'id'>,
+  what: string,
+  run: () => Promise<void>,
+): Promise<void> {
+  try {
+    await run()
+  } catch (error) {
+    log.error({ err: error, sandbox: sandbox.id, what }, 'a running sandbox could not be set right')
   }
 }
 

@@ -157,6 +157,9 @@ export class Work<Detail> {
 
 /** How long an operation waits for a ledger that is away, in milliseconds. */
 const LEDGER_PATIENCE_MS = 120_000
+/** Milliseconds until an operation whose end could not be recorded is settled anew, doubled each time. */
+const FIRST_RETRY_MS = 1_000
+const LAST_RETRY_MS = 60_000
 
 type Listener = (update: { operation: Operation; progress: OperationProgress | null }) => void
 
@@ -166,6 +169,8 @@ export class OperationRunner {
   readonly #guests: Guests
   readonly #active = new Map<OperationId, Promise<unknown>>()
   readonly #behind = new Set<Promise<unknown>>()
+  /** Open in the ledger though their work is over: see `#settleLater` */
+  readonly #unsettled = new Set<OperationId>()
   readonly #listeners = new Map<OperationId, Set<Listener>>()
 
   constructor(parts: Parts, guests: Guests) {
@@ -189,6 +194,8 @@ export class OperationRunner {
       )
       throw known
     })
+    // Before it is tracked: whoever waits for its end is told.
+    done.catch(() => this.#settleLater(definition, work.operation))
     this.#track(operation.id, done)
     return { operationId: operation.id, done }
   }
@@ -197,8 +204,34 @@ export class OperationRunner {
   async recover(definition: OperationDefinition<never, unknown>, operation: Operation): Promise<void> {
     const work = new Work<never>(this.#parts, this.#guests, this, operation)
     const done = definition.recover(work)
+    done.catch(() => this.#settleLater(definition, work.operation))
     this.#track(operation.id, done)
     await done
+  }
+
+  /** An operation whose end could not be recorded holds its resource: tries to finish or undo it, again and again. */
+  #settleLater<Detail>(
+    definition: OperationDefinition<Detail, unknown>,
+    operation: Operation,
+    pauseMs = FIRST_RETRY_MS,
+  ): void {
+    const { clock, closing, ledger, log } = this.#parts
+    const { id, kind } = operation
+    if (operation.state !== 'open') return
+    this.#unsettled.add(id)
+    const recover = async () => {
+      const stored = await ledger.read.operation(id)
+      if (stored?.state === 'open') await definition.recover(new Work<Detail>(this.#parts, this.#guests, this, stored))
+      this.#unsettled.delete(id)
+    }
+    clock.after(pauseMs, () => {
+      if (closing.aborted) return
+      const done = recover().catch((error: unknown) => {
+        log.error({ err: error, operation: id, kind }, 'still not settled; trying again')
+        this.#settleLater(definition, operation, Math.min(pauseMs * 2, LAST_RETRY_MS))
+      })
+      this.#track(id, done)
+    })
   }
 
   /** The outcome of an operation under way; `null` if this server does not run it. */
@@ -206,10 +239,19 @@ export class OperationRunner {
     return this.#active.get(id) ?? null
   }
 
-  /** Resolves when the operation has ended, however it did. */
+  /** Resolves when the operation has ended, however it did. Rejects `unavailable` if its end could not be recorded yet. */
   async ended(id: OperationId): Promise<void> {
     // Its caller is told of a failure; whoever only waits for the end does not care.
     await this.#active.get(id)?.catch(() => {})
+    if (this.#unsettled.has(id)) {
+      throw new SpawnpointError(
+        'unavailable',
+        'An earlier operation on this was cut off; try again when it is undone',
+        {
+          reason: 'unsettled',
+        },
+      )
+    }
   }
 
   /** Resolves when nothing is under way, clean-up behind callers' backs included. */

@@ -34,7 +34,12 @@ export const sandboxFork: OperationDefinition<ForkDetail, ForkedChild[]> = {
         await changeSnapshot(parts, tx, detail.snapshotId, patch)
         await moveSandbox(parts, tx, detail.sandboxId, 'done')
       })
-      const children = await Promise.all(detail.children.map((child) => spawn(work, child)))
+      // All come to an end before one that could not be recorded ends the fork: an undo must not overtake a restore.
+      const ends = await Promise.allSettled(detail.children.map((child) => spawn(work, child)))
+      const children = ends.map((end) => {
+        if (end.status === 'rejected') throw end.reason
+        return end.value
+      })
       const failed = children.find((child) => child.error !== null)
       if (failed?.error && detail.mode === 'all_or_nothing') {
         throw new SpawnpointError(

@@ -36,6 +36,9 @@ const ALREADY: Partial<Record<SandboxRequest, readonly SandboxState[]>> = {
   start: ['running', 'snapshotting'],
 }
 
+/** States on the way to a new incarnation. */
+export const ARRIVING: readonly SandboxState[] = ['creating', 'resuming', 'starting', 'rolling_back']
+
 /** Requests that share the outcome of the operation of the same kind. */
 const JOINS: Partial<Record<SandboxRequest, OperationKind>> = {
   pause: 'sandbox.pause',
@@ -89,8 +92,7 @@ export function decide(
 
 /** Uses wait for a sandbox that is on its way to running. */
 function waitOrDeny(sandbox: Pick<Sandbox, 'id' | 'state'>, open: Operation | null, request: SandboxRequest): Decision {
-  const arriving: readonly SandboxState[] = ['creating', 'resuming', 'starting', 'rolling_back']
-  if (open !== null && arriving.includes(sandbox.state)) return { do: 'wait', operation: open }
+  if (open !== null && ARRIVING.includes(sandbox.state)) return { do: 'wait', operation: open }
   return deny(sandbox, request)
 }
 

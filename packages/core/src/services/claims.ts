@@ -82,7 +82,7 @@ export class Claims {
   }
 
   async #shared(operation: Operation, sandbox: Sandbox): Promise<Sandbox> {
-    await this.#runner.outcome(operation.id)
+    await (this.#runner.outcome(operation.id) ?? this.#runner.ended(operation.id))
     return (await this.#parts.ledger.read.sandbox(sandbox.id)) ?? sandbox
   }
 

@@ -5,11 +5,16 @@ import { isId, type KeyId, newId, type TeamId } from '../ids.ts'
 import type { ApiKey } from '../model.ts'
 import type { Parts } from '../parts.ts'
 
+/** Keys remembered; with more, all are forgotten. */
+const MAX_KNOWN = 10_000
 /** Longest key looked at; vendors' prefixes are a few characters. */
 const MAX_KEY_CHARS = 128
 
 export class Keys implements KeysApi {
   readonly #parts: Parts
+  /** Whom the hashes of keys in use stand for. This server alone writes the ledger, so a revocation is always seen. */
+  readonly #known = new Map<string, Principal>()
+  #revocations = 0
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -19,9 +24,19 @@ export class Keys implements KeysApi {
   async authenticate(secret: string): Promise<Principal> {
     const hex =
       secret.length <= MAX_KEY_CHARS ? /^(?:[A-Za-z0-9]{1,32}[_-])*([0-9a-f]{64})$/.exec(secret)?.[1] : undefined
-    const key = hex === undefined ? null : await this.#parts.ledger.read.keyByHash(hashOf(hex))
-    if (key === null) throw new SpawnpointError('unauthenticated', 'Unknown or revoked API key', {})
-    return { teamId: key.teamId, keyId: key.id }
+    const hash = hex === undefined ? null : hashOf(hex)
+    const known = hash === null ? undefined : this.#known.get(hash)
+    if (known !== undefined) return known
+    const before = this.#revocations
+    const key = hash === null ? null : await this.#parts.ledger.read.keyByHash(hash)
+    if (hash === null || key === null) throw new SpawnpointError('unauthenticated', 'Unknown or revoked API key', {})
+    const principal = { teamId: key.teamId, keyId: key.id }
+    // Not if a key was revoked while this one was read: it may be the one.
+    if (before === this.#revocations) {
+      if (this.#known.size >= MAX_KNOWN) this.#known.clear()
+      this.#known.set(hash, principal)
+    }
+    return principal
   }
 
   async create(by: Principal, request: { name: string }) {
@@ -50,6 +65,8 @@ export class Keys implements KeysApi {
     const revoked =
       isId(id) &&
       (await this.#parts.ledger.transact((tx) => tx.revokeKey(by.teamId, id as KeyId, this.#parts.clock.now())))
+    this.#revocations += 1
+    this.#known.clear()
     if (!revoked) throw notFound('key', id)
   }
 

@@ -34,6 +34,8 @@ import { Claims, openOperation } from './claims.ts'
 import { checkName, findImage, findSandbox, findSnapshot } from './refs.ts'
 
 export const MAX_FORK_CHILDREN = 100
+/** Records remembered; with more, all are forgotten. */
+const MAX_RECORDS = 10_000
 
 export class Sandboxes implements SandboxesApi {
   readonly #parts: Parts
@@ -42,6 +44,9 @@ export class Sandboxes implements SandboxesApi {
   readonly #claims: Claims
   readonly #deadlines: Deadlines
   readonly #standby: Standby
+  /** Records of sandboxes in use, as the ledger has them: dropped with every change, see `changed` */
+  readonly #records = new Map<string, Sandbox>()
+  #changes = 0
 
   constructor(parts: Parts, runner: OperationRunner, guests: Guests, deadlines: Deadlines, standby: Standby) {
     this.#parts = parts
@@ -284,7 +289,7 @@ export class Sandboxes implements SandboxesApi {
 
   async guest(by: Principal, ref: string): Promise<{ sandbox: Sandbox; guest: Guest }> {
     for (;;) {
-      const sandbox = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
+      const sandbox = await this.#find(by, ref)
       if (sandbox.state === 'running' || sandbox.state === 'snapshotting') {
         this.#deadlines.touch(sandbox.id)
         return { sandbox, guest: await this.#guests.of(sandbox) }
@@ -294,6 +299,25 @@ export class Sandboxes implements SandboxesApi {
       if (decision.do === 'deny') throw decision.error
       if (decision.do === 'wait') await this.#runner.ended(decision.operation.id)
     }
+  }
+
+  /** To be called after each transaction that may have written this record, before its writer is answered. */
+  changed(id: SandboxId): void {
+    this.#changes += 1
+    this.#records.delete(id)
+  }
+
+  async #find(by: Principal, ref: string): Promise<Sandbox> {
+    const known = this.#records.get(ref)
+    if (known?.teamId === by.teamId) return known
+    const before = this.#changes
+    const sandbox = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
+    // Not by name, which may come to mean another; not if anything was written while this was read.
+    if (ref === sandbox.id && sandbox.state === 'running' && before === this.#changes) {
+      if (this.#records.size >= MAX_RECORDS) this.#records.clear()
+      this.#records.set(sandbox.id, sandbox)
+    }
+    return sandbox
   }
 
   async keepActive(by: Principal, ref: string): Promise<Disposable> {

@@ -157,7 +157,10 @@ export class Snapshots implements SnapshotsApi {
       await tx.putOperation(operation)
       return items
     })
-    for (const restore of waitFor) await this.#runner.ended(restore.id)
+    for (const restore of waitFor) {
+      // One that is not settled yet is about to be undone; the deletion is recorded and goes on in any case.
+      await this.#runner.ended(restore.id).catch(() => {})
+    }
     await this.#runner.launch(snapshotDelete, operation).done
   }
 }

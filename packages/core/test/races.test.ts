@@ -1,0 +1,161 @@
+import { SpawnpointError } from '@spawnpoint/core'
+import { describe, expect, it } from 'vitest'
+import type { Core, IncarnationId, Sandbox } from '../src/index.ts'
+import { World } from './world.ts'
+
+/** Holds the commit that follows `step`, does `meanwhile`, and lets it go on. */
+async function beforeCommitAfter(world: World, step: string, meanwhile: () => void): Promise<void> {
+  const { faults } = world.host
+  const before = faults.hang(step)
+  await before.reached
+  const commit = faults.hang('ledger.commit')
+  before.release()
+  await commit.reached
+  meanwhile()
+  await faults.quiet()
+  commit.release()
+}
+
+async function settled(world: World, core: Core, sandbox: Sandbox): Promise<Sandbox> {
+  await world.host.faults.quiet()
+  return core.sandboxes.get(world.by, sandbox.id)
+}
+
+const broken = () => new SpawnpointError('internal', 'the ledger is broken', {})
+
+describe('an incarnation that ends just before its operation is recorded', () => {
+  it('is found dead after a create', async () => {
+    const world = new World()
+    await using core = await world.server()
+    const held = beforeCommitAfter(world, 'guest.identify', () => {
+      const [id] = world.host.leaks().incarnations
+      world.host.crashIncarnation(id as IncarnationId, 'out_of_memory')
+    })
+    const sandbox = await world.sandbox(core)
+    await held
+    expect(await settled(world, core, sandbox)).toMatchObject({
+      state: 'failed',
+      incarnationId: null,
+      failure: { reason: 'out_of_memory' },
+    })
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('is found dead after a snapshot, which is good all the same', async () => {
+    const world = new World()
+    await using core = await world.server()
+    const sandbox = await world.sandbox(core)
+    const held = beforeCommitAfter(world, 'guest.release', () =>
+      world.host.crashIncarnation(sandbox.incarnationId as IncarnationId),
+    )
+    const snapshot = await (await core.snapshots.create(world.by, sandbox.id, { kind: 'memory' })).done
+    await held
+    expect(snapshot.state).toBe('ready')
+    expect(await settled(world, core, sandbox)).toMatchObject({ state: 'failed', incarnationId: null })
+    expect(await world.disagreements(core)).toEqual([])
+  })
+})
+
+describe('a network policy', () => {
+  const internetOf = (world: World, sandbox: Sandbox) =>
+    world.host.incarnations.get(sandbox.incarnationId as IncarnationId)?.network.internet
+
+  it('changed while the sandbox resumes holds for what comes up', async () => {
+    const world = new World()
+    await using core = await world.server()
+    const sandbox = await world.sandbox(core)
+    await (await core.sandboxes.pause(world.by, sandbox.id)).done
+    const restore = world.host.faults.hang('runtime.restore')
+    const resume = await core.sandboxes.resume(world.by, sandbox.id)
+    await restore.reached
+    const update = core.sandboxes.update(world.by, sandbox.id, { network: { internet: false } })
+    await world.host.faults.quiet()
+    restore.release()
+    await Promise.all([resume.done, update])
+    const after = await core.sandboxes.get(world.by, sandbox.id)
+    expect(after.network.internet).toBe(false)
+    expect(internetOf(world, after)).toBe(false)
+  })
+
+  it('changed twice at once ends as its record says', async () => {
+    const world = new World()
+    await using core = await world.server()
+    const sandbox = await world.sandbox(core)
+    const first = world.host.faults.hang('runtime.setNetwork')
+    const open = core.sandboxes.update(world.by, sandbox.id, { network: { internet: true } })
+    await first.reached
+    const closed = core.sandboxes.update(world.by, sandbox.id, { network: { internet: false } })
+    await world.host.faults.quiet()
+    first.release()
+    await Promise.all([open, closed])
+    const after = await core.sandboxes.get(world.by, sandbox.id)
+    expect(after.network.internet).toBe(false)
+    expect(internetOf(world, after)).toBe(false)
+  })
+
+  it('that a dying server recorded and did not apply is applied by the next', async () => {
+    const world = new World()
+    const dying = await world.server()
+    const sandbox = await world.sandbox(dying)
+    world.host.faults.crashAt('runtime.setNetwork', 'before')
+    await expect(dying.sandboxes.update(world.by, sandbox.id, { network: { internet: false } })).rejects.toThrow()
+    await using core = await world.server()
+    const after = await core.sandboxes.get(world.by, sandbox.id)
+    expect(after.network.internet).toBe(false)
+    expect(internetOf(world, after)).toBe(false)
+  })
+})
+
+describe('an operation that could not be recorded as ended', () => {
+  it('is tried again; until then requests are told so instead of waiting', async () => {
+    const world = new World()
+    await using core = await world.server({ fakeTime: true })
+    const sandbox = await world.sandbox(core)
+    world.host.faults.failNext('runtime.checkpoint')
+    const undoing = world.host.faults.hang('guest.release')
+    const pausing = await core.sandboxes.pause(world.by, sandbox.id)
+    await undoing.reached
+    world.host.faults.failNext('ledger.commit', broken())
+    undoing.release()
+    await expect(pausing.done).rejects.toThrow()
+
+    await expect(core.sandboxes.kill(world.by, sandbox.id)).rejects.toMatchObject({ code: 'unavailable' })
+    world.host.faults.reset()
+    world.clock.advance(60_000)
+    await world.host.faults.quiet()
+    expect(await core.sandboxes.get(world.by, sandbox.id)).toMatchObject({ state: 'running' })
+    expect(await world.disagreements(core)).toEqual([])
+    await core.sandboxes.kill(world.by, sandbox.id)
+  })
+})
+
+describe('a fork that the ledger fails for one child', () => {
+  it('ends only after the others have, and leaves nothing', async () => {
+    const world = new World()
+    await using core = await world.server()
+    const origin = await world.sandbox(core)
+    const [first, second] = [world.host.faults.hang('runtime.restore'), world.host.faults.hang('runtime.restore')]
+    const fork = await core.sandboxes.fork(world.by, origin.id, { count: 2, mode: 'best_effort' })
+    await Promise.all([first.reached, second.reached])
+    for (let n = 0; n < 2; n += 1) world.host.faults.failNext('ledger.commit', broken())
+    first.release()
+    await world.host.faults.quiet()
+    expect(world.host.leaks().snapshots).toHaveLength(1)
+    second.release()
+    await expect(fork.done).rejects.toThrow()
+    expect(await world.disagreements(core)).toEqual([])
+  })
+})
+
+describe('start-up', () => {
+  it('comes up though a sandbox that stands still cannot be resumed', async () => {
+    const world = new World()
+    const dying = await world.server()
+    const sandbox = await world.sandbox(dying)
+    await world.host.incarnations.get(sandbox.incarnationId as IncarnationId)?.machine.pause()
+    world.host.crashServer()
+    world.host.faults.failNext('runtime.resume')
+    await using core = await world.server()
+    expect((await core.sandboxes.get(world.by, sandbox.id)).state).toBe('running')
+  })
+})
