@@ -1,5 +1,13 @@
 import { FakeClock, FakeHost, FakeImageBuilder, FakePool, FakeRuntime, MemoryLedger } from '@spawnpoint/fakes'
-import { Core, type CoreConfig, type Log, type Principal, type Sandbox, systemClock } from '../src/index.ts'
+import {
+  Core,
+  type CoreConfig,
+  type Log,
+  type Principal,
+  type Runtime,
+  type Sandbox,
+  systemClock,
+} from '../src/index.ts'
 
 export const GIB = 2 ** 30
 
@@ -26,7 +34,7 @@ export class World {
   async server(options: { fakeTime?: boolean; log?: Log } = {}): Promise<Core> {
     const core = await Core.open({
       ledger: new MemoryLedger(this.host.ledger),
-      runtime: new FakeRuntime(this.host),
+      runtime: this.runtime(this.host),
       pool: new FakePool(this.host),
       imageBuilders: [new FakeImageBuilder(this.host)],
       clock: options.fakeTime ? this.clock : systemClock,
@@ -41,6 +49,10 @@ export class World {
       ).done
     }
     return core
+  }
+
+  runtime(host: FakeHost): Runtime {
+    return new FakeRuntime(host)
   }
 
   async sandbox(core: Core): Promise<Sandbox> {

@@ -1,0 +1,74 @@
+import { type FakeHost, FakeRuntime } from '@spawnpoint/fakes'
+import { expect, onTestFinished, test } from 'vitest'
+import type { IncarnationSpec, MemoryImage, Runtime } from '../src/index.ts'
+import { World } from './world.ts'
+
+/** Remembers what was prepared; a start of it is an ordinary one here. */
+class PreparingRuntime extends FakeRuntime implements Runtime {
+  readonly prepared: string[] = []
+
+  prepare(spec: IncarnationSpec, _memory: MemoryImage | null): Promise<void> {
+    this.prepared.push(spec.id)
+    return Promise.resolve()
+  }
+}
+
+class PreparingWorld extends World {
+  readonly runtimes: PreparingRuntime[] = []
+
+  override runtime(host: FakeHost): Runtime {
+    const runtime = new PreparingRuntime(host)
+    this.runtimes.push(runtime)
+    return runtime
+  }
+}
+
+async function begin() {
+  const world = new PreparingWorld()
+  const core = await world.server({ fakeTime: true })
+  onTestFinished(() => core.close())
+  const runtime = world.runtimes[0] as PreparingRuntime
+  const first = await world.sandbox(core)
+  return { world, core, runtime, first }
+}
+
+/** Lets what a timer began come to its end. */
+async function settled(condition: () => boolean): Promise<void> {
+  await expect.poll(condition).toBe(true)
+}
+
+test('the next sandbox of an image in use is made ahead, and taken once', async () => {
+  const { world, core, runtime } = await begin()
+  expect(runtime.prepared).toEqual([])
+  world.clock.advance(200)
+  await settled(() => runtime.prepared.length === 1 && world.host.roots.size === 2)
+  const second = await world.sandbox(core)
+  expect(second.incarnationId).toBe(runtime.prepared[0])
+  const third = await world.sandbox(core)
+  expect(third.incarnationId).not.toBe(runtime.prepared[0])
+  expect(await world.disagreements(core)).toEqual([])
+})
+
+test('what nobody takes is removed after a minute, and when the server ends', async () => {
+  const { world, core, runtime } = await begin()
+  world.clock.advance(200)
+  await settled(() => runtime.prepared.length === 1)
+  world.clock.advance(60_000)
+  await settled(() => world.host.roots.size === 1)
+  await world.sandbox(core)
+  world.clock.advance(200)
+  await settled(() => runtime.prepared.length === 2)
+  await core.close()
+  expect(world.host.roots.size).toBe(2)
+})
+
+test('what a dead server had made ahead is swept at the next start', async () => {
+  const { world, runtime } = await begin()
+  world.clock.advance(200)
+  await settled(() => runtime.prepared.length === 1 && world.host.roots.size === 2)
+  world.host.faults.crash()
+  const next = await world.server({ fakeTime: true })
+  onTestFinished(() => next.close())
+  expect(next.lastStart.swept.some((what) => what.startsWith('root'))).toBe(true)
+  expect(await world.disagreements(next)).toEqual([])
+})
