@@ -38,7 +38,8 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly #standby: Standby
   readonly #happened = new Signal()
   readonly #closing: AbortController
-  readonly #sandboxOf = new Map<IncarnationId, SandboxId>()
+  /** The latest of each living sandbox */
+  readonly #incarnationOf = new Map<SandboxId, IncarnationId>()
   /** Exits before the records were read; settled right after */
   #early: IncarnationExit[] | null = []
 
@@ -48,7 +49,10 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       given.ledger,
       (changes) => this.#changed(changes),
       ({ sandboxes }) => {
-        for (const { id } of sandboxes) this.sandboxes.changed(id)
+        for (const sandbox of sandboxes) {
+          this.sandboxes.changed(sandbox.id)
+          this.#deadlines.watch(sandbox) // an alarm too many does nothing: whoever it wakes reads the record
+        }
       },
     )
     const parts: Parts = { ...given, ledger, closing: this.#closing.signal }
@@ -151,8 +155,15 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   #seen(sandbox: Sandbox): void {
     this.sandboxes.changed(sandbox.id)
     this.#deadlines.watch(sandbox)
-    if (sandbox.incarnationId !== null) this.#sandboxOf.set(sandbox.incarnationId, sandbox.id)
-    if (sandbox.state === 'killed') this.#deadlines.forget(sandbox.id)
+    if (sandbox.state === 'killed') {
+      this.#deadlines.forget(sandbox.id)
+      this.#incarnationOf.delete(sandbox.id)
+    }
+    if (sandbox.incarnationId === null) return
+    this.#incarnationOf.set(sandbox.id, sandbox.incarnationId)
+    // It may have ended after its operation last looked and before this was recorded: nobody else would notice any more.
+    const exit = sandbox.state === 'running' ? this.#guests.exitOf(sandbox.incarnationId) : undefined
+    if (exit !== undefined && this.#early === null) this.#settle(exit)
   }
 
   async #watchAll(): Promise<void> {
@@ -179,6 +190,10 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       this.#early.push(exit)
       return
     }
+    this.#settle(exit)
+  }
+
+  #settle(exit: IncarnationExit): void {
     this.#settleExit(exit).catch((error: unknown) => {
       this.#parts.log.error(
         { err: error, incarnation: exit.id },
@@ -188,8 +203,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   }
 
   async #settleExit(exit: IncarnationExit): Promise<void> {
-    const sandboxId = this.#sandboxOf.get(exit.id)
-    this.#sandboxOf.delete(exit.id)
+    const [sandboxId] = [...this.#incarnationOf].find(([, incarnationId]) => incarnationId === exit.id) ?? []
     if (sandboxId !== undefined) {
       await this.#parts.ledger.transact(async (tx) => {
         const sandbox = await tx.lockSandbox(sandboxId)

@@ -159,3 +159,17 @@ describe('start-up', () => {
     expect((await core.sandboxes.get(world.by, sandbox.id)).state).toBe('running')
   })
 })
+
+describe('a key', () => {
+  it('is looked up anew after a revocation whose answer was lost', async () => {
+    const world = new World()
+    await using core = await world.server()
+    const { key, secret } = await core.keys.create(world.by, { name: 'second' })
+    await core.authenticate(secret)
+    world.host.faults.failNext('ledger.commit', broken())
+    await expect(core.keys.revoke(world.by, key.id)).rejects.toThrow()
+    const before = world.host.faults.log.length
+    await core.authenticate(secret)
+    expect(world.host.faults.log.slice(before).map((call) => call.detail)).toEqual(['keyByHash'])
+  })
+})

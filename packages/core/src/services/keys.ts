@@ -62,11 +62,16 @@ export class Keys implements KeysApi {
   list: KeysApi['list'] = (by, page) => this.#parts.ledger.read.keys(by.teamId, page)
 
   async revoke(by: Principal, id: string): Promise<void> {
-    const revoked =
-      isId(id) &&
-      (await this.#parts.ledger.transact((tx) => tx.revokeKey(by.teamId, id as KeyId, this.#parts.clock.now())))
-    this.#revocations += 1
-    this.#known.clear()
+    let revoked: boolean
+    try {
+      revoked =
+        isId(id) &&
+        (await this.#parts.ledger.transact((tx) => tx.revokeKey(by.teamId, id as KeyId, this.#parts.clock.now())))
+    } finally {
+      // Also when it failed: the commit may have happened though its answer was lost.
+      this.#revocations += 1
+      this.#known.clear()
+    }
     if (!revoked) throw notFound('key', id)
   }
 

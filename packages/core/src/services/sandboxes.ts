@@ -8,7 +8,7 @@ import type {
   Started,
   UpdateSandboxRequest,
 } from '../api.ts'
-import { invalidArgument, SpawnpointError } from '../errors.ts'
+import { invalidArgument, isCode, SpawnpointError } from '../errors.ts'
 import type { Guests } from '../guests.ts'
 import { type IncarnationId, newId, type RootId, type SandboxId, type SnapshotId } from '../ids.ts'
 import type { Image, Operation, Sandbox, Snapshot } from '../model.ts'
@@ -24,7 +24,7 @@ import { type StopDetail, sandboxStop } from '../operations/sandbox-stop.ts'
 import type { Parts } from '../parts.ts'
 import type { Guest, LedgerTx } from '../ports/index.ts'
 import type { Deadlines } from '../sandbox/deadlines.ts'
-import { decide } from '../sandbox/decide.ts'
+import { ARRIVING, decide } from '../sandbox/decide.ts'
 import { LIVING_STATES } from '../sandbox/lifecycle.ts'
 import { expiryFrom, type LiveSandbox, moveSandbox, sandboxEvent } from '../sandbox/records.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
@@ -44,6 +44,7 @@ export class Sandboxes implements SandboxesApi {
   readonly #claims: Claims
   readonly #deadlines: Deadlines
   readonly #standby: Standby
+  readonly #networkTurns = new Map<SandboxId, Promise<void>>()
   /** Records of sandboxes in use, as the ledger has them: dropped with every change, see `changed` */
   readonly #records = new Map<string, Sandbox>()
   #changes = 0
@@ -132,9 +133,13 @@ export class Sandboxes implements SandboxesApi {
     if (request.name !== undefined && request.name !== null) checkName('name', request.name)
     if (request.labels !== undefined) checkLabels(request.labels)
     const { id } = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
-    const updated = await this.#parts.ledger.transact(async (tx) => {
+    const change = async (tx: LedgerTx) => {
       const sandbox = await tx.lockSandbox(id)
       if (sandbox === null || sandbox.state === 'killed') throw gone(ref)
+      // What is coming up has the policy that was recorded when it began.
+      const arriving = request.network !== undefined && ARRIVING.includes(sandbox.state)
+      const open = arriving ? await openOperation(tx, sandbox) : null
+      if (open !== null) return { waitFor: open.id }
       const timeout = mergeTimeout(sandbox.timeout, request.timeout)
       const next: Sandbox = {
         ...sandbox,
@@ -149,12 +154,37 @@ export class Sandboxes implements SandboxesApi {
       await tx.putSandbox(next)
       await tx.addEvent(sandboxEvent(this.#parts, next, 'sandbox.updated', {}))
       return next
-    })
-    this.#deadlines.watch(updated)
-    if (request.network !== undefined && updated.incarnationId !== null) {
-      await this.#parts.runtime.setNetwork(updated.incarnationId, updated.network)
     }
+    let updated = await this.#parts.ledger.transact(change)
+    while ('waitFor' in updated) {
+      await this.#runner.ended(updated.waitFor)
+      updated = await this.#parts.ledger.transact(change)
+    }
+    this.#deadlines.watch(updated)
+    if (request.network !== undefined) await this.#applyNetwork(id)
     return updated
+  }
+
+  /** Gives the incarnation the policy that is recorded now. One at a time, or of two changes the earlier could stay. */
+  async #applyNetwork(id: SandboxId): Promise<void> {
+    const { ledger, runtime } = this.#parts
+    const apply = async () => {
+      const sandbox = await ledger.read.sandbox(id)
+      if (sandbox === null || sandbox.incarnationId === null) return
+      try {
+        await runtime.setNetwork(sandbox.incarnationId, sandbox.network)
+      } catch (error) {
+        // It has ended meanwhile; the next one begins with what is recorded.
+        if (!isCode(error, 'stale_incarnation')) throw error
+      }
+    }
+    const turn = (this.#networkTurns.get(id) ?? Promise.resolve()).then(apply, apply)
+    this.#networkTurns.set(id, turn)
+    try {
+      await turn
+    } finally {
+      if (this.#networkTurns.get(id) === turn) this.#networkTurns.delete(id)
+    }
   }
 
   pause = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
@@ -284,7 +314,10 @@ export class Sandboxes implements SandboxesApi {
       return this.#claim(tx, sandbox, 'kill', this.#operation(sandbox, 'sandbox.kill', 'killing', detail))
     })
     if (answer.outcome === 'launched') await answer.done
-    if (answer.outcome === 'joined') await this.#runner.outcome(answer.operation.id)
+    if (answer.outcome === 'joined') {
+      const { id } = answer.operation
+      await (this.#runner.outcome(id) ?? this.#runner.ended(id))
+    }
   }
 
   async guest(by: Principal, ref: string): Promise<{ sandbox: Sandbox; guest: Guest }> {
