@@ -3,7 +3,7 @@ import { type Principal, type SpawnpointApi, SpawnpointError } from '@spawnpoint
 
 const KEY_MAX = 512
 /** Browsers cannot set headers on a WebSocket; they offer the key as a subprotocol of this form. */
-const KEY_SUBPROTOCOL = 'spawnpoint.key.'
+export const KEY_SUBPROTOCOL = 'spawnpoint.key.'
 
 /** Where a request carried its key; `header` must not reach programs in a sandbox. */
 export interface Credentials {

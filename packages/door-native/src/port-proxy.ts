@@ -2,11 +2,12 @@ import { type ClientRequest, type IncomingMessage, request, type ServerResponse 
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Guest, SpawnpointError } from '@spawnpoint/core'
+import { KEY_SUBPROTOCOL } from './credentials.ts'
 
 export interface ProxyOptions {
   /** Beginning of the request's path that is ours; the program sees what follows. Default: it sees the whole path. */
   pathPrefix?: string
-  /** Lower-case request headers that must not reach the program: the one that carried our key, the one that named the sandbox */
+  /** Lower-case request headers that must not reach the program: the one that carried our key, the one that named the sandbox. Keys among subprotocols never do. */
   stripHeaders?: readonly string[]
   /** Scheme the client used */
   scheme?: 'http' | 'https'
@@ -51,7 +52,12 @@ export async function proxyHttp(
     req.unpipe(upstream)
     req.resume()
   })
-  const { response } = await answered
+  const { response, upgraded } = await answered
+  if (upgraded !== null) {
+    // Nobody asked for it. Passed on, a proxy in front of us would take what follows for anything.
+    upgraded.destroy()
+    throw noAnswer(port)
+  }
   try {
     res.writeHead(response.statusCode ?? 502, response.statusMessage, responseHeaders(response, options))
     res.flushHeaders()
@@ -111,13 +117,20 @@ async function connect(
   const stream = await guest.connectPort(port)
   // Harmless: the request reports the same failure.
   stream.on('error', () => {})
-  const upstream = request({
-    createConnection: () => stream,
-    method: req.method ?? 'GET',
-    path: pathFor(req.url ?? '/', options.pathPrefix),
-    headers,
-    setHost: false,
-  })
+  let upstream: ClientRequest
+  try {
+    upstream = request({
+      createConnection: () => stream,
+      method: req.method ?? 'GET',
+      path: pathFor(req.url ?? '/', options.pathPrefix),
+      headers,
+      setHost: false,
+    })
+  } catch (error) {
+    // What the client's path or headers hold cannot be said in HTTP.
+    stream.destroy()
+    throw error
+  }
   const done = () => stream.destroy()
   upstream.once('close', done)
   // Then the stream is the WebSocket's, and the request is over before it has begun.
@@ -169,7 +182,8 @@ function requestHeaders(req: IncomingMessage, options: ProxyOptions, upgrade: bo
     const lower = name.toLowerCase()
     if (HOP_BY_HOP.has(lower) || FORWARDED.has(lower) || named.has(lower) || strip.has(lower) || lower === 'expect')
       continue
-    out.push(name, value)
+    if (lower !== 'sec-websocket-protocol') out.push(name, value)
+    else if (withoutKeys(value) !== '') out.push(name, withoutKeys(value))
   }
   if (upgrade) out.push('Connection', 'Upgrade', 'Upgrade', req.headers.upgrade ?? 'websocket')
   else if (req.headers['transfer-encoding'] !== undefined) out.push('Transfer-Encoding', 'chunked')
@@ -178,6 +192,12 @@ function requestHeaders(req: IncomingMessage, options: ProxyOptions, upgrade: bo
   out.push('X-Forwarded-Proto', options.scheme ?? 'http')
   if (options.pathPrefix !== undefined) out.push('X-Forwarded-Prefix', options.pathPrefix)
   return out
+}
+
+/** Subprotocols offered for the program; ours carry keys. */
+function withoutKeys(protocols: string): string {
+  const offered = protocols.split(',').map((text) => text.trim())
+  return offered.filter((text) => !text.startsWith(KEY_SUBPROTOCOL)).join(',')
 }
 
 /**

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
@@ -123,6 +124,17 @@ describe('HTTP to a port', () => {
     expect(world.failures).toEqual([])
   })
 
+  it('does not let a program change the protocol when nobody asked', async () => {
+    answer = (req) => {
+      req.socket.write(
+        'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\nHTTP/1.1 200 OK\r\n\r\n',
+      )
+    }
+    const response = await world.get(port('/'))
+    expect([response.status, (await jsonOf(response)).code]).toEqual([502, 'port_closed'])
+    await expect.poll(() => connections.map((one) => one.destroyed)).toEqual([true])
+  })
+
   it('breaks off when the program does', async () => {
     answer = (req, res) => {
       res.writeHead(200, { 'content-length': '100' })
@@ -184,6 +196,20 @@ describe('WebSocket to a port', () => {
     await expect.poll(() => messages.at(-1)).toBe('hello')
     ws.close()
     await expect.poll(() => connections.map((one) => one.destroyed)).toEqual([true])
+  })
+
+  it.each([
+    ['alone', [], 'undefined'],
+    ['among others', ['chat', 'chat.v2'], 'chat,chat.v2'],
+  ])('does not show a key offered as subprotocol %s', async (_, others, seen) => {
+    const protocols = [...others, `spawnpoint.key.${world.key}`]
+    const ws = new WebSocket(`ws://127.0.0.1:${world.port}/v1${port('/protocols')}`, protocols)
+    ws.on('error', () => {}) // the client of these tests wants one of what it offered; browsers do not
+    const received = once(program, 'upgrade') as Promise<[IncomingMessage]>
+    const [req] = await received
+    expect(String(req.headers['sec-websocket-protocol'])).toBe(seen)
+    expect(req.rawHeaders.join()).not.toContain(world.key)
+    ws.terminate()
   })
 
   it('is refused in the words of the program, and the connection is not used again', async () => {
