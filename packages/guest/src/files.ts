@@ -4,7 +4,7 @@ import type { Channel, Piece } from './channel.ts'
 import { checkFile, checkFileBatch, checkFileEvent, checkXattr } from './checks.ts'
 import { MAX_PAYLOAD_BYTES, ProtocolViolation } from './frames.ts'
 import { type Checked, pieces } from './pieces.ts'
-import { itemReader } from './processes.ts'
+import { itemReader, listOf } from './processes.ts'
 import type { Session } from './session.ts'
 
 export class Files implements GuestFiles {
@@ -26,18 +26,13 @@ export class Files implements GuestFiles {
 
   async list(path: string, options: { depth: number; limit: number; user?: string }): Promise<FileInfo[]> {
     const { depth, limit, user } = options
-    const channel = this.#session.open('file.list', { path, depth, limit, user }, true)
-    const answer = this.#session.answerOf(channel, 'file.list')
-    answer.catch(() => {}) // awaited below, after the items
-    const entries: FileInfo[] = []
-    for await (const batch of pieces(channel, this.#checked, itemReader(checkFileBatch))) {
-      entries.push(...batch)
-      this.#checked(entries.length, () => {
-        if (entries.length > limit) throw new ProtocolViolation('more entries than asked for')
-      })
-    }
-    await answer
-    return entries
+    let count = 0
+    return listOf(this.#session, this.#checked, 'file.list', { path, depth, limit, user }, (value) => {
+      const batch = checkFileBatch(value)
+      count += batch.length
+      if (count > limit) throw new ProtocolViolation('more entries than asked for')
+      return batch
+    })
   }
 
   async read(

@@ -87,13 +87,7 @@ export class Processes implements GuestProcesses {
   }
 
   async list(): Promise<ProcessInfo[]> {
-    const channel = this.#session.open('process.list', {}, true)
-    const answer = this.#session.answerOf(channel, 'process.list')
-    answer.catch(() => {}) // awaited below, after the items
-    const all: ProcessInfo[] = []
-    for await (const batch of pieces(channel, this.#checked, itemReader(checkProcessBatch))) all.push(...batch)
-    await answer
-    return all
+    return listOf(this.#session, this.#checked, 'process.list', {}, checkProcessBatch)
   }
 
   async get(ref: string): Promise<ProcessInfo> {
@@ -165,6 +159,40 @@ function outputReader(): (piece: Piece) => ProcessOutput {
     advance(stream, offset, offset + data.length)
     return { type: 'data', stream, offset, data }
   }
+}
+
+/** Most bytes of JSON that a list may come in: as values they are some times as many. */
+const MAX_LIST_BYTES = 32 * 1024 * 1024
+
+/** Collects what comes in batches. Rejects `limit_exceeded` where a guest does not come to an end. */
+export async function listOf<T>(
+  session: Session,
+  checked: Checked,
+  method: string,
+  params: object,
+  check: (value: unknown) => T[],
+): Promise<T[]> {
+  const channel = session.open(method, params, true)
+  const answer = session.answerOf(channel, method)
+  answer.catch(() => {}) // awaited below, after the items
+  const all: T[] = []
+  let bytes = 0
+  const counted = (piece: Piece) => {
+    if (piece.type === 'item') bytes += piece.bytes
+    return itemReader(check)(piece)
+  }
+  for await (const batch of pieces(channel, checked, counted)) {
+    if (bytes > MAX_LIST_BYTES) {
+      throw new SpawnpointError('limit_exceeded', 'The list is too long; ask for less of it', {
+        limit: method,
+        allowed: MAX_LIST_BYTES,
+        asked: bytes,
+      })
+    }
+    for (const item of batch) all.push(item)
+  }
+  await answer
+  return all
 }
 
 export function itemReader<T>(check: (value: unknown) => T): (piece: Piece) => T {

@@ -15,6 +15,8 @@ class FakeAgent {
   readonly requests: { id: number; method: string; params: Record<string, unknown> }[] = []
   /** Called for every request but `hello` */
   answer: (id: number, method: string) => void = () => {}
+  /** Called for every credit */
+  credited: (id: number) => void = () => {}
   readonly frames: { type: number; id: number }[] = []
   readonly #dir = mkdtempSync(join(tmpdir(), 'spawnpoint-fake-'))
   readonly #input: Socket
@@ -41,6 +43,7 @@ class FakeAgent {
       }
       parser.push(chunk, (type, _flags, id, payload) => {
         this.frames.push({ type, id })
+        if (type === frameType.credit) this.credited(id)
         if (type !== frameType.request) return
         const { method, params } = JSON.parse(payload.toString())
         this.requests.push({ id, method, params })
@@ -48,6 +51,11 @@ class FakeAgent {
         else this.answer(id, method)
       })
     })
+  }
+
+  /** Reads nothing any more. */
+  deafen(): void {
+    this.#input.pause()
   }
 
   raw(bytes: Uint8Array): void {
@@ -329,6 +337,38 @@ describe('patience', () => {
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'stale_incarnation' } })
     }
     await guest.gone
+  })
+})
+
+describe('what a guest can make the server hold', () => {
+  test.each([
+    ['processes', { processes: Array(200).fill({ ...info, args: ['x'.repeat(1000)] }) }],
+    ['files', { entries: [] }],
+  ])('a list of %s without an end is cut', async (what, batch) => {
+    const guest = await fake.open()
+    const padded = { ...batch, padding: 'x'.repeat(200_000) }
+    fake.answer = (id) => {
+      fake.say(frameType.result, 0, id, {})
+      fake.say(frameType.item, 0, id, padded)
+    }
+    fake.credited = (id) => fake.say(frameType.item, 0, id, padded)
+    const list = what === 'files' ? guest.files.list('/', { depth: 1, limit: 10 }) : guest.processes.list()
+    await expect(list).rejects.toMatchObject({ code: 'limit_exceeded' })
+    fake.answer = (id) => fake.say(frameType.result, 2, id, {})
+    await guest.ping()
+    await guest.close()
+  })
+
+  test('requests to a guest that does not read are refused before they pile up', async () => {
+    const guest = await fake.open()
+    fake.deafen()
+    const args = ['x'.repeat(1_000_000)]
+    const codes: string[] = []
+    for (let n = 0; n < 40; n++) guest.processes.start({ ...spec, args }).catch((error) => codes.push(error.code))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(codes.length).toBeGreaterThan(20)
+    expect(new Set(codes)).toEqual(new Set(['guest_unresponsive']))
+    await guest.close()
   })
 })
 

@@ -28,6 +28,8 @@ export interface Timeouts {
 const DEFAULT_TIMEOUTS: Timeouts = { attachMs: 10_000, silenceMs: 10_000, callMs: 300_000 }
 /** Longest request that agents take. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024
+/** Bytes that may wait for a guest that does not read; no further request is made beyond. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024
 /** Most bytes of an earlier session that an attach wades through. */
 const MAX_DISCARDED_BYTES = 256 * 1024 * 1024
 
@@ -59,6 +61,7 @@ export class Session {
   #dead: Error | null = null
   /** Frames that wait for `release`; `null` while the gate is open */
   #gated: Buffer[] | null = null
+  #gatedBytes = 0
   #writableWaiters: (() => void)[] = []
 
   /** Opens both FIFOs and sends the marker; the first call may follow at once. Rejects `guest_unresponsive`. */
@@ -139,6 +142,10 @@ export class Session {
       channel.fail(new SpawnpointError('payload_too_large', 'The request is too long', context))
       return channel
     }
+    if (this.#gatedBytes + this.#output.writableLength > MAX_WAITING_BYTES) {
+      channel.fail(this.#unresponsive('The agent does not read what it is sent'))
+      return channel
+    }
     this.#channels.set(channel.id, channel)
     const frames = encodeText(frameType.request, ended ? FLAG_END : 0, channel.id, text)
     if (body !== undefined) {
@@ -194,8 +201,11 @@ export class Session {
   }
 
   #write(bytes: Buffer): void {
-    if (this.#gated !== null) this.#gated.push(bytes)
-    else this.#output.write(bytes)
+    if (this.#gated === null) this.#output.write(bytes)
+    else {
+      this.#gated.push(bytes)
+      this.#gatedBytes += bytes.length
+    }
   }
 
   /** Resolves when the gate is open and the pipe takes more. */
@@ -224,6 +234,7 @@ export class Session {
   openGate(method: string): Channel {
     const waiting = this.#gated ?? []
     this.#gated = null
+    this.#gatedBytes = 0
     const channel = this.open(method, {}, true)
     for (const bytes of waiting) this.#write(bytes)
     this.#wakeWriters()
