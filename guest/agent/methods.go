@@ -211,6 +211,7 @@ func processResize(c *call) (any, error) {
 	if err := resizePTY(p.pty, params.ptySize); err != nil {
 		return nil, toFailure(err, "")
 	}
+	tellResized(p.pty, p.info.PID)
 	return nil, nil
 }
 

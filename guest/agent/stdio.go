@@ -140,6 +140,17 @@ func resizePTY(master int, size ptySize) error {
 	return ioctl(master, syscall.TIOCSWINSZ, unsafe.Pointer(&dimensions))
 }
 
+// tellResized signals the terminal's foreground group: gVisor of 2024 changes the size without telling anybody. Where the
+// kernel has told it already, the signal merges with the one that is pending, or the program reads the same size again.
+func tellResized(master, leader int) {
+	var group int32
+	if err := ioctl(master, syscall.TIOCGPGRP, unsafe.Pointer(&group)); err != nil || group <= 0 {
+		group = int32(leader) // the session's own group, which is in front until a shell says otherwise
+	}
+	// ESRCH: it has just ended, and needs no size any more.
+	_ = syscall.Kill(-int(group), syscall.SIGWINCH)
+}
+
 func ioctl(fd int, request uintptr, argument unsafe.Pointer) error {
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), request, uintptr(argument))
 	if errno != 0 {

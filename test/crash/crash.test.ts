@@ -70,7 +70,8 @@ let world: World
 let origin: Sandbox
 let point: Snapshot
 beforeAll(async () => {
-  world = await World.start()
+  // No repeats: a call that its server did not live to answer must not be made again to the next one.
+  world = await World.start({ repeats: 0 })
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -114,6 +115,8 @@ for (const scenario of SCENARIOS) {
 async function check(scenario: Scenario): Promise<void> {
   origin = await world.client.sandboxes.get(origin.id)
   point = await world.client.snapshots.get(point.id)
+  // Before anything is asked of the new server: it has not made anything ahead yet.
+  await expect.poll(held, { timeout: 10_000 }).toEqual(await expected())
   expect(scenario.after).toContain(origin.state)
   expect(point.state).toBe('ready')
   // Whoever was never told of a new sandbox must not find one running.
@@ -139,7 +142,6 @@ async function check(scenario: Scenario): Promise<void> {
   const spawned = await point.spawn()
   expect(await word(spawned)).toBe('kept in memory\n')
   await spawned.kill()
-  await expect.poll(() => held(), { timeout: 10_000 }).toEqual({ roots: 1, snapshots: 1, sandboxes: 1, open: 0 })
 }
 
 /** What is on the machine, by looking rather than asking. */
@@ -151,5 +153,18 @@ async function held() {
     snapshots: readdirSync(join(pool, 'snapshots')).length,
     sandboxes: world.incarnations().length,
     open: open.length,
+  }
+}
+
+/** What should be there, by what the API tells. */
+async function expected(): Promise<Awaited<ReturnType<typeof held>>> {
+  const sandboxes = await Array.fromAsync(world.client.sandboxes.list())
+  const snapshots = await Array.fromAsync(world.client.snapshots.list())
+  const count = (...states: string[]) => sandboxes.filter((sandbox) => states.includes(sandbox.state)).length
+  return {
+    roots: count('running', 'stopped', 'failed'),
+    snapshots: snapshots.filter((snapshot) => snapshot.state === 'ready').length + count('paused'),
+    sandboxes: count('running'),
+    open: 0,
   }
 }

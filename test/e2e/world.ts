@@ -21,6 +21,8 @@ export const BASE_TAR = join(REPOSITORY, '.cache/test/base.tar')
 const STARTED_WITHIN_MS = 60_000
 
 export interface ServerOptions {
+  /** How often the client repeats a call whose server went away; default its own */
+  repeats?: number
   env?: Record<string, string>
 }
 
@@ -33,6 +35,7 @@ export class World implements AsyncDisposable {
   readonly #output: string[] = []
   /** Any free one at first, then the same again, as clients expect of a server that comes back */
   #port = '0'
+  #repeats: number | undefined
   #child: ChildProcess | null = null
   #ended: Promise<number | null> = Promise.resolve(null)
 
@@ -91,7 +94,9 @@ export class World implements AsyncDisposable {
     })
     this.#port = new URL(this.url).port
     this.key = readFileSync(join(this.dataDir, 'admin.key'), 'utf8').trim()
-    this.client = new Spawnpoint({ url: this.url, apiKey: this.key })
+    this.#repeats = options.repeats ?? this.#repeats
+    const retry = this.#repeats === undefined ? {} : { retry: { repeats: this.#repeats } }
+    this.client = new Spawnpoint({ url: this.url, apiKey: this.key, ...retry })
   }
 
   /** What the server has logged, its end. */
