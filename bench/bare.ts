@@ -169,6 +169,12 @@ export class BareSandbox {
     return this.#launch('create', [])
   }
 
+  /** Sets going what `create` made. */
+  async start(): Promise<void> {
+    await this.#runsc('start', [this.#id])
+    this.#host.cgroups.addHeadroom(this.#id, this.#resources)
+  }
+
   /** Into the container that `create` made, or in one go. */
   restore(imageDir: string): Promise<void> {
     return this.#launch('restore', ['-detach', '-image-path', imageDir])
