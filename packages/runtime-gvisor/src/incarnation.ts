@@ -274,8 +274,8 @@ export class Incarnation {
 
   /** Rejects `invalid_argument` for a bad policy, which changes nothing. */
   async setNetwork(policy: NetworkPolicy): Promise<void> {
-    // Rejects where there is no slot any more.
-    void this.record
+    // Rejects where there is no slot any more. What is so already is not done again: a server that starts asks for it.
+    if (samePolicy(this.record.network, policy)) return
     await this.#container.setNetwork(policy)
     this.#updateIfLive({ network: policy })
   }

@@ -108,6 +108,36 @@ while True: c, _ = s.accept(); c.sendall(b"sandbox\\n")'`
     await world.runtime.kill(other.id)
   })
 
+  it('never reaches containers of the host, neither themselves nor by a port that the host publishes', async () => {
+    await policy({ allow: ['0.0.0.0/0'] })
+    const bridge = `br-${outside.name}`.slice(0, 15)
+    const link = `sv${process.pid}`
+    const nat = 'table ip spawnpoint_test_nat'
+    const publish = `tcp dport 7070 dnat to ${OUTSIDE}:${ECHO_PORT}`
+    const lines = [
+      `link add ${bridge} type bridge`,
+      `addr add 203.0.113.1/24 dev ${bridge}`,
+      `link set ${bridge} up`,
+      `link add ${link} type veth peer name eth1 netns ${outside.name}`,
+      `link set ${link} master ${bridge} up`,
+    ]
+    execFileSync('ip', ['-batch', '-'], { input: lines.join('\n') })
+    try {
+      const inside = ['addr add 203.0.113.2/24 dev eth1', 'link set eth1 up']
+      execFileSync('ip', ['-n', outside.name, '-batch', '-'], { input: inside.join('\n') })
+      execFileSync('nft', ['-f', '-'], {
+        input: `${nat} { chain c { type nat hook prerouting priority dstnat; ip daddr ${OUTSIDE_HOST_SIDE} ${publish}; }; }`,
+      })
+      await expect.poll(() => world.connectFromHost('203.0.113.2', ECHO_PORT, 'x\n')).toBe('203.0.113.1 x\n')
+      expect(await reaches('203.0.113.2')).toBe(false)
+      expect(await reaches(OUTSIDE_HOST_SIDE, 7070)).toBe(false)
+      expect(await reaches(OUTSIDE)).toBe(true)
+    } finally {
+      spawnSync('nft', ['delete', ...nat.split(' ')])
+      for (const name of [link, bridge]) spawnSync('ip', ['link', 'delete', name])
+    }
+  })
+
   it('lets no packet out under a forged address', async () => {
     await policy({})
     const send = (source: string, text: string) => `python3 -c '

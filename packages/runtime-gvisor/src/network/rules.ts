@@ -14,6 +14,8 @@ import { formatRange, isReachableByGuests, parseCidrs } from './cidr.ts'
 /** Link-local addresses: where clouds keep the credentials of their machines. */
 const METADATA_NETWORK = '169.254.0.0/16'
 const MAX_CIDRS = 1_000
+/** Where container engines and hypervisors keep what only the host should reach: Docker, Podman, CNI, libvirt, LXC, LXD, Incus */
+const HOSTS_OWN_BRIDGES = ['docker*', 'br-*', 'podman*', 'cni*', 'virbr*', 'lxcbr*', 'lxdbr*', 'incusbr*']
 
 export const OPEN_POLICY: NetworkPolicy = { internet: true, allow: [], deny: [] }
 
@@ -25,7 +27,7 @@ export function samePolicy(a: NetworkPolicy, b: NetworkPolicy): boolean {
  * The whole rule set of a server, replacing an older one in a single transaction.
  *
  *     guest ─► ingress of its link: only its own address may be the source, which becomes the outer one (no state)
- *           ─► forward: other sandboxes no, then the slot's policy ─► masqueraded by the host's address
+ *           ─► forward: other sandboxes and the host's containers no, then the slot's policy ─► masqueraded by the host's address
  *           ─► input: nothing but answers
  *     host  ─► outer address ─► egress of the link: becomes the inner address (no state)
  */
@@ -44,6 +46,8 @@ export function serverRules(server: number, slots: readonly (readonly [slot: num
       chain forward {
         type filter hook forward priority filter - 10; policy accept;
         iifname ${links} ip daddr ${OUTER_NETWORK} goto refuse
+        iifname ${links} ct status dnat goto refuse
+        ${HOSTS_OWN_BRIDGES.map((name) => `iifname ${links} oifname "${name}" goto refuse`).join('\n        ')}
         iifname ${links} ip version 4 iifname vmap @slots
         iifname ${links} drop
         oifname ${links} ct state established,related accept

@@ -85,9 +85,10 @@ export class SlotPool {
   /** A slot with this policy, for the caller alone until `release`. Rejects `invalid_argument` for a bad policy. */
   async claim(policy: NetworkPolicy): Promise<Slot> {
     const rules = policyRules(policy, { dns: this.#options.dns })
-    const number = this.#free.shift() ?? (await this.#build(1))[0]
+    const ready = this.#free.shift()
+    if (ready !== undefined) this.#used.add(ready)
+    const number = ready ?? (await this.#build(1))[0]
     if (number === undefined) throw runtimeFailed('network', 'all network slots are in use')
-    this.#used.add(number)
     this.#refill()
     try {
       if (rules !== this.#openRules) await nft(slotRules(this.#options.server, number, rules))
@@ -117,7 +118,7 @@ export class SlotPool {
   release(number: number): void {
     this.#enqueue(async () => {
       if (!this.#used.has(number)) return
-      const keep = !this.#closed && this.#free.length < this.#options.ready
+      let keep = !this.#closed && this.#free.length < this.#options.ready
       try {
         if (keep) await this.#repair(number)
         else await this.#destroy([number])
@@ -126,6 +127,7 @@ export class SlotPool {
           { slot: number, error: errorText(error) },
           'Network slot could not be set right; removing it',
         )
+        keep = false
         await this.#destroy([number])
       }
       this.#used.delete(number)
@@ -160,13 +162,17 @@ export class SlotPool {
     this.#refilling = true
     this.#enqueue(async () => {
       try {
-        if (!this.#closed && missing() > 0) this.#free.push(...(await this.#build(missing())))
+        if (this.#closed || missing() <= 0) return
+        const built = await this.#build(missing())
+        for (const number of built) this.#used.delete(number)
+        this.#free.push(...built)
       } finally {
         this.#refilling = false
       }
     })
   }
 
+  /** What it makes is in use: a number that is neither that nor free would be chosen, and destroyed, by the next build. */
   async #build(count: number): Promise<number[]> {
     const { server } = this.#options
     const numbers = this.#unusedNumbers(count)
@@ -184,7 +190,6 @@ export class SlotPool {
       for (const number of numbers) this.#used.delete(number)
       throw error
     }
-    for (const number of numbers) this.#used.delete(number)
     return numbers
   }
 

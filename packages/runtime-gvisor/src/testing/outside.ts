@@ -20,12 +20,13 @@ dgram.createSocket('udp4').on('message', (m, from) => console.log('udp ' + from.
 
 /** A machine on "the internet": a namespace behind the host, with addresses that a policy may or may not allow. */
 export class Outside implements AsyncDisposable {
-  readonly #name: string
+  /** Of its namespace */
+  readonly name: string
   readonly #server: ChildProcess
   readonly heard: string[] = []
 
   private constructor(name: string, server: ChildProcess) {
-    this.#name = name
+    this.name = name
     this.#server = server
     server.stdout?.on('data', (data: Buffer) => this.heard.push(...data.toString().trim().split('\n')))
   }
@@ -57,7 +58,7 @@ export class Outside implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.kill('SIGKILL')
     await once(this.#server, 'exit')
-    execFileSync('ip', ['link', 'delete', this.#name])
-    execFileSync('ip', ['netns', 'delete', this.#name])
+    execFileSync('ip', ['link', 'delete', this.name])
+    execFileSync('ip', ['netns', 'delete', this.name])
   }
 }

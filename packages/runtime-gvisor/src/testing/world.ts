@@ -172,9 +172,10 @@ export class World implements AsyncDisposable {
   }
 
   /** What a TCP server says, seen from the host. */
-  connectFromHost(host: string, port: number): Promise<string> {
+  connectFromHost(host: string, port: number, line?: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const socket = connect({ host, port, timeout: 2_000 })
+      if (line !== undefined) socket.write(line)
       socket.once('data', (data) => {
         socket.destroy()
         resolve(data.toString())
