@@ -214,6 +214,21 @@ describe('time', () => {
     expect(await state()).toBe('paused')
   })
 
+  it('counts streams that were open before the idle timeout was set, and through a pause that fails', async () => {
+    const world = new World()
+    await using core = await world.server({ fakeTime: true })
+    const sandbox = await world.sandbox(core)
+    using _ = await core.sandboxes.keepActive(world.by, sandbox.id)
+    await core.sandboxes.update(world.by, sandbox.id, { timeout: { idleTimeoutMs: 1_000, onTimeout: 'kill' } })
+    for (let n = 0; n < 2; n += 1) {
+      world.clock.advance(5_000)
+      await settled(core)
+      expect((await core.sandboxes.get(world.by, sandbox.id)).state).toBe('running')
+      world.host.faults.failNext('runtime.checkpoint')
+      await expect((await core.sandboxes.pause(world.by, sandbox.id)).done).rejects.toThrow()
+    }
+  })
+
   it('deletes a snapshot when its time has come', async () => {
     const world = new World()
     await using core = await world.server({ fakeTime: true })

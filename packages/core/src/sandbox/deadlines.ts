@@ -19,7 +19,8 @@ export class Deadlines {
   readonly #parts: Parts
   readonly #actions: DeadlineActions
   readonly #due = new Map<string, { at: number; act: () => Promise<void> }>()
-  readonly #idle = new Map<SandboxId, { timeoutMs: number; lastUse: number; leases: number }>()
+  /** Sandboxes that may become idle (`timeoutMs` is not `null`) or that a stream is open to (`leases`) */
+  readonly #idle = new Map<SandboxId, { timeoutMs: number | null; lastUse: number; leases: number }>()
   #timer: Disposable | null = null
   #closed = false
 
@@ -35,9 +36,13 @@ export class Deadlines {
     const idleTimeoutMs = running ? sandbox.timeout.idleTimeoutMs : null
     // The entry is changed, never replaced: leases hold on to it.
     const idle = this.#idle.get(id)
-    if (idleTimeoutMs === null) this.#idle.delete(id)
-    else if (idle === undefined) this.#idle.set(id, { timeoutMs: idleTimeoutMs, lastUse: this.#now(), leases: 0 })
-    else idle.timeoutMs = idleTimeoutMs
+    if (idle === undefined) {
+      if (idleTimeoutMs !== null) this.#idle.set(id, { timeoutMs: idleTimeoutMs, lastUse: this.#now(), leases: 0 })
+    } else {
+      if (idle.timeoutMs === null) idle.lastUse = this.#now()
+      idle.timeoutMs = idleTimeoutMs
+      this.#dropIfUnused(id)
+    }
     const at = running ? this.#sandboxDue(id, sandbox.expiresAt) : null
     if (at === null) this.#due.delete(id)
     else this.#due.set(id, { at, act: () => this.#actions.sandbox(id) })
@@ -63,21 +68,28 @@ export class Deadlines {
   }
 
   keepActive(id: SandboxId): Disposable {
-    const idle = this.#idle.get(id)
-    if (idle === undefined) return { [Symbol.dispose]: () => {} }
+    // Also where no idle timeout is set: it may be while the stream is open, and a pause that fails sets it anew.
+    const idle = this.#idle.get(id) ?? { timeoutMs: null, lastUse: this.#now(), leases: 0 }
+    this.#idle.set(id, idle)
     idle.leases += 1
     return {
       [Symbol.dispose]: () => {
         idle.leases -= 1
         idle.lastUse = this.#now()
+        this.#dropIfUnused(id)
       },
     }
+  }
+
+  #dropIfUnused(id: SandboxId): void {
+    const idle = this.#idle.get(id)
+    if (idle?.timeoutMs === null && idle.leases === 0) this.#idle.delete(id)
   }
 
   /** When the idle timeout strikes, in epoch milliseconds; `null` while it cannot. */
   idleDue(id: SandboxId): number | null {
     const idle = this.#idle.get(id)
-    if (idle === undefined) return null
+    if (idle === undefined || idle.timeoutMs === null) return null
     return (idle.leases > 0 ? this.#now() : idle.lastUse) + idle.timeoutMs
   }
 
