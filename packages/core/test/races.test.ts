@@ -173,3 +173,21 @@ describe('a key', () => {
     expect(world.host.faults.log.slice(before).map((call) => call.detail)).toEqual(['keyByHash'])
   })
 })
+
+describe('an incarnation that cannot be ended', () => {
+  it('keeps its sandbox from being started a second time on the same root', async () => {
+    const world = new World()
+    await using core = await world.server({ fakeTime: true })
+    const sandbox = await world.sandbox(core)
+    world.host.faults.failNext('runtime.kill')
+    await expect((await core.sandboxes.stop(world.by, sandbox.id)).done).rejects.toMatchObject({
+      code: 'runtime_failed',
+    })
+    await expect(core.sandboxes.start(world.by, sandbox.id)).rejects.toMatchObject({ code: 'unavailable' })
+    world.clock.advance(60_000)
+    await core.idle()
+    const started = await (await core.sandboxes.start(world.by, sandbox.id)).done
+    expect(started.state).toBe('running')
+    expect(await world.disagreements(core)).toEqual([])
+  })
+})

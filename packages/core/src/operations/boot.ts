@@ -58,6 +58,20 @@ export async function unboot(
   if (rootId !== null) await work.undo('delete root', () => work.parts.pool.deleteRoot(rootId))
 }
 
+/**
+ * Ends an incarnation that is not wanted any more, and its root if one is given. Repeatable. Rejects if it cannot be ended:
+ * a record that says it is gone while it writes on would give its root to two.
+ */
+export async function retire(
+  work: Work<unknown>,
+  plan: { incarnationId: IncarnationId; rootId: RootId | null },
+): Promise<void> {
+  work.guests.forget(plan.incarnationId)
+  await work.parts.runtime.kill(plan.incarnationId)
+  const { rootId } = plan
+  if (rootId !== null) await work.undo('delete root', () => work.parts.pool.deleteRoot(rootId))
+}
+
 export function requirementsOf(snapshot: Snapshot) {
   if (snapshot.requirements === null) throw new Error(`memory snapshot ${snapshot.id} has no requirements recorded`)
   return snapshot.requirements

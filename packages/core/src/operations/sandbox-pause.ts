@@ -1,7 +1,7 @@
 import { toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, Sandbox, SandboxId, SnapshotId } from '../model.ts'
 import { changeSnapshot, fallBack, liveSandbox, moveSandbox } from '../sandbox/records.ts'
-import { unboot } from './boot.ts'
+import { retire } from './boot.ts'
 import { capture, letRun } from './capture.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 import { publish } from './snapshot-create.ts'
@@ -44,7 +44,7 @@ export const sandboxPause: OperationDefinition<PauseDetail, Sandbox> = {
 
 async function remove(work: Work<PauseDetail>): Promise<Sandbox> {
   const { detail, parts } = work
-  await unboot(work, detail)
+  await retire(work, detail)
   let paused!: Sandbox
   await work.end('done', async (tx) => {
     paused = await moveSandbox(parts, tx, detail.sandboxId, 'done', {

@@ -1,7 +1,7 @@
 import { SpawnpointError, toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, Sandbox, SandboxId, SandboxState, SnapshotId } from '../model.ts'
 import { expiryFrom, fallBack, moveSandbox } from '../sandbox/records.ts'
-import { boot, unboot } from './boot.ts'
+import { boot, retire, unboot } from './boot.ts'
 import { letRun } from './capture.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
@@ -96,7 +96,7 @@ export const sandboxRollback: OperationDefinition<RollbackDetail, Sandbox> = {
 async function removeOld(work: Work<RollbackDetail>): Promise<void> {
   const { detail, parts } = work
   if (detail.oldIncarnationId !== null)
-    await unboot(work, { incarnationId: detail.oldIncarnationId, rootId: detail.oldRootId })
+    await retire(work, { incarnationId: detail.oldIncarnationId, rootId: detail.oldRootId })
   else if (detail.oldRootId !== null) {
     const root = detail.oldRootId
     await work.undo('delete root', () => parts.pool.deleteRoot(root))

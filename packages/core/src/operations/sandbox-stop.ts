@@ -1,6 +1,6 @@
 import type { IncarnationId, Sandbox, SandboxId } from '../model.ts'
 import { moveSandbox } from '../sandbox/records.ts'
-import { unboot } from './boot.ts'
+import { retire } from './boot.ts'
 import type { OperationDefinition, Work } from './runner.ts'
 
 export interface StopDetail {
@@ -23,7 +23,7 @@ async function stop(work: Work<StopDetail>): Promise<Sandbox> {
     await guest.shutdown(parts.config.stopGraceMs)
   })
   work.point('shut-down')
-  await unboot(work, { incarnationId: detail.incarnationId, rootId: null })
+  await retire(work, { incarnationId: detail.incarnationId, rootId: null })
   work.point('killed')
   let stopped!: Sandbox
   await work.end('done', async (tx) => {
