@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sandbox, Snapshot } from 'spawnpoint'
@@ -155,6 +156,7 @@ export async function memory(bench: Bench, mib: number): Promise<void> {
           snapshot = await origin.snapshot({ kind: 'memory' })
         })
         await previous?.delete()
+        mustHold(receiptOf(snapshot).memoryBytes, mib)
         if (!counted) return
         results.add(name('memory snapshot'), SERVER, ms)
         results.add(name('memory snapshot, stands still'), SERVER, receiptOf(snapshot).standstillMs)
@@ -165,6 +167,7 @@ export async function memory(bench: Bench, mib: number): Promise<void> {
         const taken = await takeBareSnapshot(world, bare, direct)
         kept = taken
         if (previous) await removeBareSnapshot(world, previous)
+        mustHold((await stat(join(taken.image, 'pages.img'))).size, mib)
         if (!counted) return
         results.add(name('memory snapshot'), BARE, taken.totalMs)
         results.add(name('memory snapshot'), 'bare, then fsync', taken.durableMs)
@@ -310,6 +313,11 @@ async function takeBareSnapshot(world: World, sandbox: BareSandbox, direct: bool
 async function removeBareSnapshot(_world: World, snapshot: BareSnapshot): Promise<void> {
   await command('btrfs', ['subvolume', 'delete', snapshot.root])
   await command('rm', ['-rf', snapshot.image])
+}
+
+/** A program that has ended would make a quick snapshot of nothing. */
+function mustHold(bytes: number, mib: number): void {
+  if (bytes < mib * MIB) throw new Error(`the snapshot holds ${bytes} bytes instead of ${mib} MiB`)
 }
 
 function receiptOf(snapshot: Snapshot | null) {

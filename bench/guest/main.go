@@ -28,7 +28,10 @@ func main() {
 	}
 	must(perform(os.Args[1:], os.Stdout))
 	if os.Args[1] == "hold" {
-		select {}
+		// Not an empty select: the Go runtime ends a program in which nothing can happen any more.
+		for {
+			time.Sleep(time.Hour)
+		}
 	}
 }
 
