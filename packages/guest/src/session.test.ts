@@ -359,6 +359,23 @@ describe('what a guest can make the server hold', () => {
     await guest.close()
   })
 
+  test.each([
+    ['data of channels that are closed', frameType.data, Buffer.alloc(65_536), 1],
+    ['credit that grants nothing', frameType.credit, Buffer.alloc(4), 2],
+  ])('%s without an end closes the session', async (_name, type, payload, id) => {
+    const guest = await fake.open()
+    fake.answer = (opened) => fake.say(frameType.result, 0, opened, info)
+    if (id === 2) await guest.processes.follow('p', {})
+    const frame = encodeFrame(type, 0, id, payload)
+    const block = Buffer.concat(Array(Math.ceil(1_000_000 / frame.length)).fill(frame))
+    for (let sent = 0; sent < 80; sent++) fake.raw(block)
+    await guest.gone
+    await expect(guest.ping()).rejects.toMatchObject({
+      code: 'guest_unresponsive',
+      message: expect.stringContaining('nobody asked for'),
+    })
+  })
+
   test('requests to a guest that does not read are refused before they pile up', async () => {
     const guest = await fake.open()
     fake.deafen()

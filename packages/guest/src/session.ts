@@ -33,6 +33,13 @@ const MAX_WAITING_BYTES = 16 * 1024 * 1024
 /** Most bytes of an earlier session that an attach wades through. */
 const MAX_DISCARDED_BYTES = 256 * 1024 * 1024
 
+/**
+ * Most bytes a second of frames that no stream holds back: late ones of channels we let go, and credit. A frame counts as
+ * so many more, for the work it makes.
+ */
+const MAX_UNASKED_BYTES = 16 * 1024 * 1024
+const FRAME_COST_BYTES = 240
+
 export interface CallOptions {
   /** Milliseconds that this call takes on purpose (hooks, grace), on top of the limits */
   extraMs?: number
@@ -58,6 +65,8 @@ export class Session {
   #discardedBytes = 0
   #lastId = 0
   #lastHeard = 0
+  #unaskedBytes = 0
+  #unaskedSince = 0
   #dead: Error | null = null
   /** Frames that wait for `release`; `null` while the gate is open */
   #gated: Buffer[] | null = null
@@ -119,6 +128,7 @@ export class Session {
 
   readonly #takeFrame = (type: number, flags: number, id: number, payload: Buffer): void => {
     const channel = this.#channels.get(id)
+    if (channel === undefined || type === frameType.credit) this.#countUnasked(payload.length)
     if (channel === undefined) {
       // Let go by us while this was under way.
       if (id > 0 && id <= this.#lastId) return
@@ -126,6 +136,16 @@ export class Session {
     }
     channel.take(type, flags, payload)
     if (channel.closed) this.#channels.delete(id)
+  }
+
+  /** Throws `ProtocolViolation` where a guest would keep us busy with nothing. */
+  #countUnasked(bytes: number): void {
+    if (this.#lastHeard - this.#unaskedSince > 1_000) {
+      this.#unaskedSince = this.#lastHeard
+      this.#unaskedBytes = 0
+    }
+    this.#unaskedBytes += bytes + FRAME_COST_BYTES
+    if (this.#unaskedBytes > MAX_UNASKED_BYTES) throw new ProtocolViolation('more than a little that nobody asked for')
   }
 
   /** Opens a channel. With `body` its bytes and the end go out in the same write. */
