@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync, realpathSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { type CoreConfig, SpawnpointError } from '@spawnpoint/core'
 
 const GIB = 2 ** 30
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 export interface ServerConfig {
   dataDir: string
@@ -33,6 +34,7 @@ export function configFrom(
   options: { dataDir?: string | undefined; port?: string | undefined; host?: string | undefined },
   env: Env,
 ): ServerConfig {
+  if (process.getuid?.() !== 0) throw missing('the server must be root (mounts, namespaces, control groups); use sudo')
   const dataDir = resolve(options.dataDir ?? env.SPAWNPOINT_DATA_DIR ?? '/var/lib/spawnpoint')
   const cpus = availableParallelism()
   const hostMemory = totalmem()
@@ -43,8 +45,8 @@ export function configFrom(
     databaseUrl: env.DATABASE_URL || null,
     runsc: findRunsc(env),
     agent: findAgent(env),
-    logLevel: env.SPAWNPOINT_LOG ?? 'info',
-    poolBytes: env.SPAWNPOINT_POOL_BYTES ? Number(env.SPAWNPOINT_POOL_BYTES) : null,
+    logLevel: logLevelFrom(env.SPAWNPOINT_LOG || 'info'),
+    poolBytes: env.SPAWNPOINT_POOL_BYTES ? poolBytesFrom(env.SPAWNPOINT_POOL_BYTES) : null,
     crashFile: env.SPAWNPOINT_CRASH_FILE || null,
     core: {
       resources: {
@@ -70,6 +72,8 @@ export function serverTag(dataDir: string): string {
 
 export const REPOSITORY = resolve(import.meta.dirname, '../../..')
 export const AGENT_PATH = join(REPOSITORY, '.cache/bin/spawnpoint-agent')
+/** Link that bootstrap makes to the runsc of its choice */
+const RUNSC_LINK = join(REPOSITORY, '.cache/bin/runsc')
 
 function portFrom(text: string): number {
   const port = Number(text)
@@ -77,14 +81,28 @@ function portFrom(text: string): number {
   return port
 }
 
+function logLevelFrom(text: string): string {
+  if (LOG_LEVELS.includes(text)) return text
+  throw missing(`SPAWNPOINT_LOG is '${text}'; use one of ${LOG_LEVELS.join(', ')}`)
+}
+
+function poolBytesFrom(text: string): number {
+  const bytes = Number(text)
+  if (!Number.isSafeInteger(bytes) || bytes <= 0)
+    throw missing(`SPAWNPOINT_POOL_BYTES is '${text}', not a number of bytes`)
+  return bytes
+}
+
 function findRunsc(env: Env): string {
   const named = env.SPAWNPOINT_RUNSC
-  const candidates = named ? [named] : (env.PATH ?? '').split(delimiter).map((dir) => join(dir, 'runsc'))
-  const found = candidates.find(isExecutable)
-  if (found !== undefined) return found
+  // What bootstrap chose comes before the search path: memory snapshots restore only on the runsc that took them, so
+  // `spawnpoint serve` must not take another than `script/up` did.
+  const onPath = (env.PATH ?? '').split(delimiter).map((dir) => join(dir, 'runsc'))
+  const found = (named ? [named] : [RUNSC_LINK, ...onPath]).find(isExecutable)
+  if (found !== undefined) return realpathSync(found)
   throw missing(
     named
-      ? `SPAWNPOINT_RUNSC names ${named}, which cannot be executed`
+      ? `SPAWNPOINT_RUNSC names ${named}, which cannot be executed; correct or unset it`
       : 'runsc (gVisor) is not installed; run script/bootstrap, or install the package runsc from Debian backports',
   )
 }

@@ -1,6 +1,6 @@
-import { SpawnpointError } from '@spawnpoint/core'
 import { pino } from 'pino'
-import { configFrom } from './config.ts'
+import { configFrom, type ServerConfig } from './config.ts'
+import { explain } from './explain.ts'
 import { startServer } from './server.ts'
 
 /** `spawnpoint serve`: runs until SIGINT or SIGTERM; sandboxes run on after it. Resolves with the exit status. */
@@ -9,8 +9,9 @@ export async function serve(options: {
   port?: string | undefined
   host?: string | undefined
 }): Promise<number> {
+  let config: ServerConfig | null = null
   try {
-    const config = configFrom(options, process.env)
+    config = configFrom(options, process.env)
     const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }))
     const stop = Promise.withResolvers<string>()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop.resolve)
@@ -19,8 +20,9 @@ export async function serve(options: {
     log.info({ signal: await stop.promise }, 'stopping')
     return 0
   } catch (error) {
-    if (!(error instanceof SpawnpointError)) throw error
-    process.stderr.write(`spawnpoint: ${error.message}\n`)
+    const explained = explain(error, config)
+    if (explained === null) throw error
+    process.stderr.write(`spawnpoint: ${explained}\n`)
     return 1
   }
 }
