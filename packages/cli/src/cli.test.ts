@@ -348,6 +348,7 @@ describe('the rest', () => {
     following.child.kill('SIGTERM')
     await following.finished
     for (const line of following.stdout.trim().split('\n')) expect(JSON.parse(line).seq).toBeGreaterThan(0)
+    expect((await cli('events', '--after', 'now')).status).toBe(2)
   })
 
   test('no colour into a pipe', async () => {

@@ -621,6 +621,8 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
         expect((await ledger.read.events({ teamId }, 0, 2)).map((e) => e.type)).toEqual(['a', 'b'])
         expect((await ledger.read.events({ teamId, sandboxId }, 0, 10)).map((e) => e.type)).toEqual(['a', 'c'])
         expect(await ledger.read.events({ teamId }, seqs[2] ?? 0, 10)).toEqual([])
+        expect(await ledger.read.latestEvent(teamId)).toBe(seqs[2])
+        expect(await ledger.read.latestEvent(freshTeam())).toBe(0)
       })
 
       it.each([

@@ -242,6 +242,8 @@ export interface OperationProgress {
 
 export interface EventsApi {
   list(by: Principal, filter: { sandbox?: string | undefined }, after: number, limit: number): Promise<Event[]>
+  /** `seq` of the latest event, 0 if there is none: `after` for who wants only what comes. */
+  latest(by: Principal): Promise<number>
   /** Everything after `after`, then what comes, until `signal`. */
   follow(
     by: Principal,

@@ -114,6 +114,8 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
         )
         return structuredClone(found.slice(0, limit))
       }),
+    latestEvent: (teamId) =>
+      run('latestEvent', () => tables().events.findLast((event) => event.teamId === teamId)?.seq ?? 0),
   }
 }
 

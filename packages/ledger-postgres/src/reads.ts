@@ -209,6 +209,12 @@ export class PostgresReads implements LedgerReads {
     return rows.map(toEvent)
   }
 
+  async latestEvent(teamId: TeamId): Promise<number> {
+    const query = this.#db().selectFrom('events').select('seq').where('team_id', '=', teamId)
+    const row = await query.orderBy('seq', 'desc').limit(1).executeTakeFirst()
+    return row === undefined ? 0 : Number(row.seq)
+  }
+
   async idempotent(teamId: TeamId, key: string): Promise<IdempotencyRecord | null> {
     const query = this.#db().selectFrom('idempotency').selectAll().where('team_id', '=', teamId)
     const row = await query.where('key', '=', text('key', key)).executeTakeFirst()

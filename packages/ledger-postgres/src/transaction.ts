@@ -163,6 +163,11 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     return super.events(...request)
   }
 
+  override async latestEvent(...request: Parameters<PostgresReads['latestEvent']>): Promise<number> {
+    await this.flushEvents()
+    return super.latestEvent(...request)
+  }
+
   /** The last thing before the commit. */
   async finish(): Promise<void> {
     this.#ended = true

@@ -29,7 +29,7 @@ export async function* followEvents(
             failures = 0
             brokenSince = Number.POSITIVE_INFINITY
             lastId = event.id ?? lastId
-            yield event
+            if (event.data !== '') yield event
           }
         }
       } finally {

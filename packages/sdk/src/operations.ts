@@ -92,8 +92,13 @@ export class Events {
     return new List(this.#transport, { path: '/v1/events', query }, options, toEvent, filter.after)
   }
 
-  /** What has happened and what comes, until the loop is left or the signal fires; reconnects without a gap. */
-  async *follow(filter: EventFilter & { signal?: AbortSignal | undefined } = {}): AsyncGenerator<SpawnpointEvent> {
+  /**
+   * What has happened and what comes, until the loop is left or the signal fires; reconnects without a gap. With
+   * `after: 'now'` only what comes.
+   */
+  async *follow(
+    filter: Omit<EventFilter, 'after'> & { after?: number | 'now' | undefined; signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<SpawnpointEvent> {
     const query = { sandbox: filter.sandbox, cursor: filter.after }
     const request = { path: '/v1/events', query, signal: filter.signal }
     for await (const { data } of followEvents(this.#transport, request, () => false)) yield toEvent(JSON.parse(data))

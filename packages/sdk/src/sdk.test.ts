@@ -398,6 +398,30 @@ describe('the rest', () => {
     expect(seen).toEqual(listed)
   })
 
+  test('events from now on come without what was before, over a restart too', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const begun = Promise.withResolvers<void>()
+    const watched: typeof fetch = async (...request) => {
+      const response = await fetch(...request)
+      begun.resolve() // the answer's head comes after the server has looked what was the latest
+      return response
+    }
+    const other = new Spawnpoint({ url: world.url, apiKey: world.key, retry: QUICK, fetch: watched })
+    const seen: string[] = []
+    const following = (async () => {
+      for await (const { type } of other.events.follow({ sandbox: sandbox.id, after: 'now' })) {
+        seen.push(type)
+        if (type === 'sandbox.running') return
+      }
+    })()
+    await begun.promise
+    await world.restart()
+    await sandbox.pause()
+    await sandbox.resume()
+    await following
+    expect(seen).toEqual(['sandbox.pausing', 'sandbox.paused', 'sandbox.resuming', 'sandbox.running'])
+  })
+
   test('ports', async () => {
     await using sandbox = await client.sandboxes.create({ image: 'base' })
     expect(sandbox.url(8080, 'x')).toBe(`${world.url}/v1/sandboxes/${sandbox.id}/ports/8080/x`)

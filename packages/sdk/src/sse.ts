@@ -3,6 +3,7 @@ import { chunks } from './ndjson.ts'
 export interface ServerSentEvent {
   id: string | null
   event: string
+  /** Empty where only an id is told, to begin from if the connection breaks before anything happens */
   data: string
 }
 
@@ -20,8 +21,8 @@ export async function* serverSentEvents(body: ReadableStream<Uint8Array>): Async
         if (name !== undefined && value !== undefined)
           fields[name] = name === 'data' && fields.data ? `${fields.data}\n${value}` : value
       }
-      if (fields.data === undefined) continue
-      yield { id: fields.id ?? null, event: fields.event ?? 'message', data: fields.data }
+      if (fields.data === undefined && fields.id === undefined) continue
+      yield { id: fields.id ?? null, event: fields.event ?? 'message', data: fields.data ?? '' }
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { UsageError } from '../exit.ts'
 import { integer } from '../options.ts'
 import { printable } from '../output/printable.ts'
 import { verb } from '../verb.ts'
@@ -9,11 +10,13 @@ export function addEvents(parent: Command): void {
     'events',
     'what happened',
     async (cli, options) => {
-      const filter = {
-        sandbox: options.sandbox,
-        after: options.after === undefined ? undefined : integer(options.after),
-      }
-      const events = options.follow ? cli.client.events.follow(filter) : cli.client.events.list(filter)
+      const { sandbox, follow } = options
+      const now = options.after === 'now'
+      if (now && !follow) throw new UsageError('--after now is for --follow')
+      const after = options.after === undefined || now ? undefined : integer(options.after)
+      const events = follow
+        ? cli.client.events.follow({ sandbox, after: now ? 'now' : after })
+        : cli.client.events.list({ sandbox, after })
       for await (const event of events) {
         if (cli.json) await cli.write(`${JSON.stringify(event)}\n`)
         else {
@@ -29,6 +32,6 @@ export function addEvents(parent: Command): void {
       command
         .option('-f, --follow', 'go on with what comes')
         .option('--sandbox <sandbox>', 'only of this sandbox')
-        .option('--after <seq>', 'only events with a greater number'),
+        .option('--after <seq>', 'only events with a greater number; now: only what comes'),
   )
 }

@@ -111,6 +111,8 @@ export interface LedgerReads {
   operations(filter: OperationFilter, page: PageRequest): Promise<Page<Operation>>
   /** Events with `seq > after`, at most `limit`. */
   events(filter: { teamId: TeamId; sandboxId?: SandboxId | undefined }, after: number, limit: number): Promise<Event[]>
+  /** `seq` of the team's latest event, 0 if there is none: what follows it is new. */
+  latestEvent(teamId: TeamId): Promise<number>
   idempotent(teamId: TeamId, key: string): Promise<IdempotencyRecord | null>
 }
 

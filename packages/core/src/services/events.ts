@@ -19,6 +19,10 @@ export class Events implements EventsApi {
     return this.#parts.ledger.read.events(await this.#filter(by, filter), after, limit)
   }
 
+  latest(by: Principal): Promise<number> {
+    return this.#parts.ledger.read.latestEvent(by.teamId)
+  }
+
   async *follow(
     by: Principal,
     filter: { sandbox?: string | undefined },

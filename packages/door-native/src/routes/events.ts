@@ -7,7 +7,7 @@ import { eventJson } from '../translate.ts'
 
 const tag = 'events'
 const DESCRIPTION =
-  'With `Accept: text/event-stream`: everything after `cursor` (or `Last-Event-ID`), then what comes, with a heartbeat every 15 s. Otherwise a page, oldest first.'
+  'With `Accept: text/event-stream`: everything after `cursor` (or `Last-Event-ID`), then what comes; `cursor=now` is only what comes. With a heartbeat every 15 s. Otherwise a page, oldest first.'
 
 export function eventRoutes(context: DoorContext): AnyRoute[] {
   const { api } = context
@@ -20,19 +20,26 @@ export function eventRoutes(context: DoorContext): AnyRoute[] {
   }
 
   async function answer(
-    call: Call<unknown, { cursor?: number | undefined; limit?: number | undefined }>,
+    call: Call<unknown, { cursor?: number | 'now' | undefined; limit?: number | undefined }>,
     sandbox: string | undefined,
   ) {
     if (/\btext\/event-stream\b/.test(call.request.headers.accept ?? '')) {
-      const after = lastEventId(call) ?? call.query.cursor ?? 0
-      await streamItems(context, call, 'sse', items(api.events.follow(call.by, { sandbox }, after, call.signal)))
+      const known = lastEventId(call)
+      const after = known ?? (await number(call, call.query.cursor))
+      // Told at once: who loses the connection before the first event still knows where to go on.
+      const start = known === undefined && call.query.cursor === 'now' ? [`id: ${after}\n\n`] : []
+      await streamItems(context, call, 'sse', items(start, api.events.follow(call.by, { sandbox }, after, call.signal)))
       return STREAMED
     }
     const limit = call.query.limit ?? 50
-    const found = await api.events.list(call.by, { sandbox }, call.query.cursor ?? 0, limit)
+    const found = await api.events.list(call.by, { sandbox }, await number(call, call.query.cursor), limit)
     const last = found.at(-1)
     const nextCursor = last !== undefined && found.length === limit ? String(last.seq) : null
     return { status: 200 as const, body: { items: found.map(eventJson), nextCursor } }
+  }
+
+  async function number(call: Call, cursor: number | 'now' | undefined): Promise<number> {
+    return cursor === 'now' ? api.events.latest(call.by) : (cursor ?? 0)
   }
 
   return [
@@ -79,6 +86,7 @@ function lastEventId(call: Call): number | undefined {
   return Number(given)
 }
 
-async function* items(events: AsyncIterable<Event>): AsyncIterable<string> {
+async function* items(start: string[], events: AsyncIterable<Event>): AsyncIterable<string> {
+  yield* start
   for await (const event of events) yield sseItem(event.type, eventJson(event), event.seq)
 }

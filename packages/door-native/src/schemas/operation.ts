@@ -68,7 +68,10 @@ export const event = component(
   }),
 )
 
-const cursor = query.integer(0, Number.MAX_SAFE_INTEGER).optional().describe('Only events with a greater `seq`')
+const cursor = z
+  .union([z.literal('now'), query.integer(0, Number.MAX_SAFE_INTEGER)])
+  .optional()
+  .describe('Only events with a greater `seq`; `now` for only those to come')
 const limit = query.integer(1, 500).optional().describe('How many items, 1 to 500; 50 if absent')
 
 export const listEventsOfSandboxQuery = z.strictObject({ cursor, limit })
