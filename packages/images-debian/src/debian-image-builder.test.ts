@@ -111,10 +111,11 @@ describe('the base image', () => {
 describe('a build', () => {
   const source = (...packages: string[]) => ({ type: 'debian' as const, suite: 'bookworm', packages })
 
-  it('of an unknown package fails with the end of the log', async () => {
+  it('of an unknown package says so, with the end of the log', async () => {
     const built = builder.build(source('no-such-package-here'), await emptyDir('unknown'), () => {}, never)
     await expect(built).rejects.toMatchObject({
       code: 'runtime_failed',
+      message: 'Could not build the image: Unable to locate package no-such-package-here',
       context: { detail: expect.stringContaining('Unable to locate package no-such-package-here') },
     })
   }, 120_000)

@@ -69,8 +69,21 @@ export async function runLogged(command: LoggedCommand): Promise<void> {
   }
 }
 
+/** The message says why, as far as the output does; `detail` is for the log. */
 export function failed(step: string, detail: string): SpawnpointError<'runtime_failed'> {
-  return new SpawnpointError('runtime_failed', `Could not ${step}`, { step, detail })
+  const reason = reasonIn(detail)
+  return new SpawnpointError('runtime_failed', `Could not ${step}${reason === null ? '' : `: ${reason}`}`, {
+    step,
+    detail,
+  })
+}
+
+/** apt and mmdebstrap mark what went wrong; who called whom comes after it and is of no use to anybody but us. */
+function reasonIn(output: string): string | null {
+  const marked = output.split('\n').flatMap((line) => /^(?:E|mmdebstrap|tar|xz): (?:E: )?(.+)$/.exec(line)?.[1] ?? [])
+  return (
+    marked.find((line) => !/^(?:setup failed|run_chroot failed|apt-get .*failed|mmdebstrap failed)/.test(line)) ?? null
+  )
 }
 
 function cancelled(what: string): SpawnpointError<'cancelled'> {

@@ -64,7 +64,10 @@ describe('an archive', () => {
 
   it('that is none, is empty or lies elsewhere is refused', async () => {
     writeFileSync(join(scratch, 'archives/junk'), 'no archive at all')
-    await expect(build('junk')).rejects.toMatchObject({ code: 'runtime_failed' })
+    await expect(build('junk')).rejects.toMatchObject({
+      code: 'runtime_failed',
+      message: 'Could not unpack the image: This does not look like a tar archive',
+    })
     sh('tar --create --file ../archives/empty.tar --files-from /dev/null')
     await expect(build('empty.tar')).rejects.toMatchObject({ code: 'runtime_failed' })
     await expect(build('missing.tar')).rejects.toMatchObject({ code: 'invalid_argument' })
