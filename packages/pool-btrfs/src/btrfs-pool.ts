@@ -139,6 +139,8 @@ export class BtrfsPool implements Pool {
         this.#failpoint('pool.createImage.filled')
         await makeReadOnly(rootfs)
         await syncFilesystem(rootfs)
+        // The size is told for good, so it must not be of figures that are off.
+        await this.#recount({ wait: true })
         const { referencedBytes } = await this.#usageOnce(rootfs)
         this.#failpoint('pool.createImage.synced')
         await renameDurably(staged, final)
@@ -176,7 +178,7 @@ export class BtrfsPool implements Pool {
       if (referencedBytes > limits.diskBytes) {
         throw invalidArgument('resources.diskBytes', `the ${source.from} alone takes ${referencedBytes} bytes`)
       }
-      if (await this.#quotas.repair()) this.#options.log.warn({}, 'disk accounting was off, the kernel counts again')
+      await this.#recount()
       try {
         await snapshotSubvolume(from, staged, { readOnly: false })
         this.#failpoint('pool.createRoot.cloned')
@@ -412,6 +414,10 @@ export class BtrfsPool implements Pool {
   }
 
   /** Usage of a subvolume that is about to be renamed. */
+  async #recount(how?: { wait: boolean }): Promise<void> {
+    if (await this.#quotas.repair(how)) this.#options.log.warn({}, 'disk accounting was off, the kernel counts again')
+  }
+
   async #usageOnce(subvolume: string): Promise<QgroupUsage> {
     const usage = await this.#quotas.usage(subvolume)
     this.#quotas.forget(subvolume)

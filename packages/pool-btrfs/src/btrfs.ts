@@ -41,6 +41,8 @@ export async function syncFilesystem(path: string): Promise<void> {
   await runTool('btrfs', ['filesystem', 'sync', path], 600_000)
 }
 
+const RECOUNT_TIMEOUT_MS = 600_000
+
 export interface QgroupUsage {
   /** Bytes reachable from the subvolume, shared or not */
   referencedBytes: number
@@ -83,12 +85,16 @@ export class Quotas {
     })
   }
 
-  /** Starts the kernel's recount if it says that its figures are wrong: limits don't hold until it is done. */
-  async repair(): Promise<boolean> {
+  /**
+   * Starts the kernel's recount if it says that its figures are wrong, and waits for its end if told to: limits don't hold
+   * until it is done, and what was written since counts as nothing.
+   */
+  async repair({ wait = false } = {}): Promise<boolean> {
     if ((await this.#flag('inconsistent')) !== '1') return false
     await runTool('btrfs', ['quota', 'rescan', this.#path]).catch(() => {
       // Harmless: a recount is under way already.
     })
+    if (wait) await runTool('btrfs', ['quota', 'rescan', '--wait', this.#path], RECOUNT_TIMEOUT_MS)
     return true
   }
 
