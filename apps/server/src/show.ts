@@ -1,9 +1,12 @@
 /** What a person watching sees: a line per step, with its time. */
 export class Show {
+  readonly #stop: AbortSignal
   readonly #out: NodeJS.WriteStream
   readonly #rows: { label: string; ms: number }[] = []
 
-  constructor(out: NodeJS.WriteStream = process.stdout) {
+  /** No step begins once `stop` is aborted. */
+  constructor(stop: AbortSignal, out: NodeJS.WriteStream = process.stdout) {
+    this.#stop = stop
     this.#out = out
   }
 
@@ -13,10 +16,13 @@ export class Show {
     run: (say: (text: string) => void) => Promise<T>,
     note?: (result: T) => string,
   ): Promise<T> {
+    this.#stop.throwIfAborted()
     const begun = performance.now()
     const live = this.#out.isTTY === true
     const say = (text: string) => {
-      if (live) this.#out.write(`\r\u001b[K  … ${label}: ${text}`.slice(0, this.#out.columns ?? 80))
+      // A terminal that does not know its size says 0.
+      const shown = `  … ${label}${text && `: ${text}`}`.slice(0, (this.#out.columns || 80) - 1)
+      if (live) this.#out.write(`\r\u001b[K${shown}`)
     }
     say('')
     try {

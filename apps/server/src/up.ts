@@ -1,10 +1,11 @@
+import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { SpawnpointError } from '@spawnpoint/core'
 import { BASE_IMAGE } from '@spawnpoint/images-debian'
 import { pino } from 'pino'
 import { type Sandbox, Spawnpoint } from 'spawnpoint'
-import { configFrom } from './config.ts'
+import { configFrom, type ServerConfig } from './config.ts'
+import { explain } from './explain.ts'
 import { type RunningServer, startServer } from './server.ts'
 import { Show } from './show.ts'
 
@@ -32,47 +33,54 @@ http.server.ThreadingHTTPServer(('127.0.0.1', 8000), Handler).serve_forever()
 const FILE = '/home/user/plan.txt'
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      once: { type: 'boolean' },
-      'data-dir': { type: 'string' },
-      port: { type: 'string' },
-      host: { type: 'string' },
-    },
-  })
-  const show = new Show()
-  show.text('Spawnpoint')
+  // The first signal ends the step at hand and undoes what was made; a second one ends the process as it is.
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  const show = new Show(stop.signal)
+  let config: ServerConfig | null = null
   try {
-    const config = configFrom({ dataDir: values['data-dir'], port: values.port, host: values.host }, process.env)
+    const { values } = parseArgs({
+      options: {
+        once: { type: 'boolean' },
+        'data-dir': { type: 'string' },
+        port: { type: 'string' },
+        host: { type: 'string' },
+      },
+    })
+    show.text('Spawnpoint')
+    config = configFrom({ dataDir: values['data-dir'], port: values.port, host: values.host }, process.env)
+    const settings = config
     const log = pino(
       { level: config.logLevel },
       pino.destination({ dest: `${config.dataDir}/server.log`, mkdir: true, sync: true }),
     )
     await using server = await show.step(
       'server started',
-      () => startServer(config, log),
+      () => startServer(settings, log),
       (started) => `${started.url}, ${started.core.runtime.name} ${started.core.runtime.version}`,
     )
-    await demonstrate(show, server)
-    if (!values.once) await untilStopped(show)
+    await demonstrate(show, server, stop.signal)
+    if (!values.once) await untilStopped(show, stop.signal)
     return 0
   } catch (error) {
-    const message =
-      error instanceof SpawnpointError || (error instanceof Error && 'code' in error)
-        ? error.message
-        : String((error as Error).stack)
-    process.stderr.write(`\nscript/up: ${message}\n`)
+    if (stop.signal.aborted && error === stop.signal.reason) {
+      process.stderr.write('script/up: stopped; nothing of it runs. Start it again at any time\n')
+      return 130
+    }
+    const known = explain(error, config) ?? (error instanceof Error && 'code' in error ? error.message : null)
+    process.stderr.write(`\nscript/up: ${known ?? String((error as Error).stack)}\n`)
     return 1
   }
 }
 
-async function demonstrate(show: Show, server: RunningServer): Promise<void> {
+async function demonstrate(show: Show, server: RunningServer, signal: AbortSignal): Promise<void> {
   const client = new Spawnpoint({ url: server.url, apiKey: server.adminKey })
   await show.step(
     "image 'base'",
     async (say) => {
       if ((await client.images.get('base').catch(notYet)) !== null) return 'there already'
       const image = await client.images.build(BASE_IMAGE, {
+        signal, // the only step that takes long; that the server closes then ends the build itself
         onProgress: ({ progress }) =>
           progress &&
           say(`${progress.step}${progress.fraction === null ? '' : ` ${Math.round(progress.fraction * 100)} %`}`),
@@ -188,11 +196,9 @@ async function count(sandbox: Sandbox, add = 0): Promise<number> {
   return Number(await response.text())
 }
 
-async function untilStopped(show: Show): Promise<void> {
+async function untilStopped(show: Show, signal: AbortSignal): Promise<void> {
   show.text('Serving until Ctrl-C; sandboxes you start run on after it.')
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-  })
+  if (!signal.aborted) await once(signal, 'abort')
   show.text('\nStopping')
 }
 
