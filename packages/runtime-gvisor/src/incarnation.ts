@@ -129,14 +129,19 @@ export class Incarnation {
       prepared.plan.agentDigest === plan.agentDigest &&
       JSON.stringify(prepared.spec.resources) === JSON.stringify(spec.resources) &&
       this.#container.processes.every(isAlive)
-    if (!fits) {
-      await this.#container.kill()
-      await this.#container.remove()
-      return false
+    if (fits) {
+      try {
+        if (!samePolicy(prepared.spec.network, spec.network)) await this.#container.setNetwork(spec.network)
+        await this.#container.start(plan)
+        return true
+      } catch (error) {
+        // One that died while it waited is no reason to fail: whoever wants it now knows nothing of it.
+        if (this.#container.isCutOff || this.#container.processes.every(isAlive)) throw error
+      }
     }
-    if (!samePolicy(prepared.spec.network, spec.network)) await this.#container.setNetwork(spec.network)
-    await this.#container.start(plan)
-    return true
+    await this.#container.kill()
+    await this.#container.remove()
+    return false
   }
 
   #inLaunch<T>(limiter: Limiter, work: () => Promise<T>): Promise<T> {

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { existsSync, readdirSync, statfsSync, writeFileSync } from 'node:fs'
 import type { NetworkPolicy } from '@spawnpoint/core'
 import { errorText, runtimeFailed } from '../failure.ts'
@@ -43,7 +44,7 @@ export interface Slot {
 }
 
 /**
- * Network slots of one server: some ready, some in use. A slot that is given back is set right and used again. All
+ * Network slots of one server: some ready, some in use. A slot serves one sandbox and is then removed. All
  * state is in the kernel under names with the server's index, so that `open` finds it after a crash.
  */
 export class SlotPool {
@@ -51,10 +52,12 @@ export class SlotPool {
   readonly #used = new Set<number>()
   /** Ready, with the open policy */
   readonly #free: number[] = []
-  /** Builds and repairs run one after the other */
+  /** Builds and removals run one after the other */
   #work: Promise<unknown> = Promise.resolve()
   #refilling = false
   #closed = false
+  /** Number to try next; anywhere at first, or a server that restarts would begin with the same again */
+  #next = randomInt(MAX_SLOTS)
 
   private constructor(options: SlotPoolOptions) {
     this.#options = options
@@ -114,24 +117,12 @@ export class SlotPool {
     await nft(slotRules(server, number, policyRules(policy, { dns })))
   }
 
-  /** Makes the slot ready again, or removes it, behind the caller's back. Preconditions: no process uses it. */
+  /** Removes the slot behind the caller's back. Preconditions: no process uses it. */
   release(number: number): void {
     this.#enqueue(async () => {
       if (!this.#used.has(number)) return
-      let keep = !this.#closed && this.#free.length < this.#options.ready
-      try {
-        if (keep) await this.#repair(number)
-        else await this.#destroy([number])
-      } catch (error) {
-        this.#options.log.warn(
-          { slot: number, error: errorText(error) },
-          'Network slot could not be set right; removing it',
-        )
-        keep = false
-        await this.#destroy([number])
-      }
+      await this.#destroy([number])
       this.#used.delete(number)
-      if (keep) this.#free.push(number)
     })
   }
 
@@ -193,19 +184,18 @@ export class SlotPool {
     return numbers
   }
 
+  /**
+   * In turn: whoever had a number before has packets under way to its address, and the host still knows its connections.
+   * A sandbox that got it at once would receive them.
+   */
   #unusedNumbers(count: number): number[] {
     const numbers: number[] = []
-    for (let number = 0; numbers.length < count && number < MAX_SLOTS; number += 1) {
+    for (let tried = 0; numbers.length < count && tried < MAX_SLOTS; tried += 1) {
+      const number = this.#next
+      this.#next = (this.#next + 1) % MAX_SLOTS
       if (!this.#used.has(number) && !this.#free.includes(number)) numbers.push(number)
     }
     return numbers
-  }
-
-  /** runsc takes the address and the routes off the interface when it takes it over. */
-  async #repair(number: number): Promise<void> {
-    const { server } = this.#options
-    await ipBatch(guestLines(), { namespace: namespaceName(server, number) })
-    await nft(slotRules(server, number, this.#openRules))
   }
 
   /** What is already gone is no failure: this also cleans up after half a build. */
