@@ -53,9 +53,14 @@ export function configFrom(
         cpus: Math.min(2, cpus),
         memoryBytes: Math.min(GIB, Math.floor(hostMemory / 4)),
         diskBytes: 10 * GIB,
-        maxProcesses: 1024,
+        maxProcesses: Math.min(1024, mostProcesses()),
       },
-      maxResources: { cpus, memoryBytes: Math.floor(hostMemory * 0.9), diskBytes: 1024 * GIB, maxProcesses: 32_768 },
+      maxResources: {
+        cpus,
+        memoryBytes: Math.floor(hostMemory * 0.9),
+        diskBytes: 1024 * GIB,
+        maxProcesses: mostProcesses(),
+      },
       timeout: { timeoutMs: null, idleTimeoutMs: null, onTimeout: 'kill' },
       dns: resolvers(env),
       bootTimeoutMs: 30_000,
@@ -119,6 +124,16 @@ function resolvers(env: Env): string[] {
   let text = ''
   try {
     text = readFileSync('/etc/resolv.conf', 'utf8')
+/**
+ * Of one sandbox. Each may take three threads of the host and the runtime its own (`hostProcessLimit` of the driver):
+ * together not more than half of what the host has, or one sandbox could leave none for anybody else.
+ */
+function mostProcesses(): number {
+  const limit = (name: string) => Number(readFileSync(`/proc/sys/kernel/${name}`, 'utf8'))
+  const threads = Math.min(limit('pid_max'), limit('threads-max'))
+  return Math.max(64, Math.min(32_768, Math.floor((threads / 2 - 512) / 3)))
+}
+
   } catch {
     // A host without the file resolves nothing itself; the public servers below are as good as any.
   }
