@@ -118,12 +118,6 @@ function findAgent(env: Env): string {
   throw missing(`the guest agent is not built at ${path}; run script/bootstrap`)
 }
 
-/** Name servers that a sandbox can reach: the host's, without those on its loopback. */
-function resolvers(env: Env): string[] {
-  if (env.SPAWNPOINT_DNS) return env.SPAWNPOINT_DNS.split(',').map((address) => address.trim())
-  let text = ''
-  try {
-    text = readFileSync('/etc/resolv.conf', 'utf8')
 /**
  * Of one sandbox. Each may take three threads of the host and the runtime its own (`hostProcessLimit` of the driver):
  * together not more than half of what the host has, or one sandbox could leave none for anybody else.
@@ -134,6 +128,12 @@ function mostProcesses(): number {
   return Math.max(64, Math.min(32_768, Math.floor((threads / 2 - 512) / 3)))
 }
 
+/** Name servers that a sandbox can reach: the host's, without those on its loopback. */
+function resolvers(env: Env): string[] {
+  if (env.SPAWNPOINT_DNS) return env.SPAWNPOINT_DNS.split(',').map((address) => address.trim())
+  let text = ''
+  try {
+    text = readFileSync('/etc/resolv.conf', 'utf8')
   } catch {
     // A host without the file resolves nothing itself; the public servers below are as good as any.
   }
