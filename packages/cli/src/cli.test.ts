@@ -192,6 +192,11 @@ describe('exec', () => {
     expect((await running.finished).status).toBe(130)
   })
 
+  test('exec says when the time was over', async () => {
+    const { status, stderr } = await cli('sandbox', 'exec', '-n', '--timeout', '1s', 'box', 'trap', 'SIGUSR1')
+    expect({ status, stderr }).toEqual({ status: 137, stderr: 'spawnpoint: killed, its --timeout was over\n' })
+  })
+
   test.each([
     ['now and then', ['counter']],
     ['all the time', ['spam', '1000000000', '1']],

@@ -79,6 +79,7 @@ async function attach(cli: Cli, process_: Process, stdin: boolean): Promise<numb
     }
     const { code } = await process_.wait()
     if (cli.json) await cli.write(`${JSON.stringify({ type: 'exit', exit: process_.exit })}\n`)
+    else if (process_.exit?.timedOut) await cli.note('spawnpoint: killed, its --timeout was over')
     return code
   } finally {
     off()
