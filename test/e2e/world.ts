@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   copyFileSync,
@@ -159,19 +159,42 @@ export class World implements AsyncDisposable {
     return found
   }
 
+  /** In order if that is possible; whatever is then still there is ended by force, and is a failure. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child?.exitCode !== null || this.#child.signalCode !== null) {
+    try {
+      await this.#removeSandboxes()
+    } finally {
+      const left = this.leftovers()
+      for (const { pid } of this.#processes()) endByForce(pid)
+      await this.stopServer()
+      if (left.length > 0) unmount(join(this.dataDir, 'pool'))
+      rmSync(this.dataDir, { recursive: true, force: true })
+      // biome-ignore lint/correctness/noUnsafeFinally: what was left behind is the finding, whatever came before it
+      if (left.length > 0) throw new Error(`left behind: ${left.join('; ')}`)
+    }
+  }
+
+  async #removeSandboxes(): Promise<void> {
+    if (this.#child === null || this.#child.exitCode !== null || this.#child.signalCode !== null) {
       // The server of a crash test is dead; only a server knows how to remove sandboxes.
       if (existsSync(join(this.dataDir, 'admin.key'))) await this.startServer()
+      else return
     }
-    if (this.#child !== null && this.#child.exitCode === null) {
-      for await (const sandbox of this.client.sandboxes.list()) await sandbox.kill()
-      await this.stopServer()
-    }
-    rmSync(this.dataDir, { recursive: true, force: true })
-    const left = this.leftovers()
-    if (left.length > 0) throw new Error(`left behind: ${left.join('; ')}`)
+    for await (const sandbox of this.client.sandboxes.list()) await sandbox.kill()
+    await this.stopServer()
   }
+}
+
+function endByForce(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself meanwhile.
+  }
+}
+
+function unmount(path: string): void {
+  spawnSync('umount', ['--lazy', path]) // fails where nothing is mounted, which is as well
 }
 
 /** The call’s own outcome does not matter: its server may be dead. */

@@ -65,6 +65,7 @@ export function configFrom(
       dns: resolvers(env),
       bootTimeoutMs: 30_000,
       hookTimeoutMs: 10_000,
+      standbys: countFrom(env.SPAWNPOINT_STANDBYS ?? '2'),
       stopGraceMs: 2_000,
     },
   }
@@ -79,6 +80,11 @@ export const REPOSITORY = resolve(import.meta.dirname, '../../..')
 export const AGENT_PATH = join(REPOSITORY, '.cache/bin/spawnpoint-agent')
 /** Link that bootstrap makes to the runsc of its choice */
 const RUNSC_LINK = join(REPOSITORY, '.cache/bin/runsc')
+
+function countFrom(text: string): number {
+  if (/^\d{1,3}$/.test(text)) return Number(text)
+  throw missing(`SPAWNPOINT_STANDBYS is '${text}'; use a number from 0 to 999`)
+}
 
 function portFrom(text: string): number {
   const port = Number(text)

@@ -25,6 +25,8 @@ export interface CoreConfig {
   bootTimeoutMs: number
   /** Milliseconds that all hooks of one occasion may take together */
   hookTimeoutMs: number
+  /** Most containers made ahead of a request, of all images and snapshots together; 0 for none */
+  standbys: number
   /** Milliseconds between SIGTERM and SIGKILL at a stop */
   stopGraceMs: number
 }

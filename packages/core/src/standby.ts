@@ -26,8 +26,6 @@ interface Entry extends Ahead {
 const DELAY_MS = 200
 /** Milliseconds that one waits to be used */
 const KEPT_MS = 60_000
-/** Of all origins together */
-const MAX = 2
 
 /**
  * For images and snapshots in use, the next sandbox's root cloned and its container made, ahead of the request. No record
@@ -57,9 +55,10 @@ export class Standby {
 
   /** Another sandbox like this one is likely. */
   expect(origin: Origin, resources: Resources): void {
-    const { runtime, clock } = this.#parts
+    const { runtime, clock, config } = this.#parts
     // Where an idle sandbox costs processor time, one that nobody has asked for is too dear.
-    if (this.#closed || runtime.prepare === undefined || !runtime.info.capabilities.idleIsFree) return
+    if (this.#closed || config.standbys === 0 || runtime.prepare === undefined || !runtime.info.capabilities.idleIsFree)
+      return
     const key = keyOf(origin, resources)
     if (this.#entries.has(key) || this.#waiting.has(key)) return
     const timer = clock.after(DELAY_MS, () => {
@@ -89,7 +88,7 @@ export class Standby {
   async #make(key: string, { source, memory }: Origin, resources: Resources): Promise<void> {
     const { pool, runtime, clock, config, log } = this.#parts
     // Insertion order: the oldest makes room.
-    for (const oldest of [...this.#entries.keys()].slice(0, Math.max(0, this.#entries.size - MAX + 1)))
+    for (const oldest of [...this.#entries.keys()].slice(0, Math.max(0, this.#entries.size - config.standbys + 1)))
       this.#expire(oldest)
     const entry: Entry = {
       incarnationId: newId<IncarnationId>(),

@@ -23,8 +23,8 @@ describe('the main job', () => {
       'hold',
       'flush',
       'pause',
-      'checkpoint',
       'capture',
+      'checkpoint',
       'resume',
       'publish',
     ])

@@ -30,7 +30,7 @@ export interface Captured {
 /**
  * Captures a running sandbox into a staged snapshot: one instant for memory and files.
  *
- *   stage ∥ hold (hooks, sync) ─ flush ─ pause ─ [checkpoint] ─ capture root ─ (then) resume ─ release
+ *   stage ∥ hold (hooks, sync) ─ flush ─ pause ─ capture root ─ [checkpoint] ─ (then) resume ─ release
  *                                        └──────────── stands still ─────────────┘
  *
  * With `then: 'run'` the sandbox runs on when this returns; with `'stay'` it stays paused and held (a pause, which kills it
@@ -66,11 +66,12 @@ export async function capture(
 
     const stoodStill = performance.now()
     await work.step('pause', () => runtime.pause(incarnationId))
+    // Before the memory is written, whose gigabytes a commit of the pool would have to wait for.
+    await work.step('capture', () => pool.captureRoot(plan.snapshotId, rootId))
     let requirements: Requirements | null = null
     if (plan.kind === 'memory') {
       ;({ requirements } = await work.step('checkpoint', () => runtime.checkpoint(incarnationId, memoryDir)))
     }
-    await work.step('capture', () => pool.captureRoot(plan.snapshotId, rootId))
     if (then === 'run') {
       await work.step('resume', () => runtime.resume(incarnationId))
       await guest.release()
