@@ -181,6 +181,10 @@ describe('documents', () => {
     expect(references.length).toBeGreaterThan(100)
     for (const id of references) expect(document.components.schemas).toHaveProperty([id as string])
     expect(text).not.toContain('$defs')
+    const [first] = document.paths['/v1/events'].get.parameters
+    expect(first).toMatchObject({ name: 'cursor', description: expect.stringContaining('to come') })
+    const { failure } = document.components.schemas.Sandbox.properties
+    expect(failure.description).toBe('Why it is not running though nobody asked for it')
     const operations = Object.values(document.paths).flatMap((item) => Object.values(item as object))
     const ids = operations.map((operation) => operation.operationId)
     expect(new Set(ids).size).toBe(ids.length)

@@ -201,7 +201,10 @@ const COMMON = {
   // What a client may send; answers have no defaults and no transforms, so for them it is the same.
   io: 'input',
   unrepresentable: 'any',
-  override: ({ jsonSchema }: { jsonSchema: Json }) => {
+  override: ({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: Json }) => {
+    // `describe` writes into zod's own registry, which is not read as names come from ours.
+    const description = z.globalRegistry.get(zodSchema as z.ZodType)?.description
+    if (description !== undefined) jsonSchema.description ??= description
     // The pattern says no more than the format.
     if (jsonSchema.format === 'date-time') delete jsonSchema.pattern
   },
