@@ -109,6 +109,8 @@ for (const scenario of SCENARIOS) {
       await world.startServer()
       await check(scenario)
     })
+
+    it('and the snapshot taken before it still starts', spawns)
   })
 }
 
@@ -139,6 +141,10 @@ async function check(scenario: Scenario): Promise<void> {
     expect(['ready', 'failed']).toContain(snapshot.state)
     await snapshot.delete()
   }
+}
+
+/** The snapshot taken before all of it starts as ever. */
+async function spawns(): Promise<void> {
   const spawned = await point.spawn()
   expect(await word(spawned)).toBe('kept in memory\n')
   await spawned.kill()

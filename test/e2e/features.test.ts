@@ -58,11 +58,13 @@ describe('time', () => {
   it('a timeout kills or pauses, an extension puts it off, idleness counts from the last use', async () => {
     const create = (timeout: object) => world.client.sandboxes.create({ image: 'base', timeout })
     const killed = await create({ timeoutMs: 1_500, onTimeout: 'kill' })
-    const paused = await create({ timeoutMs: 1_500, onTimeout: 'pause' })
     const idle = await create({ idleTimeoutMs: 1_500, onTimeout: 'pause' })
-    const extended = await create({ timeoutMs: 1_500, onTimeout: 'kill' })
-    await extended.extend(600_000)
+    const paused = await create({ onTimeout: 'pause' })
     await paused.run('echo kept > /tmp/in-memory')
+    await paused.extend(1_500)
+    const extended = await create({ timeoutMs: 60_000, onTimeout: 'kill' })
+    await extended.extend(1_500)
+    await extended.extend(600_000)
     await expect
       .poll(async () => (await killed.refresh().catch(() => ({ state: 'killed' }))).state, { timeout: 15_000 })
       .toBe('killed')
