@@ -4,14 +4,13 @@ import type {
   Principal,
   SandboxesApi,
   SandboxListFilter,
-  SandboxOverrides,
   Started,
   UpdateSandboxRequest,
 } from '../api.ts'
 import { invalidArgument, isCode, SpawnpointError } from '../errors.ts'
 import type { Guests } from '../guests.ts'
 import { type IncarnationId, newId, type RootId, type SandboxId, type SnapshotId } from '../ids.ts'
-import type { Image, Operation, Sandbox, Snapshot } from '../model.ts'
+import type { Operation, Sandbox, Snapshot } from '../model.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type CreateDetail, sandboxCreate } from '../operations/sandbox-create.ts'
 import { type ForkDetail, sandboxFork } from '../operations/sandbox-fork.ts'
@@ -29,8 +28,9 @@ import { LIVING_STATES } from '../sandbox/lifecycle.ts'
 import { expiryFrom, type LiveSandbox, moveSandbox, sandboxEvent } from '../sandbox/records.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
 import { imageOrigin, type Standby, snapshotOrigin } from '../standby.ts'
-import { checkLabels, checkOverrides, mergeNetwork, mergeResources, mergeTimeout } from './checks.ts'
+import { checkLabels, checkOverrides, mergeNetwork, mergeTimeout } from './checks.ts'
 import { Claims, openOperation } from './claims.ts'
+import { fromImage, fromSnapshot, mustBeReady, newSandbox } from './new-sandbox.ts'
 import { checkName, findImage, findSandbox, findSnapshot } from './refs.ts'
 
 export const MAX_FORK_CHILDREN = 100
@@ -69,7 +69,7 @@ export class Sandboxes implements SandboxesApi {
       request.snapshot === undefined ? null : await findSnapshot(ledger.read, by.teamId, request.snapshot)
     const cold = request.cold ?? false
     const source = image === null ? fromSnapshot(snapshot as Snapshot, cold) : fromImage(this.#parts, image)
-    const sandbox = this.#newSandbox(by, source, request)
+    const sandbox = newSandbox(this.#parts, by.teamId, source, request)
     const origin = image === null ? snapshotOrigin(snapshot as Snapshot, cold) : imageOrigin(image)
     const ahead = this.#standby.take(origin, sandbox.resources)
     const detail: CreateDetail = {
@@ -276,7 +276,10 @@ export class Sandboxes implements SandboxesApi {
       await tx.putSnapshot(snapshot)
       const details: CreateDetail[] = []
       for (let n = 0; n < count; n += 1) {
-        const child = this.#newSandbox(by, fromSnapshot(snapshot, false), { ...overrides, ...children[n] })
+        const child = newSandbox(this.#parts, by.teamId, fromSnapshot(snapshot, false), {
+          ...overrides,
+          ...children[n],
+        })
         const record: Sandbox = { ...child, parentSandboxId: sandbox.id, sourceSnapshotId: sandbox.sourceSnapshotId }
         await tx.putSandbox(record)
         details.push({
@@ -368,34 +371,6 @@ export class Sandboxes implements SandboxesApi {
     return { ...host, diskBytes: disk }
   }
 
-  #newSandbox(by: Principal, source: Source, request: SandboxOverrides): Sandbox {
-    const { config, clock } = this.#parts
-    return {
-      id: newId<SandboxId>(),
-      teamId: by.teamId,
-      name: request.name ?? null,
-      state: 'creating',
-      failure: null,
-      incarnationId: null,
-      rootId: null,
-      pausedSnapshotId: null,
-      imageId: source.imageId,
-      sourceSnapshotId: source.snapshotId,
-      parentSandboxId: null,
-      defaults: source.defaults,
-      env: { ...source.env, ...request.env },
-      labels: request.labels ?? {},
-      resources: mergeResources(config, source.resources, request.resources),
-      network: mergeNetwork({ internet: true, allow: [], deny: [] }, request.network),
-      timeout: mergeTimeout(config.timeout, request.timeout),
-      generation: source.generation,
-      createdAt: clock.now(),
-      startedAt: null,
-      expiresAt: null,
-      endedAt: null,
-    }
-  }
-
   #operation(sandbox: Sandbox, kind: Operation['kind'], phase: string, detail: object): Operation {
     return newOperation(this.#parts, { teamId: sandbox.teamId, kind, phase, sandboxId: sandbox.id, detail })
   }
@@ -409,60 +384,6 @@ export class Sandboxes implements SandboxesApi {
     return {
       operation,
       value: await moveSandbox(this.#parts, tx, sandbox.id, event, {}, { operationId: operation.id }),
-    }
-  }
-}
-
-/** What a sandbox takes over from where it comes from. */
-type Source = Pick<Sandbox, 'imageId' | 'defaults' | 'env' | 'resources' | 'generation'> & {
-  snapshotId: SnapshotId | null
-}
-
-function fromImage(parts: Parts, image: Image): Source {
-  return {
-    imageId: image.id,
-    snapshotId: null,
-    defaults: image.defaults,
-    env: {},
-    resources: parts.config.resources,
-    generation: 0,
-  }
-}
-
-function fromSnapshot(snapshot: Snapshot, cold: boolean): Source {
-  const restored = snapshot.kind === 'memory' && !cold
-  return {
-    imageId: snapshot.imageId,
-    snapshotId: snapshot.id,
-    defaults: snapshot.defaults,
-    env: snapshot.env,
-    resources: snapshot.resources,
-    generation: restored ? snapshot.generation + 1 : 0,
-  }
-}
-
-/** Under lock, so that neither is deleted between this and the record of the operation that needs it. */
-export async function mustBeReady(tx: LedgerTx, image: Image | null, snapshot: Snapshot | null): Promise<void> {
-  for (const [resource, found] of [
-    ['image', image === null ? null : await tx.lockImage(image.id)],
-    ['snapshot', snapshot === null ? null : await tx.lockSnapshot(snapshot.id)],
-  ] as const) {
-    const asked = resource === 'image' ? image : snapshot
-    if (asked === null) continue
-    if (found === null || found.state === 'deleting') {
-      throw new SpawnpointError('not_found', `No such ${resource}: ${asked.id}`, { resource, ref: asked.id })
-    }
-    if (found.state !== 'ready') {
-      throw new SpawnpointError(
-        'wrong_state',
-        `The ${resource} is ${found.state}, not ready${found.failure ? `: ${found.failure}` : ''}`,
-        {
-          resource,
-          id: found.id,
-          state: found.state,
-          request: 'start',
-        },
-      )
     }
   }
 }

@@ -1,0 +1,90 @@
+import type { SandboxOverrides } from '../api.ts'
+import { SpawnpointError } from '../errors.ts'
+import { newId, type SandboxId, type SnapshotId, type TeamId } from '../ids.ts'
+import type { Image, Sandbox, Snapshot } from '../model.ts'
+import type { Parts } from '../parts.ts'
+import type { LedgerTx } from '../ports/index.ts'
+import { mergeNetwork, mergeResources, mergeTimeout } from './checks.ts'
+
+/** What a sandbox takes over from where it comes from. */
+export type Source = Pick<Sandbox, 'imageId' | 'defaults' | 'env' | 'resources' | 'generation'> & {
+  snapshotId: SnapshotId | null
+}
+
+export function fromImage(parts: Parts, image: Image): Source {
+  return {
+    imageId: image.id,
+    snapshotId: null,
+    defaults: image.defaults,
+    env: {},
+    resources: parts.config.resources,
+    generation: 0,
+  }
+}
+
+export function fromSnapshot(snapshot: Snapshot, cold: boolean): Source {
+  const restored = snapshot.kind === 'memory' && !cold
+  return {
+    imageId: snapshot.imageId,
+    snapshotId: snapshot.id,
+    defaults: snapshot.defaults,
+    env: snapshot.env,
+    resources: snapshot.resources,
+    generation: restored ? snapshot.generation + 1 : 0,
+  }
+}
+
+/** Under lock, so that neither is deleted between this and the record of the operation that needs it. */
+export async function mustBeReady(tx: LedgerTx, image: Image | null, snapshot: Snapshot | null): Promise<void> {
+  for (const [resource, found] of [
+    ['image', image === null ? null : await tx.lockImage(image.id)],
+    ['snapshot', snapshot === null ? null : await tx.lockSnapshot(snapshot.id)],
+  ] as const) {
+    const asked = resource === 'image' ? image : snapshot
+    if (asked === null) continue
+    if (found === null || found.state === 'deleting') {
+      throw new SpawnpointError('not_found', `No such ${resource}: ${asked.id}`, { resource, ref: asked.id })
+    }
+    if (found.state !== 'ready') {
+      throw new SpawnpointError(
+        'wrong_state',
+        `The ${resource} is ${found.state}, not ready${found.failure ? `: ${found.failure}` : ''}`,
+        {
+          resource,
+          id: found.id,
+          state: found.state,
+          request: 'start',
+        },
+      )
+    }
+  }
+}
+
+/** The record of a sandbox about to be made. Rejects what the server does not allow. */
+export function newSandbox(parts: Parts, teamId: TeamId, source: Source, request: SandboxOverrides): Sandbox {
+  const { config, clock } = parts
+  return {
+    id: newId<SandboxId>(),
+    teamId,
+    name: request.name ?? null,
+    state: 'creating',
+    failure: null,
+    incarnationId: null,
+    rootId: null,
+    pausedSnapshotId: null,
+    imageId: source.imageId,
+    sourceSnapshotId: source.snapshotId,
+    parentSandboxId: null,
+    defaults: source.defaults,
+    env: { ...source.env, ...request.env },
+    labels: request.labels ?? {},
+    resources: mergeResources(config, source.resources, request.resources),
+    network: mergeNetwork({ internet: true, allow: [], deny: [] }, request.network),
+    timeout: mergeTimeout(config.timeout, request.timeout),
+    generation: source.generation,
+    createdAt: clock.now(),
+    startedAt: null,
+    expiresAt: null,
+    endedAt: null,
+  }
+}
