@@ -75,18 +75,23 @@ beforeAll(async () => {
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
-/** Keeps a word in memory; whoever reads its FIFO gets it. */
+/** Keeps a word in memory; whoever connects gets it. */
+const HOLDER = `import socket
+word = b'kept in memory\\n'
+listener = socket.create_server(('127.0.0.1', 9000))
+print('ready', flush=True)
+while True:
+    connection, _ = listener.accept()
+    with connection: connection.sendall(word)`
+
 async function startHolder(sandbox: Sandbox): Promise<void> {
-  await sandbox.run('mkfifo /tmp/word')
-  await sandbox.processes.start([
-    'python3',
-    '-c',
-    `word = 'kept in memory\\n'\nwhile True:\n  open('/tmp/word', 'w').write(word)`,
-  ])
+  const holder = await sandbox.processes.start(['python3', '-c', HOLDER])
+  for await (const output of holder) if (output.type === 'data') return
+  throw new Error('the holder ended')
 }
 
 async function word(sandbox: Sandbox): Promise<string> {
-  return (await sandbox.run('timeout 10 head -n 1 /tmp/word')).stdout
+  return (await sandbox.run(['timeout', '10', 'bash', '-c', 'cat < /dev/tcp/127.0.0.1/9000'])).stdout
 }
 
 async function freshOrigin(): Promise<void> {
