@@ -9,6 +9,8 @@ import (
 )
 
 const (
+	// maxTold bounds what a watcher remembers; beyond it an appearance may be told twice
+	maxTold   = 4096
 	watchMask = syscall.IN_CREATE | syscall.IN_MODIFY | syscall.IN_ATTRIB | syscall.IN_DELETE |
 		syscall.IN_MOVED_FROM | syscall.IN_MOVED_TO | syscall.IN_DELETE_SELF | syscall.IN_EXCL_UNLINK
 	maxWatchedDirs = 8192
@@ -39,7 +41,7 @@ func fileWatch(c *call) (any, error) {
 	}
 	w := &watcher{
 		channel: c.channel, temps: &c.agent.temps, at: at, fd: fd, recursive: params.Recursive,
-		dirs: map[int32]string{}, moves: map[uint32]string{},
+		dirs: map[int32]string{}, moves: map[uint32]string{}, told: map[string]bool{},
 	}
 	file := os.NewFile(uintptr(fd), "inotify")
 	if err := at.do(func() error { return w.add(at.path, nil) }); err != nil {
@@ -72,6 +74,8 @@ type watcher struct {
 	dirs      map[int32]string
 	// moves holds the temporary files of our own writes on their way to their name, by cookie
 	moves map[uint32]string
+	// told holds names found in new directories, whose own event may still come
+	told map[string]bool
 }
 
 // add watches a path, and everything below a directory if recursive. `found` is told what is there already, which may
@@ -192,8 +196,10 @@ func (w *watcher) event(wd int32, mask, cookie uint32, name string) error {
 		}
 		return w.say("attributes", path, typeAt(path))
 	case mask&syscall.IN_DELETE != 0:
+		delete(w.told, path)
 		return w.say("removed", path, kind)
 	case mask&syscall.IN_MOVED_FROM != 0:
+		delete(w.told, path)
 		w.left(path)
 		return w.say("renamed", path, kind)
 	}
@@ -202,6 +208,11 @@ func (w *watcher) event(wd int32, mask, cookie uint32, name string) error {
 
 // appeared tells of a new name; a new directory is watched from now on and what it holds already is told.
 func (w *watcher) appeared(what, path string, mask uint32) error {
+	if w.told[path] {
+		// Found by looking into its directory, which was watched by then: this is the same appearance.
+		delete(w.told, path)
+		return nil
+	}
 	if err := w.say(what, path, typeAt(path)); err != nil {
 		return err
 	}
@@ -227,6 +238,9 @@ func (w *watcher) appeared(what, path string, mask uint32) error {
 	for i := range entries {
 		if err := w.say("created", entries[i].path, &entries[i].kind); err != nil {
 			return err
+		}
+		if len(w.told) < maxTold {
+			w.told[entries[i].path] = true
 		}
 	}
 	return nil
