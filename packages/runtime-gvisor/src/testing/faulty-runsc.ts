@@ -20,8 +20,8 @@ profile=$(cat ${this.#profile} 2>/dev/null)
 for arg in "$@"; do case "$arg" in -*) ;; *) step=$arg; break;; esac; done
 [ -n "$profile" ] && [ "\${profile%% *}" = "$step" ] || exec ${runsc} "$@"
 case "\${profile##* }" in
-  hang) exec sleep 3600;;
-  hang-after) ${runsc} "$@" || exit; exec sleep 3600;;
+  hang) exec -a "$*" sleep 3600;;
+  hang-after) ${runsc} "$@" || exit; exec -a "$*" sleep 3600;;
   die) kill -9 $$;;
   die-after) ${runsc} "$@" || exit; kill -9 $$;;
   fail) for arg in "$@"; do case "$arg" in --log=*) echo '{"msg":"made to fail"}' >> "\${arg#--log=}";; esac; done; exit 128;;
