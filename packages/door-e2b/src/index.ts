@@ -1,0 +1,1 @@
+export { type ControlDoorOptions, registerE2bControl } from './control/index.ts'
