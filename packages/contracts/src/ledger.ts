@@ -2,6 +2,7 @@ import {
   type Ledger,
   type LedgerTx,
   newId,
+  type OperationId,
   type Page,
   type PageRequest,
   type Sandbox,
@@ -179,7 +180,15 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
           (tx) => tx.putSnapshot(sampleSnapshot(teamId, { name: bad })),
           (tx) => tx.putSnapshot(sampleSnapshot(teamId, { labels: { k: bad } })),
           (tx) => tx.addEvent(sampleEvent(teamId, { type: bad })),
-          (tx) => tx.claimIdempotency({ teamId, key: bad, requestHash: 'h', response: null, createdAt: new Date() }),
+          (tx) =>
+            tx.claimIdempotency({
+              teamId,
+              key: bad,
+              requestHash: 'h',
+              operationId: null,
+              response: null,
+              createdAt: new Date(),
+            }),
           (tx) => tx.sandboxes({ teamId, name: bad }, { limit: 1 }),
           (tx) => tx.sandboxes({ teamId, labels: { k: bad } }, { limit: 1 }),
           (tx) => tx.snapshots({ teamId, name: bad }, { limit: 1 }),
@@ -679,6 +688,7 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
         teamId,
         key,
         requestHash,
+        operationId: null,
         response: null,
         createdAt: new Date(1_700_000_000_042),
       })
@@ -697,6 +707,27 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
         // A repeated response is the same bytes, order of fields included.
         expect(JSON.stringify(found?.response?.body)).toBe(JSON.stringify(response.body))
         expect(await ledger.transact((tx) => tx.claimIdempotency(first))).toEqual({ ...first, response })
+      })
+
+      it('keeps the first operation that is tied to a claimed key', async () => {
+        const teamId = freshTeam()
+        const [operationId, other] = [newId<OperationId>(), newId<OperationId>()]
+        await put((tx) => tx.tieIdempotency(teamId, 'k', operationId))
+        expect(await ledger.read.idempotent(teamId, 'k')).toBeNull()
+        const first = record(teamId, 'k')
+        await put(async (tx) => {
+          await tx.claimIdempotency(first)
+          await tx.claimIdempotency(record(teamId, 'other'))
+        })
+        await put((tx) => tx.tieIdempotency(teamId, 'k', operationId))
+        await put((tx) => tx.tieIdempotency(teamId, 'k', other))
+        expect(await ledger.read.idempotent(teamId, 'k')).toEqual({ ...first, operationId })
+        expect((await ledger.read.idempotent(teamId, 'other'))?.operationId).toBeNull()
+        await put(async (tx) => {
+          await tx.releaseIdempotency(teamId, 'k')
+          await tx.claimIdempotency(first)
+        })
+        expect(await ledger.read.idempotent(teamId, 'k')).toEqual(first)
       })
 
       it.each([[null], ['text'], [0], [false]])('keeps a body of %j', async (body) => {

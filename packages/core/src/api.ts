@@ -48,6 +48,15 @@ export interface Principal {
   teamId: TeamId
   /** `null` for the server itself: expiry, schedules */
   keyId: KeyId | null
+  /** Set by `IdempotencyApi.once` for the work it runs */
+  once?: OnceKey | undefined
+}
+
+/** The idempotency key that something is asked under. */
+export interface OnceKey {
+  key: string
+  /** What an earlier request with this key has done without being answered: a call of this kind gets its outcome */
+  begun: Operation | null
 }
 
 /** Work that goes on after the call has returned. Not awaiting `done` is fine: it never raises an unhandled rejection. */
@@ -258,11 +267,15 @@ export interface IdempotencyApi {
    * Runs `work` once for a key of a team: a repeat gets the stored response, a repeat while the first is under way
    * `operation_in_progress`, the key with another request `idempotency_mismatch`. Keys are kept 24 hours. A 5xx is not
    * stored, so that it can be tried again.
+   *
+   * `work` makes its calls as the principal it is given: the first operation that one of them begins is tied to the key. If
+   * the server dies before the response is stored, the repeat runs `work` again, and that call gets what the first one
+   * did; if that was undone, it is done anew.
    */
   once(
     by: Principal,
     key: string,
     requestHash: string,
-    work: () => Promise<{ status: number; body: unknown }>,
+    work: (by: Principal) => Promise<{ status: number; body: unknown }>,
   ): Promise<{ status: number; body: unknown; replayed: boolean }>
 }

@@ -100,7 +100,12 @@ function addRoute(scope: FastifyInstance, context: DoorContext, options: NativeD
         return answer
       }
       const answer =
-        key === null ? await work() : await answerOnce(context.api, call, key, async () => neverStreamed(await work()))
+        key === null
+          ? await work()
+          : await answerOnce(context.api, call, key, async (by) => {
+              call.by = by
+              return neverStreamed(await work())
+            })
       if (answer === STREAMED) return reply
       reply.code(answer.status)
       if (answer.headers !== undefined) reply.headers(answer.headers)
@@ -110,7 +115,7 @@ function addRoute(scope: FastifyInstance, context: DoorContext, options: NativeD
 }
 
 class ValidCall implements Call {
-  readonly by: Call['by']
+  by: Call['by']
   readonly credentials: Call['credentials']
   readonly params: unknown
   readonly query: unknown

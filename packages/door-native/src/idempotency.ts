@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { invalidArgument, type SpawnpointApi, toSpawnpointError } from '@spawnpoint/core'
+import { invalidArgument, type Principal, type SpawnpointApi, toSpawnpointError } from '@spawnpoint/core'
 import { problemOf, WORDINGS } from './problem.ts'
 import type { Call } from './route.ts'
 
@@ -27,15 +27,15 @@ export async function answerOnce(
   api: SpawnpointApi,
   call: Call,
   key: string,
-  work: () => Promise<StoredAnswer>,
+  work: (by: Principal) => Promise<StoredAnswer>,
 ): Promise<StoredAnswer> {
   const { method, url } = call.request
   const hash = createHash('sha256')
     .update(JSON.stringify([method, url, call.body]))
     .digest('hex')
-  const { status, body, replayed } = await api.idempotency.once(call.by, key, hash, async () => {
+  const { status, body, replayed } = await api.idempotency.once(call.by, key, hash, async (by) => {
     try {
-      const { status, body, headers = {} } = await work()
+      const { status, body, headers = {} } = await work(by)
       return { status, body: { headers, body } }
     } catch (thrown) {
       const error = toSpawnpointError(thrown)

@@ -78,6 +78,12 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
         tables.idempotency.set(row, structuredClone(record))
         return null
       }),
+    tieIdempotency: (teamId, key, operationId) =>
+      run('tieIdempotency', () => {
+        const row = idempotencyRow(teamId, key)
+        const known = tables.idempotency.get(row)
+        if (known?.operationId === null) tables.idempotency.set(row, { ...known, operationId })
+      }),
     finishIdempotency: (teamId, key, response) =>
       run('finishIdempotency', () => {
         const row = idempotencyRow(teamId, key)

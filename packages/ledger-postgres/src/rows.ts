@@ -279,6 +279,7 @@ export function idempotencyRow(record: IdempotencyRecord): NewRow<'idempotency'>
     team_id: record.teamId,
     key: text('key', record.key),
     request_hash: text('requestHash', record.requestHash),
+    operation_id: record.operationId,
     response: jsonOrNull(record.response),
     created_at: instant('createdAt', record.createdAt),
   }
@@ -289,6 +290,7 @@ export function toIdempotency(row: Row<'idempotency'>): IdempotencyRecord {
     teamId: row.team_id,
     key: row.key,
     requestHash: row.request_hash,
+    operationId: row.operation_id,
     response: row.response as IdempotencyRecord['response'],
     createdAt: row.created_at,
   }

@@ -123,6 +123,7 @@ export interface Tables {
     team_id: TeamId
     key: string
     request_hash: string
+    operation_id: OperationId | null
     response: JsonOrNull
     created_at: Instant
   }

@@ -9,6 +9,7 @@ import {
   type KeyId,
   type LedgerTx,
   type Operation,
+  type OperationId,
   type Sandbox,
   type SandboxId,
   type Snapshot,
@@ -212,6 +213,16 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
       // Not found: released between the two statements.
       if (found) return toIdempotency(found)
     }
+  }
+
+  async tieIdempotency(teamId: TeamId, key: string, operationId: OperationId): Promise<void> {
+    await this.#db
+      .updateTable('idempotency')
+      .set({ operation_id: operationId })
+      .where('team_id', '=', teamId)
+      .where('key', '=', text('key', key))
+      .where('operation_id', 'is', null)
+      .execute()
   }
 
   async finishIdempotency(teamId: TeamId, key: string, response: { status: number; body: unknown }): Promise<void> {

@@ -1,6 +1,7 @@
 import type { ForkedChild } from '../api.ts'
 import { SpawnpointError, toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, Sandbox, SandboxId, SnapshotId } from '../model.ts'
+import type { LedgerReads } from '../ports/index.ts'
 import { changeSnapshot, fallBack, liveSandbox, moveSandbox } from '../sandbox/records.ts'
 import { capture, letRun } from './capture.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
@@ -15,6 +16,8 @@ export interface ForkDetail {
   snapshotId: SnapshotId
   mode: 'all_or_nothing' | 'best_effort'
   children: CreateDetail[]
+  /** By child, once all have ended: why it could not be started */
+  errors?: ({ code: string; message: string } | null)[]
 }
 
 /**
@@ -51,6 +54,7 @@ export const sandboxFork: OperationDefinition<ForkDetail, ForkedChild[]> = {
           },
         )
       }
+      detail.errors = children.map((child) => child.error)
       await work.enter('cleaning')
       await clean(work, 'done')
       return children
@@ -63,6 +67,19 @@ export const sandboxFork: OperationDefinition<ForkDetail, ForkedChild[]> = {
     if (work.operation.phase === 'cleaning') await clean(work, 'done')
     else await undo(work, interrupted())
   },
+}
+
+/** The children of a fork that is done, as they are now. */
+export async function childrenOf(read: LedgerReads, detail: ForkDetail): Promise<ForkedChild[]> {
+  return Promise.all(
+    detail.children.map(async ({ sandboxId }, n) => {
+      const error = detail.errors?.[n] ?? null
+      if (error !== null) return { sandbox: null, error }
+      const sandbox = await read.sandbox(sandboxId)
+      if (sandbox === null) throw new Error(`sandbox ${sandboxId} has no record`)
+      return { sandbox, error: null }
+    }),
+  )
 }
 
 async function spawn(work: Work<ForkDetail>, child: CreateDetail): Promise<ForkedChild> {

@@ -121,6 +121,8 @@ export interface IdempotencyRecord {
   key: string
   /** Digest of the request it was first used for */
   requestHash: string
+  /** The operation that it began, once it has */
+  operationId: OperationId | null
   /** `null` while the first request is under way */
   response: { status: number; body: unknown } | null
   createdAt: Date
@@ -161,6 +163,8 @@ export interface LedgerTx extends LedgerReads {
   addEvent(event: Omit<Event, 'seq'>): Promise<void>
   /** Returns the record already there, or `null` after inserting this one. */
   claimIdempotency(record: IdempotencyRecord): Promise<IdempotencyRecord | null>
+  /** Keeps with a claimed key which operation answers it; the first one tied stays. */
+  tieIdempotency(teamId: TeamId, key: string, operationId: OperationId): Promise<void>
   finishIdempotency(teamId: TeamId, key: string, response: { status: number; body: unknown }): Promise<void>
   releaseIdempotency(teamId: TeamId, key: string): Promise<void>
 }

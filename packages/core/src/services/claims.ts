@@ -1,10 +1,11 @@
-import type { Started } from '../api.ts'
+import type { Principal, Started } from '../api.ts'
 import { notFound } from '../errors.ts'
-import type { Operation, Sandbox, TeamId } from '../model.ts'
+import type { Operation, Sandbox } from '../model.ts'
 import { type OperationDefinition, type OperationRunner, started } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
 import { type Decision, decide, type SandboxRequest } from '../sandbox/decide.ts'
+import { begunBefore, tie } from './idempotency.ts'
 import { findSandbox } from './refs.ts'
 
 /** What a request writes when it may begin: the operation, whose claim is in the same transaction. */
@@ -24,10 +25,11 @@ export class Claims {
 
   /**
    * Asks `decide` until the request may begin, is joined to what is under way, or is denied. State, open operation and
-   * claim are read and written in one transaction, so of two requests exactly one begins.
+   * claim are read and written in one transaction, so of two requests exactly one begins. `begun`: it was done before, see
+   * `IdempotencyApi`.
    */
   async request<Detail, Result, Value>(
-    teamId: TeamId,
+    by: Principal,
     ref: string,
     request: SandboxRequest,
     definition: OperationDefinition<Detail, Result>,
@@ -37,8 +39,11 @@ export class Claims {
     | { outcome: 'launched'; value: Value; operationId: Operation['id']; done: Promise<Result> }
     | { outcome: 'joined'; sandbox: Sandbox; operation: Operation }
     | { outcome: 'ignored'; sandbox: Sandbox }
+    | { outcome: 'begun'; operation: Operation }
   > {
-    const { id } = await findSandbox(this.#parts.ledger.read, teamId, ref)
+    const begun = begunBefore(by, definition.kind)
+    if (begun !== null) return { outcome: 'begun', operation: begun }
+    const { id } = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
     for (;;) {
       const answer = await this.#parts.ledger.transact(async (tx) => {
         const sandbox = await tx.lockSandbox(id)
@@ -47,6 +52,8 @@ export class Claims {
         if (decision.do === 'deny') throw decision.error
         const made = decision.do === 'run' ? await claim(tx, sandbox) : null
         if (made !== null) await tx.putOperation(made.operation)
+        const answers = decision.do === 'join' ? decision.operation : made?.operation
+        if (answers !== undefined) await tie(tx, by, answers)
         return { decision, sandbox, made }
       })
       if (answer.made !== null) {
@@ -62,23 +69,31 @@ export class Claims {
 
   /** As `request`, for requests whose result is the sandbox itself. */
   async transition<Detail>(
-    teamId: TeamId,
+    by: Principal,
     ref: string,
     request: SandboxRequest,
     definition: OperationDefinition<Detail, Sandbox>,
     claim: (tx: LedgerTx, sandbox: Sandbox) => Promise<Claim<Sandbox>>,
   ): Promise<Started<Sandbox>> {
-    const answer = await this.request(teamId, ref, request, definition, claim)
+    const answer = await this.request(by, ref, request, definition, claim)
     if (answer.outcome === 'launched') return started(answer.value, answer)
     if (answer.outcome === 'joined') {
       const done = this.#shared(answer.operation, answer.sandbox)
       return started(answer.sandbox, { operationId: answer.operation.id, done })
     }
+    if (answer.outcome === 'begun') return this.begun(answer.operation)
     return {
       operationId: await this.#latest(answer.sandbox),
       value: answer.sandbox,
       done: Promise.resolve(answer.sandbox),
     }
+  }
+
+  /** What an operation that is done has made of its sandbox, as that is now. */
+  async begun(operation: Operation): Promise<Started<Sandbox>> {
+    const sandbox = operation.sandboxId === null ? null : await this.#parts.ledger.read.sandbox(operation.sandboxId)
+    if (sandbox === null) throw notFound('sandbox', String(operation.sandboxId))
+    return { operationId: operation.id, value: sandbox, done: Promise.resolve(sandbox) }
   }
 
   async #shared(operation: Operation, sandbox: Sandbox): Promise<Sandbox> {

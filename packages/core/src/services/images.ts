@@ -1,11 +1,12 @@
-import type { BuildImageRequest, ImagesApi, Principal } from '../api.ts'
-import { SpawnpointError } from '../errors.ts'
+import type { BuildImageRequest, ImagesApi, Principal, Started } from '../api.ts'
+import { notFound, SpawnpointError } from '../errors.ts'
 import { type ImageId, newId } from '../ids.ts'
-import type { Image } from '../model.ts'
+import type { Image, Operation } from '../model.ts'
 import { imageBuild, imageDelete } from '../operations/image-build.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
 import { checkEnv, checkImageSource, checkLabels } from './checks.ts'
+import { begunBefore, tie } from './idempotency.ts'
 import { checkName, findImage } from './refs.ts'
 
 export class Images implements ImagesApi {
@@ -17,7 +18,9 @@ export class Images implements ImagesApi {
     this.#runner = runner
   }
 
-  async build(by: Principal, request: BuildImageRequest) {
+  async build(by: Principal, request: BuildImageRequest): Promise<Started<Image>> {
+    const begun = begunBefore(by, 'image.build')
+    if (begun !== null) return this.#begun(begun)
     checkName('name', request.name)
     checkImageSource(request.source)
     checkLabels(request.labels ?? {})
@@ -50,8 +53,15 @@ export class Images implements ImagesApi {
     await this.#parts.ledger.transact(async (tx) => {
       await tx.putImage(image)
       await tx.putOperation(operation)
+      await tie(tx, by, operation)
     })
     return started(image, this.#runner.launch(imageBuild, operation))
+  }
+
+  async #begun({ id, imageId }: Operation): Promise<Started<Image>> {
+    const image = imageId === null ? null : await this.#parts.ledger.read.image(imageId)
+    if (image === null) throw notFound('image', String(imageId))
+    return { operationId: id, value: image, done: Promise.resolve(image) }
   }
 
   get: ImagesApi['get'] = (by, ref) => findImage(this.#parts.ledger.read, by.teamId, ref)

@@ -13,7 +13,7 @@ import { type IncarnationId, newId, type RootId, type SandboxId, type SnapshotId
 import type { Operation, Sandbox, Snapshot } from '../model.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type CreateDetail, sandboxCreate } from '../operations/sandbox-create.ts'
-import { type ForkDetail, sandboxFork } from '../operations/sandbox-fork.ts'
+import { childrenOf, type ForkDetail, sandboxFork } from '../operations/sandbox-fork.ts'
 import { type KillDetail, sandboxKill } from '../operations/sandbox-kill.ts'
 import { type PauseDetail, sandboxPause } from '../operations/sandbox-pause.ts'
 import { type ResumeDetail, sandboxResume } from '../operations/sandbox-resume.ts'
@@ -30,6 +30,7 @@ import { newSnapshot } from '../snapshot/new-snapshot.ts'
 import { imageOrigin, type Standby, snapshotOrigin } from '../standby.ts'
 import { checkLabels, checkOverrides, mergeNetwork, mergeTimeout } from './checks.ts'
 import { Claims, openOperation } from './claims.ts'
+import { begunBefore, tie } from './idempotency.ts'
 import { fromImage, fromSnapshot, mustBeReady, newSandbox } from './new-sandbox.ts'
 import { checkName, findImage, findSandbox, findSnapshot } from './refs.ts'
 
@@ -59,6 +60,8 @@ export class Sandboxes implements SandboxesApi {
   }
 
   async create(by: Principal, request: CreateSandboxRequest): Promise<Started<Sandbox>> {
+    const begun = begunBefore(by, 'sandbox.create')
+    if (begun !== null) return this.#claims.begun(begun)
     checkOverrides(request)
     const { ledger } = this.#parts
     if ((request.image === undefined) === (request.snapshot === undefined)) {
@@ -96,6 +99,7 @@ export class Sandboxes implements SandboxesApi {
         await mustBeReady(tx, image, snapshot)
         await tx.putSandbox(sandbox)
         await tx.putOperation(operation)
+        await tie(tx, by, operation)
         await tx.addEvent(sandboxEvent(this.#parts, sandbox, 'sandbox.creating', {}))
       })
     } catch (error) {
@@ -188,7 +192,7 @@ export class Sandboxes implements SandboxesApi {
   }
 
   pause = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
-    this.#claims.transition(by.teamId, ref, 'pause', sandboxPause, async (tx, current) => {
+    this.#claims.transition(by, ref, 'pause', sandboxPause, async (tx, current) => {
       const sandbox = current as LiveSandbox
       const snapshot = newSnapshot(this.#parts, sandbox, { kind: 'memory', internal: true })
       await tx.putSnapshot(snapshot)
@@ -202,7 +206,7 @@ export class Sandboxes implements SandboxesApi {
     })
 
   resume = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
-    this.#claims.transition(by.teamId, ref, 'resume', sandboxResume, async (tx, sandbox) => {
+    this.#claims.transition(by, ref, 'resume', sandboxResume, async (tx, sandbox) => {
       const detail: ResumeDetail = {
         sandboxId: sandbox.id,
         incarnationId: newId<IncarnationId>(),
@@ -213,13 +217,13 @@ export class Sandboxes implements SandboxesApi {
     })
 
   stop = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
-    this.#claims.transition(by.teamId, ref, 'stop', sandboxStop, async (tx, sandbox) => {
+    this.#claims.transition(by, ref, 'stop', sandboxStop, async (tx, sandbox) => {
       const detail: StopDetail = { sandboxId: sandbox.id, incarnationId: sandbox.incarnationId as IncarnationId }
       return this.#claim(tx, sandbox, 'stop', this.#operation(sandbox, 'sandbox.stop', 'stopping', detail))
     })
 
   start = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
-    this.#claims.transition(by.teamId, ref, 'start', sandboxStart, async (tx, sandbox) => {
+    this.#claims.transition(by, ref, 'start', sandboxStart, async (tx, sandbox) => {
       if (sandbox.rootId === null) {
         throw new SpawnpointError('wrong_state', 'The sandbox has no files left to start from', {
           resource: 'sandbox',
@@ -238,7 +242,7 @@ export class Sandboxes implements SandboxesApi {
 
   async rollback(by: Principal, ref: string, request: { snapshot: string }): Promise<Started<Sandbox>> {
     const snapshot = await findSnapshot(this.#parts.ledger.read, by.teamId, request.snapshot)
-    return this.#claims.transition(by.teamId, ref, 'rollback', sandboxRollback, async (tx, sandbox) => {
+    return this.#claims.transition(by, ref, 'rollback', sandboxRollback, async (tx, sandbox) => {
       if (snapshot.sandboxId !== sandbox.id && snapshot.id !== sandbox.sourceSnapshotId) {
         throw invalidArgument(
           'snapshot',
@@ -270,7 +274,7 @@ export class Sandboxes implements SandboxesApi {
       throw invalidArgument('overrides.name', 'a name can be given to one child only; use children')
     for (const one of [overrides, ...children]) checkOverrides(one)
 
-    const answer = await this.#claims.request(by.teamId, ref, 'fork', sandboxFork, async (tx, current) => {
+    const answer = await this.#claims.request(by, ref, 'fork', sandboxFork, async (tx, current) => {
       const sandbox = current as LiveSandbox
       const snapshot = newSnapshot(this.#parts, sandbox, { kind: 'memory', internal: true })
       await tx.putSnapshot(snapshot)
@@ -302,12 +306,16 @@ export class Sandboxes implements SandboxesApi {
       }
       return this.#claim(tx, sandbox, 'snapshot', this.#operation(sandbox, 'sandbox.fork', 'capturing', detail))
     })
+    if (answer.outcome === 'begun') {
+      const { id, detail } = answer.operation
+      return { operationId: id, done: childrenOf(this.#parts.ledger.read, detail as unknown as ForkDetail) }
+    }
     if (answer.outcome !== 'launched') throw new Error('a fork is neither joined nor ignored')
     return { operationId: answer.operationId, done: answer.done }
   }
 
   async kill(by: Principal, ref: string): Promise<void> {
-    const answer = await this.#claims.request(by.teamId, ref, 'kill', sandboxKill, async (tx, sandbox) => {
+    const answer = await this.#claims.request(by, ref, 'kill', sandboxKill, async (tx, sandbox) => {
       const detail: KillDetail = {
         sandboxId: sandbox.id,
         incarnationId: sandbox.incarnationId,

@@ -1,6 +1,6 @@
 import type { CreateSnapshotRequest, Principal, SnapshotListFilter, SnapshotsApi, Started } from '../api.ts'
 import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
-import type { Snapshot, SnapshotId, TeamId } from '../model.ts'
+import type { Operation, Snapshot, SnapshotId, TeamId } from '../model.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type SnapshotDetail, snapshotCreate } from '../operations/snapshot-create.ts'
 import { snapshotDelete } from '../operations/snapshot-delete.ts'
@@ -37,7 +37,7 @@ export class Snapshots implements SnapshotsApi {
       })
     }
     const answer = await this.#claims.request(
-      by.teamId,
+      by,
       sandboxRef,
       'snapshot',
       snapshotCreate,
@@ -68,12 +68,19 @@ export class Snapshots implements SnapshotsApi {
       },
       request.whenBusy,
     )
+    if (answer.outcome === 'begun') return this.#begun(answer.operation)
     if (answer.outcome !== 'launched') throw new Error('a snapshot is neither joined nor ignored')
     void answer.done.then(
       (snapshot) => this.#deadlines.watchSnapshot(snapshot),
       () => {}, // a snapshot that failed does not expire; the caller has the error
     )
     return started(answer.value, answer)
+  }
+
+  async #begun({ id, snapshotId }: Operation): Promise<Started<Snapshot>> {
+    const snapshot = snapshotId === null ? null : await this.#parts.ledger.read.snapshot(snapshotId)
+    if (snapshot === null) throw notFound('snapshot', String(snapshotId))
+    return { operationId: id, value: snapshot, done: Promise.resolve(snapshot) }
   }
 
   get: SnapshotsApi['get'] = (by, ref) => findSnapshot(this.#parts.ledger.read, by.teamId, ref)

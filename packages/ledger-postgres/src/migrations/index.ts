@@ -3,10 +3,12 @@ import { type Migration, Migrator } from 'kysely/migration'
 import { unavailable } from '../failures.ts'
 import type { Tables } from '../tables.ts'
 import * as first from './0001-first.ts'
+import * as idempotencyOperation from './0004-idempotency-operation.ts'
 
 /** In order. A migration that a release has carried is never changed again: what follows gets a number of its own. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-first': first,
+  '0004-idempotency-operation': idempotencyOperation,
 }
 
 /**
