@@ -1,0 +1,203 @@
+import { type LedgerTx, newId } from '@spawnpoint/core'
+import { describe, expect, it } from 'vitest'
+import {
+  sampleEvent,
+  sampleImage,
+  sampleKey,
+  sampleOperation,
+  sampleSandbox,
+  sampleSnapshot,
+  sampleTeam,
+} from '../ledger-samples.ts'
+import { freshTeam, type LedgerBench } from './bench.ts'
+
+export function recordsSuite(bench: LedgerBench): void {
+  describe('records', () => {
+    it('give back every field of a team, image, sandbox, snapshot and operation', async () => {
+      const team = sampleTeam()
+      const image = sampleImage(team.id)
+      const sandbox = sampleSandbox(team.id, {
+        labels: { 'a"b': "c'd", ü: '' },
+        failure: { reason: 'out_of_memory', detail: 'killed \u0000 \udfff' },
+        expiresAt: new Date(1_700_000_900_003),
+      })
+      const snapshot = sampleSnapshot(team.id, { parentId: newId(), failure: 'bad \u0000 byte' })
+      const operation = sampleOperation(team.id, {
+        sandboxId: sandbox.id,
+        state: 'failed',
+        error: { code: 'internal', message: 'guest said \u0000' },
+        endedAt: new Date(1_700_000_000_251),
+      })
+      await bench.put(async (tx) => {
+        await tx.putTeam(team)
+        await tx.putImage(image)
+        await tx.putSandbox(sandbox)
+        await tx.putSnapshot(snapshot)
+        await tx.putOperation(operation)
+      })
+      expect(await bench.ledger.read.team(team.id)).toEqual(team)
+      expect(await bench.ledger.read.image(image.id)).toEqual(image)
+      expect(await bench.ledger.read.sandbox(sandbox.id)).toEqual(sandbox)
+      expect(await bench.ledger.read.snapshot(snapshot.id)).toEqual(snapshot)
+      expect(await bench.ledger.read.operation(operation.id)).toEqual(operation)
+    })
+
+    it('give back nulls as nulls', async () => {
+      const teamId = freshTeam()
+      const sandbox = sampleSandbox(teamId, { name: null, incarnationId: null, rootId: null, startedAt: null })
+      const snapshot = sampleSnapshot(teamId, { name: null, requirements: null, receipt: null, readyAt: null })
+      const image = sampleImage(teamId, { readyAt: null, source: { type: 'tar', path: '/x.tar' } })
+      await bench.put(async (tx) => {
+        await tx.putSandbox(sandbox)
+        await tx.putSnapshot(snapshot)
+        await tx.putImage(image)
+      })
+      expect(await bench.ledger.read.sandbox(sandbox.id)).toEqual(sandbox)
+      expect(await bench.ledger.read.snapshot(snapshot.id)).toEqual(snapshot)
+      expect(await bench.ledger.read.image(image.id)).toEqual(image)
+    })
+
+    it('are replaced whole by the next put', async () => {
+      const teamId = freshTeam()
+      const first = sampleSandbox(teamId, { labels: { a: '1' }, expiresAt: new Date(5) })
+      const second = sampleSandbox(teamId, {
+        ...first,
+        state: 'paused',
+        labels: {},
+        env: {},
+        expiresAt: null,
+        name: null,
+      })
+      await bench.put((tx) => tx.putSandbox(first))
+      await bench.put((tx) => tx.putSandbox(second))
+      expect(await bench.ledger.read.sandbox(first.id)).toEqual(second)
+      expect((await bench.ledger.read.sandboxes({ teamId }, { limit: 10 })).items).toEqual([second])
+    })
+
+    it('belong to their giver: changing an object afterwards changes nothing stored', async () => {
+      const sandbox = sampleSandbox(freshTeam(), { labels: { a: '1' } })
+      const stored = structuredClone(sandbox)
+      await bench.put((tx) => tx.putSandbox(sandbox))
+      sandbox.labels.a = 'changed'
+      sandbox.createdAt.setTime(0)
+      const read = await bench.ledger.read.sandbox(sandbox.id)
+      expect(read).toEqual(stored)
+      if (read) read.env.LATER = 'changed'
+      expect(await bench.ledger.read.sandbox(sandbox.id)).toEqual(stored)
+    })
+
+    it('that do not exist are null, also for ids that are none', async () => {
+      for (const id of [
+        newId<never>(),
+        '' as never,
+        'x'.repeat(5000) as never,
+        'nul\u0000' as never,
+        '\ud800' as never,
+      ]) {
+        expect(await bench.ledger.read.team(id)).toBeNull()
+        expect(await bench.ledger.read.image(id)).toBeNull()
+        expect(await bench.ledger.read.sandbox(id)).toBeNull()
+        expect(await bench.ledger.read.snapshot(id)).toBeNull()
+        expect(await bench.ledger.read.operation(id)).toBeNull()
+        expect(await bench.ledger.read.keyByHash(id)).toBeNull()
+        await bench.put(async (tx) => {
+          expect(await tx.lockSandbox(id)).toBeNull()
+          expect(await tx.lockSnapshot(id)).toBeNull()
+          expect(await tx.lockImage(id)).toBeNull()
+        })
+      }
+    })
+
+    it('are gone after delete, and deleting again is harmless', async () => {
+      const image = sampleImage(freshTeam())
+      const snapshot = sampleSnapshot(freshTeam())
+      await bench.put(async (tx) => {
+        await tx.putImage(image)
+        await tx.putSnapshot(snapshot)
+      })
+      for (let time = 0; time < 2; time += 1) {
+        await bench.put(async (tx) => {
+          await tx.deleteImage(image.id)
+          await tx.deleteSnapshot(snapshot.id)
+        })
+      }
+      expect(await bench.ledger.read.image(image.id)).toBeNull()
+      expect(await bench.ledger.read.snapshot(snapshot.id)).toBeNull()
+    })
+
+    it.each([
+      ['NUL', 'a\u0000b'],
+      ['a lone surrogate', 'a\ud800b'],
+    ])('with %s in a searchable string reject invalid_argument and store nothing', async (_, bad) => {
+      const teamId = freshTeam()
+      const attempts: ((tx: LedgerTx) => Promise<unknown>)[] = [
+        (tx) => tx.putTeam(sampleTeam({ id: teamId, name: bad })),
+        (tx) => tx.putKey(sampleKey(teamId, { name: bad }), newId()),
+        (tx) => tx.putImage(sampleImage(teamId, { name: bad })),
+        (tx) => tx.putSandbox(sampleSandbox(teamId, { name: bad })),
+        (tx) => tx.putSandbox(sampleSandbox(teamId, { labels: { [bad]: 'v' } })),
+        (tx) => tx.putSandbox(sampleSandbox(teamId, { labels: { k: bad } })),
+        (tx) => tx.putSnapshot(sampleSnapshot(teamId, { name: bad })),
+        (tx) => tx.putSnapshot(sampleSnapshot(teamId, { labels: { k: bad } })),
+        (tx) => tx.addEvent(sampleEvent(teamId, { type: bad })),
+        (tx) =>
+          tx.claimIdempotency({
+            teamId,
+            key: bad,
+            requestHash: 'h',
+            operationId: null,
+            response: null,
+            createdAt: new Date(),
+          }),
+        (tx) => tx.sandboxes({ teamId, name: bad }, { limit: 1 }),
+        (tx) => tx.sandboxes({ teamId, labels: { k: bad } }, { limit: 1 }),
+        (tx) => tx.snapshots({ teamId, name: bad }, { limit: 1 }),
+        (tx) => tx.snapshots({ teamId, nameContains: bad }, { limit: 1 }),
+        (tx) => tx.images({ teamId, name: bad }, { limit: 1 }),
+      ]
+      for (const attempt of attempts) {
+        await expect(bench.ledger.transact(attempt), attempt.toString()).rejects.toMatchObject({
+          code: 'invalid_argument',
+        })
+      }
+      expect(await bench.ledger.read.team(teamId)).toBeNull()
+      expect((await bench.ledger.read.sandboxes({ teamId }, { limit: 1 })).items).toEqual([])
+    })
+  })
+
+  describe('keys', () => {
+    it('are found by hash until revoked, and listed afterwards', async () => {
+      const teamId = freshTeam()
+      const key = sampleKey(teamId)
+      const hash = `hash-${key.id}`
+      await bench.put((tx) => tx.putKey(key, hash))
+      expect(await bench.ledger.read.keyByHash(hash)).toEqual(key)
+      expect(await bench.ledger.read.keyByHash(`${hash}x`)).toBeNull()
+      const at = new Date(1_700_000_123_456)
+      expect(await bench.ledger.transact((tx) => tx.revokeKey(teamId, key.id, at))).toBe(true)
+      expect(await bench.ledger.read.keyByHash(hash)).toBeNull()
+      expect((await bench.ledger.read.keys(teamId, { limit: 10 })).items).toEqual([{ ...key, revokedAt: at }])
+    })
+
+    it('are not revoked for another team, when unknown, or twice', async () => {
+      const teamId = freshTeam()
+      const key = sampleKey(teamId)
+      const first = new Date(1_700_000_123_456)
+      await bench.put((tx) => tx.putKey(key, `hash-${key.id}`))
+      expect(await bench.ledger.transact((tx) => tx.revokeKey(freshTeam(), key.id, first))).toBe(false)
+      expect(await bench.ledger.transact((tx) => tx.revokeKey(teamId, newId(), first))).toBe(false)
+      expect(await bench.ledger.read.keyByHash(`hash-${key.id}`)).toEqual(key)
+      expect(await bench.ledger.transact((tx) => tx.revokeKey(teamId, key.id, first))).toBe(true)
+      expect(await bench.ledger.transact((tx) => tx.revokeKey(teamId, key.id, new Date()))).toBe(false)
+      expect((await bench.ledger.read.keys(teamId, { limit: 10 })).items[0]?.revokedAt).toEqual(first)
+    })
+
+    it('of one hash exist once', async () => {
+      const teamId = freshTeam()
+      const hash = `hash-${newId()}`
+      await bench.put((tx) => tx.putKey(sampleKey(teamId), hash))
+      await expect(bench.put((tx) => tx.putKey(sampleKey(teamId), hash))).rejects.toThrow()
+      expect((await bench.ledger.read.keys(teamId, { limit: 10 })).items).toHaveLength(1)
+    })
+  })
+}
