@@ -14,6 +14,8 @@ type failure struct {
 	Message string `json:"message"`
 	Errno   string `json:"errno,omitempty"`
 	Path    string `json:"path,omitempty"`
+	// What of the request it is about where the errno leaves that open: user, cwd, program.
+	What string `json:"what,omitempty"`
 }
 
 func (f *failure) Error() string { return f.Kind + ": " + f.Message }
@@ -28,6 +30,13 @@ func guestError(errno syscall.Errno, path string) *failure {
 		message += ": " + path
 	}
 	return &failure{Kind: "guest_error", Message: message, Errno: errnoName(errno), Path: path}
+}
+
+// about says what of the request a failure is about.
+func about(what string, err error) error {
+	f := toFailure(err, "")
+	f.What = what
+	return f
 }
 
 // toFailure names the errno in an error of the standard library; `path` is what the request named.

@@ -16,7 +16,7 @@ func fileMkdir(c *call) (any, error) {
 	if err := c.decode(&params); err != nil {
 		return nil, err
 	}
-	at, err := c.agent.locate(params.Path, params.User)
+	at, err := c.agent.locate(params.Path, params.access)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func fileMkdir(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.agent.lstat(at)
+	return c.agent.lstat(at, details{})
 }
 
 func fileRemove(c *call) (any, error) {
@@ -53,7 +53,7 @@ func fileRemove(c *call) (any, error) {
 	if err := c.decode(&params); err != nil {
 		return nil, err
 	}
-	at, err := c.agent.locate(params.Path, params.User)
+	at, err := c.agent.locate(params.Path, params.access)
 	if err != nil {
 		return nil, err
 	}
@@ -79,16 +79,17 @@ func fileMove(c *call) (any, error) {
 	var params struct {
 		From string `json:"from"`
 		To   string `json:"to"`
-		User string `json:"user"`
+		access
+		details
 	}
 	if err := c.decode(&params); err != nil {
 		return nil, err
 	}
-	from, err := c.agent.locate(params.From, params.User)
+	from, err := c.agent.locate(params.From, params.access)
 	if err != nil {
 		return nil, err
 	}
-	to, err := c.agent.locate(params.To, params.User)
+	to, err := c.agent.locate(params.To, params.access)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func fileMove(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.agent.lstat(to)
+	return c.agent.lstat(to, params.details)
 }
 
 func fileChmod(c *call) (any, error) {
@@ -120,7 +121,7 @@ func fileChmod(c *call) (any, error) {
 	if err := c.decode(&params); err != nil {
 		return nil, err
 	}
-	at, err := c.agent.locate(params.Path, params.User)
+	at, err := c.agent.locate(params.Path, params.access)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +137,7 @@ func fileChown(c *call) (any, error) {
 	if err := c.decode(&params); err != nil {
 		return nil, err
 	}
-	at, err := c.agent.locate(params.Path, params.User)
+	at, err := c.agent.locate(params.Path, params.access)
 	if err != nil {
 		return nil, err
 	}

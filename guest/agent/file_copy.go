@@ -57,7 +57,7 @@ func copyTree(from, to string) error {
 				return err
 			}
 		}
-		return keepAttributes(to, &st)
+		return keepAttributes(from, to, &st)
 	}
 	return syscall.EXDEV // sockets, FIFOs and devices are not copied
 }
@@ -79,15 +79,20 @@ func copyFile(from, to string, st *syscall.Stat_t) error {
 	if err != nil {
 		return err
 	}
-	return keepAttributes(to, st)
+	return keepAttributes(from, to, st)
 }
 
-func keepAttributes(path string, st *syscall.Stat_t) error {
+func keepAttributes(from, path string, st *syscall.Stat_t) error {
 	if err := keepOwner(syscall.Lchown(path, int(st.Uid), int(st.Gid))); err != nil {
 		return err
 	}
 	if err := syscall.Chmod(path, st.Mode&0o7777); err != nil {
 		return err
+	}
+	if attributes, err := readXattrs(from, "user.", maxXattrTotal); err == nil {
+		if err := writeXattrs(path, attributes); err != nil && err != syscall.ENOTSUP {
+			return err
+		}
 	}
 	return syscall.UtimesNano(path, []syscall.Timespec{st.Atim, st.Mtim})
 }

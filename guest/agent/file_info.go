@@ -20,6 +20,16 @@ type fileInfo struct {
 	Group         string  `json:"group"`
 	ModifiedAtMs  int64   `json:"modifiedAtMs"`
 	SymlinkTarget *string `json:"symlinkTarget"`
+	// Target is what a symlink leads to in the end, told if asked for; nil where it leads nowhere
+	Target *linkTarget `json:"target,omitempty"`
+	// Xattrs are those asked for
+	Xattrs map[string]string `json:"xattrs,omitempty"`
+}
+
+type linkTarget struct {
+	Path string `json:"path"`
+	Type string `json:"type"`
+	Mode uint32 `json:"mode"`
 }
 
 // place is a path of a request, made absolute, and whom to act as.
@@ -31,8 +41,14 @@ type place struct {
 	owner *account
 }
 
-// locate resolves path and user of a request. Without a user the path starts at the default user's home.
-func (a *agent) locate(path, user string) (*place, error) {
+// access says whom a file method acts as: the user; or root, on behalf of an owner, by default the default user.
+type access struct {
+	User  string `json:"user"`
+	Owner string `json:"owner"`
+}
+
+// locate resolves path and user of a request. The path starts at the home of the user or owner.
+func (a *agent) locate(path string, as access) (*place, error) {
 	if path == "" || strings.Contains(path, "\x00") {
 		return nil, guestError(syscall.EINVAL, "")
 	}
@@ -40,7 +56,10 @@ func (a *agent) locate(path, user string) (*place, error) {
 		return nil, guestError(syscall.ENAMETOOLONG, "")
 	}
 	at := &place{path: path}
-	name := user
+	name := as.User
+	if name == "" {
+		name = as.Owner
+	}
 	if name == "" {
 		name = a.identity.current().Defaults.User
 	}
@@ -49,17 +68,22 @@ func (a *agent) locate(path, user string) (*place, error) {
 		return nil, err
 	}
 	at.owner = owner
-	if user != "" {
+	if as.User != "" {
 		at.who = owner
 	}
+	at.path = filepath.Clean(owner.path(path))
+	return at, nil
+}
+
+// path makes a path absolute as seen by this user: relative ones and `~` start at the home.
+func (who *account) path(path string) string {
 	if path == "~" || strings.HasPrefix(path, "~/") {
 		path = "." + path[1:]
 	}
-	if !strings.HasPrefix(path, "/") {
-		path = owner.home + "/" + path
+	if strings.HasPrefix(path, "/") {
+		return path
 	}
-	at.path = filepath.Clean(path)
-	return at, nil
+	return strings.TrimSuffix(who.home, "/") + "/" + path
 }
 
 // do runs fn with the rights of the place and names its path in an error.
@@ -112,8 +136,29 @@ func (a *agent) describe(path string, st *syscall.Stat_t) fileInfo {
 	return info
 }
 
+// details says what is told beyond a stat: attributes whose names begin with Xattrs, what symlinks lead to.
+type details struct {
+	Xattrs  string `json:"xattrs"`
+	Targets bool   `json:"targets"`
+}
+
+// complete adds the details. What cannot be read is left out. Runs with the user's rights.
+func (want details) complete(info *fileInfo) {
+	if want.Targets && info.Type == "symlink" {
+		if resolved, err := filepath.EvalSymlinks(info.Path); err == nil {
+			var st syscall.Stat_t
+			if syscall.Lstat(resolved, &st) == nil {
+				info.Target = &linkTarget{Path: resolved, Type: fileType(st.Mode), Mode: st.Mode & 0o7777}
+			}
+		}
+	}
+	if want.Xattrs != "" {
+		info.Xattrs, _ = readXattrs(info.Path, want.Xattrs, maxXattrsTold)
+	}
+}
+
 // lstat describes what is at a path now.
-func (a *agent) lstat(at *place) (any, error) {
+func (a *agent) lstat(at *place, want details) (any, error) {
 	a.users.load()
 	var info fileInfo
 	err := at.do(func() error {
@@ -122,6 +167,7 @@ func (a *agent) lstat(at *place) (any, error) {
 			return err
 		}
 		info = a.describe(at.path, &st)
+		want.complete(&info)
 		return nil
 	})
 	if err != nil {
@@ -132,17 +178,20 @@ func (a *agent) lstat(at *place) (any, error) {
 
 type pathParams struct {
 	Path string `json:"path"`
-	User string `json:"user"`
+	access
 }
 
 func fileStat(c *call) (any, error) {
-	var params pathParams
+	var params struct {
+		pathParams
+		details
+	}
 	if err := c.decode(&params); err != nil {
 		return nil, err
 	}
-	at, err := c.agent.locate(params.Path, params.User)
+	at, err := c.agent.locate(params.Path, params.access)
 	if err != nil {
 		return nil, err
 	}
-	return c.agent.lstat(at)
+	return c.agent.lstat(at, params.details)
 }

@@ -12,13 +12,14 @@ const maxListed = 100000
 func fileList(c *call) (any, error) {
 	var params struct {
 		pathParams
+		details
 		Depth int `json:"depth"`
 		Limit int `json:"limit"`
 	}
 	if err := c.decode(&params); err != nil {
 		return nil, err
 	}
-	at, err := c.agent.locate(params.Path, params.User)
+	at, err := c.agent.locate(params.Path, params.access)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +27,7 @@ func fileList(c *call) (any, error) {
 		params.Limit = maxListed
 	}
 	c.agent.users.load()
-	w := &walk{agent: c.agent, limit: params.Limit, cancelled: func() bool { return !c.channel.alive() }}
+	w := &walk{agent: c.agent, want: params.details, limit: params.Limit, cancelled: func() bool { return !c.channel.alive() }}
 	if err := at.do(func() error { return w.directory(at.path, params.Depth) }); err != nil {
 		return nil, err
 	}
@@ -38,6 +39,12 @@ func fileList(c *call) (any, error) {
 		n, size := 0, 0
 		for n < len(found) && (n == 0 || size < 32<<10) {
 			size += 2*len(found[n].Path) + 250
+			if found[n].Target != nil {
+				size += len(found[n].Target.Path) + 50
+			}
+			for name, value := range found[n].Xattrs {
+				size += len(name) + len(value) + 8
+			}
 			n++
 		}
 		if err := c.channel.sendItem(batch{found[:n]}); err != nil {
@@ -50,6 +57,7 @@ func fileList(c *call) (any, error) {
 
 type walk struct {
 	agent     *agent
+	want      details
 	limit     int
 	found     []fileInfo
 	cancelled func() bool
@@ -81,7 +89,9 @@ func (w *walk) directory(path string, depth int) error {
 		if syscall.Lstat(prefix+name, &st) != nil {
 			continue // removed since it was read
 		}
-		w.found = append(w.found, w.agent.describe(prefix+name, &st))
+		info := w.agent.describe(prefix+name, &st)
+		w.want.complete(&info)
+		w.found = append(w.found, info)
 		if depth > 1 && st.Mode&syscall.S_IFMT == syscall.S_IFDIR {
 			// What cannot be read below the asked directory is left out.
 			if err := w.directory(prefix+name, depth-1); err == errCancelled {

@@ -16,7 +16,7 @@ func fileRead(c *call) (any, error) {
 		return nil, err
 	}
 	a := c.agent
-	at, err := a.locate(params.Path, params.User)
+	at, err := a.locate(params.Path, params.access)
 	if err != nil {
 		return nil, err
 	}

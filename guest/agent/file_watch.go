@@ -31,7 +31,7 @@ func fileWatch(c *call) (any, error) {
 	if err := c.decode(&params); err != nil {
 		return nil, err
 	}
-	at, err := c.agent.locate(params.Path, params.User)
+	at, err := c.agent.locate(params.Path, params.access)
 	if err != nil {
 		return nil, err
 	}

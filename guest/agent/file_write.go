@@ -51,6 +51,8 @@ type writeParams struct {
 	Mode      *uint32 `json:"mode"`
 	Exclusive bool    `json:"exclusive"`
 	Append    bool    `json:"append"`
+	// Attributes are set before the file gets its name
+	Attributes map[string]string `json:"attributes"`
 }
 
 // fileWrite takes the bytes that follow the request. Atomic: a temporary file in the same directory is renamed over the
@@ -61,7 +63,7 @@ func fileWrite(c *call) (any, error) {
 		return nil, err
 	}
 	a := c.agent
-	at, err := a.locate(params.Path, params.User)
+	at, err := a.locate(params.Path, params.access)
 	if err != nil {
 		return nil, err
 	}
@@ -215,6 +217,13 @@ func (w *writing) inPlace(flags int) error {
 
 // commit sets mode and owner and gives the file its name. Runs with the user's rights.
 func (w *writing) commit() error {
+	written := w.temp
+	if written == "" {
+		written = w.target
+	}
+	if err := writeXattrs(written, w.params.Attributes); err != nil {
+		return err
+	}
 	if w.temp == "" {
 		if w.created {
 			if err := w.at.own(w.fd); err != nil {

@@ -48,10 +48,12 @@ func init() {
 	}
 }
 
-const agentVersion = "0.1.0"
+const agentVersion = "0.2.0"
 
 // capabilities tell a newer host what this agent, perhaps frozen long ago, can do.
-var capabilities = []string{"processes", "pty", "files", "xattr", "watch", "ports", "hold", "culprits", "metrics", "hooks"}
+var capabilities = []string{
+	"processes", "pty", "files", "xattr", "watch", "ports", "hold", "culprits", "metrics", "hooks", "owner", "details",
+}
 
 type helloAnswer struct {
 	Agent        string   `json:"agent"`
@@ -188,7 +190,11 @@ func processSignal(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, c.agent.processes.kill(p, signal, params.Group)
+	err = c.agent.processes.kill(p, signal, params.Group)
+	if signal == syscall.SIGKILL || signal == syscall.SIGTERM {
+		p.stopLingering()
+	}
+	return nil, err
 }
 
 func processResize(c *call) (any, error) {
@@ -225,6 +231,9 @@ func processList(c *call) (any, error) {
 		for n < len(infos) && (n == 0 || size < 32<<10) {
 			for _, arg := range infos[n].Args {
 				size += len(arg) + 4
+			}
+			for name, value := range infos[n].Env {
+				size += len(name) + len(value) + 8
 			}
 			size += 300
 			n++

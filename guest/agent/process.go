@@ -1,6 +1,7 @@
 package main
 
 import (
+	"sort"
 	"sync"
 	"syscall"
 	"time"
@@ -22,15 +23,16 @@ type processExit struct {
 
 // processInfo is ProcessInfo of the host's port.
 type processInfo struct {
-	ID          string       `json:"id"`
-	PID         int          `json:"pid"`
-	Args        []string     `json:"args"`
-	Cwd         string       `json:"cwd"`
-	User        string       `json:"user"`
-	Tag         *string      `json:"tag"`
-	PTY         bool         `json:"pty"`
-	StartedAtMs int64        `json:"startedAtMs"`
-	Exit        *processExit `json:"exit"`
+	ID          string            `json:"id"`
+	PID         int               `json:"pid"`
+	Args        []string          `json:"args"`
+	Env         map[string]string `json:"env"`
+	Cwd         string            `json:"cwd"`
+	User        string            `json:"user"`
+	Tag         *string           `json:"tag"`
+	PTY         bool              `json:"pty"`
+	StartedAtMs int64             `json:"startedAtMs"`
+	Exit        *processExit      `json:"exit"`
 }
 
 // process is one that a request started, alive or finished.
@@ -55,6 +57,8 @@ type process struct {
 	reapedAt time.Time
 	exit     *processExit
 	timedOut bool
+	// lingers: its exit is not told while somebody keeps its output open; a signal to end it ends that, too
+	lingers bool
 
 	deadline time.Time
 	timer    *time.Timer
@@ -73,7 +77,7 @@ func (p *process) hasExited(status syscall.WaitStatus) {
 	p.reaped = true
 	p.status = status
 	p.reapedAt = time.Now()
-	if p.timer != nil {
+	if p.timer != nil && !p.lingers {
 		p.timer.Stop()
 	}
 	p.settle()
@@ -92,6 +96,9 @@ func (p *process) settle() {
 		if st.fd >= 0 {
 			open++
 		}
+	}
+	if open > 0 && p.lingers {
+		return
 	}
 	if open > 0 {
 		p.waitForSilence()
@@ -143,6 +150,9 @@ func (p *process) finish() {
 		exit.Code = p.status.ExitStatus()
 	}
 	p.exit = &exit
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 	p.pumpAll()
 	for _, tell := range p.waiters {
 		tell(exit)
@@ -173,6 +183,25 @@ func (p *process) shown() processInfo {
 	return info
 }
 
+// shownEnv is the part of a request's environment that is told to hosts that ask.
+func shownEnv(env map[string]string) map[string]string {
+	const limit = 16 << 10
+	shown := make(map[string]string, len(env))
+	names := make([]string, 0, len(env))
+	for name := range env {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	size := 0
+	for _, name := range names {
+		if size += len(name) + len(env[name]) + 2; size > limit || len(shown) == 1000 {
+			break
+		}
+		shown[name] = env[name]
+	}
+	return shown
+}
+
 // forget closes what is left of a pruned process.
 func (p *process) forget() {
 	p.mu.Lock()
@@ -188,22 +217,37 @@ func (p *process) limitTime(limit time.Duration) {
 	p.deadline = time.Now().Add(limit)
 	p.timer = time.AfterFunc(limit, func() {
 		p.mu.Lock()
-		if !p.reaped && !p.table.frozen() {
+		if p.waitedFor() && !p.table.frozen() {
 			p.timedOut = true
 		}
 		kill := p.timedOut
 		p.mu.Unlock()
 		if kill {
 			p.table.kill(p, syscall.SIGKILL, true)
+			p.stopLingering()
 		}
 	})
+}
+
+// waitedFor tells whether the time limit still concerns it. Preconditions: mu held.
+func (p *process) waitedFor() bool { return !p.reaped || p.lingers && p.exit == nil }
+
+// stopLingering tells the exit without waiting for who keeps the output open.
+func (p *process) stopLingering() {
+	p.mu.Lock()
+	if p.lingers {
+		p.lingers = false
+		p.settle()
+	}
+	p.mu.Unlock()
+	p.table.agent.session.out.flush()
 }
 
 // freeze stops the time limit, thaw goes on with what was left: time spent in a snapshot does not count.
 func (p *process) freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.timer != nil && !p.reaped && p.left == 0 {
+	if p.timer != nil && p.waitedFor() && p.left == 0 {
 		p.timer.Stop()
 		if p.left = time.Until(p.deadline); p.left <= 0 {
 			p.left = 1
@@ -214,7 +258,7 @@ func (p *process) freeze() {
 func (p *process) thaw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.left > 0 && !p.reaped {
+	if p.left > 0 && p.waitedFor() {
 		p.limitTime(p.left)
 	}
 	p.left = 0

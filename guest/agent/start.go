@@ -24,6 +24,8 @@ type processSpec struct {
 	Tag         *string           `json:"tag"`
 	TimeoutMs   int64             `json:"timeoutMs"`
 	BufferBytes int               `json:"bufferBytes"`
+	// UntilOutputEnds delays the exit until nobody keeps the output open, however long that takes.
+	UntilOutputEnds bool `json:"untilOutputEnds"`
 }
 
 const (
@@ -91,8 +93,8 @@ func (p *process) launch(spec *processSpec) error {
 	}
 	if cwd == "" {
 		cwd = who.home
-	} else if cwd[0] != '/' {
-		cwd = strings.TrimSuffix(who.home, "/") + "/" + cwd
+	} else {
+		cwd = who.path(cwd)
 	}
 	env, path := environment(who, identity.Env, spec)
 
@@ -125,9 +127,10 @@ func (p *process) launch(spec *processSpec) error {
 		limit = 4096
 	}
 	p.info = processInfo{
-		ID: spec.ID, Args: spec.Args, Cwd: cwd, User: who.name, Tag: spec.Tag, PTY: spec.PTY != nil,
+		ID: spec.ID, Args: spec.Args, Env: shownEnv(spec.Env), Cwd: cwd, User: who.name, Tag: spec.Tag, PTY: spec.PTY != nil,
 		StartedAtMs: time.Now().UnixMilli(),
 	}
+	p.lingers = spec.UntilOutputEnds
 	for index, fd := range files.outputs {
 		if fd >= 0 {
 			p.streams = append(p.streams, &stream{process: p, index: index, fd: fd, ring: ring{limit: limit}})
@@ -191,9 +194,9 @@ func (p *process) exec(args []string, path string, attr *syscall.ProcAttr) error
 		return p.explain(err, candidate, attr)
 	}
 	if denied {
-		return guestError(syscall.EACCES, program)
+		return about("program", guestError(syscall.EACCES, program))
 	}
-	return guestError(syscall.ENOENT, program)
+	return about("program", guestError(syscall.ENOENT, program))
 }
 
 // explain names what an errno of fork and exec was about: the working directory or the program.
@@ -202,9 +205,9 @@ func (p *process) explain(err error, program string, attr *syscall.ProcAttr) err
 		return nil
 	}
 	if cwdFails(attr) {
-		return toFailure(err, attr.Dir)
+		return about("cwd", toFailure(err, attr.Dir))
 	}
-	return toFailure(err, program)
+	return about("program", toFailure(err, program))
 }
 
 // cwdFails tells whether the child could not even enter its directory.

@@ -86,7 +86,7 @@ func (u *users) find(spec string) (*account, error) {
 }
 
 func unknownUser(spec string) *failure {
-	return &failure{Kind: "guest_error", Errno: "EINVAL", Message: "No such user: " + strconv.Quote(spec)}
+	return &failure{Kind: "guest_error", Errno: "EINVAL", Message: "No such user: " + strconv.Quote(spec), What: "user"}
 }
 
 func (u *users) names(uid, gid int) (owner, group string) {

@@ -32,8 +32,8 @@ export interface ErrorContexts {
   /** An idempotency key was used again for a different request. */
   idempotency_mismatch: { key: string }
   payload_too_large: { limitBytes: number }
-  /** A file or process operation inside the sandbox failed; `errno` is the guest's own. */
-  guest_error: { errno: string; path?: string }
+  /** A file or process operation inside the sandbox failed; `errno` is the guest's own, `what` says what it is about. */
+  guest_error: { errno: string; path?: string; what?: 'user' | 'cwd' | 'program' }
   /** The agent in the sandbox broke its protocol or does not answer. */
   guest_unresponsive: { sandboxId: string }
   process_not_found: { ref: string }

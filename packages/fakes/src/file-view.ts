@@ -1,13 +1,27 @@
 import { posix } from 'node:path'
-import { type FileEvent, type FileInfo, SpawnpointError, type WriteOptions } from '@spawnpoint/core'
+import {
+  type FileAccess,
+  type FileDetails,
+  type FileEvent,
+  type FileInfo,
+  SpawnpointError,
+  type WriteOptions,
+} from '@spawnpoint/core'
 import { directoryNode, type FileTree, fileNode, symlinkNode, TreeFull, type TreeNode } from './file-tree.ts'
 
 /** Directories that are memory inside a sandbox: in a memory snapshot, not in a filesystem one. */
 export const MEMORY_DIRS = ['/tmp', '/var/tmp', '/dev/shm', '/run']
 
-export function guestError(errno: string, path?: string): SpawnpointError<'guest_error'> {
-  const context = path === undefined ? { errno } : { errno, path }
-  return new SpawnpointError('guest_error', path === undefined ? errno : `${errno}: ${path}`, context)
+export function guestError(
+  errno: string,
+  path?: string,
+  what?: 'user' | 'cwd' | 'program',
+): SpawnpointError<'guest_error'> {
+  return new SpawnpointError('guest_error', path === undefined ? errno : `${errno}: ${path}`, {
+    errno,
+    ...(path === undefined ? {} : { path }),
+    ...(what === undefined ? {} : { what }),
+  })
 }
 
 export function resolvePath(path: string, base: string): string {
@@ -55,7 +69,7 @@ export class FileView {
       if (name === '' || (name !== wanted && uid !== wanted)) continue
       return { name, uid: Number(uid), gid: Number(wantedGroup ?? gid), home }
     }
-    if (!/^\d+$/.test(wanted)) throw guestError('EINVAL', user)
+    if (!/^\d+$/.test(wanted)) throw guestError('EINVAL', undefined, 'user')
     return { name: wanted, uid: Number(wanted), gid: Number(wantedGroup ?? wanted), home: '/' }
   }
 
@@ -86,42 +100,44 @@ export class FileView {
     return Buffer.from(node.data)
   }
 
-  write(path: string, data: Uint8Array, options: WriteOptions & { as?: string } = {}): FileInfo {
-    const account = this.account(options.user ?? options.as ?? 'root')
-    this.mkdir(posix.dirname(path), { parents: true, user: account.name, mode: 0o755 })
-    const parent = this.#walk(posix.dirname(path), true, account.name)
+  write(path: string, data: Uint8Array, options: WriteOptions = {}): FileInfo {
+    const { user } = options
+    const account = this.account(user ?? options.owner ?? 'root')
+    this.mkdir(posix.dirname(path), { ...options, parents: true, mode: 0o755 })
+    const parent = this.#walk(posix.dirname(path), true, user)
     let real = posix.join(parent, posix.basename(path))
     if (this.exists(real) && options.exclusive) throw guestError('EEXIST', path)
-    if (this.exists(real)) real = this.#walk(real, true, account.name)
+    if (this.exists(real)) real = this.#walk(real, true, user)
     const old = this.exists(real) ? this.#node(real) : null
     if (old?.type === 'directory') throw guestError('EISDIR', path)
-    if (old) this.#allow(old, 2, path, account.name)
-    else this.#allow(this.#node(parent), 2, path, account.name)
+    if (old) this.#allow(old, 2, path, user)
+    else this.#allow(this.#node(parent), 2, path, user)
     const body = options.append && old ? Buffer.concat([old.data, data]) : Buffer.from(data)
     const mode = (options.mode ?? old?.mode ?? 0o644) & 0o7777
     this.#set(real, {
       ...fileNode(body, mode, old?.uid ?? account.uid, old?.gid ?? account.gid),
-      xattrs: old?.xattrs ?? {},
+      xattrs: { ...(options.append ? old?.xattrs : {}), ...options.xattrs },
     })
     this.#emit({ type: old ? 'modified' : 'created', path: real, fileType: 'file' })
     return this.#info(real)
   }
 
-  mkdir(path: string, options: { mode?: number; user?: string; parents?: boolean } = {}): FileInfo {
-    const account = this.account(options.user ?? 'root')
+  mkdir(path: string, options: { mode?: number; parents?: boolean } & FileAccess = {}): FileInfo {
+    const { user } = options
+    const account = this.account(user ?? options.owner ?? 'root')
     const parts = posix.resolve('/', path).split('/').filter(Boolean)
     let at = '/'
     for (const [index, part] of parts.entries()) {
       const last = index === parts.length - 1
       const next = posix.join(at, part)
       if (this.exists(next)) {
-        at = this.#walk(next, true, account.name)
+        at = this.#walk(next, true, user)
         if (this.#node(at).type !== 'directory') throw guestError(last ? 'EEXIST' : 'ENOTDIR', path)
         if (last && !options.parents) throw guestError('EEXIST', path)
         continue
       }
       if (!last && !options.parents) throw guestError('ENOENT', path)
-      this.#allow(this.#node(at), 2, path, account.name)
+      this.#allow(this.#node(at), 2, path, user)
       this.#set(next, directoryNode(options.mode ?? 0o755, account.uid, account.gid))
       this.#emit({ type: 'created', path: next, fileType: 'directory' })
       at = next
@@ -140,8 +156,10 @@ export class FileView {
     this.#emit({ type: 'removed', path: real, fileType: type })
   }
 
-  move(from: string, to: string, user?: string): FileInfo {
+  move(from: string, to: string, options: FileAccess = {}): FileInfo {
+    const { user } = options
     const source = this.#walk(from, false, user)
+    this.mkdir(posix.dirname(to), { ...options, parents: true })
     const parent = this.#walk(posix.dirname(to), true, user)
     const target = posix.join(parent, posix.basename(to))
     if (this.#node(parent).type !== 'directory') throw guestError('ENOTDIR', to)
@@ -176,6 +194,28 @@ export class FileView {
 
   xattrs(path: string): Record<string, string> {
     return { ...this.#node(this.#walk(path, true)).xattrs }
+  }
+
+  /** What a request wants to know beyond that. */
+  told(info: FileInfo, { xattrs, targets }: FileDetails): FileInfo {
+    const told = { ...info }
+    if (targets && info.type === 'symlink') told.target = this.#target(info.path)
+    if (xattrs !== undefined && (info.type !== 'symlink' || this.#target(info.path) !== null))
+      told.xattrs = Object.fromEntries(
+        Object.entries(this.xattrs(info.path)).filter(([name]) => name.startsWith(xattrs)),
+      )
+    return told
+  }
+
+  #target(path: string): FileInfo['target'] {
+    try {
+      const real = this.#walk(path, true)
+      const { type, mode } = this.#node(real)
+      return { path: real, type, mode }
+    } catch {
+      // It leads nowhere, or round in circles.
+      return null
+    }
   }
 
   symlink(target: string, path: string): void {
@@ -252,6 +292,8 @@ export class FileView {
       group: node.gid === node.uid ? owner : String(node.gid),
       modifiedAt: new Date(node.modifiedMs),
       symlinkTarget: node.type === 'symlink' ? node.target : null,
+      target: null,
+      xattrs: {},
     }
   }
 

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { Readable } from 'node:stream'
-import type { FileEvent, FileInfo, GuestFiles, WriteOptions } from '@spawnpoint/core'
+import type { FileAccess, FileDetails, FileEvent, FileInfo, GuestFiles, WriteOptions } from '@spawnpoint/core'
 import type { GuestLink } from './guest-link.ts'
 
 export class FakeGuestFiles implements GuestFiles {
@@ -10,22 +10,26 @@ export class FakeGuestFiles implements GuestFiles {
     this.#link = link
   }
 
-  stat(path: string, user?: string): Promise<FileInfo> {
-    return this.#call('stat', path, () => this.#files.info(this.#path(path, user), user))
+  stat(path: string, options: FileAccess & FileDetails = {}): Promise<FileInfo> {
+    return this.#call('stat', path, () =>
+      this.#files.told(this.#files.info(this.#path(path, options), options.user), options),
+    )
   }
 
-  list(path: string, options: { depth: number; limit: number; user?: string }): Promise<FileInfo[]> {
+  list(path: string, options: { depth: number; limit: number } & FileAccess & FileDetails): Promise<FileInfo[]> {
     return this.#call('list', path, () =>
-      this.#files.list(this.#path(path, options.user), options.depth, options.limit, options.user),
+      this.#files
+        .list(this.#path(path, options), options.depth, options.limit, options.user)
+        .map((info) => this.#files.told(info, options)),
     )
   }
 
   read(
     path: string,
-    options: { offset?: number; length?: number; user?: string; signal?: AbortSignal } = {},
+    options: { offset?: number; length?: number; signal?: AbortSignal } & FileAccess = {},
   ): Promise<{ info: FileInfo; body: Readable }> {
     return this.#call('read', path, () => {
-      const at = this.#path(path, options.user)
+      const at = this.#path(path, options)
       const all = this.#files.read(at, options.user)
       const from = options.offset ?? 0
       const body = all.subarray(from, options.length === undefined ? undefined : from + options.length)
@@ -49,25 +53,27 @@ export class FakeGuestFiles implements GuestFiles {
       }
       // The incarnation may have ended or been held meanwhile; nothing may land in its root then.
       await this.#link.flowing()
-      const user = options.user ?? this.#defaultUser
-      return this.#files.write(this.#path(path, options.user), Buffer.concat(pieces), { ...options, user })
+      const owner = options.owner ?? this.#defaultUser
+      return this.#files.write(this.#path(path, options), Buffer.concat(pieces), { ...options, owner })
     })
   }
 
-  mkdir(path: string, options: { mode?: number; user?: string; parents?: boolean } = {}): Promise<FileInfo> {
+  mkdir(path: string, options: { mode?: number; parents?: boolean } & FileAccess = {}): Promise<FileInfo> {
     return this.#call('mkdir', path, () =>
-      this.#files.mkdir(this.#path(path, options.user), { ...options, user: options.user ?? this.#defaultUser }),
+      this.#files.mkdir(this.#path(path, options), { ...options, owner: options.owner ?? this.#defaultUser }),
     )
   }
 
-  remove(path: string, options: { recursive?: boolean; user?: string } = {}): Promise<void> {
-    return this.#call('remove', path, () => this.#files.remove(this.#path(path, options.user), options))
+  remove(path: string, options: { recursive?: boolean } & FileAccess = {}): Promise<void> {
+    return this.#call('remove', path, () => this.#files.remove(this.#path(path, options), options))
   }
 
-  move(from: string, to: string, user?: string): Promise<FileInfo> {
-    return this.#call('move', `${from} ${to}`, () =>
-      this.#files.move(this.#path(from, user), this.#path(to, user), user),
-    )
+  move(from: string, to: string, options: FileAccess & FileDetails = {}): Promise<FileInfo> {
+    return this.#call('move', `${from} ${to}`, () => {
+      const owner = options.owner ?? this.#defaultUser
+      const moved = this.#files.move(this.#path(from, options), this.#path(to, options), { ...options, owner })
+      return this.#files.told(moved, options)
+    })
   }
 
   chmod(path: string, mode: number): Promise<void> {
@@ -94,10 +100,10 @@ export class FakeGuestFiles implements GuestFiles {
 
   watch(
     path: string,
-    options: { recursive: boolean; user?: string; signal?: AbortSignal },
+    options: { recursive: boolean; signal?: AbortSignal } & FileAccess,
   ): Promise<AsyncIterable<FileEvent>> {
     return this.#call('watch', path, () => {
-      const dir = this.#files.info(this.#path(path, options.user), options.user).path
+      const dir = this.#files.info(this.#path(path, options), options.user).path
       const queue: FileEvent[] = []
       const stop = this.#files.onChange((event) => {
         const inside = options.recursive
@@ -120,8 +126,9 @@ export class FakeGuestFiles implements GuestFiles {
     return this.#link.machine.identity?.defaults.user ?? 'root'
   }
 
-  #path(path: string, user?: string): string {
-    return posix.resolve(this.#files.account(user ?? this.#defaultUser).home, path)
+  #path(path: string, { user, owner }: FileAccess = {}): string {
+    const { home } = this.#files.account(user ?? owner ?? this.#defaultUser)
+    return posix.resolve(home, path.replace(/^~(?=\/|$)/, '.'))
   }
 
   #call<T>(name: string, detail: string, work: () => T | Promise<T>): Promise<T> {

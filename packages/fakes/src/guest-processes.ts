@@ -124,6 +124,7 @@ function info(process: ProcessState): ProcessInfo {
     id: process.id,
     pid: process.pid,
     args: [...process.args],
+    env: { ...process.asked },
     cwd: process.cwd,
     user: process.user,
     tag: process.tag,

@@ -10,6 +10,8 @@ export interface ProcessState {
   pid: number
   args: string[]
   env: Record<string, string>
+  /** The part of `env` that the request gave */
+  asked: Record<string, string>
   cwd: string
   user: string
   tag: string | null
@@ -18,6 +20,9 @@ export interface ProcessState {
   exit: ProcessExit | null
   /** Exit that waits until all output before it is in the buffer */
   ending: ProcessExit | null
+  /** It has ended, but a child keeps its output open and will write this; only where the exit waits for that */
+  left: { exit: ProcessExit; lastWords: string } | null
+  untilOutputEnds: boolean
   stdin: 'open' | 'closed'
   stopped: boolean
   state: Record<string, unknown>

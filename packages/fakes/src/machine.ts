@@ -106,20 +106,24 @@ export class FakeMachine {
     if (known) return known
     const identity = this.#state.identity
     const program = this.#programs.get(posix.basename(spec.args[0] ?? ''))
-    if (!program) throw guestError('ENOENT', spec.args[0] ?? '')
+    if (!program) throw guestError('ENOENT', spec.args[0] ?? '', 'program')
     const alive = this.#state.processes.filter((process) => process.exit === null).length
     if (identity && alive >= identity.limits.maxProcesses) throw guestError('EAGAIN')
     const account = this.files.account(spec.user ?? identity?.defaults.user ?? 'root')
     const workdir = identity?.defaults.workdir || account.home
-    const cwd = posix.resolve(account.home, spec.cwd ?? workdir)
+    const cwd = posix.resolve(account.home, (spec.cwd ?? workdir).replace(/^~(?=\/|$)/, '.'))
     // The default directory need not exist; one that was asked for must.
-    if (spec.cwd !== undefined && this.files.info(cwd).type !== 'directory') throw guestError('ENOTDIR', cwd)
+    if (spec.cwd !== undefined) {
+      if (!this.files.exists(cwd)) throw guestError('ENOENT', cwd, 'cwd')
+      if (this.files.info(cwd).type !== 'directory') throw guestError('ENOTDIR', cwd, 'cwd')
+    }
     const bufferBytes = Math.max(MIN_BUFFER_BYTES, Math.min(spec.bufferBytes ?? DEFAULT_BUFFER_BYTES, MAX_BUFFER_BYTES))
     const process: ProcessState = {
       id: spec.id ?? randomBytes(8).toString('hex'),
       pid: this.#state.nextPid++,
       args: [...spec.args],
       env: { HOME: account.home, USER: account.name, PATH: '/usr/bin:/bin', ...identity?.env, ...spec.env },
+      asked: { ...spec.env },
       cwd,
       user: account.name,
       tag: spec.tag ?? null,
@@ -127,6 +131,8 @@ export class FakeMachine {
       startedAt: new Date(),
       exit: null,
       ending: null,
+      left: null,
+      untilOutputEnds: spec.untilOutputEnds ?? false,
       stdin: 'open',
       stopped: false,
       state: {},
@@ -164,6 +170,12 @@ export class FakeMachine {
   signal(process: ProcessState, signal: string | number): void {
     const name = signalName(signal)
     if (process.exit || process.ending) throw guestError('ESRCH')
+    if (process.left !== null) {
+      // The child dies of it, and nobody keeps the output open any more.
+      const { code, signal: by } = process.left.exit
+      if (name === 'SIGKILL' || name === 'SIGTERM') this.#end(process, code, by, false)
+      return
+    }
     if (name === 'SIGSTOP' || name === 'SIGCONT') {
       process.stopped = name === 'SIGSTOP'
       if (process.stopped) this.#freeze(process, ['program'])
@@ -241,7 +253,7 @@ export class FakeMachine {
 
   #handle(process: ProcessState, work: (io: ProgramIo, program: FakeProgram) => void): void {
     const program = this.#programs.get(posix.basename(process.args[0] ?? ''))
-    if (!program || process.exit || process.ending) return
+    if (!program || process.exit || process.ending || process.left) return
     this.#state.cpuMs += 1
     work(this.#io(process), program)
     this.changed.ring()
@@ -273,6 +285,12 @@ export class FakeMachine {
       send: (connection, data) => this.#connections.get(connection)?.received(data),
       hangUp: (connection) => this.#disconnect(connection),
       exit: (code) => this.#end(process, code & 255, null, false),
+      leave: (code, ms, lastWords) => {
+        if (!process.untilOutputEnds) return this.#end(process, code & 255, null, false)
+        const exit = { code: code & 255, signal: null, timedOut: false, at: new Date() }
+        process.left = { exit, lastWords }
+        this.#arm(process, 'program', ms)
+      },
     }
   }
 
@@ -356,8 +374,12 @@ export class FakeMachine {
   #fire(process: ProcessState, name: TimerName): void {
     this.#liveOf(process).timers.delete(name)
     delete process.due[name]
-    if (name === 'timeout') this.#end(process, 128 + 9, 'SIGKILL', true)
-    else this.#handle(process, (io, program) => program.timer?.(io))
+    const { left } = process
+    if (name === 'timeout') this.#end(process, left?.exit.code ?? 128 + 9, left === null ? 'SIGKILL' : null, true)
+    else if (left !== null) {
+      this.#write(process, 'stdout', left.lastWords)
+      this.#end(process, left.exit.code, left.exit.signal, false)
+    } else this.#handle(process, (io, program) => program.timer?.(io))
   }
 
   #forgetOldExits(): void {

@@ -10,6 +10,8 @@ const programs: Programs = {
   counter: () => ['counter'],
   holder: (text) => ['holder', text],
   cat: (path) => (path === undefined ? ['cat'] : ['cat', path]),
+  link: (target, path) => ['link', target, path],
+  leaver: (first, last, ms) => ['leaver', first, last, String(ms)],
   echo: (text) => ['echo', text],
   exit: (code, stdout = '', stderr = '') => ['exit', String(code), stdout, stderr],
   sleep: (seconds) => ['sleep', String(seconds)],

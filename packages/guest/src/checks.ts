@@ -55,6 +55,15 @@ function list<T>(value: unknown, what: string, max: number, item: (value: unknow
   return value.map(item)
 }
 
+/** Texts by name. */
+function texts(value: unknown, what: string, count: number, max: number): Record<string, string> {
+  const entries = Object.entries(object(value, what))
+  if (entries.length > count) throw wrong(what)
+  const checked: Record<string, string> = Object.create(null)
+  for (const [name, content] of entries) checked[text(name, what, 32 * 1024)] = text(content, what, max)
+  return checked
+}
+
 function oneOf<T extends string>(value: unknown, what: string, allowed: readonly T[]): T {
   if (!allowed.includes(value as T)) throw wrong(what)
   return value as T
@@ -125,6 +134,7 @@ export interface Failure {
   message: string
   errno: string
   path: string | null
+  what: 'user' | 'cwd' | 'program' | null
 }
 
 export function checkFailure(value: unknown): Failure {
@@ -136,6 +146,7 @@ export function checkFailure(value: unknown): Failure {
     message: text(it.message, 'error.message', 4096),
     errno,
     path: textOrNull(it.path, 'error.path', MAX_PATH),
+    what: it.what === 'user' || it.what === 'cwd' || it.what === 'program' ? it.what : null,
   }
 }
 
@@ -204,6 +215,7 @@ export function checkProcess(value: unknown): ProcessInfo {
     id: text(it.id, 'process.id', 256),
     pid: integer(it.pid, 'process.pid', 1, 0x7fffffff),
     args: list(it.args, 'process.args', 1001, (arg) => text(arg, 'process.args', 32 * 1024)),
+    env: it.env === undefined || it.env === null ? {} : texts(it.env, 'process.env', 1000, 32 * 1024),
     cwd: text(it.cwd, 'process.cwd', MAX_PATH),
     user: text(it.user, 'process.user', MAX_NAME),
     tag: textOrNull(it.tag, 'process.tag', 1024),
@@ -251,6 +263,17 @@ export function checkFile(value: unknown): FileInfo {
     group: text(it.group, 'file.group', MAX_NAME),
     modifiedAt: time(it.modifiedAtMs, 'file.modifiedAtMs'),
     symlinkTarget: textOrNull(it.symlinkTarget, 'file.symlinkTarget', MAX_PATH),
+    target: it.target === undefined || it.target === null ? null : checkTarget(it.target),
+    xattrs: it.xattrs === undefined || it.xattrs === null ? {} : texts(it.xattrs, 'file.xattrs', 256, 128 * 1024),
+  }
+}
+
+function checkTarget(value: unknown): FileInfo['target'] {
+  const it = object(value, 'file.target')
+  return {
+    path: text(it.path, 'file.target', MAX_PATH),
+    type: oneOf(it.type, 'file.target', FILE_TYPES),
+    mode: integer(it.mode, 'file.target', 0, 0o7777),
   }
 }
 
@@ -269,10 +292,5 @@ export function checkFileEvent(value: unknown): FileEvent {
 }
 
 export function checkXattr(value: unknown): Record<string, string> {
-  const attributes = object(object(value, 'attributes').attributes, 'attributes')
-  const checked: Record<string, string> = Object.create(null)
-  for (const [name, content] of Object.entries(attributes)) {
-    checked[text(name, 'attribute name', 256)] = text(content, 'attribute', 128 * 1024)
-  }
-  return checked
+  return texts(object(value, 'attributes').attributes, 'attributes', Number.POSITIVE_INFINITY, 128 * 1024)
 }

@@ -159,7 +159,7 @@ describe('write and read', () => {
     })
     await agent.guest.processes.wait(`sed${count}`)
     expect((await put('sub/f', 'x', { user: 'games' })).path).toBe(join(dir, 'sub/f'))
-    expect((await files.stat('~/sub/f', 'games')).owner).toBe('games')
+    expect((await files.stat('~/sub/f', { user: 'games' })).owner).toBe('games')
   })
 
   test('special files do not hang', async () => {
@@ -199,16 +199,16 @@ describe('rights', () => {
       files.read(secret, { user: 'nobody' }),
       put(secret, 'x', { user: 'nobody' }),
       put(join(closed, 'new'), 'x', { user: 'nobody' }),
-      files.stat(join(closed, 'in'), 'nobody'),
+      files.stat(join(closed, 'in'), { user: 'nobody' }),
       files.list(closed, { depth: 1, limit: 9, user: 'nobody' }),
       files.mkdir(join(closed, 'd'), { user: 'nobody' }),
       files.remove(join(closed, 'in'), { user: 'nobody' }),
-      files.move(secret, join(closed, 'x'), 'nobody'),
+      files.move(secret, join(closed, 'x'), { user: 'nobody' }),
       files.watch(closed, { recursive: true, user: 'nobody' }),
     ]
     expect(await Promise.all(attempts.map(errno))).toEqual(attempts.map(() => 'EACCES'))
     expect(readFileSync(secret, 'utf8')).toBe('root only')
-    expect(await errno(files.stat(secret, 'nobody-here'))).toBe('EINVAL')
+    expect(await errno(files.stat(secret, { user: 'nobody-here' }))).toBe('EINVAL')
     // The agent's threads are all root's again.
     for (let i = 0; i < 20; i++) expect(await get(secret)).toBe('root only')
   })

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { FileEvent, FileInfo, GuestFiles, WriteOptions } from '@spawnpoint/core'
+import type { FileAccess, FileDetails, FileEvent, FileInfo, GuestFiles, WriteOptions } from '@spawnpoint/core'
 import type { Channel, Piece } from './channel.ts'
 import { checkFile, checkFileBatch, checkFileEvent, checkXattr } from './checks.ts'
 import { MAX_PAYLOAD_BYTES, ProtocolViolation } from './frames.ts'
@@ -10,24 +10,36 @@ import type { Session } from './session.ts'
 export class Files implements GuestFiles {
   readonly #session: Session
   readonly #checked: Checked
+  readonly #knowsOwner: boolean
+  readonly #knowsDetails: boolean
 
-  constructor(session: Session, checked: Checked) {
+  constructor(session: Session, checked: Checked, capabilities: readonly string[]) {
     this.#session = session
     this.#checked = checked
+    this.#knowsOwner = capabilities.includes('owner')
+    this.#knowsDetails = capabilities.includes('details')
+  }
+
+  /** As the agent takes it; one that knows no owners acts as that user. */
+  #as({ user, owner }: FileAccess): FileAccess {
+    if (user !== undefined) return { user }
+    if (owner === undefined) return {}
+    return this.#knowsOwner ? { owner } : { user: owner }
   }
 
   async #file(method: string, params: object): Promise<FileInfo> {
     return this.#checked(await this.#session.call(method, params), checkFile)
   }
 
-  stat(path: string, user?: string): Promise<FileInfo> {
-    return this.#file('file.stat', { path, user })
+  stat(path: string, options: FileAccess & FileDetails = {}): Promise<FileInfo> {
+    return this.#file('file.stat', { path, ...this.#as(options), ...detailsOf(options) })
   }
 
-  async list(path: string, options: { depth: number; limit: number; user?: string }): Promise<FileInfo[]> {
-    const { depth, limit, user } = options
+  async list(path: string, options: { depth: number; limit: number } & FileAccess & FileDetails): Promise<FileInfo[]> {
+    const { depth, limit } = options
+    const params = { path, depth, limit, ...this.#as(options), ...detailsOf(options) }
     let count = 0
-    return listOf(this.#session, this.#checked, 'file.list', { path, depth, limit, user }, (value) => {
+    return listOf(this.#session, this.#checked, 'file.list', params, (value) => {
       const batch = checkFileBatch(value)
       count += batch.length
       if (count > limit) throw new ProtocolViolation('more entries than asked for')
@@ -37,11 +49,11 @@ export class Files implements GuestFiles {
 
   async read(
     path: string,
-    options: { offset?: number; length?: number; user?: string; signal?: AbortSignal } = {},
+    options: { offset?: number; length?: number; signal?: AbortSignal } & FileAccess = {},
   ): Promise<{ info: FileInfo; body: Readable }> {
-    const { offset, length, user, signal } = options
+    const { offset, length, signal } = options
     signal?.throwIfAborted()
-    const channel = this.#session.open('file.read', { path, offset, length, user }, true)
+    const channel = this.#session.open('file.read', { path, offset, length, ...this.#as(options) }, true)
     const answer = await this.#session.answerOf(channel, 'file.read', { signal })
     const info = this.#checked(answer, checkFile)
     const body = Readable.from(pieces(channel, this.#checked, dataReader, signal), {
@@ -52,7 +64,7 @@ export class Files implements GuestFiles {
   }
 
   async write(path: string, body: AsyncIterable<Uint8Array>, options: WriteOptions = {}): Promise<FileInfo> {
-    const { mode, user, exclusive, append } = options
+    const { mode, exclusive, append, xattrs } = options
     const source = body[Symbol.asyncIterator]()
     let channel: Channel | undefined
     try {
@@ -63,7 +75,7 @@ export class Files implements GuestFiles {
         first = first.length === 0 ? Buffer.from(next.value) : Buffer.concat([first, next.value])
         next = await source.next()
       }
-      const params = { path, mode, user, exclusive, append }
+      const params = { path, mode, exclusive, append, attributes: xattrs, ...this.#as(options) }
       channel = this.#session.open('file.write', params, false, { data: first, ended: next.done === true })
       for (; next.done !== true; next = await source.next()) {
         await channel.send(next.value)
@@ -71,7 +83,9 @@ export class Files implements GuestFiles {
         if (channel.closed) break
       }
       channel.end()
-      return this.#checked(await this.#session.answerOf(channel, 'file.write'), checkFile)
+      const info = this.#checked(await this.#session.answerOf(channel, 'file.write'), checkFile)
+      if (xattrs !== undefined && !this.#knowsDetails) await this.setXattr(info.path, xattrs)
+      return info
     } catch (error) {
       channel?.cancel()
       throw error
@@ -81,16 +95,17 @@ export class Files implements GuestFiles {
     }
   }
 
-  mkdir(path: string, options: { mode?: number; user?: string; parents?: boolean } = {}): Promise<FileInfo> {
-    return this.#file('file.mkdir', { path, mode: options.mode, user: options.user, parents: options.parents })
+  mkdir(path: string, options: { mode?: number; parents?: boolean } & FileAccess = {}): Promise<FileInfo> {
+    const { mode, parents } = options
+    return this.#file('file.mkdir', { path, mode, parents, ...this.#as(options) })
   }
 
-  async remove(path: string, options: { recursive?: boolean; user?: string } = {}): Promise<void> {
-    await this.#session.call('file.remove', { path, recursive: options.recursive, user: options.user })
+  async remove(path: string, options: { recursive?: boolean } & FileAccess = {}): Promise<void> {
+    await this.#session.call('file.remove', { path, recursive: options.recursive, ...this.#as(options) })
   }
 
-  move(from: string, to: string, user?: string): Promise<FileInfo> {
-    return this.#file('file.move', { from, to, user })
+  move(from: string, to: string, options: FileAccess & FileDetails = {}): Promise<FileInfo> {
+    return this.#file('file.move', { from, to, ...this.#as(options), ...detailsOf(options) })
   }
 
   async chmod(path: string, mode: number): Promise<void> {
@@ -111,14 +126,18 @@ export class Files implements GuestFiles {
 
   async watch(
     path: string,
-    options: { recursive: boolean; user?: string; signal?: AbortSignal },
+    options: { recursive: boolean; signal?: AbortSignal } & FileAccess,
   ): Promise<AsyncIterable<FileEvent>> {
-    const { recursive, user, signal } = options
+    const { recursive, signal } = options
     signal?.throwIfAborted()
-    const channel = this.#session.open('file.watch', { path, recursive, user }, true)
+    const channel = this.#session.open('file.watch', { path, recursive, ...this.#as(options) }, true)
     await this.#session.answerOf(channel, 'file.watch', { signal })
     return pieces(channel, this.#checked, itemReader(checkFileEvent), signal)
   }
+}
+
+function detailsOf({ xattrs, targets }: FileDetails): FileDetails {
+  return { ...(xattrs === undefined ? {} : { xattrs }), ...(targets === undefined ? {} : { targets }) }
 }
 
 function dataReader(piece: Piece): Buffer {

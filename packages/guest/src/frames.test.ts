@@ -168,6 +168,9 @@ describe('checks of what the guest says', () => {
       message: 'no',
       errno: 'ENOENT',
       path: null,
+      what: null,
     })
+    expect(checkFailure({ ...failure, what: 'weather' }).what).toBeNull()
+    expect(checkFailure({ ...failure, what: 'cwd' }).what).toBe('cwd')
   })
 })

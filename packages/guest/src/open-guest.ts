@@ -75,7 +75,7 @@ class AttachedGuest implements OpenedGuest {
     this.protocolVersion = hello.protocol
     this.capabilities = hello.capabilities
     this.processes = new Processes(session, checked)
-    this.files = new Files(session, checked)
+    this.files = new Files(session, checked, hello.capabilities)
   }
 
   get gone(): Promise<void> {

@@ -382,5 +382,5 @@ test('the last 1,024 finished processes are kept', async () => {
 }, 20_000)
 
 test('the log holds no secrets and no complaint', () => {
-  expect(readFileSync(join(agent.dir, 'log'), 'utf8')).toBe('agent: version 0.1.0, protocol 1\n')
+  expect(readFileSync(join(agent.dir, 'log'), 'utf8')).toBe('agent: version 0.2.0, protocol 1\n')
 })

@@ -3,6 +3,7 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } fr
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { encodeFrame, encodeText, FrameParser, type FrameType, frameType } from './frames.ts'
@@ -101,6 +102,41 @@ const output = (offset: number, text: string, stream = 0) => {
   prefix.writeBigUInt64LE(BigInt(offset), 1)
   return Buffer.concat([prefix, Buffer.from(text)])
 }
+
+describe('an agent of the first version', () => {
+  const file = {
+    path: '/f',
+    name: 'f',
+    type: 'file',
+    sizeBytes: 0,
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    owner: 'root',
+    group: 'root',
+    modifiedAtMs: 1,
+    symlinkTarget: null,
+  }
+
+  test('is asked in its own words, and what it does not tell is left out', async () => {
+    const { files, processes } = await fake.open()
+    fake.answer = (id, method) =>
+      fake.say(frameType.result, 2, id, method === 'process.get' ? info : method === 'file.setXattr' ? {} : file)
+    const found = await files.stat('f', { owner: 'games', xattrs: 'user.', targets: true })
+    expect(found).toMatchObject({ target: null, xattrs: {} })
+    await files.write('f', Readable.from([Buffer.from('x')]), { owner: 'games', xattrs: { 'user.a': '1' } })
+    await files.mkdir('d', { user: 'nobody' })
+    expect((await processes.get('p')).env).toEqual({})
+    const asked = fake.requests.slice(1).map(({ method, params }) => [method, params])
+    expect(asked).toEqual([
+      ['file.stat', { path: 'f', user: 'games', xattrs: 'user.', targets: true }],
+      ['file.write', { path: 'f', user: 'games', attributes: { 'user.a': '1' } }],
+      ['file.setXattr', { path: '/f', attributes: { 'user.a': '1' } }],
+      ['file.mkdir', { path: 'd', user: 'nobody' }],
+      ['process.get', { ref: 'p' }],
+    ])
+  })
+})
 
 describe('attach', () => {
   test('to a guest that says nothing ends in time and lets go of its descriptors', async () => {

@@ -273,6 +273,7 @@ export class Session {
         return new SpawnpointError('guest_error', failure.message, {
           errno: failure.errno,
           ...(failure.path === null ? {} : { path: failure.path }),
+          ...(failure.what === null ? {} : { what: failure.what }),
         })
       case 'process_not_found':
         return new SpawnpointError('process_not_found', failure.message, { ref: '' })

@@ -173,6 +173,41 @@ export function filesSuite(bench: () => Bench): void {
       await expect(write(`${dir}/new`, 'x', { user: 'nobody' })).rejects.toMatchObject(errno('EACCES'))
     })
 
+    it('made by root on behalf of an owner belong to the owner, with their directories', async () => {
+      await fresh()
+      await box.guest.files.chmod(dir, 0o700)
+      const path = `${dir}/sub/file`
+      expect(await write(path, 'for nobody', { owner: 'nobody' })).toMatchObject({ owner: 'nobody' })
+      expect(await box.guest.files.stat(`${dir}/sub`)).toMatchObject({ owner: 'nobody' })
+      expect(await box.guest.files.mkdir(`${dir}/made`, { owner: 'nobody' })).toMatchObject({ owner: 'nobody' })
+      const moved = await box.guest.files.move(path, `${dir}/new/file`, { owner: 'nobody' })
+      expect(moved).toMatchObject({ owner: 'nobody' })
+      expect(await box.guest.files.stat(`${dir}/new`)).toMatchObject({ owner: 'nobody' })
+      expect((await readAll((await box.guest.files.read(moved.path, { owner: 'nobody' })).body)).toString()).toBe(
+        'for nobody',
+      )
+      const nobody = { code: 'guest_error', context: { what: 'user' } }
+      await expect(box.guest.files.stat(dir, { owner: 'no-such-user' })).rejects.toMatchObject(nobody)
+    })
+
+    it('tell what a symlink leads to, if asked', async () => {
+      await fresh()
+      await write(`${dir}/file`, 'x', { mode: 0o640 })
+      await (await run(box.guest, b.programs.link(`${dir}/file`, `${dir}/link`))).end()
+      await (await run(box.guest, b.programs.link('link', `${dir}/second`))).end()
+      await (await run(box.guest, b.programs.link('nowhere', `${dir}/broken`))).end()
+      const target = { path: `${dir}/file`, type: 'file', mode: 0o640 }
+      expect(await box.guest.files.stat(`${dir}/second`)).toMatchObject({ symlinkTarget: 'link', target: null })
+      expect(await box.guest.files.stat(`${dir}/second`, { targets: true })).toMatchObject({ type: 'symlink', target })
+      const listed = await box.guest.files.list(dir, { depth: 1, limit: 9, targets: true })
+      expect(listed.map((info) => [info.name, info.target])).toEqual([
+        ['broken', null],
+        ['file', null],
+        ['link', target],
+        ['second', target],
+      ])
+    })
+
     it('by relative paths lie in the user’s home', async () => {
       await write('relative-file', 'at home')
       expect(await readText(box.guest, '/root/relative-file')).toBe('at home')
@@ -185,6 +220,14 @@ export function filesSuite(bench: () => Bench): void {
       if (b.subject.traits.xattrs) {
         await box.guest.files.setXattr(path, attributes)
         expect(await box.guest.files.getXattr(path)).toMatchObject(attributes)
+        expect((await box.guest.files.stat(path)).xattrs).toEqual({})
+        const wanted = { xattrs: 'user.c' }
+        const colour = { 'user.colour': 'grün' }
+        expect((await box.guest.files.stat(path, wanted)).xattrs).toEqual(colour)
+        expect((await box.guest.files.move(path, `${dir}/moved`, wanted)).xattrs).toEqual(colour)
+        expect((await box.guest.files.list(dir, { depth: 1, limit: 9, ...wanted }))[0]?.xattrs).toEqual(colour)
+        await write(`${dir}/moved`, 'again', { xattrs: { 'user.size': 'L' } })
+        expect(await box.guest.files.getXattr(`${dir}/moved`)).toEqual({ 'user.size': 'L' })
       } else {
         await expect(box.guest.files.setXattr(path, attributes)).rejects.toMatchObject({ code: 'guest_error' })
       }

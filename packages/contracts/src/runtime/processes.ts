@@ -44,14 +44,49 @@ export function processesSuite(bench: () => Bench): void {
       await box.guest.processes.signal('once', 'SIGKILL', true)
     })
 
-    it('of unknown programs, users and directories do not start', async () => {
+    it('of unknown programs, users and directories do not start, and say which it is', async () => {
       const start = (args: string[], over = {}) => box.guest.processes.start(spec(args, over))
-      await expect(start(['/no/such/program'])).rejects.toMatchObject({
-        code: 'guest_error',
-        context: { errno: 'ENOENT' },
-      })
-      await expect(start(b.programs.echo('x'), { user: 'no-such-user' })).rejects.toMatchObject({ code: 'guest_error' })
-      await expect(start(b.programs.echo('x'), { cwd: '/no/such/dir' })).rejects.toMatchObject({ code: 'guest_error' })
+      const refusal = (context: object) => ({ code: 'guest_error', context })
+      const noProgram = refusal({ errno: 'ENOENT', what: 'program' })
+      await expect(start(['/no/such/program'])).rejects.toMatchObject(noProgram)
+      await expect(start(['no-such-program'])).rejects.toMatchObject(noProgram)
+      const echo = b.programs.echo('x')
+      await expect(start(echo, { user: 'no-such-user' })).rejects.toMatchObject(refusal({ what: 'user' }))
+      await expect(start(echo, { cwd: '/no/such/dir' })).rejects.toMatchObject(
+        refusal({ errno: 'ENOENT', path: '/no/such/dir', what: 'cwd' }),
+      )
+    })
+
+    it('tell the environment that was asked for, and no other', async () => {
+      const info = await box.guest.processes.start(spec(b.programs.sleep(1000), { env: { ASKED: 'yes' } }))
+      expect(info.env).toEqual({ ASKED: 'yes' })
+      expect((await box.guest.processes.list()).find(({ id }) => id === info.id)?.env).toEqual({ ASKED: 'yes' })
+      await box.guest.processes.signal(info.id, 'SIGKILL', true)
+    })
+
+    it('run in a directory given from the home', async () => {
+      await box.guest.files.mkdir('/root/work', { parents: true })
+      for (const cwd of ['~/work', 'work']) {
+        expect((await contextOf(await run(box.guest, b.programs.context(), { cwd }))).cwd).toBe('/root/work')
+      }
+    })
+
+    it('that leave a child behind end at once, or when their output does', async () => {
+      const leaver = b.programs.leaver('first', ' last', 1500)
+      const short = await (await run(box.guest, leaver)).end()
+      expect([short.text(), short.exit?.code]).toEqual(['first', 0])
+      const long = await (await run(box.guest, leaver, { untilOutputEnds: true })).end()
+      expect([long.text(), long.exit?.code]).toEqual(['first last', 0])
+    })
+
+    it('that wait for their output to end are ended by a signal or the time limit', async () => {
+      const leaver = b.programs.leaver('first', ' last', 60_000)
+      const ended = await run(box.guest, leaver, { untilOutputEnds: true })
+      await ended.until((reader) => reader.text() === 'first')
+      await box.guest.processes.signal(ended.info.id, 'SIGKILL', true)
+      expect((await ended.end()).exit).toMatchObject({ code: 0, timedOut: false })
+      const limited = await (await run(box.guest, leaver, { untilOutputEnds: true, timeoutMs: 700 })).end()
+      expect([limited.text(), limited.exit?.timedOut]).toEqual(['first', true])
     })
 
     it('that do not exist reject process_not_found', async () => {

@@ -9,8 +9,12 @@ export interface Programs {
   holder(text: string): string[]
   /** Copies stdin, or a file, to stdout. */
   cat(path?: string): string[]
+  /** Makes a symlink at `path`. */
+  link(target: string, path: string): string[]
   echo(text: string): string[]
   exit(code: number, stdout?: string, stderr?: string): string[]
+  /** Prints `first` and exits; a child that it leaves keeps its output open, and prints `last` after `ms` milliseconds. */
+  leaver(first: string, last: string, ms: number): string[]
   sleep(seconds: number): string[]
   /** Prints `ready`, then `got NAME` for each signal of that name, and stays. */
   trap(signal: string): string[]
@@ -135,6 +139,7 @@ export const realPrograms: Programs = {
   counter: () => python(COUNTER),
   holder: (text) => python(HOLDER, text),
   cat: (path) => (path === undefined ? ['/bin/cat'] : ['/bin/cat', path]),
+  link: (target, path) => ['/bin/ln', '-s', target, path],
   echo: (text) => ['/bin/echo', text],
   exit: (code, stdout = '', stderr = '') => [
     '/bin/sh',
@@ -143,6 +148,14 @@ export const realPrograms: Programs = {
     String(code),
     stdout,
     stderr,
+  ],
+  leaver: (first, last, ms) => [
+    '/bin/sh',
+    '-c',
+    'printf %s "$0"; { sleep "$2"; printf %s "$1"; } &',
+    first,
+    last,
+    String(ms / 1000),
   ],
   sleep: (seconds) => ['/bin/sleep', String(seconds)],
   trap: (signal) => python(TRAP, signal),

@@ -101,12 +101,19 @@ export interface ProcessSpec {
   timeoutMs?: number
   /** Bytes of each output stream kept for readers that come back; default 1 MiB, at most 16 MiB */
   bufferBytes?: number
+  /**
+   * Its exit is told when nobody keeps its output open any more (a child in the background does), however long that
+   * takes; the time limit goes on until then. SIGKILL and SIGTERM through `signal` end the wait.
+   */
+  untilOutputEnds?: boolean
 }
 
 export interface ProcessInfo {
   id: string
   pid: number
   args: string[]
+  /** What the request gave, as far as 16 KiB */
+  env: Env
   cwd: string
   user: string
   tag: string | null
@@ -179,13 +186,32 @@ export interface FileInfo {
   group: string
   modifiedAt: Date
   symlinkTarget: string | null
+  /** What a symlink leads to in the end, if asked for; `null` where it leads nowhere, and for what is no symlink */
+  target: { path: string; type: FileType; mode: number } | null
+  /** Attributes that were asked for, as far as 8 KiB */
+  xattrs: Record<string, string>
 }
 
-export interface WriteOptions {
+/** At most one of the two; neither means the default user as `owner`. */
+export interface FileAccess {
+  /** Acts with this user's rights: what is created is theirs, relative paths start at their home */
+  user?: string
+  /** Acts with root's rights, but relative paths start at this user's home and what is created is theirs */
+  owner?: string
+}
+
+export interface FileDetails {
+  /** Attributes whose names begin with this, `user.` at least, are told in `xattrs` */
+  xattrs?: string
+  /** Symlinks are told with their `target` */
+  targets?: boolean
+}
+
+export interface WriteOptions extends FileAccess {
   /** Permission bits; default 0o644, an existing file keeps its own */
   mode?: number
-  /** Owner; default the sandbox's default user */
-  user?: string
+  /** Set before the file gets its name; one that replaces another has these alone */
+  xattrs?: Record<string, string>
   /** Refuse if the path exists: `guest_error` EEXIST */
   exclusive?: boolean
   append?: boolean
@@ -198,22 +224,23 @@ export interface FileEvent {
 }
 
 /**
- * Paths are the guest's own, resolved inside the guest by the agent; relative ones start at the default user's home.
- * `user` (where given) decides home, ownership and permissions.
+ * Paths are the guest's own, resolved inside the guest by the agent; relative ones and `~/` start at a home. Unless a user
+ * is named, the agent acts as root on behalf of the default user. An agent too old to know of `owner` takes it for
+ * `user`; one too old for details tells none.
  */
 export interface GuestFiles {
-  stat(path: string, user?: string): Promise<FileInfo>
+  stat(path: string, options?: FileAccess & FileDetails): Promise<FileInfo>
   /** Entries to `depth` levels (1 = the directory's own), at most `limit`, sorted by path. */
-  list(path: string, options: { depth: number; limit: number; user?: string }): Promise<FileInfo[]>
+  list(path: string, options: { depth: number; limit: number } & FileAccess & FileDetails): Promise<FileInfo[]>
   read(
     path: string,
-    options?: { offset?: number; length?: number; user?: string; signal?: AbortSignal },
+    options?: { offset?: number; length?: number; signal?: AbortSignal } & FileAccess,
   ): Promise<{ info: FileInfo; body: Readable }>
   /** Atomic (temporary file, rename) unless appending; makes missing parents. */
   write(path: string, body: AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<FileInfo>
-  mkdir(path: string, options?: { mode?: number; user?: string; parents?: boolean }): Promise<FileInfo>
-  remove(path: string, options?: { recursive?: boolean; user?: string }): Promise<void>
-  move(from: string, to: string, user?: string): Promise<FileInfo>
+  mkdir(path: string, options?: { mode?: number; parents?: boolean } & FileAccess): Promise<FileInfo>
+  remove(path: string, options?: { recursive?: boolean } & FileAccess): Promise<void>
+  move(from: string, to: string, options?: FileAccess & FileDetails): Promise<FileInfo>
   chmod(path: string, mode: number): Promise<void>
   chown(path: string, owner: string): Promise<void>
   getXattr(path: string): Promise<Record<string, string>>
@@ -221,6 +248,6 @@ export interface GuestFiles {
   /** Follows changes; the iterator is live once the promise resolves. */
   watch(
     path: string,
-    options: { recursive: boolean; user?: string; signal?: AbortSignal },
+    options: { recursive: boolean; signal?: AbortSignal } & FileAccess,
   ): Promise<AsyncIterable<FileEvent>>
 }

@@ -68,7 +68,10 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       errors: [...ERRORS],
       handle: async (call) => {
         const guest = await guestOf(call.by, call.params.id)
-        return { status: 200, body: fileJson(await guest.files.stat(call.query.path, call.query.user)) }
+        return {
+          status: 200,
+          body: fileJson(await guest.files.stat(call.query.path, defined({ user: call.query.user }))),
+        }
       },
     }),
     route({
@@ -98,7 +101,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
         const asked =
           range !== null && 'suffix' in range
             ? {
-                offset: Math.max(0, (await guest.files.stat(path, user)).sizeBytes - range.suffix),
+                offset: Math.max(0, (await guest.files.stat(path, defined({ user }))).sizeBytes - range.suffix),
                 length: range.suffix,
               }
             : range
@@ -184,7 +187,10 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       errors: [...ERRORS],
       handle: async (call) => {
         const guest = await guestOf(call.by, call.params.id)
-        return { status: 200, body: fileJson(await guest.files.move(call.body.from, call.body.to, call.body.user)) }
+        return {
+          status: 200,
+          body: fileJson(await guest.files.move(call.body.from, call.body.to, defined({ user: call.body.user }))),
+        }
       },
     }),
     route({

@@ -38,7 +38,11 @@ export const errorContexts = {
   cancelled: z.object({ what: text }),
   idempotency_mismatch: z.object({ key: text }),
   payload_too_large: z.object({ limitBytes: number }),
-  guest_error: z.object({ errno: text, path: text.exactOptional() }),
+  guest_error: z.object({
+    errno: text,
+    path: text.exactOptional(),
+    what: z.enum(['user', 'cwd', 'program']).exactOptional(),
+  }),
   guest_unresponsive: z.object({ sandboxId: text }),
   process_not_found: z.object({ ref: text }),
   port_closed: z.object({ port: number }),
