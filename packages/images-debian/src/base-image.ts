@@ -12,7 +12,7 @@ export const BASE_IMAGE: { name: string; source: ImageSource & { type: 'debian' 
     packages: [
       // A shell to work in
       ...['bash', 'coreutils', 'findutils', 'procps', 'psmisc', 'less', 'vim-tiny', 'sudo', 'tzdata', 'file', 'lsof'],
-      ...['ncurses-base', 'ncurses-bin', 'unzip', 'zip', 'xz-utils', 'rsync', 'jq'],
+      ...['ncurses-base', 'ncurses-bin', 'unzip', 'zip', 'xz-utils', 'rsync', 'jq', 'attr'],
       // Network; libnss-myhostname lets every clone resolve its own name, which sudo asks for
       ...[
         'iproute2',

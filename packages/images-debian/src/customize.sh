@@ -6,6 +6,8 @@ root=$1
 
 # A user to work as. Password locked, sudo without one.
 chroot "$root" useradd --uid 1000 --user-group --create-home --shell /bin/bash user
+# There from the start, so that login shells have it on their path before pip puts the first command there.
+chroot "$root" install --directory --owner=user --group=user /home/user/.local /home/user/.local/bin
 if [ -d "$root/etc/sudoers.d" ]; then
   echo 'user ALL=(ALL) NOPASSWD:ALL' > "$root/etc/sudoers.d/user"
   chmod 0440 "$root/etc/sudoers.d/user"
