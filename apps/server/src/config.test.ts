@@ -4,6 +4,16 @@ import { configFrom } from './config.ts'
 
 const read = (name: string) => Number(readFileSync(`/proc/sys/kernel/${name}`, 'utf8'))
 
+it('keeps history as long as it is told, and refuses what is no number of days', () => {
+  const of = (days?: string) =>
+    configFrom({}, { SPAWNPOINT_RUNSC: '/bin/true', SPAWNPOINT_AGENT: '/bin/true', SPAWNPOINT_KEEP_DAYS: days }).core
+      .keep
+  const day = 24 * 3600 * 1000
+  expect(of()).toEqual({ historyMs: 30 * day, idempotencyMs: day })
+  expect(of('365').historyMs).toBe(365 * day)
+  for (const bad of ['0', '-1', '1.5', 'a week', '', '100000']) expect(() => of(bad)).toThrow('SPAWNPOINT_KEEP_DAYS')
+})
+
 it('lets no single sandbox use up the processes of the host', () => {
   const { core } = configFrom({}, { SPAWNPOINT_RUNSC: '/bin/true', SPAWNPOINT_AGENT: '/bin/true' })
   const { maxProcesses } = core.maxResources

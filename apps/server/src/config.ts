@@ -5,6 +5,7 @@ import { delimiter, join, resolve } from 'node:path'
 import { type CoreConfig, SpawnpointError } from '@spawnpoint/core'
 
 const GIB = 2 ** 30
+const DAY_MS = 86_400_000
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 export interface ServerConfig {
@@ -65,6 +66,7 @@ export function configFrom(
       dns: resolvers(env),
       bootTimeoutMs: 30_000,
       hookTimeoutMs: 10_000,
+      keep: { historyMs: daysFrom(env.SPAWNPOINT_KEEP_DAYS ?? '30') * DAY_MS, idempotencyMs: DAY_MS },
       standbys: countFrom(env.SPAWNPOINT_STANDBYS ?? '2'),
       stopGraceMs: 2_000,
     },
@@ -84,6 +86,11 @@ const RUNSC_LINK = join(REPOSITORY, '.cache/bin/runsc')
 function countFrom(text: string): number {
   if (/^\d{1,3}$/.test(text)) return Number(text)
   throw missing(`SPAWNPOINT_STANDBYS is '${text}'; use a number from 0 to 999`)
+}
+
+function daysFrom(text: string): number {
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text)
+  throw missing(`SPAWNPOINT_KEEP_DAYS is '${text}'; use a number of days from 1 to 99999`)
 }
 
 function portFrom(text: string): number {

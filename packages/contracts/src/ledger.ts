@@ -4,6 +4,7 @@ import { eventsSuite } from './ledger/events.ts'
 import { idempotencySuite } from './ledger/idempotency.ts'
 import { listsSuite } from './ledger/lists.ts'
 import { recordsSuite } from './ledger/records.ts'
+import { retentionSuite } from './ledger/retention.ts'
 import { transactionsSuite } from './ledger/transactions.ts'
 
 export type { LedgerUnderTest } from './ledger/bench.ts'
@@ -32,5 +33,6 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
     transactionsSuite(bench)
     eventsSuite(bench)
     idempotencySuite(bench)
+    retentionSuite(bench)
   })
 }

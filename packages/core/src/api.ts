@@ -249,6 +249,10 @@ export interface OperationProgress {
   line: string | null
 }
 
+/**
+ * `after` is the `seq` of the last event that the caller knows, 0 for all that are kept. Rejects `cursor_expired` if events
+ * that followed it are not kept any more: the caller has missed some, and must look at the resources themselves.
+ */
 export interface EventsApi {
   list(by: Principal, filter: { sandbox?: string | undefined }, after: number, limit: number): Promise<Event[]>
   /** `seq` of the latest event, 0 if there is none: `after` for who wants only what comes. */

@@ -6,6 +6,7 @@ import { type Changes, observed } from './observed-ledger.ts'
 import { OperationRunner } from './operations/runner.ts'
 import type { Parts } from './parts.ts'
 import type { IncarnationExit, RuntimeInfo } from './ports/index.ts'
+import { Retention } from './retention.ts'
 import { Deadlines } from './sandbox/deadlines.ts'
 import { LIVING_STATES } from './sandbox/lifecycle.ts'
 import { moveSandbox } from './sandbox/records.ts'
@@ -36,6 +37,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly #guests: Guests
   readonly #deadlines: Deadlines
   readonly #standby: Standby
+  readonly #retention: Retention
   readonly #happened = new Signal()
   readonly #closing: AbortController
   /** The latest of each living sandbox */
@@ -64,6 +66,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       snapshot: (id) => this.#snapshotDue(id),
     })
     this.#standby = new Standby(parts)
+    this.#retention = new Retention(parts)
     this.keys = new Keys(parts)
     this.images = new Images(parts, this.#runner)
     this.sandboxes = new Sandboxes(parts, this.#runner, this.#guests, this.#deadlines, this.#standby)
@@ -91,6 +94,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     const early = core.#early ?? []
     core.#early = null
     for (const exit of early) core.#exited(exit)
+    core.#retention.start()
     undo.move()
     return core
   }
@@ -134,6 +138,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.#happened.notify()
     await this.#runner.idle()
     await this.#standby.close()
+    await this.#retention.close()
     await this.#parts.runtime.close()
     await this.#parts.pool.close()
     await this.#parts.ledger.close()

@@ -31,6 +31,8 @@ export interface ErrorContexts {
   cancelled: { what: string }
   /** An idempotency key was used again for a different request. */
   idempotency_mismatch: { key: string }
+  /** What followed this cursor is partly not kept any more; `keptAfter` is the earliest that misses nothing. */
+  cursor_expired: { cursor: number; keptAfter: number }
   payload_too_large: { limitBytes: number }
   /** A file or process operation inside the sandbox failed; `errno` is the guest's own, `what` says what it is about. */
   guest_error: { errno: string; path?: string; what?: 'user' | 'cwd' | 'program' }

@@ -25,6 +25,13 @@ export interface CoreConfig {
   bootTimeoutMs: number
   /** Milliseconds that all hooks of one occasion may take together */
   hookTimeoutMs: number
+  /** How long what is over is kept, in milliseconds */
+  keep: {
+    /** Events, ended operations and killed sandboxes, from when they happened or ended */
+    historyMs: number
+    /** What a request with an idempotency key was answered, from when it was first made */
+    idempotencyMs: number
+  }
   /** Most containers made ahead of a request, of all images and snapshots together; 0 for none */
   standbys: number
   /** Milliseconds between SIGTERM and SIGKILL at a stop */

@@ -18,6 +18,7 @@ export const CONFIG: CoreConfig = {
   dns: [],
   bootTimeoutMs: 5_000,
   hookTimeoutMs: 1_000,
+  keep: { historyMs: 30 * 86_400_000, idempotencyMs: 86_400_000 },
   standbys: 2,
   stopGraceMs: 10,
 }

@@ -105,6 +105,13 @@ export const WORDINGS: { readonly [C in ErrorCode]: Wording<C> } = {
     meaning: 'The `Idempotency-Key` was used before for a different request.',
     retry: false,
   },
+  cursor_expired: {
+    status: 410,
+    title: 'Cursor expired',
+    meaning:
+      'Events that followed the cursor are not kept any more, so some were missed. Look at the resources themselves and begin anew: at 0 for the oldest events that are kept, at `now` for what comes.',
+    retry: false,
+  },
   payload_too_large: {
     status: 413,
     title: 'Payload too large',

@@ -115,7 +115,11 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
         return structuredClone(found.slice(0, limit))
       }),
     latestEvent: (teamId) =>
-      run('latestEvent', () => tables().events.findLast((event) => event.teamId === teamId)?.seq ?? 0),
+      run('latestEvent', () => {
+        const { events, purgedEvents } = tables()
+        return events.findLast((event) => event.teamId === teamId)?.seq ?? purgedEvents.get(teamId) ?? 0
+      }),
+    purgedEvents: (teamId) => run('purgedEvents', () => tables().purgedEvents.get(teamId) ?? 0),
   }
 }
 

@@ -10,6 +10,9 @@ export class LedgerTables {
   readonly snapshots: Map<string, Snapshot>
   readonly operations: Map<string, Operation>
   readonly events: Event[]
+  /** `seq` of the latest event of all, and by team of the latest that was purged */
+  lastSeq: number
+  readonly purgedEvents: Map<string, number>
   readonly idempotency: Map<string, IdempotencyRecord>
 
   constructor(from?: LedgerTables) {
@@ -20,6 +23,8 @@ export class LedgerTables {
     this.snapshots = new Map(from?.snapshots)
     this.operations = new Map(from?.operations)
     this.events = [...(from?.events ?? [])]
+    this.lastSeq = from?.lastSeq ?? 0
+    this.purgedEvents = new Map(from?.purgedEvents)
     this.idempotency = new Map(from?.idempotency)
   }
 }

@@ -6,6 +6,7 @@ import {
   type Sandbox,
   SpawnpointError,
 } from '@spawnpoint/core'
+import { purge } from './memory-ledger-purge.ts'
 import { idempotencyRow, type RunStep, searchable, searchableLabels } from './memory-ledger-reads.ts'
 import type { LedgerTables } from './memory-ledger-store.ts'
 
@@ -67,7 +68,8 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
     addEvent: (event) =>
       run('addEvent', () => {
         searchable('type', event.type)
-        tables.events.push({ ...structuredClone(event), seq: (tables.events.at(-1)?.seq ?? 0) + 1 })
+        tables.lastSeq += 1
+        tables.events.push({ ...structuredClone(event), seq: tables.lastSeq })
       }),
     claimIdempotency: (record) =>
       run('claimIdempotency', () => {
@@ -92,6 +94,7 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
       }),
     releaseIdempotency: (teamId, key) =>
       run('releaseIdempotency', () => void tables.idempotency.delete(idempotencyRow(teamId, key))),
+    purge: (kind, before, limit) => run('purge', () => purge(tables, kind, before, limit)),
   }
 }
 

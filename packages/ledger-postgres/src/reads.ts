@@ -212,6 +212,12 @@ export class PostgresReads implements LedgerReads {
   async latestEvent(teamId: TeamId): Promise<number> {
     const query = this.#db().selectFrom('events').select('seq').where('team_id', '=', teamId)
     const row = await query.orderBy('seq', 'desc').limit(1).executeTakeFirst()
+    return row === undefined ? this.purgedEvents(teamId) : Number(row.seq)
+  }
+
+  async purgedEvents(teamId: TeamId): Promise<number> {
+    const query = this.#db().selectFrom('purged_events').select('seq').where('team_id', '=', teamId)
+    const row = await query.executeTakeFirst()
     return row === undefined ? 0 : Number(row.seq)
   }
 

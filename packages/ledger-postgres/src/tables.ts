@@ -119,6 +119,11 @@ export interface Tables {
     data: Json
     at: Instant
   }
+  /** By team, the latest event that is not kept any more */
+  purged_events: {
+    team_id: TeamId
+    seq: number
+  }
   idempotency: {
     team_id: TeamId
     key: string

@@ -2,6 +2,7 @@ import {
   type ApiKey,
   type Event,
   EXCLUSIVE_OPERATION_KINDS,
+  type HistoryKind,
   type IdempotencyRecord,
   type Image,
   type ImageId,
@@ -20,6 +21,7 @@ import {
 } from '@spawnpoint/core'
 import { type Insertable, type Kysely, sql } from 'kysely'
 import { violates } from './failures.ts'
+import { purge } from './purge.ts'
 import { PostgresReads } from './reads.ts'
 import {
   eventRow,
@@ -237,6 +239,10 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
   async releaseIdempotency(teamId: TeamId, key: string): Promise<void> {
     const query = this.#db.deleteFrom('idempotency').where('team_id', '=', teamId)
     await query.where('key', '=', text('key', key)).execute()
+  }
+
+  purge(kind: HistoryKind, before: Date, limit: number): Promise<number> {
+    return purge(this.#db, kind, before, limit)
   }
 }
 

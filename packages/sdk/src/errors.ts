@@ -19,6 +19,8 @@ export interface ErrorContexts {
   timeout: { what: string; timeoutMs: number }
   cancelled: { what: string }
   idempotency_mismatch: { key: string }
+  /** Events that followed the cursor are not kept any more: some were missed */
+  cursor_expired: { cursor: number; keptAfter: number }
   payload_too_large: { limitBytes: number }
   guest_error: { errno: string; path?: string }
   guest_unresponsive: { sandboxId: string }
@@ -66,7 +68,7 @@ export class SpawnpointError<C extends ErrorCode = ErrorCode> extends Error {
 }
 
 export class InvalidArgumentError extends SpawnpointError<
-  'invalid_argument' | 'payload_too_large' | 'idempotency_mismatch'
+  'invalid_argument' | 'payload_too_large' | 'idempotency_mismatch' | 'cursor_expired'
 > {}
 export class AuthenticationError extends SpawnpointError<'unauthenticated'> {}
 export class ForbiddenError extends SpawnpointError<'forbidden'> {}
@@ -125,6 +127,7 @@ const CLASSES = {
   invalid_argument: InvalidArgumentError,
   payload_too_large: InvalidArgumentError,
   idempotency_mismatch: InvalidArgumentError,
+  cursor_expired: InvalidArgumentError,
   unauthenticated: AuthenticationError,
   forbidden: ForbiddenError,
   not_found: NotFoundError,

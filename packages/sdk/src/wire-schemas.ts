@@ -171,6 +171,7 @@ export interface Schemas {
       | 'timeout'
       | 'cancelled'
       | 'idempotency_mismatch'
+      | 'cursor_expired'
       | 'payload_too_large'
       | 'guest_error'
       | 'guest_unresponsive'

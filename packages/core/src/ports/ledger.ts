@@ -111,10 +111,15 @@ export interface LedgerReads {
   operations(filter: OperationFilter, page: PageRequest): Promise<Page<Operation>>
   /** Events with `seq > after`, at most `limit`. */
   events(filter: { teamId: TeamId; sandboxId?: SandboxId | undefined }, after: number, limit: number): Promise<Event[]>
-  /** `seq` of the team's latest event, 0 if there is none: what follows it is new. */
+  /** `seq` of the team's latest event, also if it was purged; 0 if there was none. What follows it is new. */
   latestEvent(teamId: TeamId): Promise<number>
+  /** `seq` of the latest of the team's events that were purged, 0 if none was. Who has not read up to it has missed some. */
+  purgedEvents(teamId: TeamId): Promise<number>
   idempotent(teamId: TeamId, key: string): Promise<IdempotencyRecord | null>
 }
+
+/** Records that are kept for a while after their end, and then are history that nobody asks for. */
+export type HistoryKind = 'events' | 'operations' | 'sandboxes' | 'idempotency'
 
 export interface IdempotencyRecord {
   teamId: TeamId
@@ -167,4 +172,11 @@ export interface LedgerTx extends LedgerReads {
   tieIdempotency(teamId: TeamId, key: string, operationId: OperationId): Promise<void>
   finishIdempotency(teamId: TeamId, key: string, response: { status: number; body: unknown }): Promise<void>
   releaseIdempotency(teamId: TeamId, key: string): Promise<void>
+  /**
+   * Removes at most `limit` records of a kind: events that happened and idempotency records that were made before `before`,
+   * operations and killed sandboxes that ended before it; oldest first. Returns how many. What something open refers to
+   * stays, however old: an operation that is open, or the latest of a sandbox that lives; a killed sandbox that has snapshots,
+   * a living fork or an open operation.
+   */
+  purge(kind: HistoryKind, before: Date, limit: number): Promise<number>
 }

@@ -1,5 +1,6 @@
 import type { EventsApi, Principal } from '../api.ts'
-import type { SandboxId } from '../model.ts'
+import { SpawnpointError } from '../errors.ts'
+import type { SandboxId, TeamId } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { Signal } from './follow.ts'
 import { findSandbox } from './refs.ts'
@@ -16,7 +17,10 @@ export class Events implements EventsApi {
   }
 
   async list(by: Principal, filter: { sandbox?: string | undefined }, after: number, limit: number) {
-    return this.#parts.ledger.read.events(await this.#filter(by, filter), after, limit)
+    const events = await this.#parts.ledger.read.events(await this.#filter(by, filter), after, limit)
+    // Afterwards: what is purged between the two is told, not skipped.
+    await this.#mustBeKept(by.teamId, after)
+    return events
   }
 
   latest(by: Principal): Promise<number> {
@@ -30,6 +34,7 @@ export class Events implements EventsApi {
     signal: AbortSignal,
   ): ReturnType<EventsApi['follow']> {
     const only = await this.#filter(by, filter)
+    await this.#mustBeKept(by.teamId, after)
     let cursor = after
     while (!signal.aborted) {
       const next = this.#happened.next(signal)
@@ -40,6 +45,16 @@ export class Events implements EventsApi {
       }
       if (events.length < BATCH) await next
     }
+  }
+
+  async #mustBeKept(teamId: TeamId, cursor: number): Promise<void> {
+    const keptAfter = cursor === 0 ? 0 : await this.#parts.ledger.read.purgedEvents(teamId)
+    if (cursor >= keptAfter) return
+    throw new SpawnpointError(
+      'cursor_expired',
+      `Events that followed ${cursor} are not kept any more; begin anew, at 0 for the oldest that are`,
+      { cursor, keptAfter },
+    )
   }
 
   async #filter(

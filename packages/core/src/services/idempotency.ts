@@ -4,9 +4,6 @@ import type { Operation, OperationKind } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { IdempotencyRecord, LedgerTx } from '../ports/index.ts'
 
-/** Keys older than this are free again, in milliseconds. */
-export const IDEMPOTENCY_TTL_MS = 24 * 3600 * 1000
-
 /** The record of an earlier request, and what it began. */
 interface Earlier {
   record: IdempotencyRecord
@@ -69,7 +66,8 @@ export class Idempotency implements IdempotencyApi {
 
   /** Old enough, or of a request that left nothing: it was never answered, and what it began, if anything, was undone. */
   #isFree({ record, operation }: Earlier): boolean {
-    if (record.createdAt.getTime() < this.#parts.clock.now().getTime() - IDEMPOTENCY_TTL_MS) return true
+    const { clock, config } = this.#parts
+    if (record.createdAt.getTime() < clock.now().getTime() - config.keep.idempotencyMs) return true
     return record.response === null && (operation === null || operation.state === 'failed')
   }
 }

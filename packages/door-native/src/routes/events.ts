@@ -26,6 +26,8 @@ export function eventRoutes(context: DoorContext): AnyRoute[] {
     if (/\btext\/event-stream\b/.test(call.request.headers.accept ?? '')) {
       const known = lastEventId(call)
       const after = known ?? (await number(call, call.query.cursor))
+      // Asked first, so that a cursor too old is an answer and not a broken stream.
+      await api.events.list(call.by, { sandbox }, after, 1)
       // Told at once: who loses the connection before the first event still knows where to go on.
       const start = known === undefined && call.query.cursor === 'now' ? [`id: ${after}\n\n`] : []
       await streamItems(context, call, 'sse', items(start, api.events.follow(call.by, { sandbox }, after, call.signal)))
@@ -52,7 +54,7 @@ export function eventRoutes(context: DoorContext): AnyRoute[] {
       description: DESCRIPTION,
       query: schemas.listEventsQuery,
       responses,
-      errors: ['not_found'],
+      errors: ['not_found', 'cursor_expired'],
       handle: async (call) => {
         if (call.query.sandbox !== undefined) await api.sandboxes.get(call.by, call.query.sandbox)
         return answer(call, call.query.sandbox)
@@ -68,7 +70,7 @@ export function eventRoutes(context: DoorContext): AnyRoute[] {
       params: idParams,
       query: schemas.listEventsOfSandboxQuery,
       responses,
-      errors: ['not_found'],
+      errors: ['not_found', 'cursor_expired'],
       handle: async (call) => {
         // Asked first, so that an unknown sandbox is an answer and not a broken stream.
         const sandbox = await api.sandboxes.get(call.by, call.params.id)

@@ -216,6 +216,26 @@ describe('long work', () => {
   })
 })
 
+it('refuses a cursor of events that are not kept any more, in a page and in a stream', async () => {
+  const id = await world.sandbox()
+  const { items } = await jsonOf(await world.get('/events?limit=1'))
+  const known = String(items[0].seq)
+  const tables = world.host.ledger.committed
+  const keptAfter = tables.lastSeq
+  tables.events.length = 0
+  for (const team of new Set([...tables.sandboxes.values()].map(({ teamId }) => teamId))) {
+    tables.purgedEvents.set(team, keptAfter)
+  }
+  const problem = { code: 'cursor_expired', context: { cursor: Number(known), keptAfter } }
+  const stream = { accept: 'text/event-stream' }
+  for (const path of ['/events', `/sandboxes/${id}/events`]) {
+    expect(await seen(await world.get(`${path}?cursor=${known}`))).toMatchObject([410, problem])
+    expect(await seen(await world.get(path, { ...stream, 'last-event-id': known }))).toMatchObject([410, problem])
+    expect((await world.get(`${path}?cursor=${keptAfter}`)).status).toBe(200)
+    expect(await seen(await world.get(path))).toMatchObject([200, { items: [] }])
+  }
+})
+
 describe('idempotency', () => {
   it('answers a repeat as the first time', async () => {
     const headers = { 'idempotency-key': 'make-one' }

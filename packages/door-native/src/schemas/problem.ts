@@ -37,6 +37,7 @@ export const errorContexts = {
   timeout: z.object({ what: text, timeoutMs: number }),
   cancelled: z.object({ what: text }),
   idempotency_mismatch: z.object({ key: text }),
+  cursor_expired: z.object({ cursor: number, keptAfter: number }),
   payload_too_large: z.object({ limitBytes: number }),
   guest_error: z.object({
     errno: text,

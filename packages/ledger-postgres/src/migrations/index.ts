@@ -4,11 +4,13 @@ import { unavailable } from '../failures.ts'
 import type { Tables } from '../tables.ts'
 import * as first from './0001-first.ts'
 import * as idempotencyOperation from './0004-idempotency-operation.ts'
+import * as retention from './0005-retention.ts'
 
 /** In order. A migration that a release has carried is never changed again: what follows gets a number of its own. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-first': first,
   '0004-idempotency-operation': idempotencyOperation,
+  '0005-retention': retention,
 }
 
 /**

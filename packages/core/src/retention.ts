@@ -1,0 +1,70 @@
+import type { Parts } from './parts.ts'
+import type { HistoryKind } from './ports/index.ts'
+
+/** Milliseconds after the start of the server: when that has settled what an earlier one left. */
+const FIRST_RUN_MS = 60_000
+const EVERY_MS = 3_600_000
+/** Milliseconds until the next run if there was more than one run takes */
+const MORE_MS = 60_000
+/** Records removed in one transaction, so that none is long */
+const BATCH = 500
+/** Batches of one kind in one run, so that years of history do not keep the ledger busy for minutes */
+const BATCHES = 40
+
+const KINDS = ['idempotency', 'events', 'operations', 'sandboxes'] as const satisfies HistoryKind[]
+
+/** Removes history that is older than it has to be kept, now and then, a little at a time. */
+export class Retention {
+  readonly #parts: Parts
+  #timer: Disposable | null = null
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    this.#after(FIRST_RUN_MS)
+  }
+
+  /** Resolves when a run under way has stopped. Preconditions: `closing` is aborted. */
+  async close(): Promise<void> {
+    this.#timer?.[Symbol.dispose]()
+    await this.#running
+  }
+
+  #after(ms: number): void {
+    if (this.#parts.closing.aborted) return
+    this.#timer = this.#parts.clock.after(ms, () => {
+      this.#running = this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    let more = false
+    try {
+      for (const kind of KINDS) more = (await this.#purge(kind)) || more
+    } catch (error) {
+      this.#parts.log.warn({ err: error }, 'old history could not be removed; trying again in an hour')
+    }
+    this.#after(more ? MORE_MS : EVERY_MS)
+  }
+
+  /** True if there is more than one run takes. */
+  async #purge(kind: HistoryKind): Promise<boolean> {
+    const { ledger, clock, closing, config, log } = this.#parts
+    const { historyMs, idempotencyMs } = config.keep
+    // An idempotency record is judged by its operation, so that stays at least as long.
+    const keepMs = kind === 'idempotency' ? idempotencyMs : Math.max(historyMs, idempotencyMs)
+    const before = new Date(clock.now().getTime() - keepMs)
+    let removed = 0
+    let more = true
+    for (let batch = 0; more && batch < BATCHES && !closing.aborted; batch += 1) {
+      const count = await ledger.transact((tx) => tx.purge(kind, before, BATCH))
+      removed += count
+      more = count === BATCH
+    }
+    if (removed > 0) log.info({ kind, removed }, 'removed old history')
+    return more
+  }
+}
