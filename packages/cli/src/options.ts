@@ -56,6 +56,11 @@ export function declareOverrides(command: Command): Command {
     .option('--on-timeout <kill|pause>', 'what to do then')
     .option('--no-internet', 'no outbound connections')
     .option('--allow <cidr>', 'reach only this; may be given several times', collect)
+    .option(
+      '--allow-domain <name>',
+      'reach only this host by TLS and HTTP, or *.name; may be given several times',
+      collect,
+    )
     .option('--deny <cidr>', 'do not reach this; may be given several times', collect)
 }
 
@@ -77,9 +82,9 @@ export function overridesFrom(options: Options): SandboxOverrides {
   }
 }
 
-export function networkFrom({ internet, allow, deny }: Options): SandboxOverrides['network'] {
+export function networkFrom({ internet, allow, deny, allowDomain }: Options): SandboxOverrides['network'] {
   // `--no-internet` makes commander set the option to true where it is absent; only what was asked for is sent.
-  return present({ internet: internet === false ? false : undefined, allow, deny })
+  return present({ internet: internet === false ? false : undefined, allow, deny, allowDomains: allowDomain })
 }
 
 export function timeoutFrom({ timeout, idleTimeout, onTimeout }: Options): SandboxOverrides['timeout'] {

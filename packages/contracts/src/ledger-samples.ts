@@ -67,7 +67,7 @@ export function sampleSandbox(teamId: TeamId, over: Partial<Sandbox> = {}): Sand
     env: { TOKEN: '"quoted" \\ \n $é' },
     labels: {},
     resources,
-    network: { internet: true, allow: ['10.0.0.0/8'], deny: [] },
+    network: { internet: true, allow: ['10.0.0.0/8'], deny: [], allowDomains: [], precedence: 'deny' },
     timeout: { timeoutMs: 300_000, idleTimeoutMs: null, onTimeout: 'kill' },
     generation: 0,
     createdAt: new Date(1_700_000_000_007),

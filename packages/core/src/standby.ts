@@ -1,5 +1,6 @@
 import { type IncarnationId, newId, type RootId } from './ids.ts'
 import type { Image, Resources, Snapshot } from './model.ts'
+import { OPEN_NETWORK } from './network.ts'
 import { requirementsOf } from './operations/boot.ts'
 import type { Parts } from './parts.ts'
 import type { RootSource } from './ports/index.ts'
@@ -106,7 +107,7 @@ export class Standby {
           rootPath: pool.rootPath(entry.rootId),
           hostname: entry.incarnationId,
           resources,
-          network: { internet: true, allow: [], deny: [] },
+          network: OPEN_NETWORK,
           bootTimeoutMs: config.bootTimeoutMs,
         },
         memory === null ? null : { dir: pool.memoryDir(memory.id), requirements: requirementsOf(memory) },

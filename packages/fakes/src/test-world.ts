@@ -48,7 +48,7 @@ export class TestWorld {
       rootPath: this.pool.rootPath(root),
       hostname: 'box',
       resources: { cpus: 1, memoryBytes: 2 ** 29, diskBytes: 2 ** 30, maxProcesses: 64 },
-      network: { internet: true, allow: [], deny: [] },
+      network: { internet: true, allow: [], deny: [], allowDomains: [], precedence: 'deny' },
       bootTimeoutMs: 1000,
     }
   }

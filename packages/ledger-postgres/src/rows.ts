@@ -8,6 +8,7 @@ import {
   type Operation,
   type Sandbox,
   type Snapshot,
+  storedNetwork,
   type Team,
 } from '@spawnpoint/core'
 import type { Insertable, Selectable } from 'kysely'
@@ -153,7 +154,7 @@ export function toSandbox(row: Row<'sandboxes'>): Sandbox {
     env: row.env as Sandbox['env'],
     labels: row.labels as Labels,
     resources: row.resources as Sandbox['resources'],
-    network: row.network as Sandbox['network'],
+    network: storedNetwork(row.network as Partial<Sandbox['network']>),
     timeout: row.timeout as Sandbox['timeout'],
     generation: row.generation,
     createdAt: row.created_at,

@@ -63,7 +63,9 @@ describe.each(RUNSCS)('captures with %s', (runsc) => {
 
   it('keep the origin connected to the outside where the runtime says so', async () => {
     await using outside = await Outside.open()
-    const box = await world.boot({ network: { internet: true, allow: [], deny: [] } })
+    const box = await world.boot({
+      network: { internet: true, allow: [], deny: [], allowDomains: [], precedence: 'deny' },
+    })
     const { info, output } = await box.guest.processes.startAndFollow({
       args: [
         '/bin/bash',

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import type { IncarnationId, NetworkPolicy, Resources } from '@spawnpoint/core'
-import { isId } from '@spawnpoint/core'
+import { isId, storedNetwork } from '@spawnpoint/core'
 import type { FrozenSpec } from './bundle.ts'
 import type { HostProcess } from './host-process.ts'
 
@@ -63,7 +63,7 @@ export function writeRecord(paths: IncarnationPaths, record: IncarnationRecord):
 export function readRecord(paths: IncarnationPaths): IncarnationRecord | null {
   try {
     const record = JSON.parse(readFileSync(paths.record, 'utf8')) as IncarnationRecord
-    return record.format === 1 ? record : null
+    return record.format === 1 ? { ...record, network: storedNetwork(record.network) } : null
   } catch {
     // ENOENT, or half a file of a host that crashed: either way nothing runs by it.
     return null

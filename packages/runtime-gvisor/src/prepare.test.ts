@@ -27,7 +27,7 @@ describe.each(RUNSCS)('prepared with %s', (runsc) => {
     await expect(world.runtime.pause(spec.id)).rejects.toMatchObject({ code: 'stale_incarnation' })
     const processes = world.processesOf(spec.id)
 
-    const network = { internet: true, allow: ['192.0.2.0/24'], deny: [] }
+    const network = { internet: true, allow: ['192.0.2.0/24'], deny: [], allowDomains: [], precedence: 'deny' as const }
     const guest = await world.runtime.restore({ ...spec, network }, captured.memory)
     expect(world.record(spec.id).processes).toEqual(processes)
     expect(await sh(guest, 'cat /tmp/kept /root/kept')).toBe('0 memory\nfile')

@@ -81,7 +81,13 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
     const [kept, killed] = specs as [IncarnationSpec, IncarnationSpec]
     const guest = await world.runtime.attach(kept.id)
     expect(await sh(guest, 'echo hello')).toBe('0 hello')
-    await world.runtime.setNetwork(kept.id, { internet: true, allow: [], deny: [] })
+    await world.runtime.setNetwork(kept.id, {
+      internet: true,
+      allow: [],
+      deny: [],
+      allowDomains: [],
+      precedence: 'deny',
+    })
     await world.runtime.kill(killed.id)
     const slots = tracesOf(world.serverIndex, world.stateDir).filter((trace) => /^sp\d+v/.test(trace))
     expect(slots.length).toBeGreaterThanOrEqual(1)

@@ -48,7 +48,7 @@ describe.each(RUNSCS)('after kill and close with %s', (runsc) => {
     const broken = { ...captured, memory: { ...captured.memory, dir: memoryDir } }
     await expect(world.spawn(broken)).rejects.toMatchObject({ code: 'runtime_failed' })
 
-    const badPolicy = { internet: true, allow: ['nonsense'], deny: [] }
+    const badPolicy = { internet: true, allow: ['nonsense'], deny: [], allowDomains: [], precedence: 'deny' as const }
     await expect(world.boot({ network: badPolicy })).rejects.toMatchObject({ code: 'invalid_argument' })
 
     expect(await world.runtime.list()).toEqual([])

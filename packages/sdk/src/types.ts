@@ -75,9 +75,15 @@ export interface Resources {
 export interface NetworkPolicy {
   /** Outbound connections at all */
   internet: boolean
-  /** CIDRs reachable; empty for all. `deny` wins. */
+  /**
+   * CIDRs. With precedence `deny` only these are reachable (if there is anything in `allow` or `allowDomains`), less what
+   * `deny` names; with precedence `allow` everything is, but for what `deny` names and neither of the two lists excepts.
+   */
   allow: string[]
   deny: string[]
+  /** Host names, or `*.name` for all names below it, reachable over TLS and HTTP on TCP ports 443 and 80 */
+  allowDomains: string[]
+  precedence: 'deny' | 'allow'
 }
 
 export interface TimeoutPolicy {

@@ -289,6 +289,8 @@ export interface Schemas {
     internet: boolean
     allow: string[]
     deny: string[]
+    allowDomains: string[]
+    precedence: 'deny' | 'allow'
   }
   TimeoutPolicy: {
     timeoutMs: number | null
@@ -315,6 +317,8 @@ export interface Schemas {
           internet?: boolean | undefined
           allow?: string[] | undefined
           deny?: string[] | undefined
+          allowDomains?: string[] | undefined
+          precedence?: 'deny' | 'allow' | undefined
         }
       | undefined
     timeout?:
@@ -343,6 +347,8 @@ export interface Schemas {
           internet?: boolean | undefined
           allow?: string[] | undefined
           deny?: string[] | undefined
+          allowDomains?: string[] | undefined
+          precedence?: 'deny' | 'allow' | undefined
         }
       | undefined
     timeout?:
@@ -373,6 +379,8 @@ export interface Schemas {
                 internet?: boolean | undefined
                 allow?: string[] | undefined
                 deny?: string[] | undefined
+                allowDomains?: string[] | undefined
+                precedence?: 'deny' | 'allow' | undefined
               }
             | undefined
           timeout?:
@@ -402,6 +410,8 @@ export interface Schemas {
                 internet?: boolean | undefined
                 allow?: string[] | undefined
                 deny?: string[] | undefined
+                allowDomains?: string[] | undefined
+                precedence?: 'deny' | 'allow' | undefined
               }
             | undefined
           timeout?:
@@ -425,6 +435,8 @@ export interface Schemas {
           internet?: boolean | undefined
           allow?: string[] | undefined
           deny?: string[] | undefined
+          allowDomains?: string[] | undefined
+          precedence?: 'deny' | 'allow' | undefined
         }
       | undefined
     timeout?:

@@ -99,7 +99,7 @@ export class Bench {
       rootPath: this.pool.rootPath(root),
       hostname: 'contract',
       resources: { cpus: 1, memoryBytes: 512 * MIB, diskBytes: this.diskBytes, maxProcesses: 256 },
-      network: { internet: false, allow: [], deny: [] },
+      network: { internet: false, allow: [], deny: [], allowDomains: [], precedence: 'deny' },
       bootTimeoutMs: 20_000,
       ...over,
     }

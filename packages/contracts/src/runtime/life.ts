@@ -73,7 +73,9 @@ export function lifeSuite(bench: () => Bench): void {
       await expect(b.runtime.pause(id)).rejects.toMatchObject(stale)
       await expect(b.runtime.resume(id)).rejects.toMatchObject(stale)
       await expect(b.runtime.usage(id)).rejects.toMatchObject(stale)
-      await expect(b.runtime.setNetwork(id, { internet: false, allow: [], deny: [] })).rejects.toMatchObject(stale)
+      await expect(
+        b.runtime.setNetwork(id, { internet: false, allow: [], deny: [], allowDomains: [], precedence: 'deny' }),
+      ).rejects.toMatchObject(stale)
     })
   })
 
@@ -163,8 +165,14 @@ export function lifeSuite(bench: () => Bench): void {
       expect(metrics.memoryTotalBytes).toBeGreaterThan(0)
       expect(metrics.memoryUsedBytes).toBeLessThanOrEqual(metrics.memoryTotalBytes)
       expect(metrics.diskTotalBytes).toBeGreaterThan(0)
-      await b.runtime.setNetwork(box.id, { internet: true, allow: ['192.0.2.0/24'], deny: ['192.0.2.7/32'] })
-      await b.runtime.setNetwork(box.id, { internet: false, allow: [], deny: [] })
+      await b.runtime.setNetwork(box.id, {
+        internet: true,
+        allow: ['192.0.2.0/24'],
+        deny: ['192.0.2.7/32'],
+        allowDomains: [],
+        precedence: 'deny',
+      })
+      await b.runtime.setNetwork(box.id, { internet: false, allow: [], deny: [], allowDomains: [], precedence: 'deny' })
       expect((await (await run(box.guest, b.programs.echo('alive'))).end()).text()).toBe('alive\n')
       await b.drop(box)
     })

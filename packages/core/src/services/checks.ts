@@ -13,6 +13,7 @@ export const LIMITS = {
   envEntries: 256,
   envChars: 32 * 1024,
   cidrs: 256,
+  domains: 256,
   maxTimeoutMs: 365 * 24 * 3600 * 1000,
   minMemoryBytes: 64 * 1024 * 1024,
   minDiskBytes: 64 * 1024 * 1024,
@@ -91,6 +92,9 @@ export function mergeNetwork(base: NetworkPolicy, asked: Partial<NetworkPolicy> 
     if (merged[key].length > LIMITS.cidrs) throw invalidArgument(`network.${key}`, `at most ${LIMITS.cidrs} CIDRs`)
     merged[key] = merged[key].map((cidr) => checkCidr(`network.${key}`, cidr))
   }
+  if (merged.allowDomains.length > LIMITS.domains)
+    throw invalidArgument('network.allowDomains', `at most ${LIMITS.domains} names`)
+  merged.allowDomains = merged.allowDomains.map((name) => checkDomain('network.allowDomains', name))
   return merged
 }
 
@@ -118,6 +122,17 @@ function checkCidr(path: string, text: string): string {
   const network = [24, 16, 8, 0].map((shift) => Math.floor(kept / 2 ** shift) % 256).join('.')
   new BlockList().addSubnet(network, prefix, 'ipv4') // throws on what slipped through
   return `${network}/${prefix}`
+}
+
+const LABEL = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?'
+const DOMAIN = new RegExp(`^(\\*\\.)?${LABEL}(\\.${LABEL})*$`)
+
+/** A host name, or `*.` before one; returned in lower case, internationalised names as they are asked for. */
+function checkDomain(path: string, text: string): string {
+  const name = text.toLowerCase().replace(/\.$/, '')
+  if (name.length > 253 || !DOMAIN.test(name) || isIP(name) !== 0)
+    throw invalidArgument(path, `not a host name, nor one after '*.': ${text.slice(0, 64)}`)
+  return name
 }
 
 function clean(text: string): boolean {

@@ -2,6 +2,7 @@ import type { SandboxOverrides } from '../api.ts'
 import { SpawnpointError } from '../errors.ts'
 import { newId, type SandboxId, type SnapshotId, type TeamId } from '../ids.ts'
 import type { Image, Sandbox, Snapshot } from '../model.ts'
+import { OPEN_NETWORK } from '../network.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
 import { mergeNetwork, mergeResources, mergeTimeout } from './checks.ts'
@@ -79,7 +80,7 @@ export function newSandbox(parts: Parts, teamId: TeamId, source: Source, request
     env: { ...source.env, ...request.env },
     labels: request.labels ?? {},
     resources: mergeResources(config, source.resources, request.resources),
-    network: mergeNetwork({ internet: true, allow: [], deny: [] }, request.network),
+    network: mergeNetwork(OPEN_NETWORK, request.network),
     timeout: mergeTimeout(config.timeout, request.timeout),
     generation: source.generation,
     createdAt: clock.now(),

@@ -63,13 +63,28 @@ export const resources: z.ZodType<Resources> = component(
 const cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()])
 const internet = z.boolean().describe('Outbound connections at all')
 const cidrs = z.array(cidr).max(256)
+const precedence = z
+  .enum(['deny', 'allow'])
+  .describe(
+    '`deny`: with an allow list only what it names is reachable, less what `deny` names. `allow`: everything is, but for what `deny` names and no allow list excepts',
+  )
+const domains = z
+  .array(z.string().min(1).max(255))
+  .max(256)
+  .describe('Host names reachable over TLS and HTTP on ports 443 and 80; `*.name` for all names below it')
 
 export const network: z.ZodType<NetworkPolicy> = component(
   'NetworkPolicy',
-  z.object({ internet, allow: z.array(z.string()), deny: z.array(z.string()) }),
+  z.object({
+    internet,
+    allow: z.array(z.string()),
+    deny: z.array(z.string()),
+    allowDomains: z.array(z.string()),
+    precedence,
+  }),
   {
-    description: '`allow` and `deny` are CIDRs; an empty `allow` means all, `deny` wins',
-    examples: [{ internet: true, allow: [], deny: ['10.0.0.0/8'] }],
+    description: '`allow` and `deny` are CIDRs, `allowDomains` host names (`*.name` for all below it)',
+    examples: [{ internet: true, allow: [], deny: ['10.0.0.0/8'], allowDomains: [], precedence: 'deny' }],
   },
 )
 
@@ -101,6 +116,8 @@ const networkChange = z.strictObject({
   internet: internet.exactOptional(),
   allow: cidrs.exactOptional(),
   deny: cidrs.exactOptional(),
+  allowDomains: domains.exactOptional(),
+  precedence: precedence.exactOptional(),
 })
 const timeoutChange = z.strictObject({
   timeoutMs: timeoutMs.exactOptional(),
@@ -221,7 +238,7 @@ export const sandbox = component(
         env: {},
         labels: {},
         resources: { cpus: 1, memoryBytes: 536870912, diskBytes: 2147483648, maxProcesses: 1024 },
-        network: { internet: true, allow: [], deny: [] },
+        network: { internet: true, allow: [], deny: [], allowDomains: [], precedence: 'deny' },
         timeout: { timeoutMs: 600000, idleTimeoutMs: null, onTimeout: 'kill' },
         generation: 0,
         createdAt: '2026-11-22T10:00:00.000Z',

@@ -56,3 +56,8 @@ export function outerAddress(server: number, slot: number): string {
   const host = slot + 1
   return `100.${64 + server}.${host >> 8}.${host & 0xff}`
 }
+
+/** Of the host, for guests whose policy names hosts: the last one before the broadcast address, which no slot has. */
+export function proxyAddress(server: number): string {
+  return `100.${64 + server}.255.254`
+}

@@ -7,8 +7,8 @@ import { RUNSCS } from '../testing/test-host.ts'
 import { type Box, sh, World } from '../testing/world.ts'
 import { outerAddress } from './addresses.ts'
 
-const OPEN: NetworkPolicy = { internet: true, allow: [], deny: [] }
-const CLOSED: NetworkPolicy = { internet: false, allow: [], deny: [] }
+const OPEN: NetworkPolicy = { internet: true, allow: [], deny: [], allowDomains: [], precedence: 'deny' }
+const CLOSED: NetworkPolicy = { internet: false, allow: [], deny: [], allowDomains: [], precedence: 'deny' }
 
 /** `0` and the answer, or a code that is not 0: refused at once, or after a second without an answer */
 const call = (address: string, port = ECHO_PORT) =>

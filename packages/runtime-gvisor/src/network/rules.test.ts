@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
+import { type NetworkPolicy, OPEN_NETWORK } from '@spawnpoint/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatRange, isReachableByGuests, parseCidrs } from './cidr.ts'
-import { OPEN_POLICY, policyRules, serverRules } from './rules.ts'
+import { policyRules, serverRules } from './rules.ts'
 
 describe('CIDRs', () => {
   it('are joined where they touch or overlap', () => {
@@ -52,33 +53,76 @@ describe('CIDRs', () => {
   })
 })
 
+const PROXY = { address: '100.127.255.254', httpPort: 8080, tlsPort: 8443 }
+
+function rulesOf(change: Partial<NetworkPolicy>, dns: string[] = []) {
+  const { forward, proxied } = policyRules({ ...OPEN_NETWORK, ...change }, { dns, proxy: PROXY })
+  return { forward: forward.split('\n'), proxied: proxied.split('\n') }
+}
+
 describe('rules', () => {
   it('let names be asked of a resolver among the metadata addresses, and nothing else there', () => {
-    const rules = policyRules(OPEN_POLICY, { dns: ['169.254.169.253', '127.0.0.1'] }).split('\n')
-    expect(rules).toEqual([
-      'ip daddr { 169.254.169.253 } meta l4proto { tcp, udp } th dport 53 accept',
-      'ip daddr 169.254.0.0/16 goto refuse',
-      'accept',
-    ])
+    expect(rulesOf({}, ['169.254.169.253', '127.0.0.1'])).toEqual({
+      forward: [
+        'ip daddr { 169.254.169.253 } meta l4proto { tcp, udp } th dport 53 accept',
+        'ip daddr 169.254.0.0/16 goto refuse',
+        'accept',
+      ],
+      proxied: [''],
+    })
   })
 
   it('of a closed network refuse everything, but still check what they were given', () => {
-    expect(policyRules({ internet: false, allow: ['1.2.3.4'], deny: [] }, { dns: ['9.9.9.9'] })).toBe('goto refuse')
-    expect(() => policyRules({ internet: false, allow: ['x'], deny: [] }, { dns: [] })).toThrow(/network\.allow\[0\]/)
+    const closed = { internet: false, allow: ['1.2.3.4'], allowDomains: ['example.com'] }
+    expect(rulesOf(closed, ['9.9.9.9'])).toEqual({ forward: ['goto refuse'], proxied: [''] })
+    expect(() => rulesOf({ internet: false, allow: ['x'] })).toThrow(/network\.allow\[0\]/)
   })
 
   it('bound the length of lists', () => {
-    const deny = Array.from({ length: 1_001 }, () => '1.2.3.4')
-    expect(() => policyRules({ ...OPEN_POLICY, deny }, { dns: [] })).toThrow(/at most 1000/)
+    expect(() => rulesOf({ deny: Array.from({ length: 1_001 }, () => '1.2.3.4') })).toThrow(/at most 1000/)
   })
 
-  it('are what nft takes, also in hundreds', () => {
-    const policy = {
+  it('except from a denial what is allowed, where that has precedence', () => {
+    const { forward, proxied } = rulesOf({ precedence: 'allow', allow: ['1.2.3.4'], deny: ['0.0.0.0/0'] }, ['9.9.9.9'])
+    expect(forward).toEqual([
+      'ip daddr { 1.2.3.4 } ip daddr != 169.254.0.0/16 accept',
+      'ip daddr { 0.0.0.0-255.255.255.255 } goto refuse',
+      'ip daddr { 9.9.9.9 } meta l4proto { tcp, udp } th dport 53 accept',
+      'ip daddr 169.254.0.0/16 goto refuse',
+      'accept',
+    ])
+    expect(proxied).toEqual([''])
+    // Nothing is denied that a name could except.
+    expect(rulesOf({ precedence: 'allow', allowDomains: ['example.com'] }).proxied).toEqual([''])
+  })
+
+  it('send to the proxy what no list of addresses decides', () => {
+    const named = { allowDomains: ['example.com'], allow: ['1.2.3.4'], deny: ['5.6.7.8'] }
+    const { forward, proxied } = rulesOf(named, ['9.9.9.9'])
+    expect(forward).toEqual([
+      'ip daddr { 5.6.7.8 } goto refuse',
+      'ip daddr { 9.9.9.9 } meta l4proto { tcp, udp } th dport 53 accept',
+      'ip daddr != { 1.2.3.4 } goto refuse',
+      'ip daddr 169.254.0.0/16 goto refuse',
+      'accept',
+    ])
+    expect(proxied).toEqual([
+      'ip daddr { 5.6.7.8 } return',
+      'ip daddr { 1.2.3.4 } return',
+      'tcp dport 80 dnat ip to 100.127.255.254:8080',
+      'tcp dport 443 dnat ip to 100.127.255.254:8443',
+    ])
+  })
+
+  it.each(['deny', 'allow'] as const)('are what nft takes, also in hundreds, with precedence %s', (precedence) => {
+    const policy: NetworkPolicy = {
       internet: true,
       allow: Array.from({ length: 300 }, (_, index) => `10.${index % 256}.${index >> 8}.0/25`),
       deny: ['10.0.0.1', '10.0.0.0/30', '2001:db8::/32'],
+      allowDomains: ['example.com'],
+      precedence,
     }
-    const rules = policyRules(policy, { dns: ['9.9.9.9', '9.9.9.9', '8.8.8.8'] })
+    const rules = policyRules(policy, { dns: ['9.9.9.9', '9.9.9.9', '8.8.8.8'], proxy: PROXY })
     // Checks everything but the devices, which a check needs to exist: the loopback interface stands in.
     const text = serverRules(63, [[64_999, rules]]).replaceAll(/device "sp63v64999"/g, 'device "lo"')
     execFileSync('nft', ['--check', '-f', '-'], { input: text })

@@ -6,6 +6,7 @@ import {
   linkPrefix,
   OUTER_NETWORK,
   outerAddress,
+  proxyAddress,
   serverNetwork,
   tableName,
 } from './addresses.ts'
@@ -17,21 +18,33 @@ const MAX_CIDRS = 1_000
 /** Where container engines and hypervisors keep what only the host should reach: Docker, Podman, CNI, libvirt, LXC, LXD, Incus */
 const HOSTS_OWN_BRIDGES = ['docker*', 'br-*', 'podman*', 'cni*', 'virbr*', 'lxcbr*', 'lxdbr*', 'incusbr*']
 
-export const OPEN_POLICY: NetworkPolicy = { internet: true, allow: [], deny: [] }
-
 export function samePolicy(a: NetworkPolicy, b: NetworkPolicy): boolean {
-  return a.internet === b.internet && a.allow.join() === b.allow.join() && a.deny.join() === b.deny.join()
+  return (
+    a.internet === b.internet &&
+    a.precedence === b.precedence &&
+    a.allow.join() === b.allow.join() &&
+    a.deny.join() === b.deny.join() &&
+    a.allowDomains.join() === b.allowDomains.join()
+  )
+}
+
+/** Rules of one slot, one a line: what may pass, and what the proxy takes over because its name decides. */
+export interface SlotRules {
+  forward: string
+  /** Empty where no names are in the policy */
+  proxied: string
 }
 
 /**
  * The whole rule set of a server, replacing an older one in a single transaction.
  *
  *     guest ─► ingress of its link: only its own address may be the source, which becomes the outer one (no state)
+ *           ─► prerouting: what a policy allows by name goes to the proxy, which looks at the name
  *           ─► forward: other sandboxes and the host's containers no, then the slot's policy ─► masqueraded by the host's address
- *           ─► input: nothing but answers
+ *           ─► input: nothing but answers and what prerouting sent to the proxy
  *     host  ─► outer address ─► egress of the link: becomes the inner address (no state)
  */
-export function serverRules(server: number, slots: readonly (readonly [slot: number, rules: string])[]): string {
+export function serverRules(server: number, slots: readonly (readonly [slot: number, rules: SlotRules])[]): string {
   const table = tableName(server)
   const links = `"${linkPrefix(server)}*"`
   return [
@@ -39,6 +52,7 @@ export function serverRules(server: number, slots: readonly (readonly [slot: num
     `table netdev ${table} {}`,
     `table inet ${table} {
       map slots { type ifname : verdict; }
+      map proxied { type ifname : verdict; }
       chain refuse {
         meta l4proto tcp reject with tcp reset
         drop
@@ -56,7 +70,13 @@ export function serverRules(server: number, slots: readonly (readonly [slot: num
       chain input {
         type filter hook input priority filter - 10; policy accept;
         iifname ${links} ct state established,related accept
+        iifname ${links} ip daddr ${proxyAddress(server)} ct status dnat accept
         iifname ${links} goto refuse
+        ip daddr ${proxyAddress(server)} iifname != lo drop
+      }
+      chain prerouting {
+        type nat hook prerouting priority dstnat - 10; policy accept;
+        iifname ${links} meta l4proto tcp iifname vmap @proxied
       }
       chain postrouting {
         type nat hook postrouting priority srcnat; policy accept;
@@ -76,7 +96,7 @@ export function removeServer(server: number): string[] {
 }
 
 /** Preconditions: the slot's link exists. */
-export function addSlot(server: number, slot: number, rules: string): string[] {
+export function addSlot(server: number, slot: number, rules: SlotRules): string[] {
   const table = tableName(server)
   const link = linkName(server, slot)
   const outer = outerAddress(server, slot)
@@ -87,8 +107,10 @@ export function addSlot(server: number, slot: number, rules: string): string[] {
     `add chain netdev ${table} out_${slot} { type filter hook egress device "${link}" priority 150; policy accept; }`,
     `add rule netdev ${table} out_${slot} ip daddr ${outer} ip daddr set ${GUEST_ADDRESS}`,
     `add chain inet ${table} slot_${slot}`,
+    `add chain inet ${table} proxied_${slot}`,
     ...slotRules(server, slot, rules),
     `add element inet ${table} slots { "${link}" : jump slot_${slot} }`,
+    `add element inet ${table} proxied { "${link}" : jump proxied_${slot} }`,
   ]
 }
 
@@ -96,48 +118,100 @@ export function removeSlot(server: number, slot: number): string[] {
   const table = tableName(server)
   return [
     `delete element inet ${table} slots { "${linkName(server, slot)}" }`,
-    `flush chain inet ${table} slot_${slot}`,
-    `delete chain inet ${table} slot_${slot}`,
+    `delete element inet ${table} proxied { "${linkName(server, slot)}" }`,
+    ...['slot', 'proxied'].flatMap((chain) => [
+      `flush chain inet ${table} ${chain}_${slot}`,
+      `delete chain inet ${table} ${chain}_${slot}`,
+    ]),
     `delete chain netdev ${table} in_${slot}`,
     `delete chain netdev ${table} out_${slot}`,
   ]
 }
 
 /** Replaces the policy of a slot; `rules` comes from `policyRules`. */
-export function slotRules(server: number, slot: number, rules: string): string[] {
-  const chain = `inet ${tableName(server)} slot_${slot}`
-  return [`flush chain ${chain}`, ...rules.split('\n').map((rule) => `add rule ${chain} ${rule}`)]
+export function slotRules(server: number, slot: number, rules: SlotRules): string[] {
+  const replaced = (chain: string, lines: string) => [
+    `flush chain inet ${tableName(server)} ${chain}_${slot}`,
+    ...(lines === ''
+      ? []
+      : lines.split('\n').map((rule) => `add rule inet ${tableName(server)} ${chain}_${slot} ${rule}`)),
+  ]
+  return [...replaced('slot', rules.forward), ...replaced('proxied', rules.proxied)]
 }
 
 export interface PolicyContext {
   /** Resolvers that guests use; reachable on port 53 even where metadata servers answer for names too */
   dns: readonly string[]
+  /** Where the proxy listens */
+  proxy: ProxyEndpoint
+}
+
+export interface ProxyEndpoint {
+  address: string
+  /** For HTTP on port 80 */
+  httpPort: number
+  /** For TLS on port 443 */
+  tlsPort: number
 }
 
 /**
- * A policy as rules, one a line. They hold for connections that exist already, too; TCP is refused instead of dropped, so
- * that programs need not wait. An allow list holds for the resolvers as well: names are a way out like any other. Rejects
- * `invalid_argument`.
+ * A policy as rules. They hold for connections that exist already, too; TCP is refused instead of dropped, so that
+ * programs need not wait. An allow list of addresses holds for the resolvers as well: names are a way out like any other;
+ * one of names lets them be asked, what else could they be for. Rejects `invalid_argument`.
  */
-export function policyRules(policy: NetworkPolicy, context: PolicyContext): string {
-  const deny = parsed(policy.deny, 'network.deny')
-  const allow = parsed(policy.allow, 'network.allow')
-  if (!policy.internet) return 'goto refuse'
-  const dns = context.dns.filter(isReachableByGuests)
-  return [
-    ...(deny.length > 0 ? [`ip daddr { ${deny.join(', ')} } goto refuse`] : []),
-    ...(policy.allow.length > 0
-      ? [allow.length > 0 ? `ip daddr != { ${allow.join(', ')} } goto refuse` : 'goto refuse']
-      : []),
-    ...(dns.length > 0
-      ? [`ip daddr { ${[...new Set(dns)].join(', ')} } meta l4proto { tcp, udp } th dport 53 accept`]
-      : []),
-    `ip daddr ${METADATA_NETWORK} goto refuse`,
-    'accept',
-  ].join('\n')
+export function policyRules(policy: NetworkPolicy, context: PolicyContext): SlotRules {
+  const deny = set(policy.deny, 'network.deny')
+  const allow = set(policy.allow, 'network.allow')
+  const byName = policy.allowDomains.length > 0
+  if (!policy.internet) return { forward: 'goto refuse', proxied: '' }
+  const resolvers = [...new Set(context.dns.filter(isReachableByGuests))]
+  const askNames =
+    resolvers.length > 0 ? [`ip daddr { ${resolvers.join(', ')} } meta l4proto { tcp, udp } th dport 53 accept`] : []
+  const refuseDenied = deny === null ? [] : [`ip daddr ${deny} goto refuse`]
+  const refuseMetadata = `ip daddr ${METADATA_NETWORK} goto refuse`
+  const toProxy = [
+    `tcp dport 80 dnat ip to ${context.proxy.address}:${context.proxy.httpPort}`,
+    `tcp dport 443 dnat ip to ${context.proxy.address}:${context.proxy.tlsPort}`,
+  ]
+  if (policy.precedence === 'allow') {
+    return {
+      forward: [
+        ...(byName ? askNames : []),
+        ...(allow === null ? [] : [`ip daddr ${allow} ip daddr != ${METADATA_NETWORK} accept`]),
+        ...refuseDenied,
+        ...askNames,
+        refuseMetadata,
+        'accept',
+      ].join('\n'),
+      proxied:
+        byName && deny !== null
+          ? [...(allow === null ? [] : [`ip daddr ${allow} return`]), `ip daddr != ${deny} return`, ...toProxy].join(
+              '\n',
+            )
+          : '',
+    }
+  }
+  const listed = policy.allow.length > 0 || byName
+  return {
+    forward: [
+      ...refuseDenied,
+      ...(byName ? askNames : []),
+      ...(listed ? [allow === null ? 'goto refuse' : `ip daddr != ${allow} goto refuse`] : []),
+      ...(byName ? [] : askNames),
+      refuseMetadata,
+      'accept',
+    ].join('\n'),
+    proxied: byName
+      ? [...[deny, allow].filter((list) => list !== null).map((list) => `ip daddr ${list} return`), ...toProxy].join(
+          '\n',
+        )
+      : '',
+  }
 }
 
-function parsed(cidrs: readonly string[], path: string): string[] {
+/** `null` for an empty one: IPv6 alone is none, guests have no IPv6. */
+function set(cidrs: readonly string[], path: string): string | null {
   if (cidrs.length > MAX_CIDRS) throw invalidArgument(path, `at most ${MAX_CIDRS} entries`)
-  return parseCidrs(cidrs, path).map(formatRange)
+  const ranges = parseCidrs(cidrs, path).map(formatRange)
+  return ranges.length === 0 ? null : `{ ${ranges.join(', ')} }`
 }

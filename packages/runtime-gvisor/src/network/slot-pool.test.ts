@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
+import { OPEN_NETWORK } from '@spawnpoint/core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { silentLog } from '../log.ts'
 import { MAX_SERVERS } from './addresses.ts'
-import { OPEN_POLICY } from './rules.ts'
 import { SlotPool } from './slot-pool.ts'
 
 /** The last one that a host would come to */
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => pool.close())
 
 it('gives each slot to one caller, with its namespace', async () => {
-  const slots = await Promise.all(Array.from({ length: 6 }, () => pool.claim(OPEN_POLICY)))
+  const slots = await Promise.all(Array.from({ length: 6 }, () => pool.claim(OPEN_NETWORK)))
   expect(new Set(slots.map((slot) => slot.number)).size).toBe(6)
   for (const slot of slots) expect(existsSync(slot.namespacePath)).toBe(true)
   for (const slot of slots) pool.release(slot.number)
@@ -24,7 +24,7 @@ it('gives each slot to one caller, with its namespace', async () => {
 it('does not give a number again soon: packets for the sandbox that had it may be under way', async () => {
   const given: number[] = []
   for (let n = 0; n < 8; n += 1) {
-    const slot = await pool.claim(OPEN_POLICY)
+    const slot = await pool.claim(OPEN_NETWORK)
     given.push(slot.number)
     pool.release(slot.number)
     await expect.poll(() => existsSync(slot.namespacePath)).toBe(false)

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { existsSync, readdirSync, statfsSync, writeFileSync } from 'node:fs'
-import type { NetworkPolicy } from '@spawnpoint/core'
+import { type NetworkPolicy, OPEN_NETWORK } from '@spawnpoint/core'
 import { errorText, runtimeFailed } from '../failure.ts'
 import type { Log } from '../log.ts'
 import {
@@ -18,9 +18,10 @@ import {
   namespacePrefix,
   outerAddress,
 } from './addresses.ts'
+import { EgressProxy } from './egress/egress-proxy.ts'
 import { admitForwarding, withdrawForwarding } from './host-firewall.ts'
 import { ipBatch, nft } from './host-tools.ts'
-import { addSlot, OPEN_POLICY, policyRules, removeServer, removeSlot, serverRules, slotRules } from './rules.ts'
+import { addSlot, policyRules, removeServer, removeSlot, type SlotRules, serverRules, slotRules } from './rules.ts'
 
 const NSFS_MAGIC = 0x6e736673
 
@@ -49,6 +50,7 @@ export interface Slot {
  */
 export class SlotPool {
   readonly #options: SlotPoolOptions
+  readonly #proxy: EgressProxy
   readonly #used = new Set<number>()
   /** Ready, with the open policy */
   readonly #free: number[] = []
@@ -59,14 +61,18 @@ export class SlotPool {
   /** Number to try next; anywhere at first, or a server that restarts would begin with the same again */
   #next = randomInt(MAX_SLOTS)
 
-  private constructor(options: SlotPoolOptions) {
+  private constructor(options: SlotPoolOptions, proxy: EgressProxy) {
     this.#options = options
+    this.#proxy = proxy
   }
 
   /** Keeps the slots in `adopted` as they are, with their policies, and removes all others of this server. */
   static async open(options: SlotPoolOptions, adopted: ReadonlyMap<number, NetworkPolicy>): Promise<SlotPool> {
-    const pool = new SlotPool(options)
-    const { server, dns } = options
+    const { server } = options
+    const proxy = await EgressProxy.open(options)
+    const pool = new SlotPool(options, proxy)
+    await using undo = new AsyncDisposableStack()
+    undo.defer(() => proxy.close())
     writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
     for (const slot of adopted.keys()) pool.#used.add(slot)
     await pool.#removeForeign()
@@ -74,10 +80,12 @@ export class SlotPool {
       await ipBatch([`netns delete ${pool.emptyNamespace}`], { force: true })
       await ipBatch([`netns add ${pool.emptyNamespace}`])
     }
-    const rules = [...adopted].map(([slot, policy]) => [slot, policyRules(policy, { dns })] as const)
+    const rules = [...adopted].map(([slot, policy]) => [slot, pool.#rules(policy)] as const)
+    for (const [slot, policy] of adopted) proxy.setPolicy(outerAddress(server, slot), policy)
     await nft([serverRules(server, rules)])
     await admitForwarding(server, options.log)
     pool.#refill()
+    undo.move()
     return pool
   }
 
@@ -87,14 +95,17 @@ export class SlotPool {
 
   /** A slot with this policy, for the caller alone until `release`. Rejects `invalid_argument` for a bad policy. */
   async claim(policy: NetworkPolicy): Promise<Slot> {
-    const rules = policyRules(policy, { dns: this.#options.dns })
+    const rules = this.#rules(policy)
     const ready = this.#free.shift()
     if (ready !== undefined) this.#used.add(ready)
     const number = ready ?? (await this.#build(1))[0]
     if (number === undefined) throw runtimeFailed('network', 'all network slots are in use')
     this.#refill()
     try {
-      if (rules !== this.#openRules) await nft(slotRules(this.#options.server, number, rules))
+      const open = this.#openRules
+      if (rules.forward !== open.forward || rules.proxied !== open.proxied)
+        await nft(slotRules(this.#options.server, number, rules))
+      this.#proxy.setPolicy(outerAddress(this.#options.server, number), policy)
     } catch (error) {
       this.release(number)
       throw error
@@ -113,14 +124,16 @@ export class SlotPool {
 
   /** Takes effect on open connections too. Rejects `invalid_argument` for a bad policy, which changes nothing. */
   async setPolicy(number: number, policy: NetworkPolicy): Promise<void> {
-    const { server, dns } = this.#options
-    await nft(slotRules(server, number, policyRules(policy, { dns })))
+    const { server } = this.#options
+    await nft(slotRules(server, number, this.#rules(policy)))
+    this.#proxy.setPolicy(outerAddress(server, number), policy)
   }
 
   /** Removes the slot behind the caller's back. Preconditions: no process uses it. */
   release(number: number): void {
     this.#enqueue(async () => {
       if (!this.#used.has(number)) return
+      this.#proxy.forget(outerAddress(this.#options.server, number))
       await this.#destroy([number])
       this.#used.delete(number)
     })
@@ -130,15 +143,20 @@ export class SlotPool {
   async close(): Promise<void> {
     this.#closed = true
     await this.#work
+    await this.#proxy.close()
     await this.#destroy(this.#free.splice(0))
     if (this.#used.size > 0) return
     await nft(removeServer(this.#options.server))
     await withdrawForwarding(this.#options.server)
-    await ipBatch([`netns delete ${this.emptyNamespace}`], { force: true })
+    await ipBatch([`netns delete ${this.emptyNamespace}`, this.#proxy.removal], { force: true })
   }
 
-  get #openRules(): string {
-    return policyRules(OPEN_POLICY, { dns: this.#options.dns })
+  get #openRules(): SlotRules {
+    return this.#rules(OPEN_NETWORK)
+  }
+
+  #rules(policy: NetworkPolicy): SlotRules {
+    return policyRules(policy, { dns: this.#options.dns, proxy: this.#proxy.endpoint })
   }
 
   #enqueue(task: () => Promise<void>): void {

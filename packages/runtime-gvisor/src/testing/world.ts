@@ -96,7 +96,7 @@ export class World implements AsyncDisposable {
       rootPath: this.pool.rootPath(root),
       hostname: 'test',
       resources: { cpus: 1, memoryBytes: 256 * MIB, diskBytes: 4096 * MIB, maxProcesses: 128 },
-      network: { internet: false, allow: [], deny: [] },
+      network: { internet: false, allow: [], deny: [], allowDomains: [], precedence: 'deny' },
       bootTimeoutMs: 20_000,
       ...over,
     }

@@ -25,6 +25,7 @@ export function addShow(parent: Command): void {
       ['processes', `at most ${resources.maxProcesses}`],
       ['internet', network.internet ? 'yes' : 'no'],
       ['allow', network.allow.join(' ') || null],
+      ['allow domains', network.allowDomains.join(' ') || null],
       ['deny', network.deny.join(' ') || null],
       ['idle timeout', timeout.idleTimeoutMs === null ? null : formatDuration(timeout.idleTimeoutMs)],
       ['on timeout', timeout.timeoutMs === null && timeout.idleTimeoutMs === null ? null : timeout.onTimeout],

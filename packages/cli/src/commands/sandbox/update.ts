@@ -9,11 +9,11 @@ export function addUpdate(parent: Command): void {
     'update <sandbox>',
     'change name, labels, network or timeout',
     async (cli, options, ref: string) => {
-      const { allow, deny, internet } = options
+      const { allow, deny, allowDomain, internet } = options
       const changes = {
         name: options.name === false ? null : options.name,
         labels: pairs(options.label, 'label'),
-        network: present({ internet, allow, deny }),
+        network: present({ internet, allow, deny, allowDomains: allowDomain }),
         timeout: timeoutFrom(options),
       }
       if (present(changes) === undefined)
@@ -32,6 +32,11 @@ export function addUpdate(parent: Command): void {
         .option('--internet', 'outbound connections')
         .option('--no-internet', 'no outbound connections')
         .option('--allow <cidr>', 'reach only this; may be given several times', collect)
+        .option(
+          '--allow-domain <name>',
+          'reach only this host by TLS and HTTP, or *.name; may be given several times',
+          collect,
+        )
         .option('--deny <cidr>', 'do not reach this; may be given several times', collect)
         .addHelpText('after', '\nLabels given replace all labels; so do --allow and --deny.'),
   )
