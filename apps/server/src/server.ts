@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { LocalBlobs } from '@spawnpoint/blobs-local'
 import { Core, SpawnpointError, systemClock } from '@spawnpoint/core'
 import { createNativeUpgradeHandler, problemOf, registerNativeDoor } from '@spawnpoint/door-native'
 import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
@@ -36,6 +37,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         log,
         ...(config.poolBytes === null ? {} : { poolBytes: config.poolBytes }),
       }),
+      blobs: new LocalBlobs({ dir: join(config.dataDir, 'blobs') }),
       runtime: new GvisorRuntime({
         runsc: config.runsc,
         agentBinary: config.agent,

@@ -2,6 +2,7 @@ import {
   type ApiKey,
   type Event,
   type Image,
+  type Name,
   newId,
   type Operation,
   type Sandbox,
@@ -42,12 +43,19 @@ export function sampleImage(teamId: TeamId, over: Partial<Image> = {}): Image {
     failure: null,
     source: { type: 'debian', suite: 'bookworm', packages: ['python3'] },
     defaults,
+    resources: { cpus: 0.5 },
+    bootSnapshotId: newId(),
+    parentImageId: null,
     sizeBytes: 3_000_000_000,
     labels: { tier: 'a b' },
     createdAt: new Date(1_700_000_000_999),
     readyAt: new Date(1_700_000_001_001),
     ...over,
   }
+}
+
+export function sampleName(teamId: TeamId, over: Partial<Name> = {}): Name {
+  return { id: newId(), teamId, name: 'base', createdAt: new Date(1_700_000_000_777), ...over }
 }
 
 export function sampleSandbox(teamId: TeamId, over: Partial<Sandbox> = {}): Sandbox {
@@ -87,6 +95,7 @@ export function sampleSnapshot(teamId: TeamId, over: Partial<Snapshot> = {}): Sn
     state: 'ready',
     failure: null,
     internal: false,
+    cacheKey: null,
     sandboxId: newId(),
     parentId: null,
     imageId: newId(),

@@ -3,6 +3,7 @@ import { LedgerBench, type LedgerUnderTest } from './ledger/bench.ts'
 import { eventsSuite } from './ledger/events.ts'
 import { idempotencySuite } from './ledger/idempotency.ts'
 import { listsSuite } from './ledger/lists.ts'
+import { namesSuite } from './ledger/names.ts'
 import { recordsSuite } from './ledger/records.ts'
 import { retentionSuite } from './ledger/retention.ts'
 import { transactionsSuite } from './ledger/transactions.ts'
@@ -30,6 +31,7 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
 
     recordsSuite(bench)
     listsSuite(bench)
+    namesSuite(bench)
     transactionsSuite(bench)
     eventsSuite(bench)
     idempotencySuite(bench)

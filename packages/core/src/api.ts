@@ -1,12 +1,16 @@
+import type { Readable } from 'node:stream'
 import type {
   ApiKey,
+  BuildLogEntry,
   Env,
   Event,
   Image,
   ImageDefaults,
+  ImageId,
   ImageSource,
   KeyId,
   Labels,
+  Name,
   NetworkPolicy,
   Operation,
   OperationId,
@@ -16,8 +20,10 @@ import type {
   Sandbox,
   SandboxState,
   Snapshot,
+  SnapshotId,
   SnapshotKind,
   SnapshotState,
+  Tag,
   Team,
   TeamId,
   TimeoutPolicy,
@@ -28,21 +34,32 @@ import type { Guest, Page, PageRequest, RuntimeInfo } from './ports/index.ts'
  * The closed list of what can be asked of Spawnpoint. Doors translate their protocol to these calls and back; nothing
  * else enters the core. Every call rejects with `SpawnpointError` only. What belongs to another team is `not_found`.
  *
- * A `ref` names a resource: an image or snapshot by id, by name (the latest ready one) or by `name@id`; a sandbox by id or
- * by the name it bears while it lives.
+ * A `ref` names a resource: a sandbox by id or by the name it bears while it lives; an image or a snapshot by
+ *
+ *     ID          its own (`ID:TAG` as well; the tag says nothing), or that of a name
+ *     NAME        what the tag `default` of the name points to, else the latest ready one that bears the name
+ *     NAME:TAG    what that tag points to; so does the id of a name in the place of NAME
+ *     NAME@ID     the one of that id, if it bears the name
+ *     TEAM/NAME   with or without a tag: TEAM is the name or the id of the caller's own team
  */
 export interface SpawnpointApi {
   readonly runtime: RuntimeInfo
   /** Rejects `unauthenticated`. The key's prefix is cosmetic: its last 64 hex characters count. */
   authenticate(key: string): Promise<Principal>
   readonly keys: KeysApi
+  readonly names: NamesApi
+  readonly blobs: BlobsApi
   readonly images: ImagesApi
+  /** The image or the snapshot that `ref` names; if a name was given to both, the newer of the latest ready ones. */
+  resolve(by: Principal, ref: string): Promise<Resolved>
   readonly sandboxes: SandboxesApi
   readonly snapshots: SnapshotsApi
   readonly operations: OperationsApi
   readonly events: EventsApi
   readonly idempotency: IdempotencyApi
 }
+
+export type Resolved = { image: Image } | { snapshot: Snapshot }
 
 export interface Principal {
   teamId: TeamId
@@ -78,13 +95,53 @@ export interface KeysApi {
   team(by: Principal): Promise<Team>
 }
 
+// ---------------------------------------------------------------- names
+
+export type TagTarget = { imageId: ImageId } | { snapshotId: SnapshotId }
+
+/** Names begin with a letter or digit and have letters, digits, `.`, `_` and `-`, as do tags, which may begin with `_` too. */
+export interface NamesApi {
+  /** By id or name. */
+  get(by: Principal, ref: string): Promise<Name>
+  /** The team's name of this text, made if there is none. */
+  ensure(by: Principal, name: string): Promise<Name>
+  list(by: Principal, page: PageRequest): Promise<Page<Name>>
+  /** With its tags; what they pointed to stays. */
+  delete(by: Principal, ref: string): Promise<void>
+  /** Newest first. */
+  tags(by: Principal, ref: string): Promise<Tag[]>
+  /** Points each tag to `target`, also one that exists. Rejects `wrong_state` unless the target is ready. */
+  tag(by: Principal, ref: string, tags: string[], target: TagTarget): Promise<Tag[]>
+  /** Tags that do not exist are ignored. */
+  untag(by: Principal, ref: string, tags: string[]): Promise<void>
+  /** Every tag that points to one of these images or snapshots, with its name. */
+  tagsOf(by: Principal, ids: readonly (ImageId | SnapshotId)[]): Promise<{ name: Name; tag: Tag }[]>
+}
+
+// ---------------------------------------------------------------- blobs
+
+/**
+ * Files that builds copy from. A key is `sha256:` and 64 hex digits, which the content must match, or any other
+ * `[a-z0-9]+:[A-Za-z0-9._-]+`. One that nothing has used for 30 days is removed.
+ */
+export interface BlobsApi {
+  /** Replaces what was there, once all of it has arrived. Rejects `invalid_argument` if the digest is another. */
+  put(by: Principal, key: string, body: Readable): Promise<{ sizeBytes: number }>
+  has(by: Principal, key: string): Promise<boolean>
+  delete(by: Principal, key: string): Promise<void>
+}
+
 // ---------------------------------------------------------------- images
 
 export interface BuildImageRequest {
   /** `[a-z0-9][a-z0-9._-]{0,63}`; may be used again, and then means the latest ready one */
   name: string
+  /** Tags of the name that point to the image once it is ready */
+  tags?: string[] | undefined
   source: ImageSource
   defaults?: Partial<ImageDefaults> | undefined
+  /** For sandboxes made from it that are not told otherwise; a recipe is built with them too */
+  resources?: Partial<Resources> | undefined
   labels?: Labels | undefined
 }
 
@@ -93,11 +150,16 @@ export interface ImagesApi {
   get(by: Principal, ref: string): Promise<Image>
   list(
     by: Principal,
-    filter: { name?: string | undefined; states?: Image['state'][] | undefined },
+    filter: { name?: string | undefined; states?: Image['state'][] | undefined; labels?: Labels | undefined },
     page: PageRequest,
   ): Promise<Page<Image>>
-  /** Sandboxes and snapshots made from it live on. */
+  /** Sandboxes, snapshots and images made from it live on. */
   delete(by: Principal, ref: string): Promise<void>
+  /**
+   * What its build did and printed: entries from number `offset` on, at most `limit` (1 to 1,000). Nothing is added once
+   * the image is ready or failed; of a failed one the last entry has the level `error` and the step that failed.
+   */
+  log(by: Principal, ref: string, range: { offset: number; limit: number }): Promise<BuildLogEntry[]>
 }
 
 // ---------------------------------------------------------------- sandboxes
@@ -115,10 +177,12 @@ export interface SandboxOverrides {
 }
 
 export interface CreateSandboxRequest extends SandboxOverrides {
-  /** Exactly one of `image` and `snapshot` */
+  /** Exactly one of `image`, `snapshot` and `from` */
   image?: string | undefined
   snapshot?: string | undefined
-  /** Boot a memory snapshot from its filesystem alone */
+  /** An image or a snapshot, whichever it names */
+  from?: string | undefined
+  /** Boot from the filesystem alone: without the memory of the snapshot, or of the image's start command */
   cold?: boolean | undefined
 }
 
@@ -187,6 +251,8 @@ export interface CreateSnapshotRequest {
   kind: SnapshotKind
   /** `[a-z0-9][a-z0-9._-]{0,127}`; may be used again */
   name?: string | undefined
+  /** Tag of `name`, which must be given, that points to the snapshot once it is ready */
+  tag?: string | undefined
   labels?: Labels | undefined
   /** Milliseconds until it is deleted; absent for never */
   ttlMs?: number | undefined

@@ -10,12 +10,15 @@ import { Retention } from './retention.ts'
 import { Deadlines } from './sandbox/deadlines.ts'
 import { LIVING_STATES } from './sandbox/lifecycle.ts'
 import { moveSandbox } from './sandbox/records.ts'
+import { BlobStore } from './services/blobs.ts'
 import { Events } from './services/events.ts'
 import { Signal } from './services/follow.ts'
 import { Idempotency } from './services/idempotency.ts'
 import { Images } from './services/images.ts'
 import { Keys } from './services/keys.ts'
+import { Names } from './services/names.ts'
 import { Operations } from './services/operations.ts'
+import { findSource } from './services/refs.ts'
 import { Sandboxes } from './services/sandboxes.ts'
 import { Snapshots } from './services/snapshots.ts'
 import { Standby } from './standby.ts'
@@ -26,6 +29,8 @@ const FIRST_TEAM = '000000000000000000000001' as TeamId
 /** The core: everything that can be asked, over the parts it is given. Use `Core.open`. */
 export class Core implements SpawnpointApi, AsyncDisposable {
   readonly keys: Keys
+  readonly names: Names
+  readonly blobs: BlobStore
   readonly images: Images
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
@@ -68,6 +73,8 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.#standby = new Standby(parts)
     this.#retention = new Retention(parts)
     this.keys = new Keys(parts)
+    this.names = new Names(parts)
+    this.blobs = new BlobStore(parts)
     this.images = new Images(parts, this.#runner)
     this.sandboxes = new Sandboxes(parts, this.#runner, this.#guests, this.#deadlines, this.#standby)
     this.snapshots = new Snapshots(parts, this.#runner, this.#deadlines)
@@ -83,8 +90,8 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   static async open(given: Omit<Parts, 'closing'>): Promise<Core> {
     const core = new Core(given)
     await using undo = new AsyncDisposableStack()
-    const { ledger, pool, runtime } = core.#parts
-    for (const part of [ledger, pool, runtime]) {
+    const { ledger, pool, blobs, runtime } = core.#parts
+    for (const part of [ledger, pool, blobs, runtime]) {
       await part.open()
       undo.defer(() => part.close())
     }
@@ -107,6 +114,8 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   }
 
   authenticate: SpawnpointApi['authenticate'] = (key) => this.keys.authenticate(key)
+
+  resolve: SpawnpointApi['resolve'] = (by, ref) => findSource(this.#parts.ledger.read, by.teamId, ref)
 
   /**
    * A key of the first team, which is made if it is not there yet. For the server's first start: whoever can read the data
@@ -140,6 +149,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     await this.#standby.close()
     await this.#retention.close()
     await this.#parts.runtime.close()
+    await this.#parts.blobs.close()
     await this.#parts.pool.close()
     await this.#parts.ledger.close()
   }

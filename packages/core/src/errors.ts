@@ -48,6 +48,8 @@ export interface ErrorContexts {
 
 export type ResourceKind =
   | 'image'
+  | 'name'
+  | 'blob'
   | 'sandbox'
   | 'snapshot'
   | 'operation'

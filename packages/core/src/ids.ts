@@ -9,6 +9,7 @@ export type Id<Kind extends string> = string & { readonly __kind: Kind }
 export type TeamId = Id<'team'>
 export type KeyId = Id<'key'>
 export type ImageId = Id<'image'>
+export type NameId = Id<'name'>
 export type SandboxId = Id<'sandbox'>
 export type IncarnationId = Id<'incarnation'>
 export type RootId = Id<'root'>

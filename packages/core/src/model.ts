@@ -1,6 +1,16 @@
 export type * from './ids.ts'
 
-import type { ImageId, IncarnationId, KeyId, OperationId, RootId, SandboxId, SnapshotId, TeamId } from './ids.ts'
+import type {
+  ImageId,
+  IncarnationId,
+  KeyId,
+  NameId,
+  OperationId,
+  RootId,
+  SandboxId,
+  SnapshotId,
+  TeamId,
+} from './ids.ts'
 
 /** Free-form `key: value` pairs; at most 64, keys 1 to 128 characters, values up to 1,024. */
 export type Labels = Record<string, string>
@@ -37,7 +47,70 @@ export interface ImageDefaults {
   startCommand: string[]
 }
 
-export type ImageSource = { type: 'debian'; suite: string; packages: string[] } | { type: 'tar'; path: string }
+export type ImageSource = BaseSource | RecipeSource
+
+/** Root filesystems that come from outside: an `ImageBuilder` makes them. */
+export type BaseSource = { type: 'debian'; suite: string; packages: string[] } | { type: 'tar'; path: string }
+
+/** Steps run one after the other in a sandbox that starts from `from`; what its files are at the end is the image. */
+export interface RecipeSource {
+  type: 'recipe'
+  /** Image or snapshot that the first step finds; of a snapshot its files alone */
+  from: string
+  steps: BuildStep[]
+  /** Shell command that runs when a sandbox boots; it already runs, with its memory, in every sandbox of the image */
+  startCommand?: string | undefined
+  /** Shell command that succeeds once the start command has done its part */
+  readyCommand?: string | undefined
+  /** Runs every step, whatever earlier builds left */
+  force?: boolean | undefined
+}
+
+/** A step with `force`, and all that follow it, are run whatever earlier builds left. */
+export type BuildStep = (RunStep | CopyStep | EnvStep | WorkdirStep | UserStep) & { force?: boolean | undefined }
+
+export interface RunStep {
+  type: 'run'
+  /** For a login shell, bash where the image has one */
+  command: string
+  /** Default the one of the last user step */
+  user?: string | undefined
+}
+
+/** Exactly one of `blob` and `fromImage`. */
+export interface CopyStep {
+  type: 'copy'
+  /** Key of an uploaded tar archive, plain or gzip */
+  blob?: string | undefined
+  /** Image whose files are copied */
+  fromImage?: string | undefined
+  /** Path in the archive or the image, which may have `*`, `?` and `[...]`; of a directory its content is copied */
+  source: string
+  /** Relative to the working directory; a directory if it ends with `/`, is one, or if several things are copied */
+  destination: string
+  /** Owner of all that is copied, `user[:group]`; default the user of the recipe at this step */
+  user?: string | undefined
+  /** Permission bits of all that is copied; default those in the archive */
+  mode?: number | undefined
+}
+
+export interface EnvStep {
+  type: 'env'
+  /** For the steps that follow, and for every sandbox of the image */
+  env: Env
+}
+
+export interface WorkdirStep {
+  type: 'workdir'
+  /** Made if missing; relative to the one before */
+  path: string
+}
+
+export interface UserStep {
+  type: 'user'
+  /** A name or `uid[:gid]` */
+  user: string
+}
 
 export interface Image {
   id: ImageId
@@ -47,11 +120,46 @@ export interface Image {
   failure: string | null
   source: ImageSource
   defaults: ImageDefaults
+  /** What its sandboxes get unless told; what is absent comes from the server */
+  resources: Partial<Resources>
+  /** Internal memory snapshot that its sandboxes are started from; `null` if they boot */
+  bootSnapshotId: SnapshotId | null
+  /** Image that a recipe began with */
+  parentImageId: ImageId | null
   /** Bytes of the root filesystem */
   sizeBytes: number
   labels: Labels
   createdAt: Date
   readyAt: Date | null
+}
+
+/** One line of what a build did and printed. */
+export interface BuildLogEntry {
+  at: Date
+  level: 'debug' | 'info' | 'warn' | 'error'
+  /** `base`, the number of a step counted from 1, or `finalize`; `null` where it concerns none */
+  step: string | null
+  message: string
+}
+
+// ---------------------------------------------------------------- name
+
+/** A resource of its own, whose id stays while what its tags point to changes. */
+export interface Name {
+  id: NameId
+  teamId: TeamId
+  name: string
+  createdAt: Date
+}
+
+/** Points to exactly one image or snapshot. */
+export interface Tag {
+  nameId: NameId
+  tag: string
+  imageId: ImageId | null
+  snapshotId: SnapshotId | null
+  /** When it was set to what it points to now */
+  createdAt: Date
 }
 
 // ---------------------------------------------------------------- sandbox
@@ -202,8 +310,10 @@ export interface Snapshot {
   kind: SnapshotKind
   state: SnapshotState
   failure: string | null
-  /** Made by the system for a pause or a fork; never listed */
+  /** Made by the system for a pause, a fork, a layer of a build or the boot of an image; never listed */
   internal: boolean
+  /** Digest of the recipe up to the step that left this; set for layers of builds alone */
+  cacheKey: string | null
   sandboxId: SandboxId
   /** Snapshot that the source sandbox itself came from: the lineage */
   parentId: SnapshotId | null

@@ -1,5 +1,5 @@
 import type { Resources, TimeoutPolicy } from './model.ts'
-import type { ImageBuilder, Ledger, Pool, Runtime } from './ports/index.ts'
+import type { Blobs, ImageBuilder, Ledger, Pool, Runtime } from './ports/index.ts'
 
 /** The core's own view of time, so that tests need not wait. */
 export interface Clock {
@@ -43,6 +43,7 @@ export interface Parts {
   ledger: Ledger
   runtime: Runtime
   pool: Pool
+  blobs: Blobs
   imageBuilders: readonly ImageBuilder[]
   clock: Clock
   log: Log

@@ -1,4 +1,12 @@
-import { FakeClock, FakeHost, FakeImageBuilder, FakePool, FakeRuntime, MemoryLedger } from '@spawnpoint/fakes'
+import {
+  FakeBlobs,
+  FakeClock,
+  FakeHost,
+  FakeImageBuilder,
+  FakePool,
+  FakeRuntime,
+  MemoryLedger,
+} from '@spawnpoint/fakes'
 import {
   Core,
   type CoreConfig,
@@ -38,6 +46,7 @@ export class World {
       ledger: new MemoryLedger(this.host.ledger),
       runtime: this.runtime(this.host),
       pool: new FakePool(this.host),
+      blobs: new FakeBlobs(this.host),
       imageBuilders: [new FakeImageBuilder(this.host)],
       clock: options.fakeTime ? this.clock : systemClock,
       log: options.log ?? silent,

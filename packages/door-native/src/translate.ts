@@ -80,7 +80,8 @@ export function snapshotJson(snapshot: Snapshot): z.output<typeof schemas.snapsh
   }
 }
 
-export function imageJson(image: Image): z.output<typeof schemas.image> {
+/** `tags` are those that point to it, as `NAME:TAG`. */
+export function imageJson(image: Image, tags: string[]): z.output<typeof schemas.image> {
   return {
     id: image.id,
     name: image.name,
@@ -88,6 +89,10 @@ export function imageJson(image: Image): z.output<typeof schemas.image> {
     failure: image.failure,
     source: image.source,
     defaults: image.defaults,
+    tags,
+    resources: image.resources,
+    startsFromMemory: image.bootSnapshotId !== null,
+    parentImageId: image.parentImageId,
     sizeBytes: image.sizeBytes,
     labels: image.labels,
     createdAt: at(image.createdAt),

@@ -37,6 +37,8 @@ export class FakeHost {
   readonly roots = new Map<RootId, StoredRoot>()
   readonly snapshots = new Map<SnapshotId, StoredSnapshot>()
   readonly staged = new Map<string, StagedEntry>()
+  /** By team and key */
+  readonly blobs = new Map<string, { data: Buffer; usedAt: number }>()
   readonly incarnations = new Map<IncarnationId, FakeIncarnation>()
   /** Programs that processes inside can run, by the base name of `args[0]`; tests may add theirs */
   readonly programs = new Map<string, FakeProgram>(BUILT_IN_PROGRAMS)

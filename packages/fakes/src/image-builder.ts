@@ -1,8 +1,8 @@
 import {
+  type BaseSource,
   type BuildProgress,
   type ImageBuilder,
   type ImageDefaults,
-  type ImageSource,
   SpawnpointError,
 } from '@spawnpoint/core'
 import type { FakeHost } from './host.ts'
@@ -19,7 +19,7 @@ const PASSWD = [
  * `/usr/share/packages/NAME`. Fault point: `imageBuilder.build`.
  */
 export class FakeImageBuilder implements ImageBuilder {
-  readonly types = ['debian', 'tar'] as const satisfies ImageSource['type'][]
+  readonly types = ['debian', 'tar'] as const satisfies BaseSource['type'][]
   readonly #host: FakeHost
   readonly #life
 
@@ -29,7 +29,7 @@ export class FakeImageBuilder implements ImageBuilder {
   }
 
   build(
-    source: ImageSource,
+    source: BaseSource,
     dir: string,
     report: (progress: BuildProgress) => void,
     signal: AbortSignal,

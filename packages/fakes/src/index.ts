@@ -1,3 +1,4 @@
+export * from './blobs.ts'
 export * from './clock.ts'
 export * from './faults.ts'
 export { FileTree } from './file-tree.ts'

@@ -27,6 +27,39 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
     image: (id) => one('image', (t) => t.images.get(id)),
     sandbox: (id) => one('sandbox', (t) => t.sandboxes.get(id)),
     snapshot: (id) => one('snapshot', (t) => t.snapshots.get(id)),
+    nameById: (id) => one('nameById', (t) => t.names.get(id)),
+    nameByText: (teamId, name) =>
+      one('nameByText', (t) => {
+        searchable('name', name)
+        return [...t.names.values()].find((row) => row.teamId === teamId && row.name === name)
+      }),
+    names: (teamId, page) =>
+      many(
+        'names',
+        page,
+        (t) => t.names.values(),
+        (name) => name.teamId === teamId,
+      ),
+    tags: (filter) =>
+      run('tags', () => {
+        searchable('tag', filter.tag)
+        const found = [...tables().tags.values()].filter(
+          (tag) =>
+            same(filter.nameId, tag.nameId) &&
+            same(filter.tag, tag.tag) &&
+            (filter.targets === undefined || filter.targets.includes(tag.imageId ?? tag.snapshotId ?? '')),
+        )
+        found.sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.tag < b.tag ? -1 : 1))
+        return structuredClone(found.slice(0, 1_000))
+      }),
+    buildLog: (imageId, offset, limit) =>
+      run('buildLog', () =>
+        structuredClone(
+          tables()
+            .buildLogs.get(imageId)
+            ?.slice(offset, offset + limit) ?? [],
+        ),
+      ),
     operation: (id) => one('operation', (t) => t.operations.get(id)),
     idempotent: (teamId, key) => one('idempotent', (t) => t.idempotency.get(idempotencyRow(teamId, key))),
     keyByHash: (hash) =>
@@ -47,10 +80,14 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
         page,
         (t) => {
           searchable('name', filter.name)
+          searchableLabels(filter.labels)
           return t.images.values()
         },
         (image) =>
-          same(filter.teamId, image.teamId) && among(filter.states, image.state) && same(filter.name, image.name),
+          same(filter.teamId, image.teamId) &&
+          among(filter.states, image.state) &&
+          same(filter.name, image.name) &&
+          labelled(filter.labels, image.labels),
       ),
     sandboxes: (filter, page) =>
       many(
@@ -76,10 +113,12 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
         (t) => {
           searchableFilter(filter)
           searchable('nameContains', filter.nameContains)
+          if (filter.cacheKey !== true) searchable('cacheKey', filter.cacheKey)
           return t.snapshots.values()
         },
         (snapshot) =>
           (filter.includeInternal === true || !snapshot.internal) &&
+          (filter.cacheKey === true ? snapshot.cacheKey !== null : same(filter.cacheKey, snapshot.cacheKey)) &&
           same(filter.teamId, snapshot.teamId) &&
           among(filter.states, snapshot.state) &&
           same(filter.kind, snapshot.kind) &&

@@ -1,4 +1,16 @@
-import type { ApiKey, Event, IdempotencyRecord, Image, Operation, Sandbox, Snapshot, Team } from '@spawnpoint/core'
+import type {
+  ApiKey,
+  BuildLogEntry,
+  Event,
+  IdempotencyRecord,
+  Image,
+  Name,
+  Operation,
+  Sandbox,
+  Snapshot,
+  Tag,
+  Team,
+} from '@spawnpoint/core'
 import { Faults } from './faults.ts'
 
 /** Rows as they stand after some commit. Rows are replaced, never changed. */
@@ -6,6 +18,10 @@ export class LedgerTables {
   readonly teams: Map<string, Team>
   readonly keys: Map<string, { key: ApiKey; hash: string }>
   readonly images: Map<string, Image>
+  readonly buildLogs: Map<string, readonly BuildLogEntry[]>
+  readonly names: Map<string, Name>
+  /** By name's id and tag */
+  readonly tags: Map<string, Tag>
   readonly sandboxes: Map<string, Sandbox>
   readonly snapshots: Map<string, Snapshot>
   readonly operations: Map<string, Operation>
@@ -19,6 +35,9 @@ export class LedgerTables {
     this.teams = new Map(from?.teams)
     this.keys = new Map(from?.keys)
     this.images = new Map(from?.images)
+    this.buildLogs = new Map(from?.buildLogs)
+    this.names = new Map(from?.names)
+    this.tags = new Map(from?.tags)
     this.sandboxes = new Map(from?.sandboxes)
     this.snapshots = new Map(from?.snapshots)
     this.operations = new Map(from?.operations)

@@ -5,6 +5,7 @@ import {
   type Operation,
   type Sandbox,
   SpawnpointError,
+  type Tag,
 } from '@spawnpoint/core'
 import { purge } from './memory-ledger-purge.ts'
 import { idempotencyRow, type RunStep, searchable, searchableLabels } from './memory-ledger-reads.ts'
@@ -45,7 +46,41 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
         searchableLabels(image.labels)
         tables.images.set(image.id, structuredClone(image))
       }),
-    deleteImage: (id) => run('deleteImage', () => void tables.images.delete(id)),
+    deleteImage: (id) =>
+      run('deleteImage', () => {
+        tables.images.delete(id)
+        tables.buildLogs.delete(id)
+      }),
+    addBuildLog: (imageId, entries) =>
+      run('addBuildLog', () => {
+        for (const { step } of entries) searchable('step', step)
+        tables.buildLogs.set(imageId, [...(tables.buildLogs.get(imageId) ?? []), ...structuredClone(entries)])
+      }),
+    ensureName: (name) =>
+      run('ensureName', () => {
+        searchable('name', name.name)
+        const known = [...tables.names.values()].find((row) => row.teamId === name.teamId && row.name === name.name)
+        if (!known) tables.names.set(name.id, structuredClone(name))
+        return structuredClone(known ?? name)
+      }),
+    deleteName: (id) =>
+      run('deleteName', () => {
+        tables.names.delete(id)
+        deleteTags(tables, (tag) => tag.nameId === id)
+      }),
+    putTag: (tag) =>
+      run('putTag', () => {
+        searchable('tag', tag.tag)
+        if ((tag.imageId === null) === (tag.snapshotId === null)) throw new Error('a tag points to exactly one thing')
+        tables.tags.set(`${tag.nameId}:${tag.tag}`, structuredClone(tag))
+      }),
+    deleteTag: (nameId, tag) =>
+      run('deleteTag', () => {
+        searchable('tag', tag)
+        tables.tags.delete(`${nameId}:${tag}`)
+      }),
+    deleteTagsOf: (target) =>
+      run('deleteTagsOf', () => deleteTags(tables, (tag) => tag.imageId === target || tag.snapshotId === target)),
     putSandbox: (sandbox) =>
       run('putSandbox', () => {
         searchable('name', sandbox.name)
@@ -56,6 +91,7 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
     putSnapshot: (snapshot) =>
       run('putSnapshot', () => {
         searchable('name', snapshot.name)
+        searchable('cacheKey', snapshot.cacheKey)
         searchableLabels(snapshot.labels)
         tables.snapshots.set(snapshot.id, structuredClone(snapshot))
       }),
@@ -96,6 +132,10 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
       run('releaseIdempotency', () => void tables.idempotency.delete(idempotencyRow(teamId, key))),
     purge: (kind, before, limit) => run('purge', () => purge(tables, kind, before, limit)),
   }
+}
+
+function deleteTags(tables: LedgerTables, matches: (tag: Tag) => boolean): void {
+  for (const [key, tag] of tables.tags) if (matches(tag)) tables.tags.delete(key)
 }
 
 function mustBearNameAlone(tables: LedgerTables, { id, teamId, name, state }: Sandbox): void {

@@ -1,10 +1,10 @@
-import type { ImageDefaults, ImageSource } from '@spawnpoint/core'
+import type { BaseSource, ImageDefaults } from '@spawnpoint/core'
 
 /**
  * The image that a new server builds for itself: what agents and their users reach for first, and small enough to be
  * built in half a minute. npm (400 small packages of Debian's) is in it all the same: without it nodejs is of little use.
  */
-export const BASE_IMAGE: { name: string; source: ImageSource & { type: 'debian' }; defaults: ImageDefaults } = {
+export const BASE_IMAGE: { name: string; source: BaseSource & { type: 'debian' }; defaults: ImageDefaults } = {
   name: 'base',
   source: {
     type: 'debian',

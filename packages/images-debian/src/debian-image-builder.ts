@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  type BaseSource,
   type BuildProgress,
   type ImageBuilder,
   type ImageDefaults,
-  type ImageSource,
   invalidArgument,
 } from '@spawnpoint/core'
 import { aptProxies, aptSources } from './apt-sources.ts'
@@ -44,7 +44,7 @@ const DPKG_OPTIONS = [
  * `TarImageBuilder`.
  */
 export class DebianImageBuilder implements ImageBuilder {
-  readonly types: readonly ImageSource['type'][]
+  readonly types: readonly BaseSource['type'][]
   readonly #cacheDir: string
   readonly #archives: TarImageBuilder | null
   readonly #log: DebianImageBuilderOptions['log']
@@ -57,7 +57,7 @@ export class DebianImageBuilder implements ImageBuilder {
   }
 
   async build(
-    source: ImageSource,
+    source: BaseSource,
     dir: string,
     report: (progress: BuildProgress) => void,
     signal: AbortSignal,
@@ -99,7 +99,7 @@ export class DebianImageBuilder implements ImageBuilder {
   }
 }
 
-function checked(source: ImageSource): ImageSource & { type: 'debian' } {
+function checked(source: BaseSource): BaseSource & { type: 'debian' } {
   if (source.type !== 'debian') throw failed('build the image', `not a Debian source: ${source.type}`)
   if (!SUITE.test(source.suite)) throw invalidArgument('source.suite', 'not the name of a Debian suite')
   if (source.packages.length > MAX_PACKAGES) throw invalidArgument('source.packages', `more than ${MAX_PACKAGES}`)

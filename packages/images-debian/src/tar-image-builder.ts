@@ -1,10 +1,10 @@
 import { mkdir, readdir, realpath, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import {
+  type BaseSource,
   type BuildProgress,
   type ImageBuilder,
   type ImageDefaults,
-  type ImageSource,
   invalidArgument,
   SpawnpointError,
 } from '@spawnpoint/core'
@@ -37,7 +37,7 @@ export class TarImageBuilder implements ImageBuilder {
   }
 
   async build(
-    source: ImageSource,
+    source: BaseSource,
     dir: string,
     report: (progress: BuildProgress) => void,
     signal: AbortSignal,

@@ -1,5 +1,6 @@
 import {
   type ApiKey,
+  type BuildLogEntry,
   type Event,
   type IdempotencyRecord,
   type Image,
@@ -9,6 +10,8 @@ import {
   isId,
   type Labels,
   type LedgerReads,
+  type Name,
+  type NameId,
   type Operation,
   type OperationFilter,
   type OperationId,
@@ -20,6 +23,8 @@ import {
   type Snapshot,
   type SnapshotFilter,
   type SnapshotId,
+  type Tag,
+  type TagFilter,
   type Team,
   type TeamId,
 } from '@spawnpoint/core'
@@ -29,16 +34,22 @@ import {
   instant,
   labelsJson,
   text,
+  toBuildLogEntry,
   toEvent,
   toIdempotency,
   toImage,
   toKey,
+  toName,
   toOperation,
   toSandbox,
   toSnapshot,
+  toTag,
   toTeam,
 } from './rows.ts'
 import type { Tables } from './tables.ts'
+
+/** Most rows of one answer of `tags`. */
+const MAX_TAGS = 1_000
 
 /** Reads over whatever connection `db` gives: the pool's, or the one of a transaction. */
 export class PostgresReads implements LedgerReads {
@@ -92,6 +103,7 @@ export class PostgresReads implements LedgerReads {
           equal('team_id', filter.teamId),
           oneOf('state', filter.states),
           equal('name', filter.name),
+          hasLabels(filter.labels),
           before(after),
         ]),
       )
@@ -99,6 +111,58 @@ export class PostgresReads implements LedgerReads {
       .limit(page.limit + 1)
       .execute()
     return toPage('images', rows, page.limit, toImage)
+  }
+
+  async nameById(id: NameId): Promise<Name | null> {
+    if (!isId(id)) return null
+    const row = await this.#db().selectFrom('names').selectAll().where('id', '=', id).executeTakeFirst()
+    return row ? toName(row) : null
+  }
+
+  async nameByText(teamId: TeamId, name: string): Promise<Name | null> {
+    const query = this.#db().selectFrom('names').selectAll().where('team_id', '=', teamId)
+    const row = await query.where('name', '=', text('name', name)).executeTakeFirst()
+    return row ? toName(row) : null
+  }
+
+  async names(teamId: TeamId, page: PageRequest): Promise<Page<Name>> {
+    const after = readCursor('names', page)
+    const rows = await this.#db()
+      .selectFrom('names')
+      .selectAll()
+      .where(all([equal('team_id', teamId), before(after)]))
+      .orderBy('id', 'desc')
+      .limit(page.limit + 1)
+      .execute()
+    return toPage('names', rows, page.limit, toName)
+  }
+
+  async tags(filter: TagFilter): Promise<Tag[]> {
+    const targets = filter.targets?.filter(isId)
+    const rows = await this.#db()
+      .selectFrom('tags')
+      .selectAll()
+      .where(
+        all([
+          equal('name_id', filter.nameId),
+          equal('tag', filter.tag),
+          targets === undefined
+            ? null
+            : sql<boolean>`(image_id = any(${targets}::text[]) or snapshot_id = any(${targets}::text[]))`,
+        ]),
+      )
+      .orderBy('created_at', 'desc')
+      .orderBy('tag')
+      .limit(MAX_TAGS)
+      .execute()
+    return rows.map(toTag)
+  }
+
+  async buildLog(imageId: ImageId, offset: number, limit: number): Promise<BuildLogEntry[]> {
+    if (!isId(imageId)) return []
+    const query = this.#db().selectFrom('build_log').selectAll().where('image_id', '=', imageId)
+    const rows = await query.where('number', '>=', offset).orderBy('number').limit(limit).execute()
+    return rows.map(toBuildLogEntry)
   }
 
   async sandbox(id: SandboxId): Promise<Sandbox | null> {
@@ -154,6 +218,7 @@ export class PostgresReads implements LedgerReads {
           hasLabels(filter.labels),
           expired(filter.expiresBefore),
           filter.includeInternal ? null : sql<boolean>`not internal`,
+          filter.cacheKey === true ? sql<boolean>`cache_key is not null` : equal('cache_key', filter.cacheKey),
           before(after),
         ]),
       )

@@ -1,14 +1,18 @@
 import {
   type ApiKey,
+  type BuildLogEntry,
   type Event,
   type IdempotencyRecord,
   type Image,
+  type ImageId,
   invalidArgument,
   type Labels,
+  type Name,
   type Operation,
   type Sandbox,
   type Snapshot,
   storedNetwork,
+  type Tag,
   type Team,
 } from '@spawnpoint/core'
 import type { Insertable, Selectable } from 'kysely'
@@ -87,6 +91,9 @@ export function imageRow(image: Image): NewRow<'images'> {
     failure: jsonOrNull(image.failure),
     source: json(image.source),
     defaults: json(image.defaults),
+    resources: json(image.resources),
+    boot_snapshot_id: image.bootSnapshotId,
+    parent_image_id: image.parentImageId,
     size_bytes: image.sizeBytes,
     labels: labelsJson(image.labels),
     created_at: instant('createdAt', image.createdAt),
@@ -103,11 +110,62 @@ export function toImage(row: Row<'images'>): Image {
     failure: row.failure as Image['failure'],
     source: row.source as Image['source'],
     defaults: row.defaults as Image['defaults'],
+    resources: row.resources as Image['resources'],
+    bootSnapshotId: row.boot_snapshot_id,
+    parentImageId: row.parent_image_id,
     sizeBytes: row.size_bytes,
     labels: row.labels as Labels,
     createdAt: row.created_at,
     readyAt: row.ready_at,
   }
+}
+
+export function nameRow(name: Name): NewRow<'names'> {
+  return {
+    id: name.id,
+    team_id: name.teamId,
+    name: text('name', name.name),
+    created_at: instant('createdAt', name.createdAt),
+  }
+}
+
+export function toName(row: Row<'names'>): Name {
+  return { id: row.id, teamId: row.team_id, name: row.name, createdAt: row.created_at }
+}
+
+export function tagRow(tag: Tag): NewRow<'tags'> {
+  return {
+    name_id: tag.nameId,
+    tag: text('tag', tag.tag),
+    image_id: tag.imageId,
+    snapshot_id: tag.snapshotId,
+    created_at: instant('createdAt', tag.createdAt),
+  }
+}
+
+export function toTag(row: Row<'tags'>): Tag {
+  return {
+    nameId: row.name_id,
+    tag: row.tag,
+    imageId: row.image_id,
+    snapshotId: row.snapshot_id,
+    createdAt: row.created_at,
+  }
+}
+
+export function buildLogRow(imageId: ImageId, number: number, entry: BuildLogEntry): NewRow<'build_log'> {
+  return {
+    image_id: imageId,
+    number,
+    at: instant('at', entry.at),
+    level: entry.level,
+    step: text('step', entry.step),
+    message: json(entry.message),
+  }
+}
+
+export function toBuildLogEntry(row: Row<'build_log'>): BuildLogEntry {
+  return { at: row.at, level: row.level, step: row.step, message: row.message as string }
 }
 
 export function sandboxRow(sandbox: Sandbox): NewRow<'sandboxes'> {
@@ -173,6 +231,7 @@ export function snapshotRow(snapshot: Snapshot): NewRow<'snapshots'> {
     state: snapshot.state,
     failure: jsonOrNull(snapshot.failure),
     internal: snapshot.internal,
+    cache_key: text('cacheKey', snapshot.cacheKey),
     sandbox_id: snapshot.sandboxId,
     parent_id: snapshot.parentId,
     image_id: snapshot.imageId,
@@ -199,6 +258,7 @@ export function toSnapshot(row: Row<'snapshots'>): Snapshot {
     state: row.state,
     failure: row.failure as Snapshot['failure'],
     internal: row.internal,
+    cacheKey: row.cache_key,
     sandboxId: row.sandbox_id,
     parentId: row.parent_id,
     imageId: row.image_id,

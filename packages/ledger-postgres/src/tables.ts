@@ -1,8 +1,10 @@
 import type {
+  BuildLogEntry,
   ImageId,
   ImageState,
   IncarnationId,
   KeyId,
+  NameId,
   OperationId,
   OperationKind,
   OperationState,
@@ -43,10 +45,29 @@ export interface Tables {
     failure: JsonOrNull
     source: Json
     defaults: Json
+    resources: Json
+    boot_snapshot_id: SnapshotId | null
+    parent_image_id: ImageId | null
     size_bytes: number
     labels: Json
     created_at: Instant
     ready_at: InstantOrNull
+  }
+  names: { id: NameId; team_id: TeamId; name: string; created_at: Instant }
+  tags: {
+    name_id: NameId
+    tag: string
+    image_id: ImageId | null
+    snapshot_id: SnapshotId | null
+    created_at: Instant
+  }
+  build_log: {
+    image_id: ImageId
+    number: number
+    at: Instant
+    level: BuildLogEntry['level']
+    step: string | null
+    message: Json
   }
   sandboxes: {
     id: SandboxId
@@ -80,6 +101,7 @@ export interface Tables {
     state: SnapshotState
     failure: JsonOrNull
     internal: boolean
+    cache_key: string | null
     sandbox_id: SandboxId
     parent_id: SnapshotId | null
     image_id: ImageId
@@ -150,4 +172,5 @@ true satisfies Same<KnownImageState, ImageState>
 true satisfies Same<KnownSandboxState, SandboxState>
 true satisfies Same<KnownSnapshotState, SnapshotState>
 true satisfies Same<'memory' | 'filesystem', SnapshotKind>
+true satisfies Same<'debug' | 'info' | 'warn' | 'error', BuildLogEntry['level']>
 true satisfies Same<'open' | 'done' | 'failed', OperationState>

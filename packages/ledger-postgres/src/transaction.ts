@@ -1,5 +1,6 @@
 import {
   type ApiKey,
+  type BuildLogEntry,
   type Event,
   EXCLUSIVE_OPERATION_KINDS,
   type HistoryKind,
@@ -9,6 +10,8 @@ import {
   isId,
   type KeyId,
   type LedgerTx,
+  type Name,
+  type NameId,
   type Operation,
   type OperationId,
   type Sandbox,
@@ -16,6 +19,7 @@ import {
   type Snapshot,
   type SnapshotId,
   SpawnpointError,
+  type Tag,
   type Team,
   type TeamId,
 } from '@spawnpoint/core'
@@ -24,18 +28,22 @@ import { violates } from './failures.ts'
 import { purge } from './purge.ts'
 import { PostgresReads } from './reads.ts'
 import {
+  buildLogRow,
   eventRow,
   idempotencyRow,
   imageRow,
   instant,
   keyRow,
+  nameRow,
   operationRow,
   sandboxRow,
   snapshotRow,
+  tagRow,
   teamRow,
   text,
   toIdempotency,
   toImage,
+  toName,
   toSandbox,
   toSnapshot,
 } from './rows.ts'
@@ -106,7 +114,66 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
   }
 
   async deleteImage(id: ImageId): Promise<void> {
-    if (isId(id)) await this.#db.deleteFrom('images').where('id', '=', id).execute()
+    if (!isId(id)) return
+    await this.#db.deleteFrom('images').where('id', '=', id).execute()
+    await this.#db.deleteFrom('build_log').where('image_id', '=', id).execute()
+  }
+
+  async addBuildLog(imageId: ImageId, entries: readonly BuildLogEntry[]): Promise<void> {
+    if (entries.length === 0) return
+    const row = await this.#db
+      .selectFrom('build_log')
+      .select((select) => select.fn.max('number').as('last'))
+      .where('image_id', '=', imageId)
+      .executeTakeFirst()
+    const first = row?.last == null ? 0 : Number(row.last) + 1
+    const rows = entries.map((entry, index) => buildLogRow(imageId, first + index, entry))
+    await this.#db.insertInto('build_log').values(rows).execute()
+  }
+
+  async ensureName(name: Name): Promise<Name> {
+    const row = nameRow(name)
+    for (;;) {
+      // Waits for another transaction that inserts the same, and inserts if that one rolls back.
+      const insert = this.#db.insertInto('names').values(row)
+      const inserted = await insert
+        .onConflict((conflict) => conflict.constraint('names_of_team').doNothing())
+        .returning('id')
+        .executeTakeFirst()
+      if (inserted) return name
+      const query = this.#db.selectFrom('names').selectAll().where('team_id', '=', row.team_id)
+      const found = await query.where('name', '=', row.name).forUpdate().executeTakeFirst()
+      // Not found: deleted between the two statements.
+      if (found) return toName(found)
+    }
+  }
+
+  async deleteName(id: NameId): Promise<void> {
+    if (!isId(id)) return
+    // The name first: whoever tags it at this moment holds its row, and the next statement sees those tags.
+    await this.#db.deleteFrom('names').where('id', '=', id).execute()
+    await this.#db.deleteFrom('tags').where('name_id', '=', id).execute()
+  }
+
+  async putTag(tag: Tag): Promise<void> {
+    const row = tagRow(tag)
+    const query = this.#db.insertInto('tags').values(row)
+    await query.onConflict((conflict) => conflict.columns(['name_id', 'tag']).doUpdateSet(row)).execute()
+  }
+
+  async deleteTag(nameId: NameId, tag: string): Promise<void> {
+    if (!isId(nameId)) return
+    await this.#db.deleteFrom('tags').where('name_id', '=', nameId).where('tag', '=', text('tag', tag)).execute()
+  }
+
+  async deleteTagsOf(target: ImageId | SnapshotId): Promise<void> {
+    if (!isId(target)) return
+    await this.#db
+      .deleteFrom('tags')
+      .where((where) =>
+        where.or([where('image_id', '=', target as ImageId), where('snapshot_id', '=', target as SnapshotId)]),
+      )
+      .execute()
   }
 
   async putSandbox(sandbox: Sandbox): Promise<void> {

@@ -41,7 +41,17 @@ export interface ClientErrorContexts {
   command_failed: { command: string; exitCode: number; signal: string | null; timedOut: boolean }
 }
 
-export type ResourceKind = 'image' | 'sandbox' | 'snapshot' | 'operation' | 'key' | 'team' | 'process' | 'file'
+export type ResourceKind =
+  | 'image'
+  | 'name'
+  | 'blob'
+  | 'sandbox'
+  | 'snapshot'
+  | 'operation'
+  | 'key'
+  | 'team'
+  | 'process'
+  | 'file'
 export type ServerErrorCode = keyof ErrorContexts
 export type ErrorCode = ServerErrorCode | keyof ClientErrorContexts
 type AllContexts = ErrorContexts & ClientErrorContexts

@@ -44,227 +44,6 @@ export interface Schemas {
     path: string
     fileType: 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'char' | 'block' | null
   }
-  ImageSource:
-    | {
-        type: 'debian'
-        suite: string
-        packages: string[]
-      }
-    | {
-        type: 'tar'
-        path: string
-      }
-  BuildImage: {
-    name: string
-    source: Schemas['ImageSource']
-    defaults?:
-      | {
-          env?: Schemas['Env'] | undefined
-          user?: string | undefined
-          workdir?: string | undefined
-          startCommand?: string[] | undefined
-        }
-      | undefined
-    labels?: Schemas['Labels'] | undefined
-  }
-  Image: {
-    id: string
-    name: string
-    state: 'building' | 'ready' | 'failed' | 'deleting'
-    failure: string | null
-    source: Schemas['ImageSource']
-    defaults: {
-      env: Schemas['Env']
-      user: string
-      workdir: string
-      startCommand: string[]
-    }
-    sizeBytes: number
-    labels: Schemas['Labels']
-    createdAt: string
-    readyAt: string | null
-  }
-  Operation: {
-    id: string
-    kind:
-      | 'image.build'
-      | 'image.delete'
-      | 'sandbox.create'
-      | 'sandbox.pause'
-      | 'sandbox.resume'
-      | 'sandbox.stop'
-      | 'sandbox.start'
-      | 'sandbox.fork'
-      | 'sandbox.rollback'
-      | 'sandbox.kill'
-      | 'snapshot.create'
-      | 'snapshot.delete'
-    state: 'open' | 'done' | 'failed'
-    phase: string
-    sandboxId: string | null
-    snapshotId: string | null
-    imageId: string | null
-    error: {
-      code: string
-      message: string
-    } | null
-    createdAt: string
-    endedAt: string | null
-  }
-  OperationChange: {
-    operation: Schemas['Operation']
-    progress: {
-      step: string
-      fraction: number | null
-      line: string | null
-    } | null
-  }
-  Event: {
-    seq: number
-    type: string
-    sandboxId: string | null
-    snapshotId: string | null
-    imageId: string | null
-    data: Record<string, unknown>
-    at: string
-  }
-  ApiKey: {
-    id: string
-    name: string
-    hint: string
-    createdAt: string
-    lastUsedAt: string | null
-    revokedAt: string | null
-  }
-  CreateKey: {
-    name: string
-  }
-  CreatedKey: {
-    key: Schemas['ApiKey']
-    secret: string
-  }
-  Team: {
-    id: string
-    name: string
-    createdAt: string
-  }
-  Problem: {
-    type: string
-    title: string
-    status: number
-    code:
-      | 'invalid_argument'
-      | 'unauthenticated'
-      | 'forbidden'
-      | 'not_found'
-      | 'name_taken'
-      | 'wrong_state'
-      | 'operation_in_progress'
-      | 'in_use'
-      | 'incompatible'
-      | 'capture_refused'
-      | 'limit_exceeded'
-      | 'rate_limited'
-      | 'disk_full'
-      | 'stale_incarnation'
-      | 'hook_failed'
-      | 'timeout'
-      | 'cancelled'
-      | 'idempotency_mismatch'
-      | 'cursor_expired'
-      | 'payload_too_large'
-      | 'guest_error'
-      | 'guest_unresponsive'
-      | 'process_not_found'
-      | 'port_closed'
-      | 'runtime_failed'
-      | 'unavailable'
-      | 'internal'
-    detail: string
-    context: Record<string, unknown>
-    requestId: string
-  }
-  TerminalSize: {
-    cols: number
-    rows: number
-  }
-  StartProcess: {
-    id?: string | undefined
-    args?: string[] | undefined
-    command?: string | undefined
-    env?: Schemas['Env'] | undefined
-    cwd?: string | undefined
-    user?: string | undefined
-    pty?: Schemas['TerminalSize'] | undefined
-    tag?: string | undefined
-    timeoutMs?: number | undefined
-    stdin?: boolean | string | undefined
-    background?: boolean | undefined
-  }
-  ProcessExit: {
-    code: number
-    signal: string | null
-    timedOut: boolean
-    at: string
-  }
-  Process: {
-    id: string
-    pid: number
-    args: string[]
-    cwd: string
-    user: string
-    tag: string | null
-    pty: boolean
-    startedAt: string
-    exit: Schemas['ProcessExit'] | null
-  }
-  FinishedProcess: {
-    process: Schemas['Process']
-    exit: Schemas['ProcessExit']
-    stdout: string
-    stderr: string
-    encoding: 'utf8' | 'base64'
-    truncated: {
-      stdout: boolean
-      stderr: boolean
-    }
-  }
-  OutputLine:
-    | {
-        type: 'started'
-        process: Schemas['Process']
-      }
-    | {
-        type: 'data'
-        stream: 'stdout' | 'stderr' | 'pty'
-        offset: number
-        data: string
-        encoding: 'utf8' | 'base64'
-      }
-    | {
-        type: 'gap'
-        stream: 'stdout' | 'stderr' | 'pty'
-        offset: number
-        resumeAt: number
-      }
-    | {
-        type: 'exit'
-        exit: Schemas['ProcessExit']
-      }
-    | {
-        type: 'heartbeat'
-      }
-    | {
-        type: 'error'
-        error: {
-          code: string
-          detail: string
-        }
-      }
-  SignalProcess: {
-    signal: string | number
-    group?: boolean | undefined
-  }
   SandboxState:
     | 'creating'
     | 'running'
@@ -300,6 +79,7 @@ export interface Schemas {
   CreateSandbox: {
     image?: string | undefined
     snapshot?: string | undefined
+    from?: string | undefined
     cold?: boolean | undefined
     name?: string | undefined
     env?: Schemas['Env'] | undefined
@@ -500,9 +280,289 @@ export interface Schemas {
       processes: number
     } | null
   }
+  BuildStep:
+    | {
+        type: 'run'
+        command: string
+        user?: string | undefined
+        force?: boolean | undefined
+      }
+    | {
+        type: 'copy'
+        blob?: string | undefined
+        fromImage?: string | undefined
+        source: string
+        destination: string
+        user?: string | undefined
+        mode?: number | undefined
+        force?: boolean | undefined
+      }
+    | {
+        type: 'env'
+        env: Schemas['Env']
+        force?: boolean | undefined
+      }
+    | {
+        type: 'workdir'
+        path: string
+        force?: boolean | undefined
+      }
+    | {
+        type: 'user'
+        user: string
+        force?: boolean | undefined
+      }
+  ImageSource:
+    | {
+        type: 'debian'
+        suite: string
+        packages: string[]
+      }
+    | {
+        type: 'tar'
+        path: string
+      }
+    | {
+        type: 'recipe'
+        from: string
+        steps: Schemas['BuildStep'][]
+        startCommand?: string | undefined
+        readyCommand?: string | undefined
+        force?: boolean | undefined
+      }
+  BuildImage: {
+    name: string
+    tags?: string[] | undefined
+    source: Schemas['ImageSource']
+    defaults?:
+      | {
+          env?: Schemas['Env'] | undefined
+          user?: string | undefined
+          workdir?: string | undefined
+          startCommand?: string[] | undefined
+        }
+      | undefined
+    resources?:
+      | {
+          cpus?: number | undefined
+          memoryBytes?: number | undefined
+          diskBytes?: number | undefined
+          maxProcesses?: number | undefined
+        }
+      | undefined
+    labels?: Schemas['Labels'] | undefined
+  }
+  Image: {
+    id: string
+    name: string
+    state: 'building' | 'ready' | 'failed' | 'deleting'
+    failure: string | null
+    source: Schemas['ImageSource']
+    defaults: {
+      env: Schemas['Env']
+      user: string
+      workdir: string
+      startCommand: string[]
+    }
+    tags: string[]
+    resources: {
+      cpus?: number | undefined
+      memoryBytes?: number | undefined
+      diskBytes?: number | undefined
+      maxProcesses?: number | undefined
+    }
+    startsFromMemory: boolean
+    parentImageId: string | null
+    sizeBytes: number
+    labels: Schemas['Labels']
+    createdAt: string
+    readyAt: string | null
+  }
+  Operation: {
+    id: string
+    kind:
+      | 'image.build'
+      | 'image.delete'
+      | 'sandbox.create'
+      | 'sandbox.pause'
+      | 'sandbox.resume'
+      | 'sandbox.stop'
+      | 'sandbox.start'
+      | 'sandbox.fork'
+      | 'sandbox.rollback'
+      | 'sandbox.kill'
+      | 'snapshot.create'
+      | 'snapshot.delete'
+    state: 'open' | 'done' | 'failed'
+    phase: string
+    sandboxId: string | null
+    snapshotId: string | null
+    imageId: string | null
+    error: {
+      code: string
+      message: string
+    } | null
+    createdAt: string
+    endedAt: string | null
+  }
+  OperationChange: {
+    operation: Schemas['Operation']
+    progress: {
+      step: string
+      fraction: number | null
+      line: string | null
+    } | null
+  }
+  Event: {
+    seq: number
+    type: string
+    sandboxId: string | null
+    snapshotId: string | null
+    imageId: string | null
+    data: Record<string, unknown>
+    at: string
+  }
+  ApiKey: {
+    id: string
+    name: string
+    hint: string
+    createdAt: string
+    lastUsedAt: string | null
+    revokedAt: string | null
+  }
+  CreateKey: {
+    name: string
+  }
+  CreatedKey: {
+    key: Schemas['ApiKey']
+    secret: string
+  }
+  Team: {
+    id: string
+    name: string
+    createdAt: string
+  }
+  Problem: {
+    type: string
+    title: string
+    status: number
+    code:
+      | 'invalid_argument'
+      | 'unauthenticated'
+      | 'forbidden'
+      | 'not_found'
+      | 'name_taken'
+      | 'wrong_state'
+      | 'operation_in_progress'
+      | 'in_use'
+      | 'incompatible'
+      | 'capture_refused'
+      | 'limit_exceeded'
+      | 'rate_limited'
+      | 'disk_full'
+      | 'stale_incarnation'
+      | 'hook_failed'
+      | 'timeout'
+      | 'cancelled'
+      | 'idempotency_mismatch'
+      | 'cursor_expired'
+      | 'payload_too_large'
+      | 'guest_error'
+      | 'guest_unresponsive'
+      | 'process_not_found'
+      | 'port_closed'
+      | 'runtime_failed'
+      | 'unavailable'
+      | 'internal'
+    detail: string
+    context: Record<string, unknown>
+    requestId: string
+  }
+  TerminalSize: {
+    cols: number
+    rows: number
+  }
+  StartProcess: {
+    id?: string | undefined
+    args?: string[] | undefined
+    command?: string | undefined
+    env?: Schemas['Env'] | undefined
+    cwd?: string | undefined
+    user?: string | undefined
+    pty?: Schemas['TerminalSize'] | undefined
+    tag?: string | undefined
+    timeoutMs?: number | undefined
+    stdin?: boolean | string | undefined
+    background?: boolean | undefined
+  }
+  ProcessExit: {
+    code: number
+    signal: string | null
+    timedOut: boolean
+    at: string
+  }
+  Process: {
+    id: string
+    pid: number
+    args: string[]
+    cwd: string
+    user: string
+    tag: string | null
+    pty: boolean
+    startedAt: string
+    exit: Schemas['ProcessExit'] | null
+  }
+  FinishedProcess: {
+    process: Schemas['Process']
+    exit: Schemas['ProcessExit']
+    stdout: string
+    stderr: string
+    encoding: 'utf8' | 'base64'
+    truncated: {
+      stdout: boolean
+      stderr: boolean
+    }
+  }
+  OutputLine:
+    | {
+        type: 'started'
+        process: Schemas['Process']
+      }
+    | {
+        type: 'data'
+        stream: 'stdout' | 'stderr' | 'pty'
+        offset: number
+        data: string
+        encoding: 'utf8' | 'base64'
+      }
+    | {
+        type: 'gap'
+        stream: 'stdout' | 'stderr' | 'pty'
+        offset: number
+        resumeAt: number
+      }
+    | {
+        type: 'exit'
+        exit: Schemas['ProcessExit']
+      }
+    | {
+        type: 'heartbeat'
+      }
+    | {
+        type: 'error'
+        error: {
+          code: string
+          detail: string
+        }
+      }
+  SignalProcess: {
+    signal: string | number
+    group?: boolean | undefined
+  }
   CreateSnapshot: {
     kind?: 'memory' | 'filesystem' | undefined
     name?: string | undefined
+    tag?: string | undefined
     labels?: Schemas['Labels'] | undefined
     ttlMs?: number | undefined
     hooks?: boolean | undefined

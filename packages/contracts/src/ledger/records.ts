@@ -4,6 +4,7 @@ import {
   sampleEvent,
   sampleImage,
   sampleKey,
+  sampleName,
   sampleOperation,
   sampleSandbox,
   sampleSnapshot,
@@ -154,6 +155,13 @@ export function recordsSuite(bench: LedgerBench): void {
         (tx) => tx.snapshots({ teamId, name: bad }, { limit: 1 }),
         (tx) => tx.snapshots({ teamId, nameContains: bad }, { limit: 1 }),
         (tx) => tx.images({ teamId, name: bad }, { limit: 1 }),
+        (tx) => tx.images({ teamId, labels: { k: bad } }, { limit: 1 }),
+        (tx) => tx.ensureName(sampleName(teamId, { name: bad })),
+        (tx) => tx.nameByText(teamId, bad),
+        (tx) => tx.tags({ nameId: newId(), tag: bad }),
+        (tx) => tx.putTag({ nameId: newId(), tag: bad, imageId: newId(), snapshotId: null, createdAt: new Date() }),
+        (tx) => tx.putSnapshot(sampleSnapshot(teamId, { internal: true, cacheKey: bad })),
+        (tx) => tx.snapshots({ teamId, cacheKey: bad }, { limit: 1 }),
       ]
       for (const attempt of attempts) {
         await expect(bench.ledger.transact(attempt), attempt.toString()).rejects.toMatchObject({

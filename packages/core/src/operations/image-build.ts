@@ -1,10 +1,13 @@
 import { SpawnpointError, toSpawnpointError } from '../errors.ts'
 import type { Image, ImageId } from '../model.ts'
 import type { LedgerTx } from '../ports/index.ts'
+import { setTags } from '../services/names.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
 export interface ImageDetail {
   imageId: ImageId
+  /** Tags of its name that point to it once it is ready */
+  tags: string[]
 }
 
 /** building: the pool's new directory is filled and published ─► ready. Cut off: undone, the record says failed. */
@@ -15,16 +18,18 @@ export const imageBuild: OperationDefinition<ImageDetail, Image> = {
     try {
       const image = await parts.ledger.read.image(detail.imageId)
       if (image === null) throw new Error(`image ${detail.imageId} has no record`)
-      const builder = parts.imageBuilders.find((candidate) => candidate.types.includes(image.source.type))
+      const { source } = image
+      if (source.type === 'recipe') throw new Error('not yet')
+      const builder = parts.imageBuilders.find((candidate) => candidate.types.includes(source.type))
       if (builder === undefined) {
-        throw new SpawnpointError('unavailable', `This server cannot build images from '${image.source.type}'`, {
+        throw new SpawnpointError('unavailable', `This server cannot build images from '${source.type}'`, {
           reason: 'no builder',
         })
       }
       let found: Partial<Image['defaults']> = {}
       const { sizeBytes } = await work.step('build', () =>
         parts.pool.createImage(detail.imageId, async (dir) => {
-          found = await builder.build(image.source, dir, (progress) => work.report(progress), parts.closing)
+          found = await builder.build(source, dir, (progress) => work.report(progress), parts.closing)
         }),
       )
       let ready!: Image
@@ -35,6 +40,7 @@ export const imageBuild: OperationDefinition<ImageDetail, Image> = {
           readyAt: parts.clock.now(),
           defaults: { ...current.defaults, ...found, env: { ...found.env, ...current.defaults.env } },
         }))
+        await setTags(parts, tx, ready, detail.tags ?? [], { imageId: ready.id })
       })
       return ready
     } catch (error) {

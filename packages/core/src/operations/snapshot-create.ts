@@ -1,6 +1,7 @@
 import { type SpawnpointError, toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, SandboxId, Snapshot, SnapshotId, SnapshotKind } from '../model.ts'
 import { changeSnapshot, fallBack, liveSandbox, moveSandbox } from '../sandbox/records.ts'
+import { setTags } from '../services/names.ts'
 import { manifestOf } from '../snapshot/manifest.ts'
 import { both, type Captured, capture, letRun, receiptOf } from './capture.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
@@ -13,6 +14,8 @@ export interface SnapshotDetail {
   kind: SnapshotKind
   hooks: boolean
   requireHooks: boolean
+  /** Tag of its name that points to it once it is ready */
+  tag: string | null
 }
 
 /**
@@ -33,6 +36,9 @@ export const snapshotCreate: OperationDefinition<SnapshotDetail, Snapshot> = {
       let ready!: Snapshot
       await work.end('done', async (tx) => {
         ready = await changeSnapshot(parts, tx, detail.snapshotId, patch)
+        const { teamId, name } = ready
+        if (name !== null && detail.tag !== null)
+          await setTags(parts, tx, { teamId, name }, [detail.tag], { snapshotId: ready.id })
       })
       return ready
     } catch (error) {

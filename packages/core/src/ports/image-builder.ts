@@ -1,12 +1,12 @@
-import type { ImageDefaults, ImageSource } from '../model.ts'
+import type { BaseSource, ImageDefaults } from '../model.ts'
 
-/** Turns an `ImageSource` into a root filesystem. Runs outside any sandbox, so it trusts only what its source type says. */
+/** Turns a `BaseSource` into a root filesystem. Runs outside any sandbox, so it trusts only what its source type says. */
 export interface ImageBuilder {
   /** Source types it can build. */
-  readonly types: readonly ImageSource['type'][]
+  readonly types: readonly BaseSource['type'][]
   /** Fills the empty directory `dir`; returns what the source says about defaults. Rejects `runtime_failed` with the log's end. */
   build(
-    source: ImageSource,
+    source: BaseSource,
     dir: string,
     report: (progress: BuildProgress) => void,
     signal: AbortSignal,

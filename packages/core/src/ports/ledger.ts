@@ -1,11 +1,14 @@
 import type {
   ApiKey,
+  BuildLogEntry,
   Event,
   Image,
   ImageId,
   ImageState,
   KeyId,
   Labels,
+  Name,
+  NameId,
   Operation,
   OperationId,
   OperationKind,
@@ -17,6 +20,7 @@ import type {
   SnapshotId,
   SnapshotKind,
   SnapshotState,
+  Tag,
   Team,
   TeamId,
 } from '../model.ts'
@@ -78,12 +82,22 @@ export interface SnapshotFilter {
   expiresBefore?: Date | undefined
   /** Default false: internal snapshots are left out */
   includeInternal?: boolean | undefined
+  /** One exact key, or any (`true`); without `includeInternal` it finds nothing, since layers are internal */
+  cacheKey?: string | true | undefined
 }
 
 export interface ImageFilter {
   teamId?: TeamId | undefined
   states?: ImageState[] | undefined
   name?: string | undefined
+  labels?: Labels | undefined
+}
+
+/** Tags of one name, or tags that point to one of these. */
+export interface TagFilter {
+  nameId?: NameId | undefined
+  tag?: string | undefined
+  targets?: readonly string[] | undefined
 }
 
 export interface OperationFilter {
@@ -107,6 +121,13 @@ export interface LedgerReads {
   sandboxes(filter: SandboxFilter, page: PageRequest): Promise<Page<Sandbox>>
   snapshot(id: SnapshotId): Promise<Snapshot | null>
   snapshots(filter: SnapshotFilter, page: PageRequest): Promise<Page<Snapshot>>
+  nameById(id: NameId): Promise<Name | null>
+  nameByText(teamId: TeamId, name: string): Promise<Name | null>
+  names(teamId: TeamId, page: PageRequest): Promise<Page<Name>>
+  /** Latest set first, at most 1,000. */
+  tags(filter: TagFilter): Promise<Tag[]>
+  /** From entry number `offset` on, at most `limit`. */
+  buildLog(imageId: ImageId, offset: number, limit: number): Promise<BuildLogEntry[]>
   operation(id: OperationId): Promise<Operation | null>
   operations(filter: OperationFilter, page: PageRequest): Promise<Page<Operation>>
   /** Events with `seq > after`, at most `limit`. */
@@ -157,7 +178,19 @@ export interface LedgerTx extends LedgerReads {
   /** False if there was none. */
   revokeKey(teamId: TeamId, id: KeyId, at: Date): Promise<boolean>
   putImage(image: Image): Promise<void>
+  /** With its build log. */
   deleteImage(id: ImageId): Promise<void>
+  /** Numbers go on from the last entry of this image. Preconditions: one writer per image. */
+  addBuildLog(imageId: ImageId, entries: readonly BuildLogEntry[]): Promise<void>
+  /** Inserts it, or returns the one that the team has of this text; that one is not deleted until the transaction ends. */
+  ensureName(name: Name): Promise<Name>
+  /** With its tags. */
+  deleteName(id: NameId): Promise<void>
+  /** Insert or replace. Preconditions: the name is there, see `ensureName`. */
+  putTag(tag: Tag): Promise<void>
+  deleteTag(nameId: NameId, tag: string): Promise<void>
+  /** All that point to it. */
+  deleteTagsOf(target: ImageId | SnapshotId): Promise<void>
   /** Rejects `name_taken` if another sandbox of the team bears the name and is not killed. */
   putSandbox(sandbox: Sandbox): Promise<void>
   putSnapshot(snapshot: Snapshot): Promise<void>

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { SandboxOverrides } from '../api.ts'
 import { invalidArgument, SpawnpointError } from '../errors.ts'
-import type { Env, ImageSource, Labels, NetworkPolicy, Resources, TimeoutPolicy } from '../model.ts'
+import type { BaseSource, Env, Labels, NetworkPolicy, Resources, TimeoutPolicy } from '../model.ts'
 import type { CoreConfig } from '../parts.ts'
 import { checkName } from './refs.ts'
 
@@ -47,7 +47,7 @@ export function checkEnv(path: string, env: Env): void {
 }
 
 /** Names that reach a command line or a path on the host: nothing that could be an option or lead elsewhere. */
-export function checkImageSource(source: ImageSource): void {
+export function checkImageSource(source: BaseSource): void {
   if (source.type === 'tar') {
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/.test(source.path)) {
       throw invalidArgument('source.path', "the name of a file in the server's imports directory, without '/'")

@@ -1,13 +1,18 @@
 import type { BuildImageRequest, ImagesApi, Principal, Started } from '../api.ts'
-import { notFound, SpawnpointError } from '../errors.ts'
+import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
 import { type ImageId, newId } from '../ids.ts'
-import type { Image, Operation } from '../model.ts'
+import type { Image, Operation, Resources } from '../model.ts'
 import { imageBuild, imageDelete } from '../operations/image-build.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
-import { checkEnv, checkImageSource, checkLabels } from './checks.ts'
+import { checkEnv, checkImageSource, checkLabels, mergeResources } from './checks.ts'
 import { begunBefore, tie } from './idempotency.ts'
+import { checkTags } from './names.ts'
+import { checkRecipe } from './recipe-checks.ts'
 import { checkName, findImage } from './refs.ts'
+
+/** Entries of a build's log that one call gives. */
+const MAX_LOG_PAGE = 1_000
 
 export class Images implements ImagesApi {
   readonly #parts: Parts
@@ -22,9 +27,12 @@ export class Images implements ImagesApi {
     const begun = begunBefore(by, 'image.build')
     if (begun !== null) return this.#begun(begun)
     checkName('name', request.name)
-    checkImageSource(request.source)
+    checkTags('tags', request.tags ?? [])
+    if (request.source.type === 'recipe') checkRecipe('source', request.source)
+    else checkImageSource(request.source)
     checkLabels(request.labels ?? {})
     checkEnv('defaults.env', request.defaults?.env ?? {})
+    mergeResources(this.#parts.config, this.#parts.config.resources, request.resources)
     const image: Image = {
       id: newId<ImageId>(),
       teamId: by.teamId,
@@ -38,6 +46,9 @@ export class Images implements ImagesApi {
         workdir: request.defaults?.workdir ?? '/',
         startCommand: request.defaults?.startCommand ?? [],
       },
+      resources: given(request.resources ?? {}),
+      bootSnapshotId: null,
+      parentImageId: null,
       sizeBytes: 0,
       labels: request.labels ?? {},
       createdAt: this.#parts.clock.now(),
@@ -48,7 +59,7 @@ export class Images implements ImagesApi {
       kind: 'image.build',
       phase: 'building',
       imageId: image.id,
-      detail: { imageId: image.id },
+      detail: { imageId: image.id, tags: request.tags ?? [] },
     })
     await this.#parts.ledger.transact(async (tx) => {
       await tx.putImage(image)
@@ -75,7 +86,7 @@ export class Images implements ImagesApi {
       kind: 'image.delete',
       phase: 'deleting',
       imageId: id,
-      detail: { imageId: id },
+      detail: { imageId: id, tags: [] },
     })
     await this.#parts.ledger.transact(async (tx) => {
       const image = await tx.lockImage(id)
@@ -88,8 +99,22 @@ export class Images implements ImagesApi {
         })
       }
       await tx.putImage({ ...image, state: 'deleting' })
+      await tx.deleteTagsOf(id)
       await tx.putOperation(operation)
     })
     await this.#runner.launch(imageDelete, operation).done
   }
+
+  async log(by: Principal, ref: string, { offset, limit }: { offset: number; limit: number }) {
+    if (!Number.isSafeInteger(offset) || offset < 0) throw invalidArgument('offset', 'a whole number from 0')
+    if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LOG_PAGE)
+      throw invalidArgument('limit', `1 to ${MAX_LOG_PAGE}`)
+    const { id } = await this.get(by, ref)
+    return this.#parts.ledger.read.buildLog(id, offset, limit)
+  }
+}
+
+/** Without fields that are there but undefined. */
+function given(resources: Partial<Resources>): Partial<Resources> {
+  return Object.fromEntries(Object.entries(resources).filter(([, value]) => value !== undefined))
 }

@@ -18,7 +18,7 @@ export function fromImage(parts: Parts, image: Image): Source {
     snapshotId: null,
     defaults: image.defaults,
     env: {},
-    resources: parts.config.resources,
+    resources: { ...parts.config.resources, ...image.resources },
     generation: 0,
   }
 }

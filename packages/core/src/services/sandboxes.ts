@@ -2,6 +2,7 @@ import type {
   CreateSandboxRequest,
   ForkRequest,
   Principal,
+  Resolved,
   SandboxesApi,
   SandboxListFilter,
   Started,
@@ -10,7 +11,7 @@ import type {
 import { invalidArgument, isCode, SpawnpointError } from '../errors.ts'
 import type { Guests } from '../guests.ts'
 import { type IncarnationId, newId, type RootId, type SandboxId, type SnapshotId } from '../ids.ts'
-import type { Operation, Sandbox, Snapshot } from '../model.ts'
+import type { Operation, Sandbox } from '../model.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type CreateDetail, sandboxCreate } from '../operations/sandbox-create.ts'
 import { childrenOf, type ForkDetail, sandboxFork } from '../operations/sandbox-fork.ts'
@@ -32,7 +33,7 @@ import { checkLabels, checkOverrides, mergeNetwork, mergeTimeout } from './check
 import { Claims, openOperation } from './claims.ts'
 import { begunBefore, tie } from './idempotency.ts'
 import { fromImage, fromSnapshot, mustBeReady, newSandbox } from './new-sandbox.ts'
-import { checkName, findImage, findSandbox, findSnapshot } from './refs.ts'
+import { checkName, findImage, findSandbox, findSnapshot, findSource } from './refs.ts'
 
 export const MAX_FORK_CHILDREN = 100
 /** Records remembered; with more, all are forgotten. */
@@ -64,16 +65,13 @@ export class Sandboxes implements SandboxesApi {
     if (begun !== null) return this.#claims.begun(begun)
     checkOverrides(request)
     const { ledger } = this.#parts
-    if ((request.image === undefined) === (request.snapshot === undefined)) {
-      throw invalidArgument('image', 'give exactly one of image and snapshot')
-    }
-    const image = request.image === undefined ? null : await findImage(ledger.read, by.teamId, request.image)
-    const snapshot =
-      request.snapshot === undefined ? null : await findSnapshot(ledger.read, by.teamId, request.snapshot)
+    const found = await this.#source(by, request)
     const cold = request.cold ?? false
-    const source = image === null ? fromSnapshot(snapshot as Snapshot, cold) : fromImage(this.#parts, image)
+    const image = 'image' in found ? found.image : null
+    const snapshot = 'snapshot' in found ? found.snapshot : null
+    const source = 'image' in found ? fromImage(this.#parts, found.image) : fromSnapshot(found.snapshot, cold)
     const sandbox = newSandbox(this.#parts, by.teamId, source, request)
-    const origin = image === null ? snapshotOrigin(snapshot as Snapshot, cold) : imageOrigin(image)
+    const origin = 'image' in found ? imageOrigin(found.image) : snapshotOrigin(found.snapshot, cold)
     const ahead = this.#standby.take(origin, sandbox.resources)
     const detail: CreateDetail = {
       sandboxId: sandbox.id,
@@ -113,6 +111,15 @@ export class Sandboxes implements SandboxesApi {
       () => {}, // its caller hears of the failure
     )
     return started(sandbox, launched)
+  }
+
+  async #source({ teamId }: Principal, { image, snapshot, from }: CreateSandboxRequest): Promise<Resolved> {
+    const { read } = this.#parts.ledger
+    if ([image, snapshot, from].filter((ref) => ref !== undefined).length !== 1)
+      throw invalidArgument('image', 'give exactly one of image, snapshot and from')
+    if (image !== undefined) return { image: await findImage(read, teamId, image) }
+    if (snapshot !== undefined) return { snapshot: await findSnapshot(read, teamId, snapshot) }
+    return findSource(read, teamId, from as string)
   }
 
   get: SandboxesApi['get'] = (by, ref) => findSandbox(this.#parts.ledger.read, by.teamId, ref)

@@ -11,7 +11,7 @@ import { type LiveSandbox, moveSandbox, snapshotEvent } from '../sandbox/records
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
 import { checkLabels, LIMITS } from './checks.ts'
 import { Claims } from './claims.ts'
-import { checkName, findSandbox, findSnapshot } from './refs.ts'
+import { checkName, checkTag, findSandbox, findSnapshot } from './refs.ts'
 
 export class Snapshots implements SnapshotsApi {
   readonly #parts: Parts
@@ -28,6 +28,8 @@ export class Snapshots implements SnapshotsApi {
 
   async create(by: Principal, sandboxRef: string, request: CreateSnapshotRequest): Promise<Started<Snapshot>> {
     if (request.name !== undefined) checkName('name', request.name)
+    if (request.tag !== undefined) checkTag('tag', request.tag)
+    if (request.tag !== undefined && request.name === undefined) throw invalidArgument('tag', 'needs a name')
     checkLabels(request.labels ?? {})
     checkTtl(request.ttlMs)
     if (request.kind === 'memory' && !this.#parts.runtime.info.capabilities.memorySnapshots) {
@@ -54,6 +56,7 @@ export class Snapshots implements SnapshotsApi {
           kind: request.kind,
           hooks: request.hooks ?? true,
           requireHooks: request.requireHooks ?? false,
+          tag: request.tag ?? null,
         }
         const operation = newOperation(this.#parts, {
           teamId: by.teamId,
@@ -161,6 +164,7 @@ export class Snapshots implements SnapshotsApi {
       }
       const { items } = await tx.operations({ snapshotId: id, states: ['open'] }, { limit: 500 })
       await tx.putSnapshot({ ...snapshot, state: 'deleting' })
+      await tx.deleteTagsOf(id)
       await tx.putOperation(operation)
       return items
     })

@@ -23,6 +23,7 @@ export function newSnapshot(
     state: 'creating',
     failure: null,
     internal: request.internal ?? false,
+    cacheKey: null,
     sandboxId: sandbox.id,
     parentId: sandbox.sourceSnapshotId,
     imageId: sandbox.imageId,

@@ -1,4 +1,5 @@
-import { pageAnswer, pageRequest, startedAnswer } from '../answers.ts'
+import type { Image, Principal } from '@spawnpoint/core'
+import { labelsOf, pageRequest, startedAnswer } from '../answers.ts'
 import type { DoorContext } from '../door-context.ts'
 import { type AnyRoute, refParams, route } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
@@ -7,6 +8,15 @@ import { imageJson } from '../translate.ts'
 const tag = 'images'
 
 export function imageRoutes({ api }: DoorContext): AnyRoute[] {
+  const tagsOf = async (by: Principal, images: Image[]) => {
+    const found = await api.names.tagsOf(
+      by,
+      images.map(({ id }) => id),
+    )
+    return (id: string) =>
+      found.filter(({ tag }) => tag.imageId === id).map(({ name, tag }) => `${name.name}:${tag.tag}`)
+  }
+  const json = (by: Principal) => async (image: Image) => imageJson(image, (await tagsOf(by, [image]))(image.id))
   return [
     route({
       method: 'POST',
@@ -24,7 +34,13 @@ export function imageRoutes({ api }: DoorContext): AnyRoute[] {
       errors: ['limit_exceeded', 'disk_full', 'runtime_failed', 'unavailable'],
       idempotent: true,
       handle: async (call) =>
-        startedAnswer(call, await api.images.build(call.by, call.body), 201, imageJson, ({ id }) => `/v1/images/${id}`),
+        startedAnswer(
+          call,
+          await api.images.build(call.by, call.body),
+          201,
+          json(call.by),
+          ({ id }) => `/v1/images/${id}`,
+        ),
     }),
     route({
       method: 'GET',
@@ -35,8 +51,12 @@ export function imageRoutes({ api }: DoorContext): AnyRoute[] {
       query: schemas.listImagesQuery,
       responses: { 200: { description: 'A page', schema: schemas.pageOf(schemas.image) } },
       handle: async (call) => {
-        const { name, state } = call.query
-        return pageAnswer(await api.images.list(call.by, { name, states: state }, pageRequest(call.query)), imageJson)
+        const { name, state, label } = call.query
+        const filter = { name, states: state, labels: labelsOf(label) }
+        const page = await api.images.list(call.by, filter, pageRequest(call.query))
+        const tags = await tagsOf(call.by, page.items)
+        const items = page.items.map((image) => imageJson(image, tags(image.id)))
+        return { status: 200, body: { items, nextCursor: page.next } }
       },
     }),
     route({
@@ -48,7 +68,10 @@ export function imageRoutes({ api }: DoorContext): AnyRoute[] {
       params: refParams,
       responses: { 200: { description: 'The image', schema: schemas.image } },
       errors: ['not_found'],
-      handle: async (call) => ({ status: 200, body: imageJson(await api.images.get(call.by, call.params.ref)) }),
+      handle: async (call) => ({
+        status: 200,
+        body: await json(call.by)(await api.images.get(call.by, call.params.ref)),
+      }),
     }),
     route({
       method: 'DELETE',

@@ -13,8 +13,8 @@ export const nullableTime = z.iso.datetime().nullable()
 export const milliseconds = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 export const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 
-/** An id, a name or `name@id`; the core says which. */
-export const ref = z.string().min(1).max(160)
+/** An id, a name, `NAME:TAG`, `NAME@ID`, each with a team before it or without; the core says which. */
+export const ref = z.string().min(1).max(400)
 export const id = z.string().max(24).describe('24 lowercase hex characters')
 
 export const sandboxName = z
@@ -22,6 +22,18 @@ export const sandboxName = z
   .regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
     'Expected 1 to 128 letters, digits, ".", "_" or "-", beginning with a letter or digit',
+  )
+export const tagName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/,
+    'Expected 1 to 128 letters, digits, ".", "_" or "-", not beginning with "." or "-"',
+  )
+export const blobKey = z
+  .string()
+  .regex(
+    /^(sha256:[0-9a-f]{64}|(?!sha256:)[a-z0-9]{1,32}:[A-Za-z0-9._-]{1,160})$/,
+    'Expected "sha256:" and 64 hex digits, or another prefix and key',
   )
 export const snapshotName = z
   .string()

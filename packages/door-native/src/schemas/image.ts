@@ -1,12 +1,62 @@
-import type { ImageSource, ImageState } from '@spawnpoint/core'
+import type { BuildStep, ImageSource, ImageState } from '@spawnpoint/core'
 import { z } from 'zod'
-import { bytes, env, id, imageName, labels, nullableTime, pageQuery, query, time } from './common.ts'
+import {
+  blobKey,
+  bytes,
+  env,
+  id,
+  imageName,
+  labelQuery,
+  labels,
+  nullableTime,
+  pageQuery,
+  query,
+  ref,
+  tagName,
+  time,
+} from './common.ts'
 import { component } from './registry.ts'
+import { partialResources } from './sandbox.ts'
 
 const states = ['building', 'ready', 'failed', 'deleting'] as const satisfies readonly ImageState[]
 const imageState = z.enum(states)
 const user = z.string().min(1).max(128)
 const startCommand = z.array(z.string().max(32 * 1024)).max(256)
+
+const command = z
+  .string()
+  .min(1)
+  .max(64 * 1024)
+const path = z.string().min(1).max(4096)
+const force = z.boolean().optional().describe('Run it, and all that follow, whatever earlier builds left')
+
+export const buildStep = component(
+  'BuildStep',
+  z.discriminatedUnion('type', [
+    z.strictObject({
+      type: z.literal('run'),
+      command: command.describe('For a login shell, bash where the image has one'),
+      user: user.optional(),
+      force,
+    }),
+    z.strictObject({
+      type: z.literal('copy'),
+      blob: blobKey.optional().describe('Key of an uploaded tar archive, plain or gzip'),
+      fromImage: ref.optional().describe('Image whose files are copied, in place of `blob`'),
+      source: path.describe(
+        'Path in the archive or image, with `*`, `?` and `[...]`; of a directory its content is copied',
+      ),
+      destination: path.describe('Relative to the working directory; a directory if it ends with `/` or is one'),
+      user: user.optional().describe('Owner of all that is copied; default the user at this step'),
+      mode: z.number().int().min(0).max(0o7777).optional().describe('Permission bits of all that is copied'),
+      force,
+    }),
+    z.strictObject({ type: z.literal('env'), env, force }),
+    z.strictObject({ type: z.literal('workdir'), path: path.describe('Made if missing'), force }),
+    z.strictObject({ type: z.literal('user'), user, force }),
+  ]) satisfies z.ZodType<BuildStep>,
+  { examples: [{ type: 'run', command: 'pip install requests' }] },
+)
 
 export const imageSource = component(
   'ImageSource',
@@ -18,7 +68,19 @@ export const imageSource = component(
         .array(z.string().regex(/^[a-z0-9][a-z0-9+.:-]{0,127}$/, 'Expected the name of a Debian package'))
         .max(512),
     }),
-    z.strictObject({ type: z.literal('tar'), path: z.string().min(1).max(4096).describe('Tar archive on the server') }),
+    z.strictObject({ type: z.literal('tar'), path: path.describe('Tar archive on the server') }),
+    z.strictObject({
+      type: z.literal('recipe'),
+      from: ref.describe('Image or snapshot that the first step finds'),
+      steps: z.array(buildStep).max(1000),
+      startCommand: command
+        .optional()
+        .describe('Shell command that runs when a sandbox boots; it already runs in every sandbox of the image'),
+      readyCommand: command
+        .optional()
+        .describe('Shell command that succeeds once the start command has done its part; without it, 20 s are waited'),
+      force,
+    }),
   ]) satisfies z.ZodType<ImageSource>,
   { examples: [{ type: 'debian', suite: 'bookworm', packages: ['python3', 'git'] }] },
 )
@@ -27,6 +89,11 @@ export const buildImageBody = component(
   'BuildImage',
   z.strictObject({
     name: imageName.describe('May be used again; it then means the latest ready one'),
+    tags: z
+      .array(tagName)
+      .max(64)
+      .optional()
+      .describe('Tags of the name that point to the image once it is ready; `default` is what the bare name means'),
     source: imageSource,
     defaults: z
       .strictObject({
@@ -37,6 +104,7 @@ export const buildImageBody = component(
       })
       .optional()
       .describe('What every sandbox made from it starts with'),
+    resources: partialResources.optional().describe('Of its sandboxes unless told, and of the build of a recipe'),
     labels: labels.optional(),
   }),
   { examples: [{ name: 'python', source: { type: 'debian', suite: 'bookworm', packages: ['python3'] } }] },
@@ -46,6 +114,7 @@ export const listImagesQuery = z.strictObject({
   ...pageQuery,
   name: imageName.optional(),
   state: query.many(imageState, states.length).optional(),
+  label: labelQuery,
 })
 
 export const image = component(
@@ -57,6 +126,10 @@ export const image = component(
     failure: z.string().nullable(),
     source: imageSource,
     defaults: z.object({ env, user: z.string(), workdir: z.string(), startCommand: z.array(z.string()) }),
+    tags: z.array(z.string()).describe('`NAME:TAG` of each tag that points to it'),
+    resources: partialResources.describe('Of its sandboxes unless told; what is absent comes from the server'),
+    startsFromMemory: z.boolean().describe('In its sandboxes the start command runs already, with its memory'),
+    parentImageId: id.nullable().describe('Image that its recipe began with'),
     sizeBytes: bytes.describe('Bytes of the root filesystem'),
     labels,
     createdAt: time,

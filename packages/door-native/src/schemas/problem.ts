@@ -4,6 +4,8 @@ import { component } from './registry.ts'
 
 const resource = z.enum([
   'image',
+  'name',
+  'blob',
   'sandbox',
   'snapshot',
   'operation',

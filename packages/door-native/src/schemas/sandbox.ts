@@ -106,7 +106,7 @@ export const timeout: z.ZodType<TimeoutPolicy> = component(
   },
 )
 
-const resourcesChange = z.strictObject({
+export const partialResources = z.strictObject({
   cpus: cpus.exactOptional(),
   memoryBytes: memoryBytes.exactOptional(),
   diskBytes: diskBytes.exactOptional(),
@@ -128,7 +128,7 @@ const timeoutChange = z.strictObject({
 const overrides = {
   env: env.optional().describe("Added to the source's"),
   labels: labels.optional(),
-  resources: resourcesChange.optional(),
+  resources: partialResources.optional(),
   network: networkChange.optional(),
   timeout: timeoutChange.optional(),
 }
@@ -139,14 +139,15 @@ export const createSandboxBody = component(
   'CreateSandbox',
   z
     .strictObject({
-      image: ref.optional().describe('Image to boot; exactly one of `image` and `snapshot`'),
+      image: ref.optional().describe('Image to start from; exactly one of `image`, `snapshot` and `from`'),
       snapshot: ref.optional().describe('Snapshot to go on from'),
-      cold: z.boolean().optional().describe('Boot a memory snapshot from its filesystem alone'),
+      from: ref.optional().describe('Image or snapshot, whichever it names'),
+      cold: z.boolean().optional().describe('Boot from the filesystem alone, without any memory'),
       ...named,
     })
     .refine(
-      (given) => (given.image === undefined) !== (given.snapshot === undefined),
-      'Give exactly one of image and snapshot',
+      (given) => [given.image, given.snapshot, given.from].filter((one) => one !== undefined).length === 1,
+      'Give exactly one of image, snapshot and from',
     ),
   { examples: [{ image: 'base', name: 'build-1', timeout: { timeoutMs: 600000 } }] },
 )

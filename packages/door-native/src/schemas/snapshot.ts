@@ -12,6 +12,7 @@ import {
   query,
   ref,
   snapshotName,
+  tagName,
   time,
 } from './common.ts'
 import { component } from './registry.ts'
@@ -27,6 +28,7 @@ export const createSnapshotBody = component(
   z.strictObject({
     kind: snapshotKind.default('memory'),
     name: snapshotName.optional().describe('May be used again; it then means the latest ready one'),
+    tag: tagName.optional().describe('Tag of `name` that points to the snapshot once it is ready'),
     labels: labels.optional(),
     ttlMs: ttlMs.optional().describe('Until it is deleted; absent for never'),
     hooks: z.boolean().optional().describe("Run the sandbox's `pre-snapshot` hooks; default true"),

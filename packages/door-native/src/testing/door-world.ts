@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { Core, type CoreConfig, type Guest, systemClock } from '@spawnpoint/core'
-import { FakeHost, FakeImageBuilder, FakePool, FakeRuntime, MemoryLedger } from '@spawnpoint/fakes'
+import { FakeBlobs, FakeHost, FakeImageBuilder, FakePool, FakeRuntime, MemoryLedger } from '@spawnpoint/fakes'
 import Fastify from 'fastify'
 import { type ClientOptions, WebSocket } from 'ws'
 import { createNativeUpgradeHandler, registerNativeDoor } from '../index.ts'
@@ -39,6 +39,7 @@ export async function openDoorWorld() {
     ledger: new MemoryLedger(host.ledger),
     runtime,
     pool: new FakePool(host),
+    blobs: new FakeBlobs(host),
     imageBuilders: [new FakeImageBuilder(host)],
     clock: systemClock,
     log,

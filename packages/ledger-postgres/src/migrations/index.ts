@@ -3,12 +3,14 @@ import { type Migration, Migrator } from 'kysely/migration'
 import { unavailable } from '../failures.ts'
 import type { Tables } from '../tables.ts'
 import * as first from './0001-first.ts'
+import * as namesAndBuilds from './0003-names-and-builds.ts'
 import * as idempotencyOperation from './0004-idempotency-operation.ts'
 import * as retention from './0005-retention.ts'
 
 /** In order. A migration that a release has carried is never changed again: what follows gets a number of its own. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-first': first,
+  '0003-names-and-builds': namesAndBuilds,
   '0004-idempotency-operation': idempotencyOperation,
   '0005-retention': retention,
 }

@@ -1,7 +1,7 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { Core, type CoreConfig, systemClock } from '@spawnpoint/core'
 import { createNativeUpgradeHandler, registerNativeDoor } from '@spawnpoint/door-native'
-import { FakeHost, FakeImageBuilder, FakePool, FakeRuntime, MemoryLedger } from '@spawnpoint/fakes'
+import { FakeBlobs, FakeHost, FakeImageBuilder, FakePool, FakeRuntime, MemoryLedger } from '@spawnpoint/fakes'
 import Fastify from 'fastify'
 
 const GIB = 2 ** 30
@@ -37,6 +37,7 @@ export async function openServerWorld() {
       ledger: new MemoryLedger(host.ledger),
       runtime: new FakeRuntime(host),
       pool: new FakePool(host),
+      blobs: new FakeBlobs(host),
       imageBuilders: [new FakeImageBuilder(host)],
       clock: systemClock,
       log,

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { ImageSource } from 'spawnpoint'
 import { formatAge, formatBytes } from '../../output/units.ts'
 import { verb } from '../../verb.ts'
 
@@ -11,7 +12,7 @@ export function addShow(parent: Command): void {
       ['name', image.name],
       ['state', image.state],
       ['failure', image.failure],
-      ['source', source.type === 'tar' ? `tar ${source.path}` : `Debian ${source.suite} ${source.packages.join(' ')}`],
+      ['source', sourceText(source)],
       ['size', formatBytes(image.sizeBytes)],
       ['user', defaults.user],
       ['workdir', defaults.workdir],
@@ -21,6 +22,17 @@ export function addShow(parent: Command): void {
       ['created', `${image.createdAt.toISOString()} (${formatAge(image.createdAt)})`],
     ])
   })
+}
+
+function sourceText(source: ImageSource): string {
+  switch (source.type) {
+    case 'debian':
+      return `Debian ${source.suite} ${source.packages.join(' ')}`
+    case 'tar':
+      return `tar ${source.path}`
+    case 'recipe':
+      return `recipe of ${source.steps.length} steps from ${source.from}`
+  }
 }
 
 export function pairsText(pairs: Record<string, string>): string | null {

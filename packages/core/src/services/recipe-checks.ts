@@ -1,0 +1,59 @@
+import { invalidArgument } from '../errors.ts'
+import type { BuildStep, RecipeSource } from '../model.ts'
+import { checkBlobKey } from './blobs.ts'
+import { checkEnv } from './checks.ts'
+
+export const RECIPE_LIMITS = { steps: 1_000, commandChars: 64 * 1024, pathChars: 4_096, userChars: 128 } as const
+
+export function checkRecipe(path: string, recipe: RecipeSource): void {
+  if (recipe.steps.length > RECIPE_LIMITS.steps)
+    throw invalidArgument(`${path}.steps`, `at most ${RECIPE_LIMITS.steps}`)
+  for (const [index, step] of recipe.steps.entries()) checkStep(`${path}.steps.${index}`, step)
+  if (recipe.startCommand !== undefined) checkCommand(`${path}.startCommand`, recipe.startCommand)
+  if (recipe.readyCommand !== undefined) checkCommand(`${path}.readyCommand`, recipe.readyCommand)
+}
+
+function checkStep(path: string, step: BuildStep): void {
+  switch (step.type) {
+    case 'run':
+      checkCommand(`${path}.command`, step.command)
+      if (step.user !== undefined) checkUser(`${path}.user`, step.user)
+      return
+    case 'copy':
+      if ((step.blob === undefined) === (step.fromImage === undefined))
+        throw invalidArgument(`${path}.blob`, 'give exactly one of blob and fromImage')
+      if (step.blob !== undefined) checkBlobKey(`${path}.blob`, step.blob)
+      checkPath(`${path}.source`, step.source)
+      if (step.source.split('/').includes('..')) throw invalidArgument(`${path}.source`, "must not contain '..'")
+      checkPath(`${path}.destination`, step.destination)
+      if (step.user !== undefined) checkUser(`${path}.user`, step.user)
+      if (step.mode !== undefined && (!Number.isInteger(step.mode) || step.mode < 0 || step.mode > 0o7777))
+        throw invalidArgument(`${path}.mode`, 'permission bits, 0 to 0o7777')
+      return
+    case 'env':
+      checkEnv(`${path}.env`, step.env)
+      return
+    case 'workdir':
+      checkPath(`${path}.path`, step.path)
+      return
+    case 'user':
+      checkUser(`${path}.user`, step.user)
+  }
+}
+
+function checkCommand(path: string, command: string): void {
+  checkText(path, command, RECIPE_LIMITS.commandChars)
+}
+
+function checkPath(path: string, value: string): void {
+  checkText(path, value, RECIPE_LIMITS.pathChars)
+}
+
+function checkUser(path: string, user: string): void {
+  checkText(path, user, RECIPE_LIMITS.userChars)
+}
+
+function checkText(path: string, text: string, chars: number): void {
+  if (text.length < 1 || text.length > chars || text.includes('\0') || !text.isWellFormed())
+    throw invalidArgument(path, `1 to ${chars} characters without NUL`)
+}
