@@ -54,6 +54,30 @@ func (i *identity) set(now *guestIdentity) {
 	i.mu.Unlock()
 }
 
+func (i *identity) setEnv(env map[string]string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	// A copy: who reads the present one does so without the lock.
+	next := guestIdentity{}
+	if i.now != nil {
+		next = *i.now
+	}
+	next.Env = env
+	i.now = &next
+}
+
+// setEnv changes what processes find from now on; nothing else of the identity.
+func setEnv(c *call) (any, error) {
+	var params struct {
+		Env map[string]string `json:"env"`
+	}
+	if err := c.decode(&params); err != nil {
+		return nil, err
+	}
+	c.agent.identity.setEnv(params.Env)
+	return nil, nil
+}
+
 type identityReport struct {
 	Hostname   bool          `json:"hostname"`
 	MachineID  bool          `json:"machineId"`

@@ -15,6 +15,7 @@ func init() {
 		"hello":    hello,
 		"ping":     func(*call) (any, error) { return nil, nil },
 		"identify": identify,
+		"setEnv":   setEnv,
 		"prepare":  prepare,
 		"hold":     hold,
 		"release":  release,
@@ -53,6 +54,7 @@ const agentVersion = "0.2.0"
 // capabilities tell a newer host what this agent, perhaps frozen long ago, can do.
 var capabilities = []string{
 	"processes", "pty", "files", "xattr", "watch", "ports", "hold", "culprits", "metrics", "hooks", "owner", "details",
+	"env",
 }
 
 type helloAnswer struct {

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream'
 import type {
+  Env,
   Guest,
   GuestIdentity,
   GuestMetrics,
@@ -46,6 +47,10 @@ export class FakeGuest implements Guest {
       const hooks = identity.cause === 'restore' ? this.#hooks.afterRestore : []
       return { hostname: true, machineId: true, entropy: true, generation: identity.generation, hooks }
     })
+  }
+
+  setEnv(env: Env): Promise<void> {
+    return this.#link.call('setEnv', '', () => this.#link.machine.setEnv(env))
   }
 
   hold(options: HoldOptions): Promise<HoldReport> {

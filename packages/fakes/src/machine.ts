@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
-import { type GuestIdentity, type ProcessSpec, type ProcessStream, SpawnpointError } from '@spawnpoint/core'
+import { type Env, type GuestIdentity, type ProcessSpec, type ProcessStream, SpawnpointError } from '@spawnpoint/core'
 import { Bell } from './bell.ts'
 import { FileTree } from './file-tree.ts'
 import { FileView, guestError } from './file-view.ts'
@@ -86,6 +86,11 @@ export class FakeMachine {
     if (first && startCommand.length > 0) {
       this.start({ args: startCommand, env: {}, user, stdin: false, tag: 'start-command' })
     }
+  }
+
+  setEnv(env: Env): void {
+    const identity = this.#state.identity
+    if (identity !== null) this.#state.identity = { ...identity, env: { ...env } }
   }
 
   find(ref: string): ProcessState {

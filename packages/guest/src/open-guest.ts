@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Guest, GuestIdentity, GuestMetrics, HoldOptions, HoldReport, IdentityReport } from '@spawnpoint/core'
+import type { Env, Guest, GuestIdentity, GuestMetrics, HoldOptions, HoldReport, IdentityReport } from '@spawnpoint/core'
 import { SpawnpointError } from '@spawnpoint/core'
 import { checkHello, checkHoldReport, checkIdentityReport, checkMetrics, type Hello } from './checks.ts'
 import { Files } from './files.ts'
@@ -91,6 +91,15 @@ class AttachedGuest implements OpenedGuest {
   async identify(identity: GuestIdentity): Promise<IdentityReport> {
     const answer = await this.#session.call('identify', identity, { extraMs: identity.hookTimeoutMs })
     return this.#checked(answer, checkIdentityReport)
+  }
+
+  async setEnv(env: Env): Promise<void> {
+    if (!this.capabilities.includes('env')) {
+      const message =
+        'The agent in this sandbox is too old to take other variables while it runs; they hold from its next start'
+      throw new SpawnpointError('incompatible', message, { needs: 'agent that can set env', has: this.agentVersion })
+    }
+    await this.#session.call('setEnv', { env })
   }
 
   async hold(options: HoldOptions): Promise<HoldReport> {

@@ -16,6 +16,11 @@ export interface Guest {
   /** Gives a (re)booted or restored incarnation its identity. First call on every new incarnation. */
   identify(identity: GuestIdentity): Promise<IdentityReport>
   /**
+   * Replaces what `identify` gave as `env`, for processes started from now on. Rejects `incompatible` if the agent, frozen
+   * in an older snapshot, cannot.
+   */
+  setEnv(env: Env): Promise<void>
+  /**
    * Prepares for a snapshot: runs the `pre-snapshot` hooks, flushes, then stops all traffic in both directions with no
    * frame half sent. Preconditions: not held.
    */
