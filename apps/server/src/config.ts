@@ -25,7 +25,8 @@ export interface ServerConfig {
   poolBytes: number | null
   /** File that may name a point; reaching it ends the process with SIGKILL. For crash tests */
   crashFile: string | null
-  core: CoreConfig
+  /** Without the secret, which is in the data directory */
+  core: Omit<CoreConfig, 'secret'>
 }
 
 type Env = Record<string, string | undefined>
@@ -62,7 +63,7 @@ export function configFrom(
         diskBytes: 1024 * GIB,
         maxProcesses: mostProcesses(),
       },
-      timeout: { timeoutMs: null, idleTimeoutMs: null, onTimeout: 'kill' },
+      timeout: { timeoutMs: null, idleTimeoutMs: null, onTimeout: 'kill', autoResume: false, deleteAfterMs: null },
       dns: resolvers(env),
       bootTimeoutMs: 30_000,
       hookTimeoutMs: 10_000,

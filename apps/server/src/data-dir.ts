@@ -38,7 +38,26 @@ export async function adminKey(dataDir: string, core: Core): Promise<string> {
   return secret
 }
 
-async function writeDurably(path: string, text: string): Promise<void> {
+const SECRET_BYTES = 32
+
+/** What this server makes tokens from, drawn on the first start. Rejects `unavailable` if what is there cannot be it. */
+export async function serverSecret(dataDir: string): Promise<Uint8Array> {
+  const path = join(dataDir, 'server.secret')
+  const present = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw error
+  })
+  if (present?.length === SECRET_BYTES) return present
+  if (present !== null) {
+    const reason = `${path} is not ${SECRET_BYTES} bytes; put back the right one, or remove it, which ends all tokens given so far`
+    throw new SpawnpointError('unavailable', reason, { reason })
+  }
+  const secret = randomBytes(SECRET_BYTES)
+  await writeDurably(path, secret)
+  return secret
+}
+
+async function writeDurably(path: string, text: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${randomBytes(4).toString('hex')}`
   {
     await using file = await open(temporary, 'wx', 0o600)

@@ -10,7 +10,7 @@ import { GvisorRuntime } from '@spawnpoint/runtime-gvisor'
 import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { type ServerConfig, serverTag } from './config.ts'
-import { adminKey, lockDataDir } from './data-dir.ts'
+import { adminKey, lockDataDir, serverSecret } from './data-dir.ts'
 
 export const VERSION = '0.1.0'
 
@@ -27,6 +27,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   await using undo = new AsyncDisposableStack()
   undo.use(await lockDataDir(config.dataDir))
   const failpoint = crashAt(config.crashFile)
+  const secret = await serverSecret(config.dataDir)
   const core = undo.use(
     await Core.open({
       ledger: new PostgresLedger(
@@ -51,7 +52,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         new TarImageBuilder({ allowedDir: join(config.dataDir, 'imports') }),
       ],
       clock: systemClock,
-      config: config.core,
+      config: { ...config.core, secret },
       log,
       failpoint,
     }),

@@ -18,7 +18,8 @@ const defaults = { env: { LANG: 'C.UTF-8', EMPTY: '' }, user: '1000:1000', workd
 const resources = { cpus: 0.1, memoryBytes: 512 * 2 ** 20, diskBytes: 9_007_199_254_740_991, maxProcesses: 512 }
 
 export function sampleTeam(over: Partial<Team> = {}): Team {
-  return { id: newId(), name: 'Ålesund 🚀', createdAt: new Date(1_700_000_000_123), ...over }
+  const id = newId<TeamId>()
+  return { id, name: `Ålesund 🚀 ${id}`, createdAt: new Date(1_700_000_000_123), ...over }
 }
 
 export function sampleKey(teamId: TeamId, over: Partial<ApiKey> = {}): ApiKey {
@@ -70,17 +71,26 @@ export function sampleSandbox(teamId: TeamId, over: Partial<Sandbox> = {}): Sand
     pausedSnapshotId: null,
     imageId: newId(),
     sourceSnapshotId: null,
+    originSnapshotId: newId(),
     parentSandboxId: null,
     defaults,
     env: { TOKEN: '"quoted" \\ \n $é' },
     labels: {},
     resources,
     network: { internet: true, allow: ['10.0.0.0/8'], deny: [], allowDomains: [], precedence: 'deny' },
-    timeout: { timeoutMs: 300_000, idleTimeoutMs: null, onTimeout: 'kill' },
+    ingress: { default: 'token', ports: { '8080': 'open', '22': 'closed' }, hostHeader: `localhost:$\{PORT}` },
+    timeout: {
+      timeoutMs: 300_000,
+      idleTimeoutMs: null,
+      onTimeout: 'stop',
+      autoResume: true,
+      deleteAfterMs: 86_400_000,
+    },
     generation: 0,
     createdAt: new Date(1_700_000_000_007),
     startedAt: new Date(1_700_000_000_070),
     expiresAt: null,
+    haltedAt: new Date(1_700_000_000_777),
     endedAt: null,
     ...over,
   }

@@ -8,6 +8,8 @@ import type {
   ImageDefaults,
   ImageId,
   ImageSource,
+  IncarnationId,
+  IngressPolicy,
   KeyId,
   Labels,
   Name,
@@ -18,6 +20,8 @@ import type {
   OperationState,
   Resources,
   Sandbox,
+  SandboxId,
+  SandboxMetrics,
   SandboxState,
   Snapshot,
   SnapshotId,
@@ -57,6 +61,7 @@ export interface SpawnpointApi {
   readonly operations: OperationsApi
   readonly events: EventsApi
   readonly idempotency: IdempotencyApi
+  readonly tokens: TokensApi
 }
 
 export type Resolved = { image: Image } | { snapshot: Snapshot }
@@ -83,6 +88,19 @@ export interface Started<T> {
   value: T
   /** The resource at the end, or the error that ended the work */
   done: Promise<T>
+}
+
+// ---------------------------------------------------------------- tokens
+
+/**
+ * Secrets that the server can tell again without having stored them: made from its own secret, the same as long as that is.
+ * `purpose` separates uses (`envd`, `ingress`, `download`, …), so that a token for one is none for another.
+ */
+export interface TokensApi {
+  /** 64 hex characters */
+  issue(purpose: string, subject: string): string
+  /** In constant time; `false` for whatever `issue` does not give. */
+  verify(purpose: string, subject: string, token: string): boolean
 }
 
 // ---------------------------------------------------------------- keys
@@ -173,6 +191,8 @@ export interface SandboxOverrides {
   labels?: Labels | undefined
   resources?: Partial<Resources> | undefined
   network?: Partial<NetworkPolicy> | undefined
+  /** `ports` replaces all of them */
+  ingress?: Partial<IngressPolicy> | undefined
   timeout?: Partial<TimeoutPolicy> | undefined
 }
 
@@ -203,10 +223,25 @@ export type ForkedChild =
 export interface UpdateSandboxRequest {
   name?: string | null | undefined
   labels?: Labels | undefined
+  /** Replaces the sandbox's own, for processes started from now on; what its image sets stays beneath */
+  env?: Env | undefined
   network?: Partial<NetworkPolicy> | undefined
-  /** `timeoutMs` counts from now */
+  /** `ports` replaces all of them */
+  ingress?: Partial<IngressPolicy> | undefined
+  /** `timeoutMs` counts from now; of a paused or stopped sandbox it changes the policy only */
   timeout?: Partial<TimeoutPolicy> | undefined
+  /** A `timeout.timeoutMs` that would bring the expiry closer changes nothing; default false */
+  extendOnly?: boolean | undefined
 }
+
+/** Changes made together with a transition, in its transaction. Where nothing is left to do they are not made. */
+export interface ArrivalRequest {
+  /** Becomes the policy's `timeoutMs`, and counts from when the sandbox runs */
+  timeoutMs?: number | null | undefined
+}
+
+/** `origin`: what it was started from, its snapshot as that was taken, or its image booted anew. */
+export type RollbackRequest = { snapshot: string } | { origin: true }
 
 export interface SandboxListFilter {
   /** Default: every living state */
@@ -223,26 +258,45 @@ export interface SandboxesApi {
   list(by: Principal, filter: SandboxListFilter, page: PageRequest): Promise<Page<Sandbox>>
   update(by: Principal, ref: string, request: UpdateSandboxRequest): Promise<Sandbox>
   pause(by: Principal, ref: string): Promise<Started<Sandbox>>
-  resume(by: Principal, ref: string): Promise<Started<Sandbox>>
+  resume(by: Principal, ref: string, request?: ArrivalRequest): Promise<Started<Sandbox>>
   stop(by: Principal, ref: string): Promise<Started<Sandbox>>
-  start(by: Principal, ref: string): Promise<Started<Sandbox>>
+  start(by: Principal, ref: string, request?: ArrivalRequest): Promise<Started<Sandbox>>
   fork(
     by: Principal,
     ref: string,
     request: ForkRequest,
   ): Promise<{ operationId: OperationId; done: Promise<ForkedChild[]> }>
-  /** Back to one of its own snapshots, or to the one it was started from; same id. */
-  rollback(by: Principal, ref: string, request: { snapshot: string }): Promise<Started<Sandbox>>
+  /** Back to one of its own snapshots, or to what it was started from; same id. */
+  rollback(by: Principal, ref: string, request: RollbackRequest): Promise<Started<Sandbox>>
   /** Resolves once nothing of it runs. Killing a killed sandbox is `not_found`. */
   kill(by: Principal, ref: string): Promise<void>
   /**
    * The inside of a running sandbox; counts as activity for the idle timeout. While the sandbox is being snapshotted,
-   * calls wait. Rejects `wrong_state` if nothing runs.
+   * calls wait. One that is paused or stopped, or about to be, is brought back first if its policy is `autoResume`, with
+   * the error of that if it fails; else rejects `wrong_state`.
    */
   guest(by: Principal, ref: string): Promise<{ sandbox: Sandbox; guest: Guest }>
-  /** Keeps the idle timeout from striking while the returned lease is held (an open stream). */
+  /**
+   * Keeps the idle timeout from striking while the returned lease is held (an open stream). Brings a paused or stopped
+   * sandbox back first if its policy is `autoResume`.
+   */
   keepActive(by: Principal, ref: string): Promise<Disposable>
   usage(by: Principal, ref: string): Promise<{ cpuMs: number; memoryBytes: number; diskBytes: number }>
+  /**
+   * Oldest first. A sample is taken of each running sandbox every 5 s and kept for an hour, in memory: a server that starts
+   * has none. If none is kept of a running sandbox, one is taken now.
+   */
+  metrics(
+    by: Principal,
+    ref: string,
+    range: { from?: Date | undefined; to?: Date | undefined },
+  ): Promise<SandboxMetrics[]>
+  /** For who is addressed by a sandbox's id alone: whose it is, and who may act on it. `null` if unknown or killed. */
+  reach(id: string): Promise<{ by: Principal; sandbox: Sandbox } | null>
+  /** Every sandbox that is running, of every team. */
+  reachAll(): AsyncIterable<{ by: Principal; sandbox: Sandbox }>
+  /** Resolves, never rejects, when this is not the sandbox's present incarnation any more. */
+  gone(id: SandboxId, incarnationId: IncarnationId): Promise<void>
 }
 
 // ---------------------------------------------------------------- snapshots

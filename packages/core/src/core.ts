@@ -1,15 +1,16 @@
 import type { SpawnpointApi } from './api.ts'
 import { isCode } from './errors.ts'
 import { Guests } from './guests.ts'
-import type { IncarnationId, Sandbox, SandboxId, Snapshot, SnapshotId, Team, TeamId } from './model.ts'
+import type { Sandbox, SandboxId, Snapshot, SnapshotId, Team, TimeoutPolicy } from './model.ts'
 import { type Changes, observed } from './observed-ledger.ts'
 import { OperationRunner } from './operations/runner.ts'
 import type { Parts } from './parts.ts'
 import type { IncarnationExit, RuntimeInfo } from './ports/index.ts'
 import { Retention } from './retention.ts'
-import { Deadlines } from './sandbox/deadlines.ts'
+import { Deadlines, deletionDue } from './sandbox/deadlines.ts'
+import { Incarnations } from './sandbox/incarnations.ts'
 import { LIVING_STATES } from './sandbox/lifecycle.ts'
-import { moveSandbox } from './sandbox/records.ts'
+import { isUp, moveSandbox } from './sandbox/records.ts'
 import { BlobStore } from './services/blobs.ts'
 import { Events } from './services/events.ts'
 import { Signal } from './services/follow.ts'
@@ -19,12 +20,13 @@ import { Keys } from './services/keys.ts'
 import { Names } from './services/names.ts'
 import { Operations } from './services/operations.ts'
 import { findSource } from './services/refs.ts'
+import { Samples } from './services/samples.ts'
 import { Sandboxes } from './services/sandboxes.ts'
 import { Snapshots } from './services/snapshots.ts'
+import { FIRST_TEAM, Teams } from './services/teams.ts'
+import { Tokens } from './services/tokens.ts'
 import { Standby } from './standby.ts'
 import { type StartUpReport, startUp } from './start-up.ts'
-
-const FIRST_TEAM = '000000000000000000000001' as TeamId
 
 /** The core: everything that can be asked, over the parts it is given. Use `Core.open`. */
 export class Core implements SpawnpointApi, AsyncDisposable {
@@ -37,16 +39,18 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly operations: Operations
   readonly events: Events
   readonly idempotency: Idempotency
+  readonly tokens: Tokens
   readonly #parts: Parts
   readonly #runner: OperationRunner
   readonly #guests: Guests
   readonly #deadlines: Deadlines
   readonly #standby: Standby
   readonly #retention: Retention
+  readonly #teams: Teams
+  readonly #samples: Samples
+  readonly #incarnations = new Incarnations()
   readonly #happened = new Signal()
   readonly #closing: AbortController
-  /** The latest of each living sandbox */
-  readonly #incarnationOf = new Map<SandboxId, IncarnationId>()
   /** Exits before the records were read; settled right after */
   #early: IncarnationExit[] | null = []
 
@@ -76,11 +80,21 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.names = new Names(parts)
     this.blobs = new BlobStore(parts)
     this.images = new Images(parts, this.#runner)
-    this.sandboxes = new Sandboxes(parts, this.#runner, this.#guests, this.#deadlines, this.#standby)
+    this.#teams = new Teams(parts, this.keys)
+    this.#samples = new Samples(parts)
+    this.sandboxes = new Sandboxes(parts, {
+      runner: this.#runner,
+      guests: this.#guests,
+      deadlines: this.#deadlines,
+      standby: this.#standby,
+      incarnations: this.#incarnations,
+      samples: this.#samples,
+    })
     this.snapshots = new Snapshots(parts, this.#runner, this.#deadlines)
     this.operations = new Operations(parts, this.#runner)
     this.events = new Events(parts, this.#happened)
     this.idempotency = new Idempotency(parts)
+    this.tokens = new Tokens(parts)
   }
 
   /**
@@ -121,13 +135,13 @@ export class Core implements SpawnpointApi, AsyncDisposable {
    * A key of the first team, which is made if it is not there yet. For the server's first start: whoever can read the data
    * directory owns the machine's sandboxes anyway.
    */
-  async adminKey(): Promise<string> {
-    const { ledger, clock } = this.#parts
-    if ((await ledger.read.team(FIRST_TEAM)) === null) {
-      const team: Team = { id: FIRST_TEAM, name: 'default', createdAt: clock.now() }
-      await ledger.transact((tx) => tx.putTeam(team))
-    }
-    return (await this.keys.createFor(FIRST_TEAM, 'admin')).secret
+  adminKey(): Promise<string> {
+    return this.#teams.adminKey()
+  }
+
+  /** `name` is 1 to 63 of `[a-z0-9-]`; rejects `name_taken`. `key` is shown this once. */
+  createTeam(name: string): Promise<{ team: Team; key: string }> {
+    return this.#teams.create(name)
   }
 
   /** Rejects `unavailable` while the ledger does not answer. */
@@ -143,6 +157,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   /** Lets work under way end, then lets go of everything. Sandboxes run on. */
   async close(): Promise<void> {
     this.#deadlines.close()
+    this.#samples.close()
     this.#closing.abort()
     this.#happened.notify()
     await this.#runner.idle()
@@ -170,12 +185,10 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   #seen(sandbox: Sandbox): void {
     this.sandboxes.changed(sandbox.id)
     this.#deadlines.watch(sandbox)
-    if (sandbox.state === 'killed') {
-      this.#deadlines.forget(sandbox.id)
-      this.#incarnationOf.delete(sandbox.id)
-    }
+    this.#samples.seen(sandbox)
+    this.#incarnations.seen(sandbox)
+    if (sandbox.state === 'killed') this.#deadlines.forget(sandbox.id)
     if (sandbox.incarnationId === null) return
-    this.#incarnationOf.set(sandbox.id, sandbox.incarnationId)
     // It may have ended after its operation last looked and before this was recorded: nobody else would notice any more.
     const exit = sandbox.state === 'running' ? this.#guests.exitOf(sandbox.incarnationId) : undefined
     if (exit !== undefined && this.#early === null) this.#settle(exit)
@@ -201,6 +214,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   #exited(exit: IncarnationExit): void {
     this.#guests.noteExit(exit)
     this.#guests.forget(exit.id)
+    this.#incarnations.ended(exit.id)
     if (this.#early !== null) {
       this.#early.push(exit)
       return
@@ -218,7 +232,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   }
 
   async #settleExit(exit: IncarnationExit): Promise<void> {
-    const [sandboxId] = [...this.#incarnationOf].find(([, incarnationId]) => incarnationId === exit.id) ?? []
+    const sandboxId = this.#incarnations.sandboxOf(exit.id)
     if (sandboxId !== undefined) {
       await this.#parts.ledger.transact(async (tx) => {
         const sandbox = await tx.lockSandbox(sandboxId)
@@ -236,18 +250,24 @@ export class Core implements SpawnpointApi, AsyncDisposable {
 
   async #sandboxDue(id: SandboxId): Promise<void> {
     const sandbox = await this.#parts.ledger.read.sandbox(id)
-    if (sandbox === null || (sandbox.state !== 'running' && sandbox.state !== 'snapshotting')) return
-    const now = this.#parts.clock.now().getTime()
-    const expired = sandbox.expiresAt !== null && sandbox.expiresAt.getTime() <= now
-    const idleDue = this.#deadlines.idleDue(id)
-    if (!expired && (idleDue === null || idleDue > now)) {
-      this.#deadlines.watch(sandbox) // it was used or extended meanwhile
+    if (sandbox === null) return
+    const action = this.#dueAction(sandbox)
+    if (action === null) {
+      this.#deadlines.watch(sandbox) // it was used, extended or brought back meanwhile
       return
     }
+    const { state, expiresAt, haltedAt } = sandbox
+    this.#parts.log.info({ sandbox: id, action, state, expiresAt, haltedAt }, 'sandbox timed out')
     const by = { teamId: sandbox.teamId, keyId: null }
-    this.#parts.log.info({ sandbox: id, onTimeout: sandbox.timeout.onTimeout, idle: !expired }, 'sandbox timed out')
-    if (sandbox.timeout.onTimeout === 'kill') await this.sandboxes.kill(by, id)
-    else await (await this.sandboxes.pause(by, id)).done
+    await this.sandboxes.timeOut(by, id, action, (now) => this.#dueAction(now) === action)
+  }
+
+  /** What this record asks for now; `null` for nothing yet. */
+  #dueAction(sandbox: Sandbox): TimeoutPolicy['onTimeout'] | null {
+    const now = this.#parts.clock.now().getTime()
+    if (!isUp(sandbox)) return (deletionDue(sandbox) ?? Number.POSITIVE_INFINITY) <= now ? 'kill' : null
+    const times = [sandbox.expiresAt?.getTime() ?? null, this.#deadlines.idleDue(sandbox.id)]
+    return times.some((time) => time !== null && time <= now) ? sandbox.timeout.onTimeout : null
   }
 
   async #snapshotDue(id: SnapshotId): Promise<void> {

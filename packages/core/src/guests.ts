@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { SpawnpointError } from './errors.ts'
-import type { FailureReason, IncarnationId, Sandbox } from './model.ts'
+import type { Env, FailureReason, IncarnationId, Sandbox } from './model.ts'
 import type { Parts } from './parts.ts'
 import type { Guest, GuestIdentity, IncarnationExit } from './ports/index.ts'
 
@@ -73,7 +73,7 @@ export function identityOf(parts: Parts, sandbox: Sandbox, cause: 'boot' | 'rest
   return {
     sandboxId: sandbox.id,
     hostname: hostnameOf(sandbox),
-    env: { ...sandbox.defaults.env, ...sandbox.env },
+    env: envOf(sandbox),
     generation: sandbox.generation,
     seed: randomBytes(32).toString('hex'),
     dns: parts.config.dns,
@@ -86,6 +86,11 @@ export function identityOf(parts: Parts, sandbox: Sandbox, cause: 'boot' | 'rest
       startCommand: sandbox.defaults.startCommand,
     },
   }
+}
+
+/** For every process that a sandbox starts. */
+export function envOf(sandbox: Pick<Sandbox, 'defaults' | 'env'>): Env {
+  return { ...sandbox.defaults.env, ...sandbox.env }
 }
 
 /** A name where it is a valid host name, else the id. */

@@ -18,6 +18,7 @@ export type Env = Record<string, string>
 
 export interface Team {
   id: TeamId
+  /** Unique; `[a-z0-9]`, then up to 62 more of these and `-` */
   name: string
   createdAt: Date
 }
@@ -212,7 +213,24 @@ export interface TimeoutPolicy {
   timeoutMs: number | null
   /** Milliseconds without a request to the sandbox until `onTimeout` happens; `null` for never */
   idleTimeoutMs: number | null
-  onTimeout: 'kill' | 'pause'
+  /** What then happens. `stop` keeps the filesystem and ends the processes. */
+  onTimeout: 'kill' | 'pause' | 'stop'
+  /** A use of the paused or stopped sandbox brings it back, its timeout counting anew, and then goes on */
+  autoResume: boolean
+  /** Milliseconds paused or stopped until it is killed, counted from `haltedAt`; `null` for never */
+  deleteAfterMs: number | null
+}
+
+export type PortAccess = 'open' | 'token' | 'closed'
+
+/** Who reaches programs in a sandbox through an address of its own: anybody, only who shows a token, nobody. */
+export interface IngressPolicy {
+  /** For ports that are not in `ports` */
+  default: PortAccess
+  /** By port number */
+  ports: Record<string, PortAccess>
+  /** Host header that programs see; `${PORT}` in it stands for the port. `null` for the one that the client sent */
+  hostHeader: string | null
 }
 
 /** Why a sandbox is not running though nobody asked for it. */
@@ -240,6 +258,8 @@ export interface Sandbox {
   imageId: ImageId
   /** Snapshot it was started from or last rolled back to */
   sourceSnapshotId: SnapshotId | null
+  /** Snapshot it was started from; `null` where an image was booted for it */
+  originSnapshotId: SnapshotId | null
   /** Sandbox it was forked from */
   parentSandboxId: SandboxId | null
   defaults: ImageDefaults
@@ -247,14 +267,33 @@ export interface Sandbox {
   labels: Labels
   resources: Resources
   network: NetworkPolicy
+  ingress: IngressPolicy
   timeout: TimeoutPolicy
   /** Counts restores of this line of memory; programs inside can watch it in `/run/spawnpoint/generation` */
   generation: number
   createdAt: Date
   /** Beginning of the present incarnation */
   startedAt: Date | null
+  /** While it runs: when `timeout.onTimeout` happens */
   expiresAt: Date | null
+  /** Since when it is paused or stopped; kept until it runs again */
+  haltedAt: Date | null
   endedAt: Date | null
+}
+
+/** What a sandbox used at one moment, as the host sees it. */
+export interface SandboxMetrics {
+  at: Date
+  /** Processors it may use */
+  cpus: number
+  /** Share of these that it has used since the sample before, 0 to 100 */
+  cpuUsedPercent: number
+  memoryUsedBytes: number
+  memoryTotalBytes: number
+  /** Of files, on top of `memoryUsedBytes`; 0 where the host does not tell */
+  memoryCacheBytes: number
+  diskUsedBytes: number
+  diskTotalBytes: number
 }
 
 // ---------------------------------------------------------------- snapshot

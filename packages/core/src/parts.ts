@@ -16,6 +16,8 @@ export interface Log {
 }
 
 export interface CoreConfig {
+  /** What tokens are made from: 32 random bytes that stay the same for one ledger */
+  secret: Uint8Array
   resources: Resources
   /** Largest a request may ask for */
   maxResources: Resources

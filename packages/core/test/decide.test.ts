@@ -17,6 +17,7 @@ const KINDS: OperationKind[] = [
   'snapshot.create',
 ]
 const id = 'a'.repeat(24) as never
+const timeout = { autoResume: false }
 const open = (kind: OperationKind) => ({ id: 'b'.repeat(24), kind, state: 'open' }) as Operation
 
 describe('decide', () => {
@@ -39,14 +40,16 @@ describe('decide', () => {
     ['killing', 'sandbox.kill', 'snapshot', 'deny'],
     ['killed', null, 'kill', 'deny'],
   ] as const)('a %s sandbox with %s under way, asked to %s: %s', (state, kind, request, answer) => {
-    expect(decide({ id, state }, kind === null ? null : open(kind), request).do).toBe(answer)
+    expect(decide({ id, state, timeout }, kind === null ? null : open(kind), request).do).toBe(answer)
   })
 
   it('refuses a second snapshot where the caller will not wait, and says what is under way', () => {
-    expect(decide({ id, state: 'snapshotting' }, open('snapshot.create'), 'snapshot', 'reject')).toMatchObject({
-      do: 'deny',
-      error: { code: 'operation_in_progress' },
-    })
+    expect(decide({ id, state: 'snapshotting', timeout }, open('snapshot.create'), 'snapshot', 'reject')).toMatchObject(
+      {
+        do: 'deny',
+        error: { code: 'operation_in_progress' },
+      },
+    )
   })
 
   it('never begins what the table has no arrow for, nor two things at once', () => {
@@ -57,7 +60,7 @@ describe('decide', () => {
         fc.constantFrom(...REQUESTS),
         fc.constantFrom('wait' as const, 'reject' as const),
         (state, kind, request, whenBusy) => {
-          const decision = decide({ id, state }, kind === null ? null : open(kind), request, whenBusy)
+          const decision = decide({ id, state, timeout }, kind === null ? null : open(kind), request, whenBusy)
           if (decision.do !== 'run' || request === 'use') return
           expect(kind).toBeNull()
           expect(nextState(state, request === 'fork' ? 'snapshot' : request)).not.toBeNull()
@@ -70,8 +73,8 @@ describe('decide', () => {
     for (const state of STATES) {
       if (state === 'killed' || state === 'killing') continue
       const resting = !/ing$|_back$/.test(state) || state === 'running'
-      if (resting) expect(decide({ id, state }, null, 'kill').do).toBe('run')
-      else expect(decide({ id, state }, open('snapshot.create'), 'kill').do).toBe('wait')
+      if (resting) expect(decide({ id, state, timeout }, null, 'kill').do).toBe('run')
+      else expect(decide({ id, state, timeout }, open('snapshot.create'), 'kill').do).toBe('wait')
     }
   })
 })

@@ -24,6 +24,11 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
 
   return {
     team: (id) => one('team', (t) => t.teams.get(id)),
+    teamByName: (name) =>
+      one('teamByName', (t) => {
+        searchable('name', name)
+        return [...t.teams.values()].find((team) => team.name === name)
+      }),
     image: (id) => one('image', (t) => t.images.get(id)),
     sandbox: (id) => one('sandbox', (t) => t.sandboxes.get(id)),
     snapshot: (id) => one('snapshot', (t) => t.snapshots.get(id)),

@@ -23,6 +23,11 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
     putTeam: (team) =>
       run('putTeam', () => {
         searchable('name', team.name)
+        for (const other of tables.teams.values()) {
+          if (other.id === team.id || other.name !== team.name) continue
+          const context = { resource: 'team', name: team.name } as const
+          throw new SpawnpointError('name_taken', `Another team is named ${team.name}`, context)
+        }
         tables.teams.set(team.id, structuredClone(team))
       }),
     putKey: (key, hash) =>

@@ -1,5 +1,6 @@
 import {
   type Guest,
+  type HostUsage,
   type IncarnationExit,
   type IncarnationId,
   type IncarnationSpec,
@@ -118,8 +119,12 @@ export class FakeRuntime implements Runtime {
     })
   }
 
-  usage(id: IncarnationId): Promise<{ cpuMs: number; memoryBytes: number }> {
-    return this.#call('usage', id, () => ({ cpuMs: this.#find(id).machine.cpuMs, memoryBytes: 16 * 2 ** 20 }))
+  usage(id: IncarnationId): Promise<HostUsage> {
+    return this.#call('usage', id, () => ({
+      cpuMs: this.#find(id).machine.cpuMs,
+      memoryBytes: 16 * 2 ** 20,
+      memoryCacheBytes: 4 * 2 ** 20,
+    }))
   }
 
   onExit(listener: (exit: IncarnationExit) => void): void {

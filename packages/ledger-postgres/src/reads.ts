@@ -65,6 +65,12 @@ export class PostgresReads implements LedgerReads {
     return row ? toTeam(row) : null
   }
 
+  async teamByName(name: string): Promise<Team | null> {
+    const query = this.#db().selectFrom('teams').selectAll().where('name', '=', text('name', name))
+    const row = await query.executeTakeFirst()
+    return row ? toTeam(row) : null
+  }
+
   async keyByHash(hash: string): Promise<ApiKey | null> {
     // Nothing with these characters was ever stored.
     if (hash.includes('\0') || !hash.isWellFormed()) return null

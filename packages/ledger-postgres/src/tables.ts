@@ -80,17 +80,20 @@ export interface Tables {
     paused_snapshot_id: SnapshotId | null
     image_id: ImageId
     source_snapshot_id: SnapshotId | null
+    origin_snapshot_id: SnapshotId | null
     parent_sandbox_id: SandboxId | null
     defaults: Json
     env: Json
     labels: Json
     resources: Json
     network: Json
+    ingress: Json
     timeout: Json
     generation: number
     created_at: Instant
     started_at: InstantOrNull
     expires_at: InstantOrNull
+    halted_at: InstantOrNull
     ended_at: InstantOrNull
   }
   snapshots: {

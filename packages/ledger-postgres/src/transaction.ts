@@ -86,7 +86,11 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
   async putTeam(team: Team): Promise<void> {
     const { id, ...rest } = teamRow(team)
     const query = this.#db.insertInto('teams').values({ id, ...rest })
-    await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+    try {
+      await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+    } catch (thrown) {
+      throw violates(thrown, 'teams_name') ? nameTaken('team', team.name, thrown) : thrown
+    }
   }
 
   async putKey(key: ApiKey, hash: string): Promise<void> {
@@ -182,7 +186,7 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     try {
       await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
     } catch (thrown) {
-      throw violates(thrown, 'sandboxes_living_name') ? nameTaken(sandbox, thrown) : thrown
+      throw violates(thrown, 'sandboxes_living_name') ? nameTaken('sandbox', sandbox.name, thrown) : thrown
     }
   }
 
@@ -313,9 +317,9 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
   }
 }
 
-function nameTaken({ name }: Sandbox, cause: unknown): SpawnpointError<'name_taken'> {
-  const context = { resource: 'sandbox', name: name ?? '' } as const
-  return new SpawnpointError('name_taken', `Another sandbox is named ${name}`, context, { cause })
+function nameTaken(resource: 'sandbox' | 'team', name: string | null, cause: unknown): SpawnpointError<'name_taken'> {
+  const context = { resource, name: name ?? '' }
+  return new SpawnpointError('name_taken', `Another ${resource} is named ${name}`, context, { cause })
 }
 
 function inProgress(on: Pick<Operation, 'sandboxId'>, operation: string, cause?: unknown): SpawnpointError {

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type {
   Guest,
+  HostUsage,
   IncarnationExit,
   IncarnationId,
   IncarnationSpec,
@@ -166,7 +167,7 @@ export class GvisorRuntime implements Runtime {
     await this.#find(id).setNetwork(policy)
   }
 
-  async usage(id: IncarnationId): Promise<{ cpuMs: number; memoryBytes: number }> {
+  async usage(id: IncarnationId): Promise<HostUsage> {
     this.#find(id)
     return this.#open.host.cgroups.usage(id)
   }

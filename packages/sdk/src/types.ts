@@ -140,7 +140,24 @@ export interface TimeoutPolicy {
   timeoutMs: number | null
   /** Milliseconds without a request to the sandbox until `onTimeout` happens; `null` for never */
   idleTimeoutMs: number | null
-  onTimeout: 'kill' | 'pause'
+  /** What then happens. `stop` ends the processes and keeps the filesystem. */
+  onTimeout: 'kill' | 'pause' | 'stop'
+  /** A use of the paused or stopped sandbox brings it back, its timeout counting anew, and then goes on */
+  autoResume: boolean
+  /** Milliseconds paused or stopped until it is killed, counted from `haltedAt`; `null` for never */
+  deleteAfterMs: number | null
+}
+
+export type PortAccess = 'open' | 'token' | 'closed'
+
+/** Who reaches programs in a sandbox through an address of its own: anybody, only who shows a token, nobody. */
+export interface IngressPolicy {
+  /** For ports that are not in `ports` */
+  default: PortAccess
+  /** By port number */
+  ports: Record<string, PortAccess>
+  /** Host header that programs see; `${PORT}` in it stands for the port. `null` for the one that the client sent */
+  hostHeader: string | null
 }
 
 export type FailureReason =
@@ -161,19 +178,25 @@ export interface SandboxInfo {
   image: { id: string; name: string | null }
   /** Snapshot it was started from or last rolled back to */
   sourceSnapshotId: string | null
+  /** Snapshot it was started from; `null` where an image was booted for it */
+  originSnapshotId: string | null
   /** Sandbox it was forked from */
   parentSandboxId: string | null
   env: Env
   labels: Labels
   resources: Resources
   network: NetworkPolicy
+  ingress: IngressPolicy
   timeout: TimeoutPolicy
   /** Counts restores of this line of memory; programs inside can watch it in `/run/spawnpoint/generation` */
   generation: number
   createdAt: Date
   /** Beginning of the present life of its processes */
   startedAt: Date | null
+  /** While it runs: when `timeout.onTimeout` happens */
   expiresAt: Date | null
+  /** Since when it is paused or stopped */
+  haltedAt: Date | null
   endedAt: Date | null
 }
 
@@ -186,6 +209,7 @@ export interface SandboxOverrides {
   labels?: Labels | undefined
   resources?: Partial<Resources> | undefined
   network?: Partial<NetworkPolicy> | undefined
+  ingress?: Partial<IngressPolicy> | undefined
   timeout?: Partial<TimeoutPolicy> | undefined
 }
 
@@ -201,10 +225,17 @@ export interface CreateSandbox extends SandboxOverrides {
 
 export interface UpdateSandbox {
   name?: string | null | undefined
+  /** Replaces all labels */
   labels?: Labels | undefined
+  /** Replaces all of its own variables, for processes started from now on */
+  env?: Env | undefined
   network?: Partial<NetworkPolicy> | undefined
-  /** `timeoutMs` counts from now */
+  /** `ports` replaces all of them */
+  ingress?: Partial<IngressPolicy> | undefined
+  /** `timeoutMs` counts from now; of a paused or stopped sandbox it changes the policy only */
   timeout?: Partial<TimeoutPolicy> | undefined
+  /** A `timeoutMs` that would bring the expiry closer changes nothing; default false */
+  extendOnly?: boolean | undefined
 }
 
 export interface Team {

@@ -74,7 +74,14 @@ export interface Schemas {
   TimeoutPolicy: {
     timeoutMs: number | null
     idleTimeoutMs: number | null
-    onTimeout: 'kill' | 'pause'
+    onTimeout: 'kill' | 'pause' | 'stop'
+    autoResume: boolean
+    deleteAfterMs: number | null
+  }
+  IngressPolicy: {
+    default: 'open' | 'token' | 'closed'
+    ports: Record<string, 'open' | 'token' | 'closed'>
+    hostHeader: string | null
   }
   CreateSandbox: {
     image?: string | undefined
@@ -101,11 +108,20 @@ export interface Schemas {
           precedence?: 'deny' | 'allow' | undefined
         }
       | undefined
+    ingress?:
+      | {
+          default?: 'open' | 'token' | 'closed' | undefined
+          ports?: Record<string, 'open' | 'token' | 'closed'> | undefined
+          hostHeader?: string | null | undefined
+        }
+      | undefined
     timeout?:
       | {
           timeoutMs?: number | null | undefined
           idleTimeoutMs?: number | null | undefined
-          onTimeout?: 'kill' | 'pause' | undefined
+          onTimeout?: 'kill' | 'pause' | 'stop' | undefined
+          autoResume?: boolean | undefined
+          deleteAfterMs?: number | null | undefined
         }
       | undefined
   }
@@ -131,11 +147,20 @@ export interface Schemas {
           precedence?: 'deny' | 'allow' | undefined
         }
       | undefined
+    ingress?:
+      | {
+          default?: 'open' | 'token' | 'closed' | undefined
+          ports?: Record<string, 'open' | 'token' | 'closed'> | undefined
+          hostHeader?: string | null | undefined
+        }
+      | undefined
     timeout?:
       | {
           timeoutMs?: number | null | undefined
           idleTimeoutMs?: number | null | undefined
-          onTimeout?: 'kill' | 'pause' | undefined
+          onTimeout?: 'kill' | 'pause' | 'stop' | undefined
+          autoResume?: boolean | undefined
+          deleteAfterMs?: number | null | undefined
         }
       | undefined
   }
@@ -163,11 +188,20 @@ export interface Schemas {
                 precedence?: 'deny' | 'allow' | undefined
               }
             | undefined
+          ingress?:
+            | {
+                default?: 'open' | 'token' | 'closed' | undefined
+                ports?: Record<string, 'open' | 'token' | 'closed'> | undefined
+                hostHeader?: string | null | undefined
+              }
+            | undefined
           timeout?:
             | {
                 timeoutMs?: number | null | undefined
                 idleTimeoutMs?: number | null | undefined
-                onTimeout?: 'kill' | 'pause' | undefined
+                onTimeout?: 'kill' | 'pause' | 'stop' | undefined
+                autoResume?: boolean | undefined
+                deleteAfterMs?: number | null | undefined
               }
             | undefined
         }
@@ -194,11 +228,20 @@ export interface Schemas {
                 precedence?: 'deny' | 'allow' | undefined
               }
             | undefined
+          ingress?:
+            | {
+                default?: 'open' | 'token' | 'closed' | undefined
+                ports?: Record<string, 'open' | 'token' | 'closed'> | undefined
+                hostHeader?: string | null | undefined
+              }
+            | undefined
           timeout?:
             | {
                 timeoutMs?: number | null | undefined
                 idleTimeoutMs?: number | null | undefined
-                onTimeout?: 'kill' | 'pause' | undefined
+                onTimeout?: 'kill' | 'pause' | 'stop' | undefined
+                autoResume?: boolean | undefined
+                deleteAfterMs?: number | null | undefined
               }
             | undefined
         }[]
@@ -210,6 +253,7 @@ export interface Schemas {
   UpdateSandbox: {
     name?: string | null | undefined
     labels?: Schemas['Labels'] | undefined
+    env?: Schemas['Env'] | undefined
     network?:
       | {
           internet?: boolean | undefined
@@ -219,13 +263,23 @@ export interface Schemas {
           precedence?: 'deny' | 'allow' | undefined
         }
       | undefined
+    ingress?:
+      | {
+          default?: 'open' | 'token' | 'closed' | undefined
+          ports?: Record<string, 'open' | 'token' | 'closed'> | undefined
+          hostHeader?: string | null | undefined
+        }
+      | undefined
     timeout?:
       | {
           timeoutMs?: number | null | undefined
           idleTimeoutMs?: number | null | undefined
-          onTimeout?: 'kill' | 'pause' | undefined
+          onTimeout?: 'kill' | 'pause' | 'stop' | undefined
+          autoResume?: boolean | undefined
+          deleteAfterMs?: number | null | undefined
         }
       | undefined
+    extendOnly?: boolean | undefined
   }
   Sandbox: {
     id: string
@@ -247,16 +301,19 @@ export interface Schemas {
       name: string | null
     }
     sourceSnapshotId: string | null
+    originSnapshotId: string | null
     parentSandboxId: string | null
     env: Schemas['Env']
     labels: Schemas['Labels']
     resources: Schemas['Resources']
     network: Schemas['NetworkPolicy']
+    ingress: Schemas['IngressPolicy']
     timeout: Schemas['TimeoutPolicy']
     generation: number
     createdAt: string
     startedAt: string | null
     expiresAt: string | null
+    haltedAt: string | null
     endedAt: string | null
   }
   ForkedChild: {

@@ -24,6 +24,7 @@ export function toSandboxInfo(wire: Schemas['Sandbox']): SandboxInfo {
     createdAt: at(wire.createdAt),
     startedAt: atOrNull(wire.startedAt),
     expiresAt: atOrNull(wire.expiresAt),
+    haltedAt: atOrNull(wire.haltedAt),
     endedAt: atOrNull(wire.endedAt),
   }
 }

@@ -1,6 +1,6 @@
 import { toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, Sandbox, SandboxId, SnapshotId } from '../model.ts'
-import { expiryFrom, moveSandbox } from '../sandbox/records.ts'
+import { arrive, moveSandbox } from '../sandbox/records.ts'
 import { boot, unboot } from './boot.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
@@ -38,21 +38,9 @@ export const sandboxResume: OperationDefinition<ResumeDetail, Sandbox> = {
         },
       )
       await work.enter('cleaning', async (tx) => {
-        await moveSandbox(
-          parts,
-          tx,
-          detail.sandboxId,
-          'done',
-          {
-            incarnationId: detail.incarnationId,
-            rootId: detail.rootId,
-            pausedSnapshotId: null,
-            generation,
-            startedAt: parts.clock.now(),
-            expiresAt: expiryFrom(parts, sandbox),
-          },
-          { identity: report },
-        )
+        const { incarnationId, rootId } = detail
+        const patch = { incarnationId, rootId, pausedSnapshotId: null, generation }
+        await arrive(parts, tx, detail.sandboxId, patch, { identity: report })
       })
     } catch (error) {
       await undo(work, error)

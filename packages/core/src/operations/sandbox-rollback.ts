@@ -1,6 +1,7 @@
-import { SpawnpointError, toSpawnpointError } from '../errors.ts'
+import { notFound, toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, Sandbox, SandboxId, SandboxState, SnapshotId } from '../model.ts'
-import { expiryFrom, fallBack, moveSandbox } from '../sandbox/records.ts'
+import { arrive, fallBack } from '../sandbox/records.ts'
+import { imageOrigin, snapshotOrigin } from '../standby.ts'
 import { boot, retire, unboot } from './boot.ts'
 import { letRun } from './capture.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
@@ -15,7 +16,8 @@ export const ROLLBACK_FAIL: Partial<Record<SandboxState, string>> = {
 
 export interface RollbackDetail {
   sandboxId: SandboxId
-  snapshotId: SnapshotId
+  /** `null` for the sandbox's image, booted anew */
+  snapshotId: SnapshotId | null
   from: SandboxState
   /** What the sandbox is now, removed once it has been replaced */
   oldIncarnationId: IncarnationId | null
@@ -37,46 +39,23 @@ export const sandboxRollback: OperationDefinition<RollbackDetail, Sandbox> = {
     const { detail, parts } = work
     try {
       const sandbox = await parts.ledger.read.sandbox(detail.sandboxId)
-      const snapshot = await parts.ledger.read.snapshot(detail.snapshotId)
       if (sandbox === null) throw new Error(`sandbox ${detail.sandboxId} has no record`)
-      if (snapshot === null) {
-        throw new SpawnpointError('not_found', `No such snapshot: ${detail.snapshotId}`, {
-          resource: 'snapshot',
-          ref: detail.snapshotId,
-        })
-      }
+      const snapshot = detail.snapshotId === null ? null : await parts.ledger.read.snapshot(detail.snapshotId)
+      if (detail.snapshotId !== null && snapshot === null) throw notFound('snapshot', detail.snapshotId)
+      const { source, memory } =
+        snapshot === null ? imageOrigin({ id: sandbox.imageId }) : snapshotOrigin(snapshot, false)
       const old = detail.oldIncarnationId
       if (old !== null) await work.step('pause', () => parts.runtime.pause(old))
-      const memory = snapshot.kind === 'memory' ? snapshot : null
-      const generation = Math.max(sandbox.generation, snapshot.generation) + 1
+      const generation = Math.max(sandbox.generation, snapshot?.generation ?? 0) + 1
       const { report } = await boot(
         work,
         { ...sandbox, generation },
-        {
-          rootId: detail.rootId,
-          incarnationId: detail.incarnationId,
-          source: { from: 'snapshot', id: snapshot.id },
-          memory,
-        },
+        { rootId: detail.rootId, incarnationId: detail.incarnationId, source, memory },
       )
       await work.enter('switched', async (tx) => {
-        await moveSandbox(
-          parts,
-          tx,
-          detail.sandboxId,
-          'done',
-          {
-            incarnationId: detail.incarnationId,
-            rootId: detail.rootId,
-            pausedSnapshotId: null,
-            sourceSnapshotId: snapshot.id,
-            failure: null,
-            generation,
-            startedAt: parts.clock.now(),
-            expiresAt: expiryFrom(parts, sandbox),
-          },
-          { snapshotId: snapshot.id, identity: report },
-        )
+        const { incarnationId, rootId, snapshotId } = detail
+        const patch = { incarnationId, rootId, pausedSnapshotId: null, sourceSnapshotId: snapshotId, generation }
+        await arrive(parts, tx, detail.sandboxId, patch, { snapshotId, identity: report })
       })
     } catch (error) {
       await undo(work, error)

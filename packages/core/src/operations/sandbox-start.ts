@@ -1,6 +1,6 @@
 import { toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, Sandbox, SandboxId } from '../model.ts'
-import { expiryFrom, moveSandbox } from '../sandbox/records.ts'
+import { arrive, moveSandbox } from '../sandbox/records.ts'
 import { boot, unboot } from './boot.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
@@ -22,19 +22,8 @@ export const sandboxStart: OperationDefinition<StartDetail, Sandbox> = {
       const { report } = await boot(work, sandbox, { ...detail, source: null, memory: null })
       let running!: Sandbox
       await work.end('done', async (tx) => {
-        running = await moveSandbox(
-          parts,
-          tx,
-          detail.sandboxId,
-          'done',
-          {
-            incarnationId: detail.incarnationId,
-            failure: null,
-            startedAt: parts.clock.now(),
-            expiresAt: expiryFrom(parts, sandbox),
-          },
-          { identity: report },
-        )
+        const { incarnationId } = detail
+        running = await arrive(parts, tx, detail.sandboxId, { incarnationId }, { identity: report })
       })
       return running
     } catch (error) {

@@ -112,6 +112,7 @@ export interface OperationFilter {
 /** Lists are newest first (by id, descending), except events: oldest first. */
 export interface LedgerReads {
   team(id: TeamId): Promise<Team | null>
+  teamByName(name: string): Promise<Team | null>
   /** Live key by the SHA-256 of its 256-bit hex, `null` if unknown or revoked. */
   keyByHash(hash: string): Promise<ApiKey | null>
   keys(teamId: TeamId, page: PageRequest): Promise<Page<ApiKey>>
@@ -172,7 +173,7 @@ export interface LedgerTx extends LedgerReads {
   lockSandbox(id: SandboxId): Promise<Sandbox | null>
   lockSnapshot(id: SnapshotId): Promise<Snapshot | null>
   lockImage(id: ImageId): Promise<Image | null>
-  /** Insert or replace, whole rows. */
+  /** Insert or replace, whole rows. Rejects `name_taken` if another team bears the name. */
   putTeam(team: Team): Promise<void>
   putKey(key: ApiKey, hash: string): Promise<void>
   /** False if there was none. */

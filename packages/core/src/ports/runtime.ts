@@ -38,8 +38,8 @@ export interface Runtime {
   attach(id: IncarnationId): Promise<Guest>
   list(): Promise<{ id: IncarnationId; paused: boolean }[]>
   setNetwork(id: IncarnationId, policy: NetworkPolicy): Promise<void>
-  /** What the host sees of it. */
-  usage(id: IncarnationId): Promise<{ cpuMs: number; memoryBytes: number }>
+  /** What the host sees of it; asks nothing of the incarnation itself. */
+  usage(id: IncarnationId): Promise<HostUsage>
   /** Called once for each incarnation that ends without `kill`. */
   onExit(listener: (exit: IncarnationExit) => void): void
 }
@@ -59,6 +59,14 @@ export interface RuntimeInfo {
   cpuFeatures: string[]
   /** Upper bounds for `Resources` on this host */
   host: { cpus: number; memoryBytes: number }
+}
+
+export interface HostUsage {
+  /** Since the incarnation began */
+  cpuMs: number
+  memoryBytes: number
+  /** Memory that caches files, not in `memoryBytes`; 0 where the host does not tell */
+  memoryCacheBytes: number
 }
 
 export interface IncarnationSpec {

@@ -1,5 +1,6 @@
 import type { Sandbox, SandboxId, Snapshot, SnapshotId } from '../model.ts'
 import type { Parts } from '../parts.ts'
+import { isUp } from './records.ts'
 
 /** What to do when a time has come; the core supplies it. A rejection is logged and tried again. */
 export interface DeadlineActions {
@@ -30,9 +31,9 @@ export class Deadlines {
   }
 
   /** Call whenever a sandbox's state, expiry or timeout policy may have changed. */
-  watch(sandbox: Pick<Sandbox, 'id' | 'state' | 'expiresAt' | 'timeout'>): void {
+  watch(sandbox: Pick<Sandbox, 'id' | 'state' | 'expiresAt' | 'haltedAt' | 'timeout'>): void {
     const { id } = sandbox
-    const running = sandbox.state === 'running' || sandbox.state === 'snapshotting'
+    const running = isUp(sandbox)
     const idleTimeoutMs = running ? sandbox.timeout.idleTimeoutMs : null
     // The entry is changed, never replaced: leases hold on to it.
     const idle = this.#idle.get(id)
@@ -43,7 +44,7 @@ export class Deadlines {
       idle.timeoutMs = idleTimeoutMs
       this.#dropIfUnused(id)
     }
-    const at = running ? this.#sandboxDue(id, sandbox.expiresAt) : null
+    const at = running ? this.#sandboxDue(id, sandbox.expiresAt) : deletionDue(sandbox)
     if (at === null) this.#due.delete(id)
     else this.#due.set(id, { at, act: () => this.#actions.sandbox(id) })
     this.#arm()
@@ -130,4 +131,14 @@ export class Deadlines {
     }
     this.#arm()
   }
+}
+
+/** When a sandbox that rests is to be killed, in epoch milliseconds; `null` for never. */
+export function deletionDue({
+  state,
+  haltedAt,
+  timeout,
+}: Pick<Sandbox, 'state' | 'haltedAt' | 'timeout'>): number | null {
+  if ((state !== 'paused' && state !== 'stopped') || haltedAt === null || timeout.deleteAfterMs === null) return null
+  return haltedAt.getTime() + timeout.deleteAfterMs
 }

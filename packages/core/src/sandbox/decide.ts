@@ -1,5 +1,5 @@
 import { SpawnpointError } from '../errors.ts'
-import type { Operation, OperationKind, Sandbox, SandboxState } from '../model.ts'
+import type { Operation, OperationKind, Sandbox, SandboxState, TimeoutPolicy } from '../model.ts'
 import { nextState } from './lifecycle.ts'
 
 /** What can be asked of a living sandbox. `use` is any call to the inside. */
@@ -12,6 +12,8 @@ export type Decision =
   | { do: 'join'; operation: Operation }
   /** Already so. */
   | { do: 'ignore' }
+  /** Bring it back by this request, then ask again. Only for `use`. */
+  | { do: 'wake'; by: 'resume' | 'start' }
   /** Ask again when this operation has ended. */
   | { do: 'wait'; operation: Operation }
   | { do: 'deny'; error: SpawnpointError }
@@ -39,6 +41,14 @@ const ALREADY: Partial<Record<SandboxRequest, readonly SandboxState[]>> = {
 /** States on the way to a new incarnation. */
 export const ARRIVING: readonly SandboxState[] = ['creating', 'resuming', 'starting', 'rolling_back']
 
+/** States on the way to rest, where a use of a sandbox with `autoResume` waits in order to wake it. */
+const LEAVING: readonly SandboxState[] = ['pausing', 'stopping']
+
+const WAKING: Partial<Record<SandboxState, 'resume' | 'start'>> = { paused: 'resume', stopped: 'start' }
+
+/** What of a sandbox the decision depends on. */
+export type Decided = Pick<Sandbox, 'id' | 'state'> & { timeout: Pick<TimeoutPolicy, 'autoResume'> }
+
 /** Requests that share the outcome of the operation of the same kind. */
 const JOINS: Partial<Record<SandboxRequest, OperationKind>> = {
   pause: 'sandbox.pause',
@@ -54,18 +64,18 @@ const JOINS: Partial<Record<SandboxRequest, OperationKind>> = {
  * - One operation at a time on a sandbox. Another request waits for it by default; with `whenBusy: 'reject'` it is told so
  *   (one snapshot in flight; a second one is refused or follows the first, as its caller likes).
  * - A request for what is under way joins it; a request for what is already so is ignored.
+ * - `use` brings back what is paused or stopped, or waits until it is and then does, where the policy is `autoResume`.
  * - `kill` always gets through in the end: it waits for the operation under way, which has its own deadlines.
  */
 export function decide(
-  sandbox: Pick<Sandbox, 'id' | 'state'>,
+  sandbox: Decided,
   open: Operation | null,
   request: SandboxRequest,
   whenBusy: 'wait' | 'reject' = 'wait',
 ): Decision {
   const { state } = sandbox
   if (state === 'killed') return deny(sandbox, request)
-  if (request === 'use')
-    return state === 'running' || state === 'snapshotting' ? { do: 'run' } : waitOrDeny(sandbox, open, request)
+  if (request === 'use') return decideUse(sandbox, open)
 
   if (open !== null) {
     if (JOINS[request] === open.kind) return { do: 'join', operation: open }
@@ -91,9 +101,16 @@ export function decide(
 }
 
 /** Uses wait for a sandbox that is on its way to running. */
-function waitOrDeny(sandbox: Pick<Sandbox, 'id' | 'state'>, open: Operation | null, request: SandboxRequest): Decision {
-  if (open !== null && ARRIVING.includes(sandbox.state)) return { do: 'wait', operation: open }
-  return deny(sandbox, request)
+function decideUse(sandbox: Decided, open: Operation | null): Decision {
+  const { state, timeout } = sandbox
+  if (state === 'running' || state === 'snapshotting') return { do: 'run' }
+  const wakes = timeout.autoResume
+  if (open !== null) {
+    if (ARRIVING.includes(state) || (wakes && LEAVING.includes(state))) return { do: 'wait', operation: open }
+    return deny(sandbox, 'use')
+  }
+  const by = wakes ? WAKING[state] : undefined
+  return by === undefined ? deny(sandbox, 'use') : { do: 'wake', by }
 }
 
 function deny(sandbox: Pick<Sandbox, 'id' | 'state'>, request: SandboxRequest): Decision {

@@ -1,4 +1,14 @@
-import type { Event, FailureReason, IncarnationId, RootId, Sandbox, SandboxId, Snapshot, SnapshotId } from '../model.ts'
+import type {
+  Event,
+  FailureReason,
+  IncarnationId,
+  RootId,
+  Sandbox,
+  SandboxId,
+  SandboxState,
+  Snapshot,
+  SnapshotId,
+} from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
 import { mustMove } from './lifecycle.ts'
@@ -14,10 +24,39 @@ export async function moveSandbox(
 ): Promise<Sandbox> {
   const current = await tx.lockSandbox(id)
   if (current === null) throw new Error(`sandbox ${id} has no record`)
-  const next: Sandbox = { ...current, ...patch, state: mustMove(current.state, event) }
+  const state = mustMove(current.state, event)
+  const next: Sandbox = { ...current, ...patch, state, haltedAt: haltedAt(parts, current, state) }
   await tx.putSandbox(next)
   await tx.addEvent(sandboxEvent(parts, next, `sandbox.${next.state}`, { event, from: current.state, ...data }))
   return next
+}
+
+/** Begins with the state, lasts through attempts to bring the sandbox back, ends when it runs. */
+function haltedAt(parts: Parts, current: Sandbox, next: SandboxState): Date | null {
+  if (next === 'running') return null
+  return next === 'paused' || next === 'stopped' ? (current.haltedAt ?? parts.clock.now()) : current.haltedAt
+}
+
+/** Whether an incarnation runs now that can be used. */
+export function isUp({ state }: Pick<Sandbox, 'state'>): boolean {
+  return state === 'running' || state === 'snapshotting'
+}
+
+/**
+ * Moves a sandbox to the new incarnation that its operation has brought up. Its timeout counts from now, by the policy as
+ * it is recorded now: it may have been changed meanwhile.
+ */
+export async function arrive(
+  parts: Parts,
+  tx: LedgerTx,
+  id: SandboxId,
+  patch: Partial<Sandbox> & { incarnationId: IncarnationId },
+  data: Record<string, unknown>,
+): Promise<Sandbox> {
+  const current = await tx.lockSandbox(id)
+  if (current === null) throw new Error(`sandbox ${id} has no record`)
+  const times = { startedAt: parts.clock.now(), expiresAt: expiryFrom(parts, current) }
+  return moveSandbox(parts, tx, id, 'done', { failure: null, ...times, ...patch }, data)
 }
 
 export function sandboxEvent(

@@ -1,7 +1,16 @@
 import { BlockList, isIP } from 'node:net'
 import type { SandboxOverrides } from '../api.ts'
 import { invalidArgument, SpawnpointError } from '../errors.ts'
-import type { BaseSource, Env, Labels, NetworkPolicy, Resources, TimeoutPolicy } from '../model.ts'
+import type {
+  BaseSource,
+  Env,
+  IngressPolicy,
+  Labels,
+  NetworkPolicy,
+  PortAccess,
+  Resources,
+  TimeoutPolicy,
+} from '../model.ts'
 import type { CoreConfig } from '../parts.ts'
 import { checkName } from './refs.ts'
 
@@ -14,10 +23,13 @@ export const LIMITS = {
   envChars: 32 * 1024,
   cidrs: 256,
   domains: 256,
+  ingressPorts: 256,
   maxTimeoutMs: 365 * 24 * 3600 * 1000,
   minMemoryBytes: 64 * 1024 * 1024,
   minDiskBytes: 64 * 1024 * 1024,
 } as const
+
+const PORT_ACCESS: readonly PortAccess[] = ['open', 'token', 'closed']
 
 export function checkOverrides(request: SandboxOverrides): void {
   if (request.name !== undefined) checkName('name', request.name)
@@ -100,13 +112,30 @@ export function mergeNetwork(base: NetworkPolicy, asked: Partial<NetworkPolicy> 
 
 export function mergeTimeout(base: TimeoutPolicy, asked: Partial<TimeoutPolicy> | undefined): TimeoutPolicy {
   const merged = { ...base, ...defined(asked) }
-  for (const key of ['timeoutMs', 'idleTimeoutMs'] as const) {
+  for (const key of ['timeoutMs', 'idleTimeoutMs', 'deleteAfterMs'] as const) {
     const value = merged[key]
     if (value === null) continue
     if (!Number.isFinite(value) || value < 1 || value > LIMITS.maxTimeoutMs) {
       throw invalidArgument(`timeout.${key}`, `1 to ${LIMITS.maxTimeoutMs} milliseconds, or null for never`)
     }
   }
+  return merged
+}
+
+export function mergeIngress(base: IngressPolicy, asked: Partial<IngressPolicy> | undefined): IngressPolicy {
+  const merged = { ...base, ...defined(asked) }
+  const { ports, hostHeader } = merged
+  const numbers = Object.keys(ports)
+  if (numbers.length > LIMITS.ingressPorts) throw invalidArgument('ingress.ports', `at most ${LIMITS.ingressPorts}`)
+  for (const text of numbers) {
+    if (!/^[1-9]\d{0,4}$/.test(text) || Number(text) > 65_535)
+      throw invalidArgument('ingress.ports', `not a port number: ${text.slice(0, 64)}`)
+  }
+  for (const access of [merged.default, ...Object.values(ports)]) {
+    if (!PORT_ACCESS.includes(access)) throw invalidArgument('ingress', `one of ${PORT_ACCESS.join(', ')}`)
+  }
+  if (hostHeader !== null && !/^[\x21-\x7e]{1,255}$/.test(hostHeader))
+    throw invalidArgument('ingress.hostHeader', '1 to 255 visible ASCII characters, or null')
   return merged
 }
 

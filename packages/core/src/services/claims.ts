@@ -25,15 +25,15 @@ export class Claims {
 
   /**
    * Asks `decide` until the request may begin, is joined to what is under way, or is denied. State, open operation and
-   * claim are read and written in one transaction, so of two requests exactly one begins. `begun`: it was done before, see
-   * `IdempotencyApi`.
+   * claim are read and written in one transaction, so of two requests exactly one begins. A claim of `null` withdraws the
+   * request, which then counts as ignored. `begun`: it was done before, see `IdempotencyApi`.
    */
   async request<Detail, Result, Value>(
     by: Principal,
     ref: string,
     request: SandboxRequest,
     definition: OperationDefinition<Detail, Result>,
-    claim: (tx: LedgerTx, sandbox: Sandbox) => Promise<Claim<Value>>,
+    claim: (tx: LedgerTx, sandbox: Sandbox) => Promise<Claim<Value> | null>,
     whenBusy: 'wait' | 'reject' = 'wait',
   ): Promise<
     | { outcome: 'launched'; value: Value; operationId: Operation['id']; done: Promise<Result> }
@@ -62,7 +62,8 @@ export class Claims {
       }
       if (answer.decision.do === 'join')
         return { outcome: 'joined', sandbox: answer.sandbox, operation: answer.decision.operation }
-      if (answer.decision.do === 'ignore') return { outcome: 'ignored', sandbox: answer.sandbox }
+      if (answer.decision.do === 'ignore' || answer.decision.do === 'run')
+        return { outcome: 'ignored', sandbox: answer.sandbox }
       if (answer.decision.do === 'wait') await this.#runner.ended(answer.decision.operation.id)
     }
   }
@@ -73,7 +74,7 @@ export class Claims {
     ref: string,
     request: SandboxRequest,
     definition: OperationDefinition<Detail, Sandbox>,
-    claim: (tx: LedgerTx, sandbox: Sandbox) => Promise<Claim<Sandbox>>,
+    claim: (tx: LedgerTx, sandbox: Sandbox) => Promise<Claim<Sandbox> | null>,
   ): Promise<Started<Sandbox>> {
     const answer = await this.request(by, ref, request, definition, claim)
     if (answer.outcome === 'launched') return started(answer.value, answer)

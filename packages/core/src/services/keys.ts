@@ -45,18 +45,9 @@ export class Keys implements KeysApi {
 
   async createFor(teamId: TeamId, name: string): Promise<{ key: ApiKey; secret: string }> {
     if (name.length < 1 || name.length > 128) throw invalidArgument('name', '1 to 128 characters')
-    const hex = randomBytes(32).toString('hex')
-    const key: ApiKey = {
-      id: newId<KeyId>(),
-      teamId,
-      name,
-      hint: `sp_${hex.slice(0, 6)}`,
-      createdAt: this.#parts.clock.now(),
-      lastUsedAt: null,
-      revokedAt: null,
-    }
-    await this.#parts.ledger.transact((tx) => tx.putKey(key, hashOf(hex)))
-    return { key, secret: `sp_${hex}` }
+    const { key, hash, secret } = newKey(this.#parts, teamId, name)
+    await this.#parts.ledger.transact((tx) => tx.putKey(key, hash))
+    return { key, secret }
   }
 
   list: KeysApi['list'] = (by, page) => this.#parts.ledger.read.keys(by.teamId, page)
@@ -80,6 +71,21 @@ export class Keys implements KeysApi {
     if (team === null) throw notFound('team', by.teamId)
     return team
   }
+}
+
+/** A key that no ledger knows yet. */
+export function newKey({ clock }: Parts, teamId: TeamId, name: string): { key: ApiKey; hash: string; secret: string } {
+  const hex = randomBytes(32).toString('hex')
+  const key: ApiKey = {
+    id: newId<KeyId>(),
+    teamId,
+    name,
+    hint: `sp_${hex.slice(0, 6)}`,
+    createdAt: clock.now(),
+    lastUsedAt: null,
+    revokedAt: null,
+  }
+  return { key, hash: hashOf(hex), secret: `sp_${hex}` }
 }
 
 /** What is stored of a key. A plain hash suffices: the key is 256 random bits, there is nothing to guess. */

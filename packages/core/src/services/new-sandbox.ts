@@ -5,7 +5,7 @@ import type { Image, Sandbox, Snapshot } from '../model.ts'
 import { OPEN_NETWORK } from '../network.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
-import { mergeNetwork, mergeResources, mergeTimeout } from './checks.ts'
+import { mergeIngress, mergeNetwork, mergeResources, mergeTimeout } from './checks.ts'
 
 /** What a sandbox takes over from where it comes from. */
 export type Source = Pick<Sandbox, 'imageId' | 'defaults' | 'env' | 'resources' | 'generation'> & {
@@ -75,17 +75,20 @@ export function newSandbox(parts: Parts, teamId: TeamId, source: Source, request
     pausedSnapshotId: null,
     imageId: source.imageId,
     sourceSnapshotId: source.snapshotId,
+    originSnapshotId: source.snapshotId,
     parentSandboxId: null,
     defaults: source.defaults,
     env: { ...source.env, ...request.env },
     labels: request.labels ?? {},
     resources: mergeResources(config, source.resources, request.resources),
     network: mergeNetwork(OPEN_NETWORK, request.network),
+    ingress: mergeIngress({ default: 'open', ports: {}, hostHeader: null }, request.ingress),
     timeout: mergeTimeout(config.timeout, request.timeout),
     generation: source.generation,
     createdAt: clock.now(),
     startedAt: null,
     expiresAt: null,
+    haltedAt: null,
     endedAt: null,
   }
 }

@@ -8,36 +8,44 @@ import type {
   Started,
   UpdateSandboxRequest,
 } from '../api.ts'
-import { invalidArgument, isCode, SpawnpointError } from '../errors.ts'
+import { invalidArgument, isCode, notFound } from '../errors.ts'
 import type { Guests } from '../guests.ts'
-import { type IncarnationId, newId, type RootId, type SandboxId, type SnapshotId } from '../ids.ts'
-import type { Operation, Sandbox } from '../model.ts'
+import { type IncarnationId, newId, type RootId, type SandboxId } from '../ids.ts'
+import type { Sandbox, TimeoutPolicy } from '../model.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type CreateDetail, sandboxCreate } from '../operations/sandbox-create.ts'
 import { childrenOf, type ForkDetail, sandboxFork } from '../operations/sandbox-fork.ts'
-import { type KillDetail, sandboxKill } from '../operations/sandbox-kill.ts'
-import { type PauseDetail, sandboxPause } from '../operations/sandbox-pause.ts'
-import { type ResumeDetail, sandboxResume } from '../operations/sandbox-resume.ts'
-import { type RollbackDetail, sandboxRollback } from '../operations/sandbox-rollback.ts'
-import { type StartDetail, sandboxStart } from '../operations/sandbox-start.ts'
-import { type StopDetail, sandboxStop } from '../operations/sandbox-stop.ts'
 import type { Parts } from '../parts.ts'
-import type { Guest, LedgerTx } from '../ports/index.ts'
+import type { Guest } from '../ports/index.ts'
 import type { Deadlines } from '../sandbox/deadlines.ts'
-import { ARRIVING, decide } from '../sandbox/decide.ts'
+import { type Decision, decide } from '../sandbox/decide.ts'
+import type { Incarnations } from '../sandbox/incarnations.ts'
 import { LIVING_STATES } from '../sandbox/lifecycle.ts'
-import { expiryFrom, type LiveSandbox, moveSandbox, sandboxEvent } from '../sandbox/records.ts'
+import { isUp, type LiveSandbox, sandboxEvent } from '../sandbox/records.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
 import { imageOrigin, type Standby, snapshotOrigin } from '../standby.ts'
-import { checkLabels, checkOverrides, mergeNetwork, mergeTimeout } from './checks.ts'
+import { checkOverrides } from './checks.ts'
 import { Claims, openOperation } from './claims.ts'
 import { begunBefore, tie } from './idempotency.ts'
+import { KnownSandboxes } from './known-sandboxes.ts'
+import { LiveChanges } from './live-changes.ts'
 import { fromImage, fromSnapshot, mustBeReady, newSandbox } from './new-sandbox.ts'
-import { checkName, findImage, findSandbox, findSnapshot, findSource } from './refs.ts'
+import { findImage, findSandbox, findSnapshot, findSource } from './refs.ts'
+import type { Samples } from './samples.ts'
+import { claimSandbox, type Still, Transitions } from './transitions.ts'
+import { updateSandbox } from './updates.ts'
+
+/** What the core shares with its sandboxes. */
+export interface Helpers {
+  runner: OperationRunner
+  guests: Guests
+  deadlines: Deadlines
+  standby: Standby
+  incarnations: Incarnations
+  samples: Samples
+}
 
 export const MAX_FORK_CHILDREN = 100
-/** Records remembered; with more, all are forgotten. */
-const MAX_RECORDS = 10_000
 
 export class Sandboxes implements SandboxesApi {
   readonly #parts: Parts
@@ -46,18 +54,24 @@ export class Sandboxes implements SandboxesApi {
   readonly #claims: Claims
   readonly #deadlines: Deadlines
   readonly #standby: Standby
-  readonly #networkTurns = new Map<SandboxId, Promise<void>>()
-  /** Records of sandboxes in use, as the ledger has them: dropped with every change, see `changed` */
-  readonly #records = new Map<string, Sandbox>()
-  #changes = 0
+  readonly #incarnations: Incarnations
+  readonly #samples: Samples
+  readonly #transitions: Transitions
+  readonly #live: LiveChanges
+  readonly #known: KnownSandboxes
 
-  constructor(parts: Parts, runner: OperationRunner, guests: Guests, deadlines: Deadlines, standby: Standby) {
+  constructor(parts: Parts, helpers: Helpers) {
     this.#parts = parts
-    this.#runner = runner
-    this.#guests = guests
-    this.#claims = new Claims(parts, runner)
-    this.#deadlines = deadlines
-    this.#standby = standby
+    this.#runner = helpers.runner
+    this.#guests = helpers.guests
+    this.#deadlines = helpers.deadlines
+    this.#standby = helpers.standby
+    this.#incarnations = helpers.incarnations
+    this.#samples = helpers.samples
+    this.#claims = new Claims(parts, helpers.runner)
+    this.#transitions = new Transitions(parts, helpers.runner)
+    this.#live = new LiveChanges(parts, helpers.guests)
+    this.#known = new KnownSandboxes(parts)
   }
 
   async create(by: Principal, request: CreateSandboxRequest): Promise<Started<Sandbox>> {
@@ -141,135 +155,21 @@ export class Sandboxes implements SandboxesApi {
   }
 
   async update(by: Principal, ref: string, request: UpdateSandboxRequest): Promise<Sandbox> {
-    if (request.name !== undefined && request.name !== null) checkName('name', request.name)
-    if (request.labels !== undefined) checkLabels(request.labels)
     const { id } = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
-    const change = async (tx: LedgerTx) => {
-      const sandbox = await tx.lockSandbox(id)
-      if (sandbox === null || sandbox.state === 'killed') throw gone(ref)
-      // What is coming up has the policy that was recorded when it began.
-      const arriving = request.network !== undefined && ARRIVING.includes(sandbox.state)
-      const open = arriving ? await openOperation(tx, sandbox) : null
-      if (open !== null) return { waitFor: open.id }
-      const timeout = mergeTimeout(sandbox.timeout, request.timeout)
-      const next: Sandbox = {
-        ...sandbox,
-        name: request.name === undefined ? sandbox.name : request.name,
-        labels: request.labels ?? sandbox.labels,
-        network: mergeNetwork(sandbox.network, request.network),
-        timeout,
-      }
-      if (request.timeout?.timeoutMs !== undefined && sandbox.expiresAt !== undefined) {
-        next.expiresAt = sandbox.incarnationId === null ? null : expiryFrom(this.#parts, next)
-      }
-      await tx.putSandbox(next)
-      await tx.addEvent(sandboxEvent(this.#parts, next, 'sandbox.updated', {}))
-      return next
-    }
-    let updated = await this.#parts.ledger.transact(change)
-    while ('waitFor' in updated) {
-      await this.#runner.ended(updated.waitFor)
-      updated = await this.#parts.ledger.transact(change)
-    }
-    this.#deadlines.watch(updated)
-    if (request.network !== undefined) await this.#applyNetwork(id)
-    return updated
+    return updateSandbox(this.#parts, this.#runner, this.#live, { id, ref }, request)
   }
 
-  /** Gives the incarnation the policy that is recorded now. One at a time, or of two changes the earlier could stay. */
-  async #applyNetwork(id: SandboxId): Promise<void> {
-    const { ledger, runtime } = this.#parts
-    const apply = async () => {
-      const sandbox = await ledger.read.sandbox(id)
-      if (sandbox === null || sandbox.incarnationId === null) return
-      try {
-        await runtime.setNetwork(sandbox.incarnationId, sandbox.network)
-      } catch (error) {
-        // It has ended meanwhile; the next one begins with what is recorded.
-        if (!isCode(error, 'stale_incarnation')) throw error
-      }
-    }
-    const turn = (this.#networkTurns.get(id) ?? Promise.resolve()).then(apply, apply)
-    this.#networkTurns.set(id, turn)
-    try {
-      await turn
-    } finally {
-      if (this.#networkTurns.get(id) === turn) this.#networkTurns.delete(id)
-    }
-  }
+  pause: SandboxesApi['pause'] = (by, ref) => this.#transitions.pause(by, ref)
+  resume: SandboxesApi['resume'] = (by, ref, request) => this.#transitions.resume(by, ref, request)
+  stop: SandboxesApi['stop'] = (by, ref) => this.#transitions.stop(by, ref)
+  start: SandboxesApi['start'] = (by, ref, request) => this.#transitions.start(by, ref, request)
+  rollback: SandboxesApi['rollback'] = (by, ref, request) => this.#transitions.rollback(by, ref, request)
+  kill: SandboxesApi['kill'] = (by, ref) => this.#transitions.kill(by, ref)
 
-  pause = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
-    this.#claims.transition(by, ref, 'pause', sandboxPause, async (tx, current) => {
-      const sandbox = current as LiveSandbox
-      const snapshot = newSnapshot(this.#parts, sandbox, { kind: 'memory', internal: true })
-      await tx.putSnapshot(snapshot)
-      const detail: PauseDetail = {
-        sandboxId: sandbox.id,
-        incarnationId: sandbox.incarnationId,
-        rootId: sandbox.rootId,
-        snapshotId: snapshot.id,
-      }
-      return this.#claim(tx, sandbox, 'pause', this.#operation(sandbox, 'sandbox.pause', 'capturing', detail))
-    })
-
-  resume = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
-    this.#claims.transition(by, ref, 'resume', sandboxResume, async (tx, sandbox) => {
-      const detail: ResumeDetail = {
-        sandboxId: sandbox.id,
-        incarnationId: newId<IncarnationId>(),
-        rootId: newId<RootId>(),
-        snapshotId: sandbox.pausedSnapshotId as SnapshotId,
-      }
-      return this.#claim(tx, sandbox, 'resume', this.#operation(sandbox, 'sandbox.resume', 'restoring', detail))
-    })
-
-  stop = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
-    this.#claims.transition(by, ref, 'stop', sandboxStop, async (tx, sandbox) => {
-      const detail: StopDetail = { sandboxId: sandbox.id, incarnationId: sandbox.incarnationId as IncarnationId }
-      return this.#claim(tx, sandbox, 'stop', this.#operation(sandbox, 'sandbox.stop', 'stopping', detail))
-    })
-
-  start = (by: Principal, ref: string): Promise<Started<Sandbox>> =>
-    this.#claims.transition(by, ref, 'start', sandboxStart, async (tx, sandbox) => {
-      if (sandbox.rootId === null) {
-        throw new SpawnpointError('wrong_state', 'The sandbox has no files left to start from', {
-          resource: 'sandbox',
-          id: sandbox.id,
-          state: sandbox.state,
-          request: 'start',
-        })
-      }
-      const detail: StartDetail = {
-        sandboxId: sandbox.id,
-        incarnationId: newId<IncarnationId>(),
-        rootId: sandbox.rootId,
-      }
-      return this.#claim(tx, sandbox, 'start', this.#operation(sandbox, 'sandbox.start', 'starting', detail))
-    })
-
-  async rollback(by: Principal, ref: string, request: { snapshot: string }): Promise<Started<Sandbox>> {
-    const snapshot = await findSnapshot(this.#parts.ledger.read, by.teamId, request.snapshot)
-    return this.#claims.transition(by, ref, 'rollback', sandboxRollback, async (tx, sandbox) => {
-      if (snapshot.sandboxId !== sandbox.id && snapshot.id !== sandbox.sourceSnapshotId) {
-        throw invalidArgument(
-          'snapshot',
-          `${snapshot.id} is not a snapshot of this sandbox; start a new sandbox from it instead`,
-        )
-      }
-      await mustBeReady(tx, null, snapshot)
-      const detail: RollbackDetail = {
-        sandboxId: sandbox.id,
-        snapshotId: snapshot.id,
-        from: sandbox.state,
-        oldIncarnationId: sandbox.incarnationId,
-        oldRootId: sandbox.rootId,
-        oldPausedSnapshotId: sandbox.pausedSnapshotId,
-        incarnationId: newId<IncarnationId>(),
-        rootId: newId<RootId>(),
-      }
-      const operation = this.#operation(sandbox, 'sandbox.rollback', 'restoring', detail)
-      return this.#claim(tx, sandbox, 'rollback', { ...operation, snapshotId: snapshot.id })
-    })
+  /** What a time that has come asks for, unless it is put off (`still`) before its turn. */
+  async timeOut(by: Principal, id: SandboxId, action: TimeoutPolicy['onTimeout'], still: Still): Promise<void> {
+    if (action === 'kill') await this.#transitions.kill(by, id, still)
+    else await (await this.#transitions[action](by, id, still)).done
   }
 
   async fork(by: Principal, ref: string, request: ForkRequest) {
@@ -291,7 +191,12 @@ export class Sandboxes implements SandboxesApi {
           ...overrides,
           ...children[n],
         })
-        const record: Sandbox = { ...child, parentSandboxId: sandbox.id, sourceSnapshotId: sandbox.sourceSnapshotId }
+        const record: Sandbox = {
+          ...child,
+          parentSandboxId: sandbox.id,
+          sourceSnapshotId: sandbox.sourceSnapshotId,
+          originSnapshotId: sandbox.sourceSnapshotId,
+        }
         await tx.putSandbox(record)
         details.push({
           sandboxId: record.id,
@@ -311,7 +216,14 @@ export class Sandboxes implements SandboxesApi {
         mode,
         children: details,
       }
-      return this.#claim(tx, sandbox, 'snapshot', this.#operation(sandbox, 'sandbox.fork', 'capturing', detail))
+      const operation = newOperation(this.#parts, {
+        teamId: sandbox.teamId,
+        kind: 'sandbox.fork',
+        phase: 'capturing',
+        sandboxId: sandbox.id,
+        detail,
+      })
+      return claimSandbox(this.#parts, tx, sandbox, 'snapshot', operation)
     })
     if (answer.outcome === 'begun') {
       const { id, detail } = answer.operation
@@ -321,60 +233,68 @@ export class Sandboxes implements SandboxesApi {
     return { operationId: answer.operationId, done: answer.done }
   }
 
-  async kill(by: Principal, ref: string): Promise<void> {
-    const answer = await this.#claims.request(by, ref, 'kill', sandboxKill, async (tx, sandbox) => {
-      const detail: KillDetail = {
-        sandboxId: sandbox.id,
-        incarnationId: sandbox.incarnationId,
-        rootId: sandbox.rootId,
-        pausedSnapshotId: sandbox.pausedSnapshotId,
-      }
-      return this.#claim(tx, sandbox, 'kill', this.#operation(sandbox, 'sandbox.kill', 'killing', detail))
-    })
-    if (answer.outcome === 'launched') await answer.done
-    if (answer.outcome === 'joined') {
-      const { id } = answer.operation
-      await (this.#runner.outcome(id) ?? this.#runner.ended(id))
+  async guest(by: Principal, ref: string): Promise<{ sandbox: Sandbox; guest: Guest }> {
+    const sandbox = await this.#usable(by, await this.#known.find(by.teamId, ref))
+    this.#deadlines.touch(sandbox.id)
+    return { sandbox, guest: await this.#guests.of(sandbox) }
+  }
+
+  async keepActive(by: Principal, ref: string): Promise<Disposable> {
+    const sandbox = await this.#known.find(by.teamId, ref)
+    // Not one that is about to rest: whoever sent it there must not find it awake because a stream was still open.
+    if (decide(sandbox, null, 'use').do === 'wake') await this.#usable(by, sandbox)
+    return this.#deadlines.keepActive(sandbox.id)
+  }
+
+  /** Asks `decide` until the sandbox can be used: waits for what is under way, wakes what rests. */
+  async #usable(by: Principal, found: Sandbox): Promise<Sandbox> {
+    if (isUp(found)) return found
+    for (;;) {
+      const { sandbox, decision } = await this.#parts.ledger.transact(async (tx) => {
+        const sandbox = await tx.lockSandbox(found.id)
+        if (sandbox === null) throw notFound('sandbox', found.id)
+        const decision: Decision = decide(sandbox, await openOperation(tx, sandbox), 'use')
+        return { sandbox, decision }
+      })
+      if (decision.do === 'deny') throw decision.error
+      if (decision.do === 'wait') await this.#runner.ended(decision.operation.id)
+      else if (decision.do === 'wake') await this.#wake(by, sandbox, decision.by)
+      else return sandbox
     }
   }
 
-  async guest(by: Principal, ref: string): Promise<{ sandbox: Sandbox; guest: Guest }> {
-    for (;;) {
-      const sandbox = await this.#find(by, ref)
-      if (sandbox.state === 'running' || sandbox.state === 'snapshotting') {
-        this.#deadlines.touch(sandbox.id)
-        return { sandbox, guest: await this.#guests.of(sandbox) }
-      }
-      const open = await this.#parts.ledger.transact((tx) => openOperation(tx, sandbox))
-      const decision = decide(sandbox, open, 'use')
-      if (decision.do === 'deny') throw decision.error
-      if (decision.do === 'wait') await this.#runner.ended(decision.operation.id)
+  /** Of several who wake it one begins, and the others join. */
+  async #wake({ teamId, keyId }: Principal, sandbox: Sandbox, request: 'resume' | 'start'): Promise<void> {
+    try {
+      // Without the caller's idempotency key, which is for what the caller asked for.
+      await (await this.#transitions[request]({ teamId, keyId }, sandbox.id)).done
+    } catch (error) {
+      // Somebody has brought it into yet another state meanwhile: then that is what to decide on.
+      if (!isCode(error, 'wrong_state') || error.context.state === sandbox.state) throw error
     }
   }
 
   /** To be called after each transaction that may have written this record, before its writer is answered. */
   changed(id: SandboxId): void {
-    this.#changes += 1
-    this.#records.delete(id)
+    this.#known.changed(id)
   }
 
-  async #find(by: Principal, ref: string): Promise<Sandbox> {
-    const known = this.#records.get(ref)
-    if (known?.teamId === by.teamId) return known
-    const before = this.#changes
-    const sandbox = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
-    // Not by name, which may come to mean another; not if anything was written while this was read.
-    if (ref === sandbox.id && sandbox.state === 'running' && before === this.#changes) {
-      if (this.#records.size >= MAX_RECORDS) this.#records.clear()
-      this.#records.set(sandbox.id, sandbox)
-    }
-    return sandbox
+  async reach(id: string): Promise<{ by: Principal; sandbox: Sandbox } | null> {
+    const sandbox = await this.#known.byId(id)
+    return sandbox === null || sandbox.state === 'killed' ? null : reached(sandbox)
   }
 
-  async keepActive(by: Principal, ref: string): Promise<Disposable> {
-    const { id } = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
-    return this.#deadlines.keepActive(id)
+  async *reachAll(): AsyncIterable<{ by: Principal; sandbox: Sandbox }> {
+    const { read } = this.#parts.ledger
+    let after: string | undefined
+    do {
+      const page = await read.sandboxes({ states: ['running', 'snapshotting'] }, { limit: 500, after })
+      yield* page.items.map(reached)
+      after = page.next ?? undefined
+    } while (after !== undefined)
   }
+
+  gone: SandboxesApi['gone'] = (id, incarnationId) => this.#incarnations.gone(id, incarnationId)
 
   async usage(by: Principal, ref: string) {
     const sandbox = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
@@ -383,26 +303,14 @@ export class Sandboxes implements SandboxesApi {
         ? { cpuMs: 0, memoryBytes: 0 }
         : await this.#parts.runtime.usage(sandbox.incarnationId)
     const disk = sandbox.rootId === null ? 0 : (await this.#parts.pool.rootUsage(sandbox.rootId)).exclusiveBytes
-    return { ...host, diskBytes: disk }
+    return { cpuMs: host.cpuMs, memoryBytes: host.memoryBytes, diskBytes: disk }
   }
 
-  #operation(sandbox: Sandbox, kind: Operation['kind'], phase: string, detail: object): Operation {
-    return newOperation(this.#parts, { teamId: sandbox.teamId, kind, phase, sandboxId: sandbox.id, detail })
-  }
-
-  async #claim(
-    tx: LedgerTx,
-    sandbox: Sandbox,
-    event: string,
-    operation: Operation,
-  ): Promise<{ operation: Operation; value: Sandbox }> {
-    return {
-      operation,
-      value: await moveSandbox(this.#parts, tx, sandbox.id, event, {}, { operationId: operation.id }),
-    }
+  async metrics(by: Principal, ref: string, range: { from?: Date | undefined; to?: Date | undefined }) {
+    return this.#samples.of(await findSandbox(this.#parts.ledger.read, by.teamId, ref), range)
   }
 }
 
-function gone(ref: string): SpawnpointError {
-  return new SpawnpointError('not_found', `No such sandbox: ${ref}`, { resource: 'sandbox', ref })
+function reached(sandbox: Sandbox): { by: Principal; sandbox: Sandbox } {
+  return { by: { teamId: sandbox.teamId, keyId: null }, sandbox }
 }

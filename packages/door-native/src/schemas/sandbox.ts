@@ -1,4 +1,12 @@
-import type { FailureReason, NetworkPolicy, Resources, SandboxState, TimeoutPolicy } from '@spawnpoint/core'
+import type {
+  FailureReason,
+  IngressPolicy,
+  NetworkPolicy,
+  PortAccess,
+  Resources,
+  SandboxState,
+  TimeoutPolicy,
+} from '@spawnpoint/core'
 import { z } from 'zod'
 import {
   bytes,
@@ -96,14 +104,44 @@ const idleTimeoutMs = milliseconds
   .min(1)
   .nullable()
   .describe('Without a request to the sandbox until `onTimeout` happens; `null` for never')
-const onTimeout = z.enum(['kill', 'pause'])
+const onTimeout = z.enum(['kill', 'pause', 'stop']).describe('`stop` ends the processes and keeps the filesystem')
+const autoResume = z
+  .boolean()
+  .describe('A use of the paused or stopped sandbox brings it back, its timeout counting anew, and then goes on')
+const deleteAfterMs = milliseconds
+  .min(1)
+  .nullable()
+  .describe('Paused or stopped, counted from `haltedAt`, until it is killed; `null` for never')
 
 export const timeout: z.ZodType<TimeoutPolicy> = component(
   'TimeoutPolicy',
-  z.object({ timeoutMs, idleTimeoutMs, onTimeout }),
+  z.object({ timeoutMs, idleTimeoutMs, onTimeout, autoResume, deleteAfterMs }),
   {
-    examples: [{ timeoutMs: 300000, idleTimeoutMs: null, onTimeout: 'pause' }],
+    examples: [
+      { timeoutMs: 300000, idleTimeoutMs: null, onTimeout: 'pause', autoResume: true, deleteAfterMs: 604800000 },
+    ],
   },
+)
+
+const portAccess = z
+  .enum(['open', 'token', 'closed'] as const satisfies readonly PortAccess[])
+  .describe('Who reaches a port through an address of its own: anybody, only who shows a token, nobody')
+const portAccesses = z
+  .record(z.string().regex(/^[1-9]\d{0,4}$/, 'Expected a port number'), portAccess)
+  .describe('By port number; for the others `default` holds')
+const hostHeader = z
+  .string()
+  .min(1)
+  .max(255)
+  .nullable()
+  .describe(
+    `Host header that programs see, $\{PORT} in it standing for the port; null for the one that the client sent`,
+  )
+
+export const ingress: z.ZodType<IngressPolicy> = component(
+  'IngressPolicy',
+  z.object({ default: portAccess, ports: portAccesses, hostHeader }),
+  { examples: [{ default: 'token', ports: { 8080: 'open' }, hostHeader: null }] },
 )
 
 export const partialResources = z.strictObject({
@@ -123,6 +161,13 @@ const timeoutChange = z.strictObject({
   timeoutMs: timeoutMs.exactOptional(),
   idleTimeoutMs: idleTimeoutMs.exactOptional(),
   onTimeout: onTimeout.exactOptional(),
+  autoResume: autoResume.exactOptional(),
+  deleteAfterMs: deleteAfterMs.exactOptional(),
+})
+const ingressChange = z.strictObject({
+  default: portAccess.exactOptional(),
+  ports: portAccesses.exactOptional(),
+  hostHeader: hostHeader.exactOptional(),
 })
 
 const overrides = {
@@ -130,6 +175,7 @@ const overrides = {
   labels: labels.optional(),
   resources: partialResources.optional(),
   network: networkChange.optional(),
+  ingress: ingressChange.optional(),
   timeout: timeoutChange.optional(),
 }
 
@@ -180,8 +226,16 @@ export const updateSandboxBody = component(
   z.strictObject({
     name: sandboxName.nullable().optional(),
     labels: labels.optional().describe('Replaces all labels'),
+    env: env.optional().describe('Replaces all of its own variables, for processes started from now on'),
     network: networkChange.optional(),
-    timeout: timeoutChange.optional().describe('`timeoutMs` counts from now'),
+    ingress: ingressChange.optional().describe('`ports` replaces all of them'),
+    timeout: timeoutChange
+      .optional()
+      .describe('`timeoutMs` counts from now; of a paused or stopped sandbox it changes the policy only'),
+    extendOnly: z
+      .boolean()
+      .optional()
+      .describe('A `timeoutMs` that would bring the expiry closer changes nothing; default false'),
   }),
   { examples: [{ timeout: { timeoutMs: 900000 } }] },
 )
@@ -211,11 +265,13 @@ export const sandbox = component(
       .describe('Why it is not running though nobody asked for it'),
     image: z.object({ id, name: z.string().nullable().describe('`null` if the image is deleted') }),
     sourceSnapshotId: id.nullable().describe('Snapshot it was started from or last rolled back to'),
+    originSnapshotId: id.nullable().describe('Snapshot it was started from; `null` where an image was booted for it'),
     parentSandboxId: id.nullable().describe('Sandbox it was forked from'),
     env,
     labels,
     resources,
     network,
+    ingress,
     timeout,
     generation: z
       .number()
@@ -223,7 +279,8 @@ export const sandbox = component(
       .describe('Counts restores of this line of memory; `/run/spawnpoint/generation` inside'),
     createdAt: time,
     startedAt: nullableTime.describe('Beginning of its present life'),
-    expiresAt: nullableTime,
+    expiresAt: nullableTime.describe('While it runs: when `onTimeout` happens'),
+    haltedAt: nullableTime.describe('Since when it is paused or stopped'),
     endedAt: nullableTime,
   }),
   {
@@ -235,16 +292,19 @@ export const sandbox = component(
         failure: null,
         image: { id: '6920c0000000a1b2c3d4e5f6', name: 'base' },
         sourceSnapshotId: null,
+        originSnapshotId: null,
         parentSandboxId: null,
         env: {},
         labels: {},
         resources: { cpus: 1, memoryBytes: 536870912, diskBytes: 2147483648, maxProcesses: 1024 },
         network: { internet: true, allow: [], deny: [], allowDomains: [], precedence: 'deny' },
-        timeout: { timeoutMs: 600000, idleTimeoutMs: null, onTimeout: 'kill' },
+        ingress: { default: 'open', ports: {}, hostHeader: null },
+        timeout: { timeoutMs: 600000, idleTimeoutMs: null, onTimeout: 'kill', autoResume: false, deleteAfterMs: null },
         generation: 0,
         createdAt: '2026-11-22T10:00:00.000Z',
         startedAt: '2026-11-22T10:00:00.300Z',
         expiresAt: '2026-11-22T10:10:00.000Z',
+        haltedAt: null,
         endedAt: null,
       },
     ],

@@ -3,6 +3,7 @@ import { type Migration, Migrator } from 'kysely/migration'
 import { unavailable } from '../failures.ts'
 import type { Tables } from '../tables.ts'
 import * as first from './0001-first.ts'
+import * as policies from './0002-policies.ts'
 import * as namesAndBuilds from './0003-names-and-builds.ts'
 import * as idempotencyOperation from './0004-idempotency-operation.ts'
 import * as retention from './0005-retention.ts'
@@ -10,6 +11,7 @@ import * as retention from './0005-retention.ts'
 /** In order. A migration that a release has carried is never changed again: what follows gets a number of its own. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-first': first,
+  '0002-policies': policies,
   '0003-names-and-builds': namesAndBuilds,
   '0004-idempotency-operation': idempotencyOperation,
   '0005-retention': retention,

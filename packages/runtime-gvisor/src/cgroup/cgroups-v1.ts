@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Resources } from '@spawnpoint/core'
+import type { HostUsage, Resources } from '@spawnpoint/core'
 import { type Cgroups, hostProcessLimit, MEMORY_HEADROOM_BYTES } from './cgroups.ts'
 import { field, read, readIfThere, removeGroup, removeIfEmpty, subGroups, write, writeIfThere } from './files.ts'
 
@@ -49,12 +49,14 @@ export class CgroupsV1 implements Cgroups {
     return [...pids]
   }
 
-  usage(name: string): { cpuMs: number; memoryBytes: number } {
+  usage(name: string): HostUsage {
     const stat = readIfThere(`${this.#dir('memory', name)}/memory.stat`)
     const cpuNs = Number(readIfThere(`${this.#dir('cpuacct', name)}/cpuacct.usage`) ?? 0)
     return {
       cpuMs: Math.round(cpuNs / 1e6),
       memoryBytes: field(stat, 'total_rss') + field(stat, 'total_shmem'),
+      // Pages of shared memory count as cache as well.
+      memoryCacheBytes: Math.max(0, field(stat, 'total_cache') - field(stat, 'total_shmem')),
     }
   }
 

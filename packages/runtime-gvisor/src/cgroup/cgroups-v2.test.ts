@@ -42,14 +42,14 @@ it('reads usage, processes and what the kernel did', () => {
   put('memory.events', 'low 0\nhigh 0\nmax 7\noom 2\noom_kill 1\n')
   put('pids.events', 'max 3\n')
   expect(cgroups.pids('a')).toEqual([12, 34])
-  expect(cgroups.usage('a')).toEqual({ cpuMs: 1235, memoryBytes: 1200 })
+  expect(cgroups.usage('a')).toEqual({ cpuMs: 1235, memoryBytes: 1200, memoryCacheBytes: 999_799 })
   expect(cgroups.hits('a')).toEqual({ oomKills: 1, processLimit: 3 })
 })
 
 it('says nothing of a group that is gone, and removes it without complaint', () => {
   const cgroups = new CgroupsV2('spawnpoint/3', root)
   expect(cgroups.pids('gone')).toEqual([])
-  expect(cgroups.usage('gone')).toEqual({ cpuMs: 0, memoryBytes: 0 })
+  expect(cgroups.usage('gone')).toEqual({ cpuMs: 0, memoryBytes: 0, memoryCacheBytes: 0 })
   expect(cgroups.hits('gone')).toEqual({ oomKills: 0, processLimit: 0 })
   expect(cgroups.remove('gone')).toBe(true)
   mkdirSync(`${root}/spawnpoint/3/empty/inner`, { recursive: true })

@@ -1,6 +1,6 @@
 import { mkdirSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Resources } from '@spawnpoint/core'
+import type { HostUsage, Resources } from '@spawnpoint/core'
 import { type Cgroups, hostProcessLimit, MEMORY_HEADROOM_BYTES } from './cgroups.ts'
 import { field, read, readIfThere, removeGroup, removeIfEmpty, subGroups, write, writeIfThere } from './files.ts'
 
@@ -53,12 +53,14 @@ export class CgroupsV2 implements Cgroups {
     return text.split('\n').filter(Boolean).map(Number)
   }
 
-  usage(name: string): { cpuMs: number; memoryBytes: number } {
+  usage(name: string): HostUsage {
     const memory = readIfThere(`${this.#dir(name)}/memory.stat`)
     const cpu = readIfThere(`${this.#dir(name)}/cpu.stat`)
     return {
       cpuMs: Math.round(field(cpu, 'usage_usec') / 1_000),
       memoryBytes: field(memory, 'anon') + field(memory, 'shmem'),
+      // Pages of shared memory count as files' as well.
+      memoryCacheBytes: Math.max(0, field(memory, 'file') - field(memory, 'shmem')),
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Resources } from '@spawnpoint/core'
+import type { HostUsage, Resources } from '@spawnpoint/core'
 
 /**
  * One control group per incarnation, made by the driver before runsc runs: runsc joins what exists and leaves its limits
@@ -16,7 +16,7 @@ export interface Cgroups {
   addHeadroom(name: string, resources: Resources): void
   /** Processes in the group, zombies left out. */
   pids(name: string): number[]
-  usage(name: string): { cpuMs: number; memoryBytes: number }
+  usage(name: string): HostUsage
   /** What the kernel did to keep the group within its limits. */
   hits(name: string): { oomKills: number; processLimit: number }
   /** Names of all groups of this server. */

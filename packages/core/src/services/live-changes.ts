@@ -1,0 +1,52 @@
+import { isCode } from '../errors.ts'
+import { envOf, type Guests } from '../guests.ts'
+import type { SandboxId } from '../ids.ts'
+import type { Sandbox } from '../model.ts'
+import type { Parts } from '../parts.ts'
+
+/**
+ * Gives the incarnation that runs what is recorded of its sandbox now. One change at a time for each sandbox, or of two
+ * the earlier could stay.
+ */
+export class LiveChanges {
+  readonly #parts: Parts
+  readonly #guests: Guests
+  readonly #turns = new Map<SandboxId, Promise<void>>()
+
+  constructor(parts: Parts, guests: Guests) {
+    this.#parts = parts
+    this.#guests = guests
+  }
+
+  network(id: SandboxId): Promise<void> {
+    return this.#apply(id, async ({ incarnationId, network }) => {
+      if (incarnationId !== null) await this.#parts.runtime.setNetwork(incarnationId, network)
+    })
+  }
+
+  env(id: SandboxId): Promise<void> {
+    return this.#apply(id, async (sandbox) => {
+      if (sandbox.incarnationId !== null) await (await this.#guests.of(sandbox)).setEnv(envOf(sandbox))
+    })
+  }
+
+  async #apply(id: SandboxId, change: (sandbox: Sandbox) => Promise<void>): Promise<void> {
+    const turn = async () => {
+      const sandbox = await this.#parts.ledger.read.sandbox(id)
+      if (sandbox === null) return
+      try {
+        await change(sandbox)
+      } catch (error) {
+        // It has ended meanwhile; the next one begins with what is recorded.
+        if (!isCode(error, 'stale_incarnation')) throw error
+      }
+    }
+    const mine = (this.#turns.get(id) ?? Promise.resolve()).then(turn, turn)
+    this.#turns.set(id, mine)
+    try {
+      await mine
+    } finally {
+      if (this.#turns.get(id) === mine) this.#turns.delete(id)
+    }
+  }
+}
