@@ -65,6 +65,42 @@ describe('disk limits', () => {
   })
 })
 
+describe('a kernel that has lost count', () => {
+  /** As after a deletion that it cannot follow: it says so, and enforces no limit from then on. */
+  async function loseCount(other: TestWorld, image: ImageId) {
+    const pool = join(other.dataDir, 'pool')
+    const qgroups = join(
+      '/sys/fs/btrfs',
+      execFileSync('findmnt', ['-no', 'UUID', pool], { encoding: 'utf8' }).trim(),
+      'qgroups',
+    )
+    const root = await other.root(image)
+    for (let n = 0; n < 500; n += 1) await writeFile(join(other.pool.rootPath(root), `${n}`), 'x')
+    const clone = newId<typeof root>()
+    const source = { from: 'snapshot', id: await other.snapshot(root) } as const
+    await other.pool.createRoot(clone, source, { diskBytes: 1024 * MIB })
+    writeFileSync(join(qgroups, 'drop_subtree_threshold'), '0')
+    await other.pool.deleteRoot(clone)
+    return async () => {
+      execFileSync('btrfs', ['filesystem', 'sync', pool]) // else the kernel takes half a minute to begin
+      return (await readFile(join(qgroups, 'inconsistent'), 'utf8')).trim()
+    }
+  }
+
+  it('is made to count again by nobody’s request, and enforces limits again', async () => {
+    const other = own(new TestWorld())
+    await other.pool.open()
+    const image = await other.image()
+    const small = await other.root(image, 64 * MIB)
+    const inconsistent = await loseCount(other, image)
+    await expect.poll(inconsistent, { timeout: 10_000, interval: 5 }).toBe('1')
+    await expect.poll(inconsistent, { timeout: 20_000, interval: 50 }).toBe('0')
+    expect(other.errors).toEqual([expect.stringContaining('the kernel counts again')])
+    expect(fill(join(other.pool.rootPath(small), 'big'), 100 * MIB)).toContain('Disk quota exceeded')
+    expect((await other.pool.rootUsage(small)).usedBytes).toBeLessThanOrEqual(64 * MIB)
+  })
+})
+
 describe('accounting', () => {
   it('says what a snapshot newly stored, flushed ahead or not, and what a second one did', async () => {
     const root = await world.root(image)
@@ -241,6 +277,7 @@ describe('the mount', () => {
   it('refuses work while closed', async () => {
     const other = own(new TestWorld())
     await expect(other.pool.list()).rejects.toMatchObject({ code: 'unavailable' })
+    expect(() => other.pool.rootPath(newId())).toThrow('not open')
     expect(existsSync(join(other.dataDir, 'pool.img'))).toBe(false)
   })
 })

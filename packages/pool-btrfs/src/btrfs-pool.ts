@@ -1,9 +1,8 @@
-import { lstat, mkdir, readdir, readFile, rm, statfs } from 'node:fs/promises'
+import { mkdir, readFile, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type ImageId,
   invalidArgument,
-  isId,
   notFound,
   type Pool,
   type RootId,
@@ -17,12 +16,13 @@ import {
   deleteSubvolume,
   limitSubvolume,
   makeReadOnly,
-  type QgroupUsage,
-  Quotas,
   snapshotSubvolume,
   syncFilesystem,
 } from './btrfs.ts'
 import { renameDurably, syncPath, syncTree, writeFileSynced } from './durable.ts'
+import { failed, Layout, present } from './layout.ts'
+import { QuotaWatch } from './quota-watch.ts'
+import { type QgroupUsage, Quotas } from './quotas.ts'
 import { classify, diskFull, runTool, unavailable } from './run-tool.ts'
 import { Trash } from './trash.ts'
 import { closeVolume, openVolume, type Volume } from './volume.ts'
@@ -47,24 +47,17 @@ const HOST_RESERVE = 2 * 2 ** 30
 const FLUSHED_FROM_BYTES = 2 ** 20
 /** New work is refused while the pool has less. */
 const POOL_RESERVE = 256 * 2 ** 20
-const STAGED = '.staged-'
 const MANIFEST = 'manifest.json'
 
-/**
- * Pool on btrfs. Layout, below `dataDir/pool`:
- *
- *     images/ID/rootfs        read-only subvolume
- *     roots/ID                subvolume, limited by its qgroup
- *     snapshots/ID/           manifest.json, rootfs (read-only subvolume), memory/ (no checksums: see docs/decisions)
- *     …/.staged-ID            not published yet
- *     trash/                  being deleted
- */
+/** Pool on btrfs, below `dataDir/pool`; see `Layout`. */
 export class BtrfsPool implements Pool {
   readonly #options: BtrfsPoolOptions
   readonly #failpoint: (name: string) => void
   #volume: Volume | null = null
+  #layout!: Layout
   #trash!: Trash
   #quotas!: Quotas
+  #watch!: QuotaWatch
   /** What roots held alone at the last `flushRoot`: the flush itself shares it for a moment. */
   readonly #unsharedAtFlush = new Map<RootId, number>()
   /** What staged snapshots took over from their roots. */
@@ -79,22 +72,21 @@ export class BtrfsPool implements Pool {
   async open(): Promise<void> {
     if (this.#volume) return
     const volume = await openVolume(this.#options.dataDir, this.#options.poolBytes, this.#failpoint)
-    for (const name of ['images', 'roots', 'snapshots', 'trash']) {
-      await mkdir(join(volume.path, name), { recursive: true, mode: 0o700 })
-    }
+    this.#layout = new Layout(volume.path)
+    await this.#layout.make()
     this.#quotas = new Quotas(volume.path)
     await this.#quotas.enable().catch((error) => {
       throw unavailable(`btrfs cannot account for space (kernel 5.9 or newer is needed): ${error.message}`, error)
     })
-    this.#trash = new Trash(join(volume.path, 'trash'), (err, name) =>
+    this.#trash = new Trash(this.#layout.trash, (err, name) =>
       this.#options.log.error({ err, name }, 'could not delete from the pool, trying again at the next start'),
     )
     await this.#trash.sweep()
-    // A root is published by one call: a staged one belongs to nobody once that call's process is gone.
-    for (const name of await readdir(join(volume.path, 'roots'))) {
-      if (name.startsWith(STAGED)) await this.#trash.put(join(volume.path, 'roots', name))
-    }
+    for (const path of await this.#layout.abandonedRoots()) await this.#trash.put(path)
     this.#volume = volume
+    this.#watch = new QuotaWatch(this.#quotas, this.#options.log)
+    await this.#watch.look()
+    this.#watch.start()
     const { freeBytes, totalBytes } = await this.space()
     this.#options.log.info({ path: volume.path, imageFile: volume.imageFile, totalBytes, freeBytes }, 'pool open')
   }
@@ -108,8 +100,9 @@ export class BtrfsPool implements Pool {
     const volume = this.#volume
     if (!volume) return
     this.#volume = null
+    await this.#watch.stop()
     await this.#trash.settled()
-    if (!options.force && (await readdir(join(volume.path, 'roots'))).length > 0) return
+    if (!options.force && (await this.#layout.hasRoots())) return
     try {
       await closeVolume(volume)
     } catch (error) {
@@ -127,9 +120,7 @@ export class BtrfsPool implements Pool {
   createImage(id: ImageId, fill: (dir: string) => Promise<void>): Promise<{ sizeBytes: number }> {
     return this.#step('createImage', async () => {
       await this.#needSpace()
-      const final = this.#path('images', id)
-      const staged = this.#path('images', id, STAGED)
-      await this.#mustBeNew('createImage', id, final, staged)
+      const { published, staged } = await this.#layout.fresh('createImage', 'images', id)
       await mkdir(staged, { mode: 0o700 })
       try {
         const rootfs = join(staged, 'rootfs')
@@ -140,10 +131,10 @@ export class BtrfsPool implements Pool {
         await makeReadOnly(rootfs)
         await syncFilesystem(rootfs)
         // The size is told for good, so it must not be of figures that are off.
-        await this.#recount({ wait: true })
+        await this.#quotas.consistent()
         const { referencedBytes } = await this.#usageOnce(rootfs)
         this.#failpoint('pool.createImage.synced')
-        await renameDurably(staged, final)
+        await renameDurably(staged, published)
         return { sizeBytes: referencedBytes }
       } catch (error) {
         await this.#discard(staged)
@@ -154,9 +145,9 @@ export class BtrfsPool implements Pool {
 
   deleteImage(id: ImageId): Promise<void> {
     return this.#step('deleteImage', async () => {
-      this.#quotas.forget(join(this.#path('images', id), 'rootfs'))
-      await this.#trash.put(this.#path('images', id))
-      await this.#trash.put(this.#path('images', id, STAGED))
+      this.#quotas.forget(join(this.#layout.published('images', id), 'rootfs'))
+      await this.#trash.put(this.#layout.published('images', id))
+      await this.#trash.put(this.#layout.staged('images', id))
     })
   }
 
@@ -169,23 +160,21 @@ export class BtrfsPool implements Pool {
   createRoot(id: RootId, source: RootSource, limits: { diskBytes: number }): Promise<void> {
     return this.#step('createRoot', async () => {
       await this.#needSpace()
-      const from = join(this.#path(source.from === 'image' ? 'images' : 'snapshots', source.id), 'rootfs')
+      const from = join(this.#layout.published(source.from === 'image' ? 'images' : 'snapshots', source.id), 'rootfs')
       if (!(await present(from))) throw notFound(source.from, source.id)
-      const final = this.#path('roots', id)
-      const staged = this.#path('roots', id, STAGED)
-      await this.#mustBeNew('createRoot', id, final, staged)
+      const { published, staged } = await this.#layout.fresh('createRoot', 'roots', id)
       const { referencedBytes } = await this.#quotas.usage(from)
       if (referencedBytes > limits.diskBytes) {
         throw invalidArgument('resources.diskBytes', `the ${source.from} alone takes ${referencedBytes} bytes`)
       }
-      await this.#recount()
+      await this.#watch.look()
       try {
         await snapshotSubvolume(from, staged, { readOnly: false })
         this.#failpoint('pool.createRoot.cloned')
         await limitSubvolume(staged, limits.diskBytes)
         this.#failpoint('pool.createRoot.limited')
         // The rename of a subvolume makes this fsync a full commit: clone and limit are on disk with the name.
-        await renameDurably(staged, final)
+        await renameDurably(staged, published)
       } catch (error) {
         await this.#discard(staged)
         throw error
@@ -196,19 +185,20 @@ export class BtrfsPool implements Pool {
   deleteRoot(id: RootId): Promise<void> {
     return this.#step('deleteRoot', async () => {
       this.#unsharedAtFlush.delete(id)
-      this.#quotas.forget(this.#path('roots', id))
-      await this.#trash.put(this.#path('roots', id))
+      this.#quotas.forget(this.#layout.published('roots', id))
+      await this.#trash.put(this.#layout.published('roots', id))
       this.#failpoint('pool.delete.renamed')
     })
   }
 
   rootPath(id: RootId): string {
-    return this.#path('roots', id)
+    this.#opened()
+    return this.#layout.published('roots', id)
   }
 
   rootUsage(id: RootId): Promise<{ usedBytes: number; exclusiveBytes: number }> {
     return this.#step('rootUsage', async () => {
-      const { referencedBytes, exclusiveBytes } = await this.#quotas.usage(await this.#root(id))
+      const { referencedBytes, exclusiveBytes } = await this.#quotas.usage(await this.#layout.root(id))
       return {
         usedBytes: referencedBytes,
         exclusiveBytes: Math.max(exclusiveBytes, this.#unsharedAtFlush.get(id) ?? 0),
@@ -223,7 +213,7 @@ export class BtrfsPool implements Pool {
    */
   flushRoot(id: RootId): Promise<void> {
     return this.#step('flushRoot', async () => {
-      const root = await this.#root(id)
+      const root = await this.#layout.root(id)
       if ((await this.#quotas.usage(root)).dirtyBytes < FLUSHED_FROM_BYTES) return
       this.#unsharedAtFlush.set(id, await this.#unshared(id, root))
       const name = this.#trash.newName()
@@ -241,8 +231,7 @@ export class BtrfsPool implements Pool {
   stageSnapshot(id: SnapshotId): Promise<{ memoryDir: string }> {
     return this.#step('stageSnapshot', async () => {
       await this.#needSpace()
-      const staged = this.#path('snapshots', id, STAGED)
-      await this.#mustBeNew('stageSnapshot', id, this.#path('snapshots', id), staged)
+      const { staged } = await this.#layout.fresh('stageSnapshot', 'snapshots', id)
       const memoryDir = join(staged, 'memory')
       await mkdir(staged, { mode: 0o700 })
       try {
@@ -260,8 +249,8 @@ export class BtrfsPool implements Pool {
 
   captureRoot(id: SnapshotId, rootId: RootId): Promise<void> {
     return this.#step('captureRoot', async () => {
-      const staged = await this.#staged(id)
-      const root = await this.#root(rootId)
+      const staged = await this.#layout.stagedSnapshot(id)
+      const root = await this.#layout.root(rootId)
       const rootfs = join(staged, 'rootfs')
       // A capture that is made again replaces the first.
       if (await present(rootfs)) await deleteSubvolume(rootfs)
@@ -276,7 +265,7 @@ export class BtrfsPool implements Pool {
   /** Sizes count blocks on disk. `newlyStoredBytes` is the memory and what the root had to itself before the capture. */
   publishSnapshot(id: SnapshotId, manifest: unknown): Promise<SnapshotSizes> {
     return this.#step('publishSnapshot', async () => {
-      const staged = await this.#staged(id)
+      const staged = await this.#layout.stagedSnapshot(id)
       const rootfs = join(staged, 'rootfs')
       if (!(await present(rootfs))) throw failed('publishSnapshot', `${id} has no captured root`)
       await rm(join(staged, MANIFEST), { force: true })
@@ -288,7 +277,7 @@ export class BtrfsPool implements Pool {
       this.#failpoint('pool.publishSnapshot.synced')
       await syncPath(staged)
       this.#failpoint('pool.publishSnapshot.written')
-      await renameDurably(staged, this.#path('snapshots', id))
+      await renameDurably(staged, this.#layout.published('snapshots', id))
       const captured = this.#capturedBytes.get(id) ?? 0
       this.#capturedBytes.delete(id)
       return {
@@ -300,13 +289,14 @@ export class BtrfsPool implements Pool {
   }
 
   memoryDir(id: SnapshotId): string {
-    return join(this.#path('snapshots', id), 'memory')
+    this.#opened()
+    return join(this.#layout.published('snapshots', id), 'memory')
   }
 
   readManifest(id: SnapshotId): Promise<unknown> {
     return this.#step('readManifest', async () => {
       try {
-        return JSON.parse(await readFile(join(this.#path('snapshots', id), MANIFEST), 'utf8'))
+        return JSON.parse(await readFile(join(this.#layout.published('snapshots', id), MANIFEST), 'utf8'))
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw notFound('snapshot', id)
         throw error
@@ -317,35 +307,21 @@ export class BtrfsPool implements Pool {
   deleteSnapshot(id: SnapshotId): Promise<void> {
     return this.#step('deleteSnapshot', async () => {
       this.#capturedBytes.delete(id)
-      this.#quotas.forget(join(this.#path('snapshots', id), 'rootfs'))
-      await this.#trash.put(this.#path('snapshots', id))
-      await this.#trash.put(this.#path('snapshots', id, STAGED))
+      this.#quotas.forget(join(this.#layout.published('snapshots', id), 'rootfs'))
+      await this.#trash.put(this.#layout.published('snapshots', id))
+      await this.#trash.put(this.#layout.staged('snapshots', id))
     })
   }
 
   // ---------------------------------------------------------------- the whole store
 
   list(): Promise<{ images: ImageId[]; roots: RootId[]; snapshots: SnapshotId[]; staged: string[] }> {
-    return this.#step('list', async () => {
-      const [images, roots, snapshots] = await Promise.all(
-        ['images', 'roots', 'snapshots'].map((kind) => readdir(join(this.#opened().path, kind))),
-      )
-      const staged = (kind: string, names: string[] = []) =>
-        names.filter((name) => name.startsWith(STAGED)).map((name) => `${kind}-${name.slice(STAGED.length)}`)
-      return {
-        images: (images ?? []).filter(isId).sort() as ImageId[],
-        roots: (roots ?? []).filter(isId).sort() as RootId[],
-        snapshots: (snapshots ?? []).filter(isId).sort() as SnapshotId[],
-        staged: [...staged('image', images), ...staged('snapshot', snapshots)].sort(),
-      }
-    })
+    return this.#step('list', () => this.#layout.list())
   }
 
   deleteStaged(name: string): Promise<void> {
     return this.#step('deleteStaged', async () => {
-      const [, kind, id] = /^(image|snapshot)-([0-9a-f]{24})$/.exec(name) ?? []
-      if (!id) throw failed('deleteStaged', `not a staged entry: ${name.slice(0, 80)}`)
-      await this.#trash.put(this.#path(kind === 'image' ? 'images' : 'snapshots', id, STAGED))
+      await this.#trash.put(this.#layout.stagedNamed(name))
     })
   }
 
@@ -380,32 +356,9 @@ export class BtrfsPool implements Pool {
     return this.#volume
   }
 
-  /** Every path of the pool is made here, from ids only. */
-  #path(kind: 'images' | 'roots' | 'snapshots', id: string, prefix: '' | typeof STAGED = ''): string {
-    if (!isId(id)) throw failed(`path in ${kind}`, `not an id: ${id.slice(0, 80)}`)
-    return join(this.#opened().path, kind, prefix + id)
-  }
-
   async #needSpace(): Promise<void> {
     const { freeBytes } = await this.space()
     if (freeBytes < POOL_RESERVE) throw diskFull(freeBytes)
-  }
-
-  async #mustBeNew(step: string, id: string, ...paths: string[]): Promise<void> {
-    for (const path of paths) if (await present(path)) throw failed(step, `${id} exists already`)
-  }
-
-  async #root(id: RootId): Promise<string> {
-    const path = this.#path('roots', id)
-    // A root belongs to a sandbox; users never see its own id.
-    if (!(await present(path))) throw notFound('sandbox', id)
-    return path
-  }
-
-  async #staged(id: SnapshotId): Promise<string> {
-    const path = this.#path('snapshots', id, STAGED)
-    if (!(await present(path))) throw notFound('snapshot', id)
-    return path
   }
 
   async #unshared(id: RootId, root: string): Promise<number> {
@@ -414,10 +367,6 @@ export class BtrfsPool implements Pool {
   }
 
   /** Usage of a subvolume that is about to be renamed. */
-  async #recount(how?: { wait: boolean }): Promise<void> {
-    if (await this.#quotas.repair(how)) this.#options.log.warn({}, 'disk accounting was off, the kernel counts again')
-  }
-
   async #usageOnce(subvolume: string): Promise<QgroupUsage> {
     const usage = await this.#quotas.usage(subvolume)
     this.#quotas.forget(subvolume)
@@ -427,19 +376,5 @@ export class BtrfsPool implements Pool {
   /** Undo of a step that failed: reports, as the failure itself matters more. */
   async #discard(path: string): Promise<void> {
     await this.#trash.put(path).catch((err) => this.#options.log.error({ err, path }, 'could not undo in the pool'))
-  }
-}
-
-function failed(step: string, detail: string): SpawnpointError<'runtime_failed'> {
-  return new SpawnpointError('runtime_failed', `The pool failed at ${step}`, { step, detail })
-}
-
-async function present(path: string): Promise<boolean> {
-  try {
-    await lstat(path)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-    throw error
   }
 }

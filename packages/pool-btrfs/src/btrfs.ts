@@ -1,4 +1,4 @@
-import { lstat, readFile, writeFile } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { runTool } from './run-tool.ts'
 
 /** Inode number of the root directory of every btrfs subvolume. */
@@ -39,89 +39,4 @@ export async function limitSubvolume(path: string, bytes: number): Promise<void>
 /** Writes all dirty data of the whole file system and commits. Slow beside busy sandboxes. */
 export async function syncFilesystem(path: string): Promise<void> {
   await runTool('btrfs', ['filesystem', 'sync', path], 600_000)
-}
-
-const RECOUNT_TIMEOUT_MS = 600_000
-
-export interface QgroupUsage {
-  /** Bytes reachable from the subvolume, shared or not */
-  referencedBytes: number
-  /** Bytes that nothing else refers to */
-  exclusiveBytes: number
-  /** Bytes of both that are written but not on disk yet */
-  dirtyBytes: number
-}
-
-/**
- * Space accounting of one mounted file system. The kernel shows it in sysfs, where a read costs microseconds; the
- * `btrfs` program would search the whole quota tree. Figures are of the last commit plus what is reserved for data that
- * is dirty still, so they are current to a few percent without a sync.
- */
-export class Quotas {
-  readonly #path: string
-  readonly #ids = new Map<string, string>()
-  #sysfs = ''
-
-  constructor(path: string) {
-    this.#path = path
-  }
-
-  /** Turns accounting on where it is off. On a file system in use the first count goes on in the kernel afterwards. */
-  async enable(): Promise<void> {
-    const uuid = /uuid: ([0-9a-f-]{36})/.exec(await runTool('btrfs', ['filesystem', 'show', '--raw', this.#path]))?.[1]
-    if (!uuid) throw new Error(`no btrfs file system at ${this.#path}`)
-    this.#sysfs = `/sys/fs/btrfs/${uuid}/qgroups`
-    if ((await this.#flag('enabled')) !== '1') await runTool('btrfs', ['quota', 'enable', this.#path])
-    // Deleting a subvolume with a large shared tree would by default mark all accounting inconsistent and thereby end
-    // every limit: a guest that makes millions of files could lift the limits of all. 8 is "never" (the deepest tree).
-    await writeFile(`${this.#sysfs}/drop_subtree_threshold`, '8').catch((error: NodeJS.ErrnoException) => {
-      // Kernels before 6.1 have no such shortcut to turn off.
-      if (error.code !== 'ENOENT') throw error
-    })
-    await this.repair()
-    // Before 6.12 the kernel keeps the groups of deleted subvolumes; they would pile up for ever.
-    await runTool('btrfs', ['qgroup', 'clear-stale', this.#path]).catch(() => {
-      // Harmless: an old btrfs-progs without the command, or a rescan that goes on; stale groups only take space.
-    })
-  }
-
-  /**
-   * Starts the kernel's recount if it says that its figures are wrong, and waits for its end if told to: limits don't hold
-   * until it is done, and what was written since counts as nothing.
-   */
-  async repair({ wait = false } = {}): Promise<boolean> {
-    if ((await this.#flag('inconsistent')) !== '1') return false
-    await runTool('btrfs', ['quota', 'rescan', this.#path]).catch(() => {
-      // Harmless: a recount is under way already.
-    })
-    if (wait) await runTool('btrfs', ['quota', 'rescan', '--wait', this.#path], RECOUNT_TIMEOUT_MS)
-    return true
-  }
-
-  async usage(subvolume: string): Promise<QgroupUsage> {
-    let id = this.#ids.get(subvolume)
-    if (!id) {
-      id = await runTool('btrfs', ['inspect-internal', 'rootid', subvolume])
-      this.#ids.set(subvolume, id)
-    }
-    const dir = `${this.#sysfs}/0_${id}`
-    const [referenced, exclusive, reserved] = await Promise.all(
-      ['referenced', 'exclusive', 'rsv_data'].map(async (name) => Number(await readFile(`${dir}/${name}`, 'utf8'))),
-    )
-    const dirty = reserved ?? 0
-    return { referencedBytes: (referenced ?? 0) + dirty, exclusiveBytes: (exclusive ?? 0) + dirty, dirtyBytes: dirty }
-  }
-
-  /** Must be called when the subvolume at this path goes: another may take the path. */
-  forget(subvolume: string): void {
-    this.#ids.delete(subvolume)
-  }
-
-  async #flag(name: string): Promise<string> {
-    return readFile(`${this.#sysfs}/${name}`, 'utf8').then(
-      (text) => text.trim(),
-      // Harmless: while quotas are off the directory does not exist, and old kernels lack some flags.
-      () => '',
-    )
-  }
 }
