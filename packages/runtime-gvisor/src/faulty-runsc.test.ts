@@ -43,6 +43,7 @@ describe.each(RUNSCS)('a faulty %s', (real) => {
       })
       expect(await world.runtime.list()).toEqual([])
       expect(ofSandboxes()).toEqual([])
+      expect(faulty.children()).toEqual([])
     })
   })
 
@@ -82,6 +83,7 @@ describe.each(RUNSCS)('a faulty %s', (real) => {
       faultsOf('resume')(fault)
       await expect(world.runtime.resume(box.id)).rejects.toMatchObject({ code: 'runtime_failed' })
       expect(await world.runtime.list()).toEqual([{ id: box.id, paused: true }])
+      expect(faulty.children()).toEqual([])
       faulty.clear()
       await world.runtime.resume(box.id)
       await alive()
@@ -110,6 +112,7 @@ describe.each(RUNSCS)('a faulty %s', (real) => {
       await world.runtime.kill(box.id)
       expect(performance.now() - began).toBeLessThan(1_000)
       expect(await pausing).toMatchObject({ code: 'stale_incarnation' })
+      await expect.poll(() => faulty.children()).toEqual([])
     })
   })
 
@@ -121,6 +124,7 @@ describe.each(RUNSCS)('a faulty %s', (real) => {
     await world.runtime.kill(spec.id)
     expect(await starting).toMatchObject({ code: 'stale_incarnation' })
     expect(ofSandboxes()).toEqual([])
+    expect(faulty.children()).toEqual([])
   })
 })
 

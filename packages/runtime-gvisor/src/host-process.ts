@@ -47,23 +47,38 @@ export async function waitUntilDead(processes: readonly HostProcess[], timeoutMs
 
 /** Living processes with `text` in one of their arguments, this one left out. */
 export function findByArgument(text: string): HostProcess[] {
-  const found: HostProcess[] = []
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name)
-    if (!Number.isInteger(pid) || pid === process.pid) continue
-    try {
-      if (!readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(text)) continue
-    } catch {
-      // ENOENT, ESRCH: it ended while we looked.
-      continue
-    }
-    const alive = findProcess(pid)
-    if (alive) found.push(alive)
-  }
-  return found
+  return otherPids()
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(text)
+      } catch {
+        // ENOENT, ESRCH: it ended while we looked.
+        return false
+      }
+    })
+    .map(findProcess)
+    .filter((found) => found !== null)
 }
 
-function readStat(pid: number): { state: string; startTime: string } | null {
+/**
+ * As `findByArgument`, and whatever else is in a process group that one of them leads: what a command has started need not
+ * have its arguments. `groups` remembers those groups from one call to the next, for members that outlive the leader.
+ */
+export function findCommands(text: string, groups: Set<number>): HostProcess[] {
+  const named = findByArgument(text)
+  for (const { pid } of named) if (readStat(pid)?.group === pid) groups.add(pid)
+  if (groups.size === 0) return named
+  const members = otherPids().filter((pid) => groups.has(readStat(pid)?.group ?? 0))
+  return [...named, ...members.map(findProcess).filter((found) => found !== null)]
+}
+
+function otherPids(): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && pid !== process.pid)
+}
+
+function readStat(pid: number): { state: string; group: number; startTime: string } | null {
   let text: string
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -73,6 +88,6 @@ function readStat(pid: number): { state: string; startTime: string } | null {
   }
   // The command name in parentheses may hold spaces and parentheses itself; fields count from behind the last one.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  const [state, startTime] = [fields[0], fields[19]]
-  return state && startTime ? { state, startTime } : null
+  const [state, group, startTime] = [fields[0], Number(fields[2]), fields[19]]
+  return state && startTime ? { state, group, startTime } : null
 }

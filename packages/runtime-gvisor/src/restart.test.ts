@@ -125,9 +125,11 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
       .poll(() => ofSandbox().filter((trace) => trace.startsWith('process')).length, { timeout: 10_000 })
       // The server names the state directory in its own arguments.
       .toBeGreaterThan(running)
+    await expect.poll(() => faulty.children()).toHaveLength(1)
     await restart()
     expect(await world.runtime.list()).toEqual([])
     expect(ofSandbox()).toEqual([])
+    expect(faulty.children()).toEqual([])
   })
 
   it('takes nothing for alive that lived before the host was restarted', async () => {

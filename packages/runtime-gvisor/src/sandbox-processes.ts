@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cgroups } from './cgroup/cgroups.ts'
 import { errorText, runtimeFailed } from './failure.ts'
-import { findByArgument, findProcess, type HostProcess, isAlive, killProcess, waitUntilDead } from './host-process.ts'
+import { findCommands, findProcess, type HostProcess, isAlive, killProcess, waitUntilDead } from './host-process.ts'
 import type { IncarnationPaths } from './incarnation-record.ts'
 
 const DEATH_TIMEOUT_MS = 20_000
@@ -38,7 +38,7 @@ function readGoferPid(root: string): number | null {
 /**
  * Kills everything that runs for an incarnation and waits until it is dead. `known` are its processes as recorded; the
  * sentry is init of everything else inside. Whatever is in the control group follows. With `search`, also what names the
- * incarnation's directory in its arguments: a runsc that was cut off may be anywhere on its way.
+ * incarnation's directory in its arguments, with its process group: a runsc that was cut off may be anywhere on its way.
  * Rejects `runtime_failed` if something survives SIGKILL.
  */
 export async function killSandbox(options: {
@@ -51,9 +51,10 @@ export async function killSandbox(options: {
   const deadline = performance.now() + DEATH_TIMEOUT_MS
   const looks = search ? 2 : 1
   let looksLeft = looks
+  const groups = new Set<number>()
   known.forEach(killProcess)
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
-    const found = [...known, ...groupProcesses(cgroups, id), ...(search ? findByArgument(search) : [])]
+    const found = [...known, ...groupProcesses(cgroups, id), ...(search ? findCommands(search, groups) : [])]
     const alive = found.filter(isAlive)
     if (alive.length === 0) {
       looksLeft -= 1

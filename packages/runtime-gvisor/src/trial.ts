@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { bundleConfig, freshSpec } from './bundle.ts'
 import type { Capabilities } from './capabilities.ts'
 import { errorText, unavailable } from './failure.ts'
-import { findByArgument, killProcess, waitUntilDead } from './host-process.ts'
+import { findCommands, killProcess, waitUntilDead } from './host-process.ts'
 import { incarnationPaths } from './incarnation-record.ts'
 import { openForContainer, PipeStock } from './pipes.ts'
 import { Runsc } from './runsc.ts'
@@ -39,7 +39,7 @@ export async function tryOut(
       const detail = error instanceof Error && 'context' in error ? JSON.stringify(error.context) : errorText(error)
       refusals.push(detail)
     } finally {
-      const left = findByArgument(dir)
+      const left = findCommands(dir, new Set())
       left.forEach(killProcess)
       await waitUntilDead(left, 10_000)
       rmSync(options.scratchDir, { recursive: true, force: true })
