@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { LocalBlobs } from '@spawnpoint/blobs-local'
 import { Core, SpawnpointError, systemClock } from '@spawnpoint/core'
@@ -11,6 +12,7 @@ import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest, Log
 import type { Logger } from 'pino'
 import { type ServerConfig, serverTag } from './config.ts'
 import { adminKey, lockDataDir, serverSecret } from './data-dir.ts'
+import { dispatch, openGateway } from './traffic.ts'
 
 export const VERSION = '0.1.0'
 
@@ -73,12 +75,29 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
 }
 
 async function listen(config: ServerConfig, log: Logger, core: Core, undo: AsyncDisposableStack): Promise<string> {
+  const gateway = openGateway(core, log, null)
+  const upgrade = createNativeUpgradeHandler({ api: core, log })
   const fastify = Fastify({
+    serverFactory: (own) => {
+      const handlers = dispatch(gateway, {
+        request: own,
+        upgrade: (request, socket, head) => {
+          if (request.url?.startsWith('/v1/')) upgrade(request, socket, head)
+          else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
+        },
+      })
+      const server = createServer(
+        {
+          requestTimeout: 0, // an upload or a followed process may take any time
+          keepAliveTimeout: 72_000,
+        },
+        handlers.request,
+      )
+      return server.on('upgrade', handlers.upgrade)
+    },
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
-    requestTimeout: 0, // an upload or a followed process may take any time
-    keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 256 },
     // What the router itself refuses (a path too long, or not decodable) never reaches a door.
     frameworkErrors: refuse,
@@ -94,14 +113,10 @@ async function listen(config: ServerConfig, log: Logger, core: Core, undo: Async
     }
   })
   await registerNativeDoor(fastify, { api: core, log, version: VERSION })
-  const upgrade = createNativeUpgradeHandler({ api: core, log })
-  fastify.server.on('upgrade', (request, socket, head) => {
-    if (request.url?.startsWith('/v1/')) upgrade(request, socket, head)
-    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
-  })
   undo.defer(() => fastify.close())
   // Before that: the HTTP server would wait for its WebSockets.
   undo.defer(() => upgrade.close())
+  undo.defer(() => gateway.close())
   return fastify.listen({ host: config.host, port: config.port })
 }
 

@@ -11,9 +11,9 @@ import {
   SpawnpointError,
   toSpawnpointError,
 } from '@spawnpoint/core'
+import { holdActive } from '@spawnpoint/gateway'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import type { z } from 'zod'
-import { holdActive } from './active.ts'
 import type { Log } from './log.ts'
 import { problemOf } from './problem.ts'
 import { attachOptions, processSpec } from './process-spec.ts'

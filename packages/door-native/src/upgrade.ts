@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type SpawnpointApi, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
-import { holdActive } from './active.ts'
-import { authenticate } from './credentials.ts'
+import { holdActive, proxyUpgrade } from '@spawnpoint/gateway'
+import { authenticate, KEY_SUBPROTOCOL } from './credentials.ts'
 import type { Log } from './log.ts'
-import { proxyUpgrade } from './port-proxy.ts'
 import { problemOf } from './problem.ts'
 import { ProcessSockets } from './process-socket.ts'
 import { portPrefix } from './routes/ports.ts'
@@ -43,6 +42,7 @@ export function createNativeUpgradeHandler({ api, log }: { api: SpawnpointApi; l
       await proxyUpgrade(guest, number, req, socket, head, {
         pathPrefix: portPrefix(url),
         stripHeaders: credentials.header === 'sec-websocket-protocol' ? [] : [credentials.header],
+        stripSubprotocols: KEY_SUBPROTOCOL,
       })
       return
     }

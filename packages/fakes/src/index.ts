@@ -1,5 +1,6 @@
 export * from './blobs.ts'
 export * from './clock.ts'
+export { type FakeCore, openFakeCore } from './fake-core.ts'
 export * from './faults.ts'
 export { FileTree } from './file-tree.ts'
 export { FakeGuest, type FakeHooks } from './guest.ts'

@@ -1,5 +1,5 @@
 import { type FileEvent, type Guest, invalidArgument, type Principal } from '@spawnpoint/core'
-import { holdActive } from '../active.ts'
+import { holdActive } from '@spawnpoint/gateway'
 import { parseRange } from '../byte-range.ts'
 import { defined } from '../defined.ts'
 import type { DoorContext } from '../door-context.ts'

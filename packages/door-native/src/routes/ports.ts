@@ -1,7 +1,7 @@
+import { holdActive, proxyHttp } from '@spawnpoint/gateway'
 import { z } from 'zod'
-import { holdActive } from '../active.ts'
+import { KEY_SUBPROTOCOL } from '../credentials.ts'
 import type { DoorContext } from '../door-context.ts'
-import { proxyHttp } from '../port-proxy.ts'
 import { type AnyRoute, idParams, type Method, route, STREAMED } from '../route.ts'
 import { query } from '../schemas/index.ts'
 
@@ -38,6 +38,7 @@ export function portRoutes(context: DoorContext): AnyRoute[] {
         await proxyHttp(guest, call.params.port, raw, call.reply.raw, {
           pathPrefix: portPrefix(raw.url ?? ''),
           stripHeaders: [call.credentials.header],
+          stripSubprotocols: KEY_SUBPROTOCOL,
         })
         call.reply.hijack()
         return STREAMED

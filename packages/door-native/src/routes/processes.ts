@@ -1,6 +1,6 @@
 import type { Guest, ProcessInfo, ProcessOutput } from '@spawnpoint/core'
+import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
-import { holdActive } from '../active.ts'
 import { collectOutput } from '../collect-output.ts'
 import type { DoorContext } from '../door-context.ts'
 import { attachOptions, processSpec } from '../process-spec.ts'

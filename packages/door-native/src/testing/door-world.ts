@@ -1,24 +1,9 @@
 import type { AddressInfo } from 'node:net'
-import { Core, type CoreConfig, type Guest, systemClock } from '@spawnpoint/core'
-import { FakeBlobs, FakeHost, FakeImageBuilder, FakePool, FakeRuntime, MemoryLedger } from '@spawnpoint/fakes'
+import type { Guest } from '@spawnpoint/core'
+import { openFakeCore } from '@spawnpoint/fakes'
 import Fastify from 'fastify'
 import { type ClientOptions, WebSocket } from 'ws'
 import { createNativeUpgradeHandler, registerNativeDoor } from '../index.ts'
-
-const GIB = 2 ** 30
-
-const CONFIG: CoreConfig = {
-  resources: { cpus: 1, memoryBytes: GIB, diskBytes: 4 * GIB, maxProcesses: 512 },
-  maxResources: { cpus: 2, memoryBytes: 8 * GIB, diskBytes: 64 * GIB, maxProcesses: 4096 },
-  timeout: { timeoutMs: null, idleTimeoutMs: null, onTimeout: 'kill', autoResume: false, deleteAfterMs: null },
-  secret: Buffer.alloc(32, 7),
-  dns: [],
-  bootTimeoutMs: 5_000,
-  hookTimeoutMs: 1_000,
-  keep: { historyMs: 30 * 86_400_000, idempotencyMs: 86_400_000 },
-  standbys: 2,
-  stopGraceMs: 10,
-}
 
 export type DoorWorld = Awaited<ReturnType<typeof openDoorWorld>>
 
@@ -31,26 +16,8 @@ interface Init {
 
 /** The door over the real core on fakes, on a port of its own. */
 export async function openDoorWorld() {
-  const host = new FakeHost()
-  const runtime = new FakeRuntime(host)
-  /** What the door logged as its own failure */
-  const failures: object[] = []
-  const log = { debug() {}, info() {}, warn() {}, error: (fields: object) => void failures.push(fields) }
-  const core = await Core.open({
-    ledger: new MemoryLedger(host.ledger),
-    runtime,
-    pool: new FakePool(host),
-    blobs: new FakeBlobs(host),
-    imageBuilders: [new FakeImageBuilder(host)],
-    clock: systemClock,
-    log,
-    config: CONFIG,
-    failpoint: () => {},
-  })
-  const key = await core.adminKey()
-  const by = await core.authenticate(key)
-  const source = { type: 'debian' as const, suite: 'bookworm', packages: [] }
-  await (await core.images.build(by, { name: 'base', source })).done
+  const fake = await openFakeCore()
+  const { core, host, runtime, log, failures, key, by } = fake
   const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 256 } })
   await registerNativeDoor(app, { api: core, log, version: '1.2.3', checkAnswers: true })
   const upgrade = createNativeUpgradeHandler({ api: core, log })

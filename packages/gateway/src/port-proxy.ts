@@ -2,13 +2,19 @@ import { type ClientRequest, type IncomingMessage, request, type ServerResponse 
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Guest, SpawnpointError } from '@spawnpoint/core'
-import { KEY_SUBPROTOCOL } from './credentials.ts'
+
+/** The part of a guest that a proxy needs. */
+export type PortDialler = Pick<Guest, 'connectPort'>
 
 export interface ProxyOptions {
   /** Beginning of the request's path that is ours; the program sees what follows. Default: it sees the whole path. */
   pathPrefix?: string
-  /** Lower-case request headers that must not reach the program: the one that carried our key, the one that named the sandbox. Keys among subprotocols never do. */
+  /** Lower-case request headers that must not reach the program: the one that carried our key, the one that named the sandbox. */
   stripHeaders?: readonly string[]
+  /** Offered subprotocols that begin so must not reach the program either: they carry keys */
+  stripSubprotocols?: string
+  /** Host header for the program, instead of the client's */
+  host?: string
   /** Scheme the client used */
   scheme?: 'http' | 'https'
 }
@@ -34,7 +40,7 @@ const FORWARDED = new Set(['x-forwarded-host', 'x-forwarded-proto', 'x-forwarded
  * there is no answer at all; once the answer has begun, a failure breaks the connection.
  */
 export async function proxyHttp(
-  guest: Guest,
+  guest: PortDialler,
   port: number,
   req: IncomingMessage,
   res: ServerResponse,
@@ -75,7 +81,7 @@ export async function proxyHttp(
  * connection: a proxy in front that used it again would hand the program other clients' requests.
  */
 export async function proxyUpgrade(
-  guest: Guest,
+  guest: PortDialler,
   port: number,
   req: IncomingMessage,
   socket: Duplex,
@@ -108,7 +114,7 @@ export async function proxyUpgrade(
 }
 
 async function connect(
-  guest: Guest,
+  guest: PortDialler,
   port: number,
   req: IncomingMessage,
   headers: string[],
@@ -182,8 +188,12 @@ function requestHeaders(req: IncomingMessage, options: ProxyOptions, upgrade: bo
     const lower = name.toLowerCase()
     if (HOP_BY_HOP.has(lower) || FORWARDED.has(lower) || named.has(lower) || strip.has(lower) || lower === 'expect')
       continue
-    if (lower !== 'sec-websocket-protocol') out.push(name, value)
-    else if (withoutKeys(value) !== '') out.push(name, withoutKeys(value))
+    if (lower === 'host') out.push(name, options.host ?? value)
+    else if (lower !== 'sec-websocket-protocol') out.push(name, value)
+    else {
+      const offered = offeredProtocols(value, options.stripSubprotocols)
+      if (offered !== '') out.push(name, offered)
+    }
   }
   if (upgrade) out.push('Connection', 'Upgrade', 'Upgrade', req.headers.upgrade ?? 'websocket')
   else if (req.headers['transfer-encoding'] !== undefined) out.push('Transfer-Encoding', 'chunked')
@@ -194,10 +204,11 @@ function requestHeaders(req: IncomingMessage, options: ProxyOptions, upgrade: bo
   return out
 }
 
-/** Subprotocols offered for the program; ours carry keys. */
-function withoutKeys(protocols: string): string {
+/** Subprotocols offered for the program. */
+function offeredProtocols(protocols: string, strip: string | undefined): string {
+  if (strip === undefined) return protocols
   const offered = protocols.split(',').map((text) => text.trim())
-  return offered.filter((text) => !text.startsWith(KEY_SUBPROTOCOL)).join(',')
+  return offered.filter((text) => !text.startsWith(strip)).join(',')
 }
 
 /**

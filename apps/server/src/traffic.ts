@@ -1,0 +1,34 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { SpawnpointApi } from '@spawnpoint/core'
+import { Gateway } from '@spawnpoint/gateway'
+import type { Logger } from 'pino'
+
+/** Traffic for ports of sandboxes, which never gets to the routes of the server itself. */
+export function openGateway(api: SpawnpointApi, log: Logger, domain: string | null): Gateway {
+  return new Gateway({
+    api,
+    log,
+    domain,
+    routingHeaders: [
+      { id: 'e2b-sandbox-id', port: 'e2b-sandbox-port' },
+      { id: 'novita-sandbox-id', port: 'novita-sandbox-port' },
+    ],
+    services: new Map(),
+    tokens: [],
+  })
+}
+
+export interface Handlers {
+  request(req: IncomingMessage, res: ServerResponse): void
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void
+}
+
+/** To the gateway what is for a sandbox, the rest to the server's own. For every server that listens. */
+export function dispatch(gateway: Gateway, own: Handlers): Handlers {
+  return {
+    request: (req, res) => (gateway.matches(req) ? gateway.request(req, res) : own.request(req, res)),
+    upgrade: (req, socket, head) =>
+      gateway.matches(req) ? gateway.upgrade(req, socket, head) : own.upgrade(req, socket, head),
+  }
+}

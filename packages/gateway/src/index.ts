@@ -1,0 +1,4 @@
+export { holdActive } from './active.ts'
+export type { Address, RoutingHeaders } from './address.ts'
+export { type Finder, Gateway, type GatewayOptions, type GatewayService, type ServiceCall } from './gateway.ts'
+export { type ProxyOptions, proxyHttp, proxyUpgrade } from './port-proxy.ts'
