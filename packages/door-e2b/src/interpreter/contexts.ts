@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto'
+import type { Inside } from './inside.ts'
+import { callJupyter, type JupyterAnswer, type JupyterCall } from './jupyter/client.ts'
+import { kernelSpecsSchema, type Session, sessionSchema, sessionsSchema } from './jupyter/schemas.ts'
+import { broken, Refusal } from './refusal.ts'
+
+/** Where code runs and keeps its state: one kernel. */
+export interface Context {
+  /** Of the kernel, which has it for life, in every clone and after every restart */
+  id: string
+  language: string
+  cwd: string
+}
+
+interface Known extends Context {
+  sessionId: string
+  path: string
+}
+
+/** Marks sessions of Jupyter as contexts; others are the user's own business. */
+const TYPE = 'code-interpreter'
+const STARTS_WITHIN_MS = 60_000
+
+/**
+ * Contexts are sessions of Jupyter and nothing is kept here: what is frozen with the sandbox's memory is true in every
+ * clone, and after the server has died. A session's path says where its kernel works, `DIRECTORY/default-LANGUAGE` or
+ * `DIRECTORY/UUID`; its name is the language.
+ */
+export class Contexts {
+  readonly #inside: Inside
+  readonly #workdir: string
+
+  constructor(inside: Inside, workdir: string) {
+    this.#inside = inside
+    this.#workdir = workdir
+  }
+
+  async list(): Promise<Known[]> {
+    const { status, json } = await this.#call({ method: 'GET', path: '/api/sessions' })
+    const sessions = sessionsSchema.safeParse(json)
+    if (status !== 200 || !sessions.success) throw broken('it does not tell its sessions')
+    return sessions.data.flatMap((session) => contextOf(session) ?? [])
+  }
+
+  /** Rejects 404. */
+  async get(id: string): Promise<Known> {
+    const found = (await this.list()).find((context) => context.id === id)
+    if (found === undefined) throw new Refusal(404, `Context ${id.slice(0, 64)} not found`)
+    return found
+  }
+
+  /** The one that code runs in unless told; made on first use. Not to be called twice at the same time. */
+  async default(language: string): Promise<Known> {
+    const name = `default-${language}`
+    const found = (await this.list()).find(({ path }) => path.endsWith(`/${name}`))
+    return found ?? this.#create(language, this.#workdir, name)
+  }
+
+  /** Rejects 400 for a language that is not there, and for a directory that is none. */
+  async create(language: string, cwd: string | undefined): Promise<Known> {
+    return this.#create(language, cwd === undefined ? this.#workdir : await this.#directory(cwd), randomUUID())
+  }
+
+  async remove(context: Known): Promise<void> {
+    const { status } = await this.#call({ method: 'DELETE', path: `/api/sessions/${context.sessionId}` })
+    // 404 and 410: it is gone already, or its kernel is.
+    if (status !== 204 && status !== 404 && status !== 410) throw broken(`removing a context answers ${status}`)
+  }
+
+  async restart({ id }: Context): Promise<void> {
+    await this.#expect(200, { method: 'POST', path: `/api/kernels/${id}/restart`, timeoutMs: STARTS_WITHIN_MS })
+  }
+
+  /** Whatever runs in it gets a KeyboardInterrupt. */
+  async interrupt({ id }: Context): Promise<void> {
+    await this.#expect(204, { method: 'POST', path: `/api/kernels/${id}/interrupt` })
+  }
+
+  async #create(language: string, cwd: string, name: string): Promise<Known> {
+    const kernel = await this.#kernelFor(language)
+    const answer = await this.#call({
+      method: 'POST',
+      path: '/api/sessions',
+      body: {
+        path: `${cwd}/${name}`.replace(/^\/+/, ''),
+        name: language,
+        type: TYPE,
+        kernel: { name: kernel },
+      },
+      timeoutMs: STARTS_WITHIN_MS,
+    })
+    const session = sessionSchema.safeParse(answer.json)
+    const context = session.success ? contextOf(session.data) : null
+    if (answer.status !== 201 || context === null) throw broken(`a ${language} kernel cannot be started`)
+    return context
+  }
+
+  /** Whatever kernels the image has: by their own name or by their language. */
+  async #kernelFor(language: string): Promise<string> {
+    const { json } = await this.#call({ method: 'GET', path: '/api/kernelspecs' })
+    const specs = kernelSpecsSchema.safeParse(json)
+    if (!specs.success) throw broken('it does not tell its kernels')
+    const kernels = Object.entries(specs.data.kernelspecs).map(([name, { spec }]) => ({
+      name,
+      language: spec.language.toLowerCase(),
+    }))
+    const found =
+      kernels.find(({ name }) => name === language) ?? kernels.find((kernel) => kernel.language === language)
+    if (found !== undefined) return found.name
+    const present = [...new Set(kernels.map((kernel) => kernel.language))].join(', ')
+    throw new Refusal(400, `Language ${language} is not available in this sandbox; there is: ${present}`)
+  }
+
+  async #directory(cwd: string): Promise<string> {
+    const info = await this.#inside.files.stat(cwd, { targets: true }).catch(() => null)
+    const type = info?.target?.type ?? info?.type
+    if (info === null || type !== 'directory') throw new Refusal(400, `cwd '${cwd}' is not a directory`)
+    return info.path
+  }
+
+  async #expect(status: number, call: JupyterCall): Promise<void> {
+    const answer = await this.#call(call)
+    if (answer.status !== status) throw broken(`${call.path} answers ${answer.status}`)
+  }
+
+  #call(call: JupyterCall): Promise<JupyterAnswer> {
+    return callJupyter(this.#inside, call)
+  }
+}
+
+function contextOf({ id, path, name, type, kernel }: Session): Known | null {
+  if (type !== TYPE || name === null || kernel === null) return null
+  return {
+    id: kernel.id,
+    language: name,
+    cwd: `/${path.slice(0, path.lastIndexOf('/') + 1)}`.replace(/(.)\/$/, '$1'),
+    sessionId: id,
+    path: `/${path}`,
+  }
+}

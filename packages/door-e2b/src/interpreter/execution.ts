@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Env } from '@spawnpoint/core'
+import type { Context } from './contexts.ts'
+import type { Inside } from './inside.ts'
+import { type Ending, KernelChannel } from './jupyter/channel.ts'
+import type { LineWriter } from './line-writer.ts'
+import { type Line, lineOf } from './output.ts'
+import { adoptSandbox, resetVariables, setVariables } from './python.ts'
+
+export interface Execution {
+  inside: Inside
+  context: Context
+  code: string
+  /** For this execution alone, over `sandboxEnv` */
+  env: Env
+  sandboxEnv: Env
+  /** Variable of `sandboxEnv` that differs from sandbox to sandbox */
+  marker: string
+  lines: LineWriter
+  /** Aborted when nobody waits for the answer any more */
+  left: AbortSignal
+  /** Aborted when the context is restarted, with `restarted` as reason, or removed */
+  over: AbortSignal
+  interrupt: () => Promise<void>
+}
+
+/** How long a kernel that was interrupted may take to be idle; after it the next execution waits inside */
+const INTERRUPTED_WITHIN_MS = 30_000
+
+/** What a client is told of an execution that did not come to its own end. */
+const CUT_OFF: { readonly [E in Exclude<Ending, 'idle'>]: Line } = {
+  restarted: { type: 'error', name: 'ContextRestarting', value: 'Context was restarted', traceback: '' },
+  dead: {
+    type: 'error',
+    name: 'ContextDied',
+    value: 'The kernel of the context died and was not started again',
+    traceback: '',
+  },
+  closed: {
+    type: 'error',
+    name: 'UnexpectedEndOfExecution',
+    value: 'Connection to the execution was closed before the execution was finished',
+    traceback: '',
+  },
+}
+
+/**
+ * Runs code in a context and writes what comes of it. Rejects only before anything was written. Preconditions: no other
+ * execution of ours in this context.
+ */
+export async function execute(job: Execution): Promise<void> {
+  const { context, lines, env } = job
+  const channel = await KernelChannel.open(job.inside, context.id)
+  const close = () => channel.close()
+  job.over.addEventListener('abort', close)
+  if (job.over.aborted) close()
+  lines.onFull = () => channel.pause()
+  lines.onDrain = () => channel.resume()
+  try {
+    const prepared = await prepare(job, channel)
+    const ending = prepared === 'idle' ? await run(job, channel) : prepared
+    if (ending !== 'idle') lines.write(CUT_OFF[job.over.reason === 'restarted' ? 'restarted' : ending])
+    lines.end()
+    const names = Object.keys(env)
+    if (ending === 'idle' && names.length > 0) {
+      await withinTime(channel.execute(resetVariables(names, job.sandboxEnv), { silent: true }, () => {}))
+    }
+  } finally {
+    job.over.removeEventListener('abort', close)
+    channel.close()
+  }
+}
+
+async function run(job: Execution, channel: KernelChannel): Promise<Ending> {
+  if (job.left.aborted) return 'closed'
+  const ended = channel.execute(job.code, { silent: false }, (message) => {
+    const line = lineOf(message)
+    if (line !== null) job.lines.write(line)
+  })
+  const left = Promise.withResolvers<'left'>()
+  const leave = () => left.resolve('left')
+  job.left.addEventListener('abort', leave)
+  try {
+    const first = await Promise.race([ended, left.promise])
+    if (first !== 'left') return first
+    // Nobody reads any more: what is printed from now on must not hold it up.
+    channel.resume()
+    // It fails where the kernel or the sandbox is gone, and with it what was to be interrupted.
+    await job.interrupt().catch(() => {})
+    return await withinTime(ended)
+  } finally {
+    job.left.removeEventListener('abort', leave)
+  }
+}
+
+/** The sandbox's environment and the execution's own; for kernels of other languages nothing is known to do. */
+async function prepare(job: Execution, channel: KernelChannel): Promise<Ending> {
+  if (job.context.language !== 'python') return 'idle'
+  const code = [adoptSandbox(job.marker, job.sandboxEnv)]
+  if (Object.keys(job.env).length > 0) code.push(setVariables(job.env))
+  return channel.execute(code.join('\n'), { silent: true }, () => {})
+}
+
+async function withinTime(ended: Promise<Ending>): Promise<Ending> {
+  const tired = new AbortController()
+  try {
+    return await Promise.race([ended, sleep(INTERRUPTED_WITHIN_MS, 'closed' as const, { signal: tired.signal })])
+  } finally {
+    tired.abort()
+  }
+}

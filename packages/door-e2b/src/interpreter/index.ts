@@ -1,0 +1,2 @@
+export { INTERPRETER_PORT } from './inside.ts'
+export { Interpreter, type InterpreterCall, type InterpreterOptions } from './service.ts'

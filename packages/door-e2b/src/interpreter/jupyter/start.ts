@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Env, isCode } from '@spawnpoint/core'
+import { INTERPRETER_PORT, type Inside } from '../inside.ts'
+import { broken, Refusal } from '../refusal.ts'
+import { callJupyter, nothingListens } from './client.ts'
+
+const LOOK_EVERY_MS = 50
+const STARTS_WITHIN_MS = 60_000
+
+/** All of Jupyter's configuration: nothing of ours lies in the image. */
+export const JUPYTER_COMMAND = [
+  'jupyter-server',
+  '--ServerApp.ip=127.0.0.1',
+  `--ServerApp.port=${INTERPRETER_PORT}`,
+  '--ServerApp.port_retries=0',
+  // Whoever is inside may do what the kernel may; from outside there is no way here but ours, see INTERPRETER_PORT.
+  '--ServerApp.token=',
+  '--ServerApp.password=',
+  '--ServerApp.disable_check_xsrf=True',
+  '--ServerApp.allow_root=True',
+  '--ServerApp.open_browser=False',
+  '--ServerApp.terminals_enabled=False',
+  // Paths of sessions begin here, and give kernels their working directory.
+  '--ServerApp.root_dir=/',
+  // We read as fast as the client does; what is not read waits in the sandbox.
+  '--ServerApp.iopub_msg_rate_limit=0',
+  '--ServerApp.iopub_data_rate_limit=0',
+  '--ServerApp.tornado_settings={"ws_ping_interval":0}',
+  '--MappingKernelManager.buffer_offline_messages=False',
+]
+
+/**
+ * Starts Jupyter and resolves when it answers. Rejects a `Refusal` where there is none to start. That the port is taken
+ * is no failure: then somebody else has started it.
+ */
+export async function startJupyter(inside: Inside, workdir: string, env: Env): Promise<void> {
+  if (await answers(inside)) return
+  const { id } = await inside.processes
+    .start({
+      args: JUPYTER_COMMAND,
+      // What it writes while it runs, in memory: it must not outlive it, and is nothing for a home directory.
+      env: { ...env, JUPYTER_RUNTIME_DIR: '/tmp/.jupyter' },
+      cwd: workdir,
+      stdin: false,
+      tag: 'code-interpreter',
+      bufferBytes: 64 * 1024,
+    })
+    .catch((error: unknown) => {
+      if (!isCode(error, 'guest_error') || error.context.what !== 'program') throw error
+      throw new Refusal(501, 'This sandbox has no code interpreter; start one from the template code-interpreter-v1')
+    })
+  const settled = new AbortController()
+  let ended = false
+  inside.processes.wait(id, settled.signal).then(
+    () => {
+      ended = true
+    },
+    // Called off below; or the sandbox is gone, and then connecting says so.
+    () => {},
+  )
+  try {
+    for (let waited = 0; waited < STARTS_WITHIN_MS; waited += LOOK_EVERY_MS) {
+      if (await answers(inside)) return
+      if (ended) throw broken('it could not be started')
+      await sleep(LOOK_EVERY_MS)
+    }
+    throw broken(`it did not start within ${STARTS_WITHIN_MS} ms`)
+  } finally {
+    settled.abort()
+  }
+}
+
+async function answers(inside: Inside): Promise<boolean> {
+  try {
+    return (await callJupyter(inside, { method: 'GET', path: '/api' })).status === 200
+  } catch (error) {
+    if (nothingListens(error)) return false
+    throw error
+  }
+}
