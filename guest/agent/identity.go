@@ -26,6 +26,7 @@ type guestIdentity struct {
 	} `json:"limits"`
 	Cause         string `json:"cause"`
 	HookTimeoutMs int64  `json:"hookTimeoutMs"`
+	TmpOnRoot     bool   `json:"tmpOnRoot"`
 	Defaults      struct {
 		User         string   `json:"user"`
 		Workdir      string   `json:"workdir"`
@@ -94,6 +95,11 @@ func identify(c *call) (any, error) {
 	if given.Cause != "boot" && given.Cause != "restore" {
 		return nil, failed("bad_request", "cause %.20q", given.Cause)
 	}
+	if given.TmpOnRoot {
+		if err := tmpOnRoot(); err != nil {
+			return nil, err
+		}
+	}
 	report := identityReport{Generation: given.Generation, Hooks: []hookOutcome{}}
 	// The seed does not stay in memory that a snapshot captures.
 	report.Entropy = mixSeed(given.Seed)
@@ -135,6 +141,23 @@ func identify(c *call) (any, error) {
 		}
 	}
 	return report, nil
+}
+
+// tmpOnRoot takes what is mounted off the directories for temporary files, and sees to it that they are there below.
+func tmpOnRoot() error {
+	for _, dir := range []string{"/tmp", "/var/tmp"} {
+		const detach = 2
+		if err := syscall.Unmount(dir, detach); err != nil && err != syscall.EINVAL && err != syscall.ENOENT {
+			return toFailure(err, dir)
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return toFailure(err, dir)
+		}
+		if err := syscall.Chmod(dir, 0o1777); err != nil {
+			return toFailure(err, dir)
+		}
+	}
+	return nil
 }
 
 // replaceFile writes atomically: temporary file, rename. What has the content already is left alone.

@@ -44,6 +44,8 @@ func init() {
 		"file.getXattr": fileGetXattr,
 		"file.setXattr": fileSetXattr,
 		"file.watch":    fileWatch,
+		"file.unpack":   fileUnpack,
+		"file.pack":     filePack,
 
 		"port.connect": portConnect,
 	}
@@ -54,7 +56,7 @@ const agentVersion = "0.2.0"
 // capabilities tell a newer host what this agent, perhaps frozen long ago, can do.
 var capabilities = []string{
 	"processes", "pty", "files", "xattr", "watch", "ports", "hold", "culprits", "metrics", "hooks", "owner", "details",
-	"env",
+	"env", "archives",
 }
 
 type helloAnswer struct {

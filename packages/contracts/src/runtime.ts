@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { archivesSuite } from './runtime/archives.ts'
 import { Bench, type RuntimeUnderTest } from './runtime/bench.ts'
 import { bootSuite } from './runtime/boot.ts'
 import { checkpointSuite } from './runtime/checkpoint.ts'
@@ -46,6 +47,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
     bootSuite(bench)
     processesSuite(bench)
     filesSuite(bench)
+    archivesSuite(bench)
     portsSuite(bench)
     holdSuite(bench)
     checkpointSuite(bench)

@@ -12,6 +12,8 @@ import { directoryNode, type FileTree, fileNode, symlinkNode, TreeFull, type Tre
 /** Directories that are memory inside a sandbox: in a memory snapshot, not in a filesystem one. */
 export const MEMORY_DIRS = ['/tmp', '/var/tmp', '/dev/shm', '/run']
 
+const TEMPORARY = ['/tmp', '/var/tmp']
+
 export function guestError(
   errno: string,
   path?: string,
@@ -40,6 +42,7 @@ export class FileView {
   readonly #root: FileTree
   readonly #memory: FileTree
   readonly #listeners = new Set<(event: FileEvent) => void>()
+  #memoryDirs = MEMORY_DIRS
 
   constructor(root: FileTree, memory: FileTree) {
     this.#root = root
@@ -47,6 +50,12 @@ export class FileView {
     for (const dir of MEMORY_DIRS) {
       if (!memory.get(dir)) memory.set(dir, directoryNode(dir === '/run' ? 0o755 : 0o1777))
     }
+  }
+
+  /** What `GuestIdentity.tmpOnRoot` asks for. */
+  tmpOnRoot(): void {
+    this.#memoryDirs = MEMORY_DIRS.filter((dir) => !TEMPORARY.includes(dir))
+    for (const dir of TEMPORARY) this.mkdir(dir, { parents: true, mode: 0o1777 })
   }
 
   get diskUsedBytes(): number {
@@ -145,9 +154,10 @@ export class FileView {
     return this.#info(at)
   }
 
-  remove(path: string, options: { recursive?: boolean; user?: string } = {}): void {
+  remove(path: string, options: { recursive?: boolean; user?: string; missing?: boolean } = {}): void {
+    if (options.missing && !this.exists(path)) return
     const real = this.#walk(path, false, options.user)
-    if (real === '/' || MEMORY_DIRS.includes(real)) throw guestError('EBUSY', path)
+    if (real === '/' || this.#memoryDirs.includes(real)) throw guestError('EBUSY', path)
     const below = this.#below(real)
     if (below.length > 0 && !options.recursive) throw guestError('ENOTEMPTY', path)
     this.#allow(this.#node(posix.dirname(real)), 2, path, options.user)
@@ -190,6 +200,12 @@ export class FileView {
     const node = this.#node(real)
     this.#set(real, { ...node, ...change })
     this.#emit({ type: 'attributes', path: real, fileType: node.type })
+  }
+
+  /** As `change`, of a symlink itself, without a word to watchers. */
+  changeItself(path: string, change: Partial<Pick<TreeNode, 'mode' | 'uid' | 'gid'>>): void {
+    const real = this.#walk(path, false)
+    this.#set(real, { ...this.#node(real), ...change })
   }
 
   xattrs(path: string): Record<string, string> {
@@ -245,7 +261,7 @@ export class FileView {
   }
 
   #tree(path: string): FileTree {
-    return MEMORY_DIRS.some((dir) => path === dir || path.startsWith(`${dir}/`)) ? this.#memory : this.#root
+    return this.#memoryDirs.some((dir) => path === dir || path.startsWith(`${dir}/`)) ? this.#memory : this.#root
   }
 
   #node(path: string): TreeNode {

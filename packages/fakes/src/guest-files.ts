@@ -1,7 +1,16 @@
 import { posix } from 'node:path'
 import { Readable } from 'node:stream'
-import type { FileAccess, FileDetails, FileEvent, FileInfo, GuestFiles, WriteOptions } from '@spawnpoint/core'
+import type {
+  FileAccess,
+  FileDetails,
+  FileEvent,
+  FileInfo,
+  GuestFiles,
+  UnpackRequest,
+  WriteOptions,
+} from '@spawnpoint/core'
 import type { GuestLink } from './guest-link.ts'
+import { packFrom, unpackInto } from './unpack.ts'
 
 export class FakeGuestFiles implements GuestFiles {
   readonly #link: GuestLink
@@ -96,6 +105,19 @@ export class FakeGuestFiles implements GuestFiles {
       const at = this.#path(path)
       this.#files.change(at, { xattrs: { ...this.#files.xattrs(at), ...attributes } })
     })
+  }
+
+  unpack(archive: AsyncIterable<Uint8Array>, request: UnpackRequest): Promise<{ entries: number; bytes: number }> {
+    return this.#call('unpack', `${request.source} ${request.destination}`, async () => {
+      const pieces: Uint8Array[] = []
+      for await (const piece of archive) pieces.push(Buffer.from(piece))
+      await this.#link.flowing()
+      return unpackInto(this.#files, Buffer.concat(pieces), request)
+    })
+  }
+
+  pack(source: string): Promise<Readable> {
+    return this.#call('pack', source, () => Readable.from([packFrom(this.#files, source)], { objectMode: false }))
   }
 
   watch(

@@ -79,6 +79,7 @@ export class FakeMachine {
   identify(identity: GuestIdentity): void {
     const first = this.#state.identity === null
     this.#state.identity = structuredClone(identity)
+    if (identity.tmpOnRoot) this.files.tmpOnRoot()
     // A capture was taken while held; the new identity is what a clone waits for before it talks.
     this.held = false
     this.files.write('/run/spawnpoint/generation', Buffer.from(`${identity.generation}\n`))

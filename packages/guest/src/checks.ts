@@ -294,3 +294,8 @@ export function checkFileEvent(value: unknown): FileEvent {
 export function checkXattr(value: unknown): Record<string, string> {
   return texts(object(value, 'attributes').attributes, 'attributes', Number.POSITIVE_INFINITY, 128 * 1024)
 }
+
+export function checkUnpacked(value: unknown): { entries: number; bytes: number } {
+  const it = object(value, 'unpacked')
+  return { entries: integer(it.entries, 'unpacked.entries'), bytes: integer(it.bytes, 'unpacked.bytes') }
+}

@@ -1,7 +1,15 @@
 import { Readable } from 'node:stream'
-import type { FileAccess, FileDetails, FileEvent, FileInfo, GuestFiles, WriteOptions } from '@spawnpoint/core'
+import type {
+  FileAccess,
+  FileDetails,
+  FileEvent,
+  FileInfo,
+  GuestFiles,
+  UnpackRequest,
+  WriteOptions,
+} from '@spawnpoint/core'
 import type { Channel, Piece } from './channel.ts'
-import { checkFile, checkFileBatch, checkFileEvent, checkXattr } from './checks.ts'
+import { checkFile, checkFileBatch, checkFileEvent, checkUnpacked, checkXattr } from './checks.ts'
 import { MAX_PAYLOAD_BYTES, ProtocolViolation } from './frames.ts'
 import { type Checked, pieces } from './pieces.ts'
 import { itemReader, listOf } from './processes.ts'
@@ -56,15 +64,39 @@ export class Files implements GuestFiles {
     const channel = this.#session.open('file.read', { path, offset, length, ...this.#as(options) }, true)
     const answer = await this.#session.answerOf(channel, 'file.read', { signal })
     const info = this.#checked(answer, checkFile)
-    const body = Readable.from(pieces(channel, this.#checked, dataReader, signal), {
-      objectMode: false,
-      highWaterMark: MAX_PAYLOAD_BYTES,
-    })
-    return { info, body }
+    return { info, body: this.#download(channel, signal) }
   }
 
   async write(path: string, body: AsyncIterable<Uint8Array>, options: WriteOptions = {}): Promise<FileInfo> {
     const { mode, exclusive, append, xattrs } = options
+    const params = { path, mode, exclusive, append, attributes: xattrs, ...this.#as(options) }
+    const info = this.#checked(await this.#upload('file.write', params, body), checkFile)
+    if (xattrs !== undefined && !this.#knowsDetails) await this.setXattr(info.path, xattrs)
+    return info
+  }
+
+  async unpack(
+    archive: AsyncIterable<Uint8Array>,
+    { source, destination, owner, mode }: UnpackRequest,
+  ): Promise<{ entries: number; bytes: number }> {
+    const answer = await this.#upload('file.unpack', { source, destination, owner, mode }, archive)
+    return this.#checked(answer, checkUnpacked)
+  }
+
+  async pack(source: string, { signal }: { signal?: AbortSignal } = {}): Promise<Readable> {
+    signal?.throwIfAborted()
+    const channel = this.#session.open('file.pack', { source }, true)
+    await this.#session.answerOf(channel, 'file.pack', { signal })
+    return this.#download(channel, signal)
+  }
+
+  #download(channel: Channel, signal: AbortSignal | undefined): Readable {
+    const body = pieces(channel, this.#checked, dataReader, signal)
+    return Readable.from(body, { objectMode: false, highWaterMark: MAX_PAYLOAD_BYTES })
+  }
+
+  /** A request that its body follows; resolves to the answer. */
+  async #upload(method: string, params: object, body: AsyncIterable<Uint8Array>): Promise<unknown> {
     const source = body[Symbol.asyncIterator]()
     let channel: Channel | undefined
     try {
@@ -75,17 +107,14 @@ export class Files implements GuestFiles {
         first = first.length === 0 ? Buffer.from(next.value) : Buffer.concat([first, next.value])
         next = await source.next()
       }
-      const params = { path, mode, exclusive, append, attributes: xattrs, ...this.#as(options) }
-      channel = this.#session.open('file.write', params, false, { data: first, ended: next.done === true })
+      channel = this.#session.open(method, params, false, { data: first, ended: next.done === true })
       for (; next.done !== true; next = await source.next()) {
         await channel.send(next.value)
         // The guest refused: its error is the answer, the rest is not wanted.
         if (channel.closed) break
       }
       channel.end()
-      const info = this.#checked(await this.#session.answerOf(channel, 'file.write'), checkFile)
-      if (xattrs !== undefined && !this.#knowsDetails) await this.setXattr(info.path, xattrs)
-      return info
+      return await this.#session.answerOf(channel, method)
     } catch (error) {
       channel?.cancel()
       throw error

@@ -1,6 +1,6 @@
 import { newId } from '@spawnpoint/core'
 import { describe, expect, it } from 'vitest'
-import { type Bench, contextOf, readText, run, spec } from './bench.ts'
+import { type Bench, contextOf, pieces, readText, run, spec } from './bench.ts'
 
 /** Cold starts, identity, and what is left of those that fail. */
 export function bootSuite(bench: () => Bench): void {
@@ -43,6 +43,21 @@ export function bootSuite(bench: () => Bench): void {
       const started = processes.find((process) => process.args.join(' ') === startCommand.join(' '))
       expect(started).toMatchObject({ user: 'nobody', cwd: '/var', exit: null })
       await b.drop(box)
+    })
+
+    it('leaves temporary files on the root if told', async () => {
+      const b = bench()
+      const box = await b.boot({ identity: { tmpOnRoot: true } })
+      for (const dir of ['/tmp', '/var/tmp']) await box.guest.files.write(`${dir}/kept`, pieces('kept'))
+      expect((await box.guest.files.stat('/tmp')).mode).toBe(0o1777)
+      await box.guest.files.write('/run/lost', pieces('lost'))
+      const copy = await b.boot({
+        root: await b.root({ from: 'snapshot', id: await b.captureFiles(box) }),
+        identity: { tmpOnRoot: true },
+      })
+      for (const dir of ['/tmp', '/var/tmp']) expect(await readText(copy.guest, `${dir}/kept`)).toBe('kept')
+      await expect(copy.guest.files.stat('/run/lost')).rejects.toMatchObject({ code: 'guest_error' })
+      await b.drop(box, copy)
     })
 
     it('on a root that is not there leaves nothing behind', async () => {

@@ -49,6 +49,8 @@ export interface GuestIdentity {
   /** `boot` on a cold start, `restore` in a clone or after a resume: whether post-restore hooks run */
   cause: 'boot' | 'restore'
   hookTimeoutMs: number
+  /** Takes the file systems in memory off /tmp and /var/tmp: what is left there stays on the root. For builds */
+  tmpOnRoot?: boolean
   /** User, workdir and start command of the image */
   defaults: { user: string; workdir: string; startCommand: string[] }
 }
@@ -222,6 +224,17 @@ export interface WriteOptions extends FileAccess {
   append?: boolean
 }
 
+export interface UnpackRequest {
+  /** Path in the archive that may have `*`, `?` and `[...]`; of a directory its content is meant; `.` for all */
+  source: string
+  /** Made if missing. A single file takes its place unless it ends with `/` or is a directory */
+  destination: string
+  /** Of all that is made, `user[:group]` */
+  owner: string
+  /** Permission bits of all that is made; directories may be entered by whoever may read them */
+  mode?: number
+}
+
 export interface FileEvent {
   type: 'created' | 'modified' | 'removed' | 'renamed' | 'attributes'
   path: string
@@ -250,6 +263,14 @@ export interface GuestFiles {
   chown(path: string, owner: string): Promise<void>
   getXattr(path: string): Promise<Record<string, string>>
   setXattr(path: string, attributes: Record<string, string>): Promise<void>
+  /**
+   * Unpacks a tar archive, plain or gzip, as it arrives: what of it the source matches, and all below that. Nothing is
+   * made outside the destination, whatever the archive says. Rejects `invalid_argument` for an archive that cannot be
+   * read or leads out of the destination, `guest_error` ENOENT if nothing matches; what was unpacked by then stays.
+   */
+  unpack(archive: AsyncIterable<Uint8Array>, request: UnpackRequest): Promise<{ entries: number; bytes: number }>
+  /** A tar archive of what the source matches below `/`, which `unpack` with the same source takes. Other mounts are left out. */
+  pack(source: string, options?: { signal?: AbortSignal }): Promise<Readable>
   /** Follows changes; the iterator is live once the promise resolves. */
   watch(
     path: string,

@@ -1,0 +1,82 @@
+import { posix } from 'node:path'
+import { invalidArgument, type UnpackRequest } from '@spawnpoint/core'
+import { type FileView, guestError } from './file-view.ts'
+import { readTar, type TarEntry, writeTar } from './tar.ts'
+
+/** What `GuestFiles.unpack` does, on the fake's tree. */
+export function unpackInto(files: FileView, archive: Buffer, request: UnpackRequest) {
+  const { source, destination, owner } = request
+  const account = files.account(owner)
+  const pattern = segments(source)
+  const into = /[*?[]/.test(source) || destination.endsWith('/') || isDirectory(files, destination)
+  const counts = { entries: 0, bytes: 0 }
+  for (const entry of readTar(archive)) {
+    const name = segments(entry.name)
+    if (entry.name.startsWith('/') || name.includes('..'))
+      throw invalidArgument('', `the archive has a path that leads out of it: ${entry.name}`)
+    if (name.length < pattern.length || !pattern.every((segment, index) => matches(segment, name[index] ?? '')))
+      continue
+    const below = name.slice(pattern.length)
+    const alone = below.length === 0 && entry.type !== 'directory'
+    const path = alone
+      ? into
+        ? posix.join(destination, name.at(-1) ?? '')
+        : posix.resolve(destination)
+      : posix.join(destination, ...below)
+    put(files, entry, path, alone ? '/' : posix.resolve(destination), request)
+    if (below.length > 0 || alone) files.changeItself(path, { uid: account.uid, gid: account.gid })
+    counts.entries += 1
+    counts.bytes += entry.data.length
+  }
+  if (counts.entries === 0) throw guestError('ENOENT', source)
+  return counts
+}
+
+export function packFrom(files: FileView, source: string): Buffer {
+  const top = `/${segments(source).join('/')}`
+  const infos = [files.info(top)]
+  if (infos[0]?.type === 'directory') infos.push(...files.list(top, 1_000, 1_000_000))
+  return writeTar(
+    infos.map(({ path, type, mode, symlinkTarget }) => ({
+      name: path.slice(1) || '.',
+      type: type === 'file' || type === 'directory' || type === 'symlink' ? type : 'other',
+      mode,
+      target: symlinkTarget ?? '',
+      data: type === 'file' ? files.read(path) : Buffer.alloc(0),
+    })),
+  )
+}
+
+function put(files: FileView, entry: TarEntry, path: string, base: string, { owner, mode }: UnpackRequest): void {
+  const parent = files.mkdir(posix.dirname(path), { parents: true, owner, mode: 0o755 }).path
+  if (base !== '/' && parent !== base && !parent.startsWith(`${base}/`) && path !== base)
+    throw invalidArgument('', `the archive writes through a link that leads out of the destination: ${path}`)
+  if (entry.type === 'directory') {
+    files.mkdir(path, { parents: true, owner })
+    if (path !== base)
+      files.changeItself(path, { mode: mode === undefined ? entry.mode : mode | ((mode & 0o444) >> 2) })
+    return
+  }
+  if (isDirectory(files, path)) throw guestError('EISDIR', path)
+  if (entry.type === 'symlink') files.symlink(entry.target, posix.join(parent, posix.basename(path)))
+  else if (entry.type === 'file') {
+    files.remove(path, { missing: true })
+    files.write(path, entry.data, { owner, mode: mode ?? entry.mode })
+  } else throw invalidArgument('', `the archive has an entry that is no file, directory or link: ${entry.name}`)
+}
+
+function segments(path: string): string[] {
+  return path.split('/').filter((segment) => segment !== '' && segment !== '.')
+}
+
+function matches(pattern: string, name: string): boolean {
+  const escaped = pattern
+    .replace(/[.+^${}()|\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.')
+  return new RegExp(`^${escaped}$`).test(name)
+}
+
+function isDirectory(files: FileView, path: string): boolean {
+  return files.exists(path) && files.info(path).type === 'directory'
+}
