@@ -111,6 +111,40 @@ export function poolContract(name: string, make: () => Promise<PoolUnderTest>): 
         expect((await subject.pool.list()).staged).toEqual([])
       })
 
+      it('are made of the files of a snapshot or an image, and need neither from then on', async () => {
+        const base = await makeImage('base')
+        const root = await makeRoot({ image: base })
+        await write(path(root), 'changed')
+        const layer = await capture(root)
+        const [ofSnapshot, ofImage] = [newId<ImageId>(), newId<ImageId>()]
+        const made = await subject.pool.createImageFrom(ofSnapshot, { from: 'snapshot', id: layer })
+        await subject.pool.createImageFrom(ofImage, { from: 'image', id: base })
+        expect(made.sizeBytes).toBeGreaterThan(0)
+        expect((await subject.pool.list()).images).toEqual(expect.arrayContaining([ofSnapshot, ofImage]))
+        await write(path(root), 'later')
+        await subject.pool.deleteSnapshot(layer)
+        await subject.pool.deleteImage(base)
+        await subject.reopen()
+        expect(await read(path(await makeRoot({ image: ofSnapshot })))).toBe('changed')
+        expect(await read(path(await makeRoot({ image: ofImage })))).toBe('base')
+      })
+
+      it('of what is not there, or under an id that is taken, are not made', async () => {
+        const id = newId<ImageId>()
+        for (const source of [
+          { from: 'snapshot', id: newId<SnapshotId>() },
+          { from: 'image', id: newId<ImageId>() },
+        ] as const)
+          await expect(subject.pool.createImageFrom(id, source)).rejects.toMatchObject({ code: 'not_found' })
+        const [first, second] = [await makeImage('first'), await makeImage('second')]
+        await expect(subject.pool.createImageFrom(first, { from: 'image', id: second })).rejects.toMatchObject({
+          code: 'runtime_failed',
+        })
+        expect(await read(path(await makeRoot({ image: first })))).toBe('first')
+        const { images, staged } = await subject.pool.list()
+        expect([images.includes(id), staged]).toEqual([false, []])
+      })
+
       it('can be deleted twice, under the feet of their clones', async () => {
         const id = await makeImage('origin')
         const root = await makeRoot({ image: id })

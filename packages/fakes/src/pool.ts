@@ -54,6 +54,20 @@ export class FakePool implements Pool {
     })
   }
 
+  createImageFrom(id: ImageId, source: RootSource): Promise<{ sizeBytes: number }> {
+    return this.#call('createImageFrom', `${id} from ${source.from} ${source.id}`, (half) => {
+      const name = `image-${id}`
+      const from = this.#treeOf(source)
+      if (this.#host.images.has(id) || this.#host.staged.has(name)) throw exists('createImageFrom', id)
+      const tree = from.clone()
+      this.#host.staged.set(name, { type: 'image', id, tree })
+      half()
+      this.#host.staged.delete(name)
+      this.#host.images.set(id, tree)
+      return { sizeBytes: tree.usedBytes }
+    })
+  }
+
   deleteImage(id: ImageId): Promise<void> {
     return this.#call('deleteImage', id, () => {
       this.#host.images.delete(id)
@@ -63,9 +77,7 @@ export class FakePool implements Pool {
 
   createRoot(id: RootId, source: RootSource, limits: { diskBytes: number }): Promise<void> {
     return this.#call('createRoot', `${id} from ${source.from} ${source.id}`, () => {
-      const from =
-        source.from === 'image' ? this.#host.images.get(source.id) : this.#host.snapshots.get(source.id)?.tree
-      if (!from) throw notFound(source.from, source.id)
+      const from = this.#treeOf(source)
       if (this.#host.roots.has(id)) throw exists('createRoot', id)
       if (from.usedBytes > limits.diskBytes) throw invalidArgument('diskBytes', `must be at least ${from.usedBytes}`)
       const tree = from.clone()
@@ -175,6 +187,12 @@ export class FakePool implements Pool {
       if (!this.#open) throw new SpawnpointError('unavailable', 'The pool is not open', { reason: 'pool is not open' })
       return work(half)
     })
+  }
+
+  #treeOf(source: RootSource): FileTree {
+    const tree = source.from === 'image' ? this.#host.images.get(source.id) : this.#host.snapshots.get(source.id)?.tree
+    if (!tree) throw notFound(source.from, source.id)
+    return tree
   }
 
   #root(id: RootId) {

@@ -130,17 +130,38 @@ export class BtrfsPool implements Pool {
         this.#failpoint('pool.createImage.filled')
         await makeReadOnly(rootfs)
         await syncFilesystem(rootfs)
-        // The size is told for good, so it must not be of figures that are off.
-        await this.#quotas.consistent()
-        const { referencedBytes } = await this.#usageOnce(rootfs)
-        this.#failpoint('pool.createImage.synced')
-        await renameDurably(staged, published)
-        return { sizeBytes: referencedBytes }
+        return await this.#publishImage(staged, published)
       } catch (error) {
         await this.#discard(staged)
         throw error
       }
     })
+  }
+
+  createImageFrom(id: ImageId, source: RootSource): Promise<{ sizeBytes: number }> {
+    return this.#step('createImageFrom', async () => {
+      await this.#needSpace()
+      const from = await this.#sourceOf(source)
+      const { published, staged } = await this.#layout.fresh('createImageFrom', 'images', id)
+      await mkdir(staged, { mode: 0o700 })
+      try {
+        await snapshotSubvolume(from, join(staged, 'rootfs'), { readOnly: true })
+        this.#failpoint('pool.createImageFrom.cloned')
+        return await this.#publishImage(staged, published)
+      } catch (error) {
+        await this.#discard(staged)
+        throw error
+      }
+    })
+  }
+
+  async #publishImage(staged: string, published: string): Promise<{ sizeBytes: number }> {
+    // The size is told for good, so it must not be of figures that are off.
+    await this.#quotas.consistent()
+    const { referencedBytes } = await this.#usageOnce(join(staged, 'rootfs'))
+    this.#failpoint('pool.createImage.synced')
+    await renameDurably(staged, published)
+    return { sizeBytes: referencedBytes }
   }
 
   deleteImage(id: ImageId): Promise<void> {
@@ -160,8 +181,7 @@ export class BtrfsPool implements Pool {
   createRoot(id: RootId, source: RootSource, limits: { diskBytes: number }): Promise<void> {
     return this.#step('createRoot', async () => {
       await this.#needSpace()
-      const from = join(this.#layout.published(source.from === 'image' ? 'images' : 'snapshots', source.id), 'rootfs')
-      if (!(await present(from))) throw notFound(source.from, source.id)
+      const from = await this.#sourceOf(source)
       const { published, staged } = await this.#layout.fresh('createRoot', 'roots', id)
       const { referencedBytes } = await this.#quotas.usage(from)
       if (referencedBytes > limits.diskBytes) {
@@ -359,6 +379,12 @@ export class BtrfsPool implements Pool {
   async #needSpace(): Promise<void> {
     const { freeBytes } = await this.space()
     if (freeBytes < POOL_RESERVE) throw diskFull(freeBytes)
+  }
+
+  async #sourceOf(source: RootSource): Promise<string> {
+    const path = join(this.#layout.published(source.from === 'image' ? 'images' : 'snapshots', source.id), 'rootfs')
+    if (!(await present(path))) throw notFound(source.from, source.id)
+    return path
   }
 
   async #unshared(id: RootId, root: string): Promise<number> {

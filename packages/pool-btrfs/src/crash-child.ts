@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { newId, type SnapshotId } from '@spawnpoint/core'
+import { type ImageId, newId, type SnapshotId } from '@spawnpoint/core'
 import { TestWorld } from './test-world.ts'
 
 const [dataDir = '', point] = process.argv.slice(2)
@@ -31,6 +31,9 @@ for (let round = 0; ; round++) {
   await pool.captureRoot(id, root)
   await pool.publishSnapshot(id, { root })
   acknowledge(`snapshot ${id} ${root}`)
+  const copy = newId<ImageId>()
+  await pool.createImageFrom(copy, { from: 'snapshot', id })
+  acknowledge(`image ${copy}`)
   acknowledge(`deleting ${root}`)
   await pool.deleteRoot(root)
   if (point) throw new Error(`never came to ${point}`)

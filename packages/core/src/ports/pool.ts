@@ -18,6 +18,8 @@ export interface Pool {
 
   /** Calls `fill` with an empty directory that becomes the image's root filesystem; publishes it read-only. */
   createImage(id: ImageId, fill: (dir: string) => Promise<void>): Promise<{ sizeBytes: number }>
+  /** As `createImage`, of the files of an image or a snapshot, whose size does not matter. Rejects `not_found`. */
+  createImageFrom(id: ImageId, source: RootSource): Promise<{ sizeBytes: number }>
   deleteImage(id: ImageId): Promise<void>
 
   /** Writable clone; writes beyond `diskBytes` fail inside with "disk quota exceeded" or "no space". */
