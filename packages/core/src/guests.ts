@@ -10,12 +10,20 @@ export class Guests {
   readonly #live = new Map<IncarnationId, Guest>()
   readonly #attaching = new Map<IncarnationId, Promise<Guest>>()
   readonly #exits = new Map<IncarnationId, IncarnationExit>()
+  /** Incarnations that have what is recorded of their sandboxes; see `isTold` */
+  readonly #told = new Set<IncarnationId>()
 
   constructor(parts: Parts) {
     this.#parts = parts
   }
 
+  /** The agent of an incarnation that this server has begun. */
   keep(id: IncarnationId, guest: Guest): void {
+    this.#told.add(id)
+    this.#hold(id, guest)
+  }
+
+  #hold(id: IncarnationId, guest: Guest): void {
     this.#live.set(id, guest)
     void guest.gone.then(() => {
       if (this.#live.get(id) === guest) this.#live.delete(id)
@@ -24,6 +32,16 @@ export class Guests {
 
   forget(id: IncarnationId): void {
     this.#live.delete(id)
+    this.#told.delete(id)
+  }
+
+  /** False for what an earlier server began: it may have died between a record and the effect inside. */
+  isTold(id: IncarnationId): boolean {
+    return this.#told.has(id)
+  }
+
+  told(id: IncarnationId): void {
+    this.#told.add(id)
   }
 
   /** Remembers why an incarnation ended by itself, for whoever finds it gone. */
@@ -59,7 +77,7 @@ export class Guests {
       this.#parts.runtime
         .attach(id)
         .then((guest) => {
-          this.keep(id, guest)
+          this.#hold(id, guest)
           return guest
         })
         .finally(() => this.#attaching.delete(id))

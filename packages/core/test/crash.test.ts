@@ -76,6 +76,31 @@ const SCENARIOS: Scenario[] = [
     run: async (w, c, o, p) => (await c.sandboxes.rollback(w.by, o.id, { snapshot: p.id })).done,
     after: ['paused', 'running'],
   },
+  {
+    name: 'sandbox.rollback to the image',
+    run: async (w, c, o) => (await c.sandboxes.rollback(w.by, o.id, { origin: true })).done,
+    after: ['running'],
+  },
+  {
+    name: 'sandbox.rollback of a stopped one to the image',
+    prepare: async (w, c, o) => void (await (await c.sandboxes.stop(w.by, o.id)).done),
+    run: async (w, c, o) => (await c.sandboxes.rollback(w.by, o.id, { origin: true })).done,
+    after: ['stopped', 'running'],
+  },
+  {
+    name: 'a use that wakes a paused one',
+    prepare: async (w, c, o) => {
+      await c.sandboxes.update(w.by, o.id, { timeout: { autoResume: true } })
+      await (await c.sandboxes.pause(w.by, o.id)).done
+    },
+    run: (w, c, o) => c.sandboxes.guest(w.by, o.id),
+    after: ['paused', 'running'],
+  },
+  {
+    name: 'an environment while it runs',
+    run: (w, c, o) => c.sandboxes.update(w.by, o.id, { env: { NEW: '1' } }),
+    after: ['running'],
+  },
   { name: 'sandbox.kill', run: (w, c, o) => c.sandboxes.kill(w.by, o.id), after: ['running', 'killed'] },
 ]
 

@@ -43,6 +43,45 @@ describe('decide', () => {
     expect(decide({ id, state, timeout }, kind === null ? null : open(kind), request).do).toBe(answer)
   })
 
+  it.each([
+    ['running', null, 'use', { do: 'run' }],
+    ['snapshotting', 'snapshot.create', 'use', { do: 'run' }],
+    ['paused', null, 'use', { do: 'wake', by: 'resume' }],
+    ['stopped', null, 'use', { do: 'wake', by: 'start' }],
+    ['pausing', 'sandbox.pause', 'use', { do: 'wait' }],
+    ['stopping', 'sandbox.stop', 'use', { do: 'wait' }],
+    ['resuming', 'sandbox.resume', 'use', { do: 'wait' }],
+    ['starting', 'sandbox.start', 'use', { do: 'wait' }],
+    ['rolling_back', 'sandbox.rollback', 'use', { do: 'wait' }],
+    ['creating', 'sandbox.create', 'use', { do: 'wait' }],
+    ['failed', null, 'use', { do: 'deny' }],
+    ['killing', 'sandbox.kill', 'use', { do: 'deny' }],
+    ['killed', null, 'use', { do: 'deny' }],
+    ['paused', null, 'snapshot', { do: 'deny' }],
+    ['stopped', null, 'fork', { do: 'deny' }],
+    ['paused', null, 'stop', { do: 'deny' }],
+  ] as const)('%s with autoResume and %s under way, asked to %s', (state, kind, request, answer) => {
+    const decision = decide({ id, state, timeout: { autoResume: true } }, kind === null ? null : open(kind), request)
+    expect(decision).toMatchObject(answer)
+  })
+
+  it('wakes nothing without autoResume, and nothing but what rests', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...STATES),
+        fc.option(fc.constantFrom(...KINDS), { nil: null }),
+        fc.constantFrom(...REQUESTS),
+        fc.boolean(),
+        (state, kind, request, autoResume) => {
+          const decision = decide({ id, state, timeout: { autoResume } }, kind === null ? null : open(kind), request)
+          if (decision.do !== 'wake') return
+          expect([autoResume, kind, request]).toEqual([true, null, 'use'])
+          expect(nextState(state, decision.by)).not.toBeNull()
+        },
+      ),
+    )
+  })
+
   it('refuses a second snapshot where the caller will not wait, and says what is under way', () => {
     expect(decide({ id, state: 'snapshotting', timeout }, open('snapshot.create'), 'snapshot', 'reject')).toMatchObject(
       {

@@ -75,6 +75,11 @@ export class FakeMachine {
     return this.#state.cpuMs
   }
 
+  /** Programs inside have used so much more processor time. */
+  spend(cpuMs: number): void {
+    this.#state.cpuMs += cpuMs
+  }
+
   /** Gives the machine its name; what `GuestIdentity` says about the first call on an incarnation. */
   identify(identity: GuestIdentity): void {
     const first = this.#state.identity === null

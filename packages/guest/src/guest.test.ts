@@ -71,6 +71,17 @@ describe('identify', () => {
     expect(readFileSync('/etc/hostname', 'utf8')).toBe(host)
   })
 
+  test('takes another environment for what starts from now on, and nothing else changes', async () => {
+    await guest.identify({ ...identity, env: { A: '1', B: '2' }, cause: 'boot' })
+    await sh('echo own > /etc/resolv.conf; hostname changed')
+    await guest.setEnv({ B: '3' })
+    expect(await sh('echo "$A,$B"; cat /etc/resolv.conf; hostname; cat /run/spawnpoint/generation')).toBe(
+      ',3\nown\nchanged\n3\n',
+    )
+    await guest.setEnv({})
+    expect(await sh('echo "$A,$B"')).toBe(',\n')
+  })
+
   test('starts the start command at boot only', async () => {
     const defaults = { user: 'nobody', workdir: '/tmp', startCommand: ['sh', '-c', 'id -un; pwd; exec sleep 100'] }
     await guest.identify({ ...identity, defaults })

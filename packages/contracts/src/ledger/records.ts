@@ -43,9 +43,36 @@ export function recordsSuite(bench: LedgerBench): void {
       expect(await bench.ledger.read.operation(operation.id)).toEqual(operation)
     })
 
+    it('of teams are found by name, which one team alone bears', async () => {
+      const team = sampleTeam()
+      await bench.put((tx) => tx.putTeam(team))
+      expect(await bench.ledger.read.teamByName(team.name)).toEqual(team)
+      expect(await bench.ledger.read.teamByName(`${team.name}x`)).toBeNull()
+      const second = sampleTeam({ name: team.name })
+      await expect(bench.put((tx) => tx.putTeam(second))).rejects.toMatchObject({
+        code: 'name_taken',
+        context: { resource: 'team', name: team.name },
+      })
+      expect(await bench.ledger.read.team(second.id)).toBeNull()
+      const renamed = { ...team, name: `${team.name} anew` }
+      await bench.put((tx) => tx.putTeam(renamed))
+      await bench.put((tx) => tx.putTeam(second))
+      expect(await bench.ledger.read.teamByName(team.name)).toEqual(second)
+      expect(await bench.ledger.read.team(team.id)).toEqual(renamed)
+    })
+
     it('give back nulls as nulls', async () => {
       const teamId = freshTeam()
-      const sandbox = sampleSandbox(teamId, { name: null, incarnationId: null, rootId: null, startedAt: null })
+      const sandbox = sampleSandbox(teamId, {
+        name: null,
+        incarnationId: null,
+        rootId: null,
+        originSnapshotId: null,
+        startedAt: null,
+        haltedAt: null,
+        ingress: { default: 'open', ports: {}, hostHeader: null },
+        timeout: { timeoutMs: null, idleTimeoutMs: null, onTimeout: 'kill', autoResume: false, deleteAfterMs: null },
+      })
       const snapshot = sampleSnapshot(teamId, { name: null, requirements: null, receipt: null, readyAt: null })
       const image = sampleImage(teamId, { readyAt: null, source: { type: 'tar', path: '/x.tar' } })
       await bench.put(async (tx) => {
@@ -155,6 +182,7 @@ export function recordsSuite(bench: LedgerBench): void {
         (tx) => tx.snapshots({ teamId, name: bad }, { limit: 1 }),
         (tx) => tx.snapshots({ teamId, nameContains: bad }, { limit: 1 }),
         (tx) => tx.images({ teamId, name: bad }, { limit: 1 }),
+        (tx) => tx.teamByName(bad),
         (tx) => tx.images({ teamId, labels: { k: bad } }, { limit: 1 }),
         (tx) => tx.ensureName(sampleName(teamId, { name: bad })),
         (tx) => tx.nameByText(teamId, bad),

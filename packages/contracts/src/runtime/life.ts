@@ -161,6 +161,7 @@ export function lifeSuite(bench: () => Bench): void {
       const usage = await b.runtime.usage(box.id)
       expect(usage.cpuMs).toBeGreaterThanOrEqual(0)
       expect(usage.memoryBytes).toBeGreaterThan(0)
+      expect(usage.memoryCacheBytes).toBeGreaterThanOrEqual(0)
       const metrics = await box.guest.metrics()
       expect(metrics.memoryTotalBytes).toBeGreaterThan(0)
       expect(metrics.memoryUsedBytes).toBeLessThanOrEqual(metrics.memoryTotalBytes)
@@ -174,6 +175,18 @@ export function lifeSuite(bench: () => Bench): void {
       })
       await b.runtime.setNetwork(box.id, { internet: false, allow: [], deny: [], allowDomains: [], precedence: 'deny' })
       expect((await (await run(box.guest, b.programs.echo('alive'))).end()).text()).toBe('alive\n')
+      await b.drop(box)
+    })
+
+    it('another environment holds for programs that start from now on', async () => {
+      const b = bench()
+      const box = await b.boot()
+      const seen = async () => (await (await run(box.guest, b.programs.context())).end()).text().split('\0')
+      await box.guest.setEnv({ FRESH: 'a b', EMPTY: '' })
+      expect(await seen()).toEqual(expect.arrayContaining(['FRESH=a b', 'EMPTY=']))
+      await box.guest.setEnv({ OTHER: '1' })
+      expect(await seen()).toContain('OTHER=1')
+      expect((await seen()).filter((part) => /^(FRESH|EMPTY)=/.test(part))).toEqual([])
       await b.drop(box)
     })
 

@@ -30,6 +30,18 @@ export class LiveChanges {
     })
   }
 
+  /** To be called before an incarnation is used. What an earlier server began may lack what it recorded last. */
+  async settle({ id, incarnationId }: Sandbox): Promise<void> {
+    if (incarnationId === null || this.#guests.isTold(incarnationId)) return
+    try {
+      await this.env(id)
+    } catch (error) {
+      // An agent that cannot be told never was: what is recorded holds from its next start.
+      if (!isCode(error, 'incompatible')) throw error
+    }
+    this.#guests.told(incarnationId)
+  }
+
   async #apply(id: SandboxId, change: (sandbox: Sandbox) => Promise<void>): Promise<void> {
     const turn = async () => {
       const sandbox = await this.#parts.ledger.read.sandbox(id)

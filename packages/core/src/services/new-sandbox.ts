@@ -1,15 +1,20 @@
 import type { SandboxOverrides } from '../api.ts'
 import { SpawnpointError } from '../errors.ts'
 import { newId, type SandboxId, type SnapshotId, type TeamId } from '../ids.ts'
-import type { Image, Sandbox, Snapshot } from '../model.ts'
+import type { Image, IngressPolicy, NetworkPolicy, Sandbox, Snapshot } from '../model.ts'
 import { OPEN_NETWORK } from '../network.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
 import { mergeIngress, mergeNetwork, mergeResources, mergeTimeout } from './checks.ts'
 
+const OPEN_INGRESS: IngressPolicy = { default: 'open', ports: {}, hostHeader: null }
+
 /** What a sandbox takes over from where it comes from. */
 export type Source = Pick<Sandbox, 'imageId' | 'defaults' | 'env' | 'resources' | 'generation'> & {
   snapshotId: SnapshotId | null
+  /** Of the sandbox that a child is forked from: it must not reach, nor be reached from, more than that by default */
+  network?: NetworkPolicy
+  ingress?: IngressPolicy
 }
 
 export function fromImage(parts: Parts, image: Image): Source {
@@ -81,8 +86,8 @@ export function newSandbox(parts: Parts, teamId: TeamId, source: Source, request
     env: { ...source.env, ...request.env },
     labels: request.labels ?? {},
     resources: mergeResources(config, source.resources, request.resources),
-    network: mergeNetwork(OPEN_NETWORK, request.network),
-    ingress: mergeIngress({ default: 'open', ports: {}, hostHeader: null }, request.ingress),
+    network: mergeNetwork(source.network ?? OPEN_NETWORK, request.network),
+    ingress: mergeIngress(source.ingress ?? OPEN_INGRESS, request.ingress),
     timeout: mergeTimeout(config.timeout, request.timeout),
     generation: source.generation,
     createdAt: clock.now(),

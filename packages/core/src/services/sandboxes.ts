@@ -187,7 +187,8 @@ export class Sandboxes implements SandboxesApi {
       await tx.putSnapshot(snapshot)
       const details: CreateDetail[] = []
       for (let n = 0; n < count; n += 1) {
-        const child = newSandbox(this.#parts, by.teamId, fromSnapshot(snapshot, false), {
+        const source = { ...fromSnapshot(snapshot, false), network: sandbox.network, ingress: sandbox.ingress }
+        const child = newSandbox(this.#parts, by.teamId, source, {
           ...overrides,
           ...children[n],
         })
@@ -236,6 +237,7 @@ export class Sandboxes implements SandboxesApi {
   async guest(by: Principal, ref: string): Promise<{ sandbox: Sandbox; guest: Guest }> {
     const sandbox = await this.#usable(by, await this.#known.find(by.teamId, ref))
     this.#deadlines.touch(sandbox.id)
+    await this.#live.settle(sandbox)
     return { sandbox, guest: await this.#guests.of(sandbox) }
   }
 

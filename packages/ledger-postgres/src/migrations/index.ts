@@ -22,17 +22,21 @@ const MIGRATIONS: Record<string, Migration> = {
  * the database was already used by a newer server.
  */
 export async function migrate(db: Kysely<Tables>): Promise<string[]> {
-  const migrator = new Migrator({
+  const { error, results } = await migratorOf(db).migrateToLatest()
+  if (error) {
+    const [, unknown] = /previously executed migration (\S+) is missing/.exec(String(error)) ?? []
+    throw unknown ? unavailable(`a newer server has used its database (migration ${unknown})`, error) : error
+  }
+  return (results ?? []).map((result) => result.migrationName)
+}
+
+/** Tests of a migration stop it before that one. */
+export function migratorOf(db: Kysely<Tables>): Migrator {
+  return new Migrator({
     db,
     provider: { getMigrations: async () => MIGRATIONS },
     migrationTableSchema: 'spawnpoint',
     migrationTableName: 'migrations',
     migrationLockTableName: 'migrations_lock',
   })
-  const { error, results } = await migrator.migrateToLatest()
-  if (error) {
-    const [, unknown] = /previously executed migration (\S+) is missing/.exec(String(error)) ?? []
-    throw unknown ? unavailable(`a newer server has used its database (migration ${unknown})`, error) : error
-  }
-  return (results ?? []).map((result) => result.migrationName)
 }

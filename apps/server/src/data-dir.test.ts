@@ -1,0 +1,36 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { serverSecret } from './data-dir.ts'
+
+let dir: string
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'spawnpoint-data-dir-'))
+  onTestFinished(() => rmSync(dir, { recursive: true }))
+})
+
+describe('the server\u2019s secret', () => {
+  it('is drawn once, for the owner\u2019s eyes, and stays', async () => {
+    const secret = await serverSecret(dir)
+    expect(secret).toHaveLength(32)
+    expect(statSync(join(dir, 'server.secret')).mode & 0o777).toBe(0o600)
+    expect(Buffer.from(await serverSecret(dir)).equals(secret)).toBe(true)
+    const other = mkdtempSync(join(tmpdir(), 'spawnpoint-data-dir-'))
+    onTestFinished(() => rmSync(other, { recursive: true }))
+    expect(Buffer.from(await serverSecret(other)).equals(secret)).toBe(false)
+  })
+
+  it('is not replaced when what is there cannot be it', async () => {
+    const path = join(dir, 'server.secret')
+    for (const text of ['', 'too short', 'x'.repeat(33)]) {
+      writeFileSync(path, text)
+      chmodSync(path, 0o600)
+      await expect(serverSecret(dir)).rejects.toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining(path),
+      })
+      expect(readFileSync(path, 'utf8')).toBe(text)
+    }
+  })
+})
