@@ -48,6 +48,8 @@ import type { Guest, Page, PageRequest, RuntimeInfo } from './ports/index.ts'
  */
 export interface SpawnpointApi {
   readonly runtime: RuntimeInfo
+  /** What a sandbox gets where nothing else is said, and the most it may ask for */
+  readonly limits: { readonly resources: Resources; readonly maxResources: Resources }
   /** Rejects `unauthenticated`. The key's prefix is cosmetic: its last 64 hex characters count. */
   authenticate(key: string): Promise<Principal>
   readonly keys: KeysApi
@@ -236,6 +238,8 @@ export interface UpdateSandboxRequest {
 
 /** Changes made together with a transition, in its transaction. Where nothing is left to do they are not made. */
 export interface ArrivalRequest {
+  /** Boot from the files alone, without the memory it was paused with, which is then lost; default false */
+  cold?: boolean | undefined
   /** Becomes the policy's `timeoutMs`, and counts from when the sandbox runs */
   timeoutMs?: number | null | undefined
 }

@@ -127,6 +127,11 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     return this.#parts.runtime.info
   }
 
+  get limits(): SpawnpointApi['limits'] {
+    const { resources, maxResources } = this.#parts.config
+    return { resources, maxResources }
+  }
+
   authenticate: SpawnpointApi['authenticate'] = (key) => this.keys.authenticate(key)
 
   resolve: SpawnpointApi['resolve'] = (by, ref) => findSource(this.#parts.ledger.read, by.teamId, ref)

@@ -65,6 +65,22 @@ describe('the main job', () => {
     expect(await world.disagreements(core)).toEqual([])
   })
 
+  it('resumes from the files alone where the memory is not wanted', async () => {
+    const world = new World()
+    await using core = await world.server()
+    const sandbox = await world.sandbox(core)
+    await world.startCounter(core, sandbox)
+    const { guest } = await core.sandboxes.guest(world.by, sandbox.id)
+    await guest.files.write('/home/user/kept', [Buffer.from('kept')] as never)
+    await (await core.sandboxes.pause(world.by, sandbox.id)).done
+    const { done } = await core.sandboxes.resume(world.by, sandbox.id, { cold: true, timeoutMs: 60_000 })
+    expect(await done).toMatchObject({ state: 'running', pausedSnapshotId: null, timeout: { timeoutMs: 60_000 } })
+    const again = (await core.sandboxes.guest(world.by, sandbox.id)).guest
+    expect((await again.files.stat('/home/user/kept')).sizeBytes).toBe(4)
+    await expect(again.processes.get('counter')).rejects.toMatchObject({ code: 'process_not_found' })
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
   it('stops with files kept, starts with processes gone', async () => {
     const world = new World()
     await using core = await world.server()

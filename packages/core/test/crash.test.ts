@@ -50,6 +50,12 @@ const SCENARIOS: Scenario[] = [
     after: ['paused', 'running'],
   },
   {
+    name: 'sandbox.resume without memory',
+    prepare: async (w, c, o) => void (await (await c.sandboxes.pause(w.by, o.id)).done),
+    run: async (w, c, o) => (await c.sandboxes.resume(w.by, o.id, { cold: true })).done,
+    after: ['paused', 'running'],
+  },
+  {
     name: 'sandbox.stop',
     run: async (w, c, o) => (await c.sandboxes.stop(w.by, o.id)).done,
     after: ['running', 'stopped'],

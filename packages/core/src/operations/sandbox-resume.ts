@@ -11,10 +11,12 @@ export interface ResumeDetail {
   rootId: RootId
   /** The internal snapshot it resumes from, removed at the end */
   snapshotId: SnapshotId
+  /** Boot from its files, leave its memory */
+  cold: boolean
 }
 
 /**
- * restoring ─► (root cloned, memory restored) ─► running, and then the pause's snapshot goes.
+ * restoring ─► (root cloned, memory restored or, if cold, booted) ─► running, and then the pause's snapshot goes.
  * Cut off while restoring: undone, still paused. Cut off while cleaning: finished.
  */
 export const sandboxResume: OperationDefinition<ResumeDetail, Sandbox> = {
@@ -23,17 +25,18 @@ export const sandboxResume: OperationDefinition<ResumeDetail, Sandbox> = {
     const { detail, parts } = work
     try {
       const sandbox = await parts.ledger.read.sandbox(detail.sandboxId)
-      const memory = await parts.ledger.read.snapshot(detail.snapshotId)
-      if (sandbox === null || memory === null)
+      const paused = await parts.ledger.read.snapshot(detail.snapshotId)
+      if (sandbox === null || paused === null)
         throw new Error(`sandbox ${detail.sandboxId} has lost the record it resumes from`)
-      const generation = memory.generation + 1
+      const memory = detail.cold ? null : paused
+      const generation = memory === null ? sandbox.generation : memory.generation + 1
       const { report } = await boot(
         work,
         { ...sandbox, generation },
         {
           rootId: detail.rootId,
           incarnationId: detail.incarnationId,
-          source: { from: 'snapshot', id: memory.id },
+          source: { from: 'snapshot', id: paused.id },
           memory,
         },
       )

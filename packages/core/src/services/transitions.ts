@@ -64,6 +64,7 @@ export class Transitions {
         incarnationId: newId<IncarnationId>(),
         rootId: newId<RootId>(),
         snapshotId: sandbox.pausedSnapshotId as SnapshotId,
+        cold: request.cold ?? false,
       }
       const operation = this.#operation(sandbox, 'sandbox.resume', 'restoring', detail)
       return claimSandbox(this.#parts, tx, sandbox, 'resume', operation, arrivalPatch(sandbox, request))
