@@ -14,6 +14,8 @@ export interface ServerConfig {
   host: string
   /** 0 takes any free port */
   port: number
+  /** `host[:port]` under which each sandbox has names of its own, `PORT-ID.domain`; `null` if there is none */
+  domain: string | null
   /** An existing PostgreSQL; `null` for a private one under `dataDir` */
   databaseUrl: string | null
   /** The runsc binary */
@@ -44,6 +46,7 @@ export function configFrom(
     dataDir,
     host: options.host ?? env.SPAWNPOINT_HOST ?? '127.0.0.1',
     port: portFrom(options.port ?? env.SPAWNPOINT_PORT ?? '7300'),
+    domain: env.SPAWNPOINT_DOMAIN ? domainFrom(env.SPAWNPOINT_DOMAIN) : null,
     databaseUrl: env.DATABASE_URL || null,
     runsc: findRunsc(env),
     agent: findAgent(env),
@@ -98,6 +101,12 @@ function portFrom(text: string): number {
   const port = Number(text)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw missing(`'${text}' is not a port; use 0 to 65535`)
   return port
+}
+
+function domainFrom(text: string): string {
+  const domain = text.toLowerCase()
+  if (/^[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/.test(domain)) return domain
+  throw missing(`SPAWNPOINT_DOMAIN is '${text}'; use a host name, with ':PORT' after it where that is not 443`)
 }
 
 function logLevelFrom(text: string): string {

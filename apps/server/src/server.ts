@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { LocalBlobs } from '@spawnpoint/blobs-local'
 import { Core, SpawnpointError, systemClock } from '@spawnpoint/core'
+import { controlUrl, E2B, MOUNTS, NOVITA, refuseControl, registerE2bControl } from '@spawnpoint/door-e2b'
 import { createNativeUpgradeHandler, problemOf, registerNativeDoor } from '@spawnpoint/door-native'
 import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
 import { PostgresLedger } from '@spawnpoint/ledger-postgres'
@@ -75,7 +76,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
 }
 
 async function listen(config: ServerConfig, log: Logger, core: Core, undo: AsyncDisposableStack): Promise<string> {
-  const gateway = openGateway(core, log, null)
+  const gateway = openGateway(core, log, config.domain?.replace(/:\d+$/, '') ?? null)
   const upgrade = createNativeUpgradeHandler({ api: core, log })
   const fastify = Fastify({
     serverFactory: (own) => {
@@ -99,6 +100,7 @@ async function listen(config: ServerConfig, log: Logger, core: Core, undo: Async
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 256 },
+    rewriteUrl: (request) => controlUrl(request, config.domain),
     // What the router itself refuses (a path too long, or not decodable) never reaches a door.
     frameworkErrors: refuse,
   })
@@ -113,6 +115,10 @@ async function listen(config: ServerConfig, log: Logger, core: Core, undo: Async
     }
   })
   await registerNativeDoor(fastify, { api: core, log, version: VERSION })
+  for (const dialect of [E2B, NOVITA]) {
+    const prefix = MOUNTS[dialect.name]
+    await registerE2bControl(fastify, { api: core, log, dialect, prefix, domain: config.domain })
+  }
   undo.defer(() => fastify.close())
   // Before that: the HTTP server would wait for its WebSockets.
   undo.defer(() => upgrade.close())
@@ -121,6 +127,10 @@ async function listen(config: ServerConfig, log: Logger, core: Core, undo: Async
 }
 
 function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  if (Object.values(MOUNTS).some((mount) => request.url.startsWith(`${mount}/`))) {
+    void refuseControl(error, reply)
+    return
+  }
   const refused = new SpawnpointError('invalid_argument', error.message, {
     issues: [{ path: 'path', message: error.message }],
   })

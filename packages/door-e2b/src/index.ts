@@ -1,2 +1,10 @@
-export { type ControlDoorOptions, registerE2bControl } from './control/index.ts'
+export {
+  type ControlDoorOptions,
+  controlUrl,
+  E2B,
+  MOUNTS,
+  NOVITA,
+  refuseControl,
+  registerE2bControl,
+} from './control/index.ts'
 export { INTERPRETER_PORT, Interpreter, type InterpreterCall, type InterpreterOptions } from './interpreter/index.ts'

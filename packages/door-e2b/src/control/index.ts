@@ -1,1 +1,3 @@
-export { type ControlDoorOptions, registerE2bControl } from './door.ts'
+export { controlUrl, MOUNTS } from './control-url.ts'
+export { type Dialect, E2B, NOVITA } from './dialect.ts'
+export { type ControlDoorOptions, refuseControl, registerE2bControl } from './door.ts'

@@ -1,0 +1,85 @@
+import { type CreateSandboxRequest, type IngressPolicy, invalidArgument, type TimeoutPolicy } from '@spawnpoint/core'
+import { INSECURE_PORTS } from '../secure.ts'
+import { egressOf } from './network.ts'
+import type { CreateBody } from './schemas.ts'
+import { lifetimeMs } from './timeouts.ts'
+
+/** What differs between the older and the newer call. */
+export interface CreateDefaults {
+  timeoutS: number
+  /** The agent asks for its token whatever the request says */
+  alwaysSecure: boolean
+}
+
+export const CREATE_V1: CreateDefaults = { timeoutS: 15, alwaysSecure: false }
+export const CREATE_V2: CreateDefaults = { timeoutS: 300, alwaysSecure: true }
+
+export function createRequest(body: CreateBody, defaults: CreateDefaults): CreateSandboxRequest {
+  refuseUnsupported(body)
+  // Left out it is not said to be insecure either: the clients that can say it always do.
+  const secure = defaults.alwaysSecure || body.secure !== false
+  if (!secure && body.network?.allowPublicTraffic === false) {
+    throw invalidArgument('network.allowPublicTraffic', 'a sandbox whose traffic is not public must be secure')
+  }
+  return {
+    from: body.templateID,
+    env: body.envVars,
+    labels: body.metadata,
+    network: egressOf({
+      allowOut: body.network?.allowOut,
+      denyOut: body.network?.denyOut,
+      allowInternetAccess: body.allow_internet_access,
+    }),
+    ingress: ingressOf({ ...body.network, secure }),
+    timeout: timeoutOf(body, defaults),
+  }
+}
+
+export function ingressOf(asked: {
+  secure?: boolean | undefined
+  allowPublicTraffic?: boolean | undefined
+  maskRequestHost?: string | undefined
+}): Partial<IngressPolicy> {
+  return {
+    default: asked.allowPublicTraffic === false ? 'token' : 'open',
+    ports: asked.secure === false ? INSECURE_PORTS : {},
+    hostHeader: asked.maskRequestHost ?? null,
+  }
+}
+
+function timeoutOf(body: CreateBody, { timeoutS }: CreateDefaults): Partial<TimeoutPolicy> {
+  const autoResume = body.autoResume?.enabled ?? false
+  if (body.autoPauseMemory === false && body.autoPause !== true) {
+    throw invalidArgument('autoPauseMemory', 'says how to pause: it needs autoPause')
+  }
+  if (body.autoPauseMemory === false && autoResume) {
+    throw invalidArgument('autoResume', 'what is paused without its memory cannot be resumed by traffic')
+  }
+  return {
+    timeoutMs: lifetimeMs(body.timeout ?? timeoutS),
+    onTimeout: body.autoPause === true ? (body.autoPauseMemory === false ? 'stop' : 'pause') : 'kill',
+    autoResume,
+  }
+}
+
+/** Nothing that was asked for is left out in silence. */
+export function refuseUnsupported(body: {
+  network?:
+    | { rules?: object | undefined; egressProxy?: object | undefined; httpsPorts?: number[] | undefined }
+    | undefined
+  iam?: { tokens?: unknown } | undefined
+  volumeMounts?: unknown[] | undefined
+  secrets?: object | undefined
+}): void {
+  const asked = {
+    'network.rules': Object.keys(body.network?.rules ?? {}).length > 0,
+    'network.egressProxy': body.network?.egressProxy !== undefined,
+    'network.httpsPorts': (body.network?.httpsPorts ?? []).length > 0,
+    'iam.tokens': Object.keys(body.iam?.tokens ?? {}).length > 0,
+    volumeMounts: (body.volumeMounts ?? []).length > 0,
+    secrets: Object.keys(body.secrets ?? {}).length > 0,
+  }
+  for (const [path, wanted] of Object.entries(asked)) {
+    if (wanted) throw invalidArgument(path, 'not supported by this server')
+  }
+}

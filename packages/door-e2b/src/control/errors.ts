@@ -1,0 +1,68 @@
+import { type ErrorCode, isCode, type ResourceKind, type SpawnpointError } from '@spawnpoint/core'
+
+/** Every error of the control plane. The clients look at `code` more often than at the status of the response. */
+export interface ErrorBody {
+  /** The HTTP status again */
+  code: number
+  message: string
+}
+
+/** How each error of the core is said in this protocol. */
+export const STATUSES: { readonly [C in ErrorCode]: number } = {
+  invalid_argument: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  name_taken: 409,
+  wrong_state: 409,
+  operation_in_progress: 409,
+  // What live sandboxes depend on is refused as a bad request here, not as a conflict.
+  in_use: 400,
+  incompatible: 400,
+  // Not 409, which a pause answers for "paused already": the client would take it for done.
+  capture_refused: 400,
+  limit_exceeded: 400,
+  rate_limited: 429,
+  disk_full: 503,
+  stale_incarnation: 409,
+  hook_failed: 400,
+  timeout: 504,
+  cancelled: 409,
+  idempotency_mismatch: 409,
+  payload_too_large: 413,
+  guest_error: 500,
+  guest_unresponsive: 504,
+  process_not_found: 404,
+  port_closed: 502,
+  runtime_failed: 500,
+  unavailable: 503,
+  internal: 500,
+  cursor_expired: 400,
+}
+
+/** `status` overrides the code's own where HTTP has a finer word. */
+export function errorBody(error: SpawnpointError, status = STATUSES[error.code]): ErrorBody {
+  return { code: status, message: messageOf(error) }
+}
+
+/** Images and snapshots are both templates here. */
+function messageOf(error: SpawnpointError): string {
+  if (!isCode(error, 'not_found')) return error.message
+  const { resource, ref } = error.context
+  return TEMPLATES.has(resource) ? `template '${ref}' not found` : error.message
+}
+
+const TEMPLATES = new Set<ResourceKind>(['image', 'snapshot', 'name'])
+
+/** For errors that were kept as text, as a fork keeps those of its children. */
+export function errorBodyOf(kept: { code: string; message: string }): ErrorBody {
+  const status = Object.hasOwn(STATUSES, kept.code) ? STATUSES[kept.code as ErrorCode] : 500
+  return { code: status, message: kept.message }
+}
+
+/** Whole seconds for `Retry-After`, which is the only form the clients wait for; `null` where waiting is not the remedy. */
+export function retryAfterSeconds(error: SpawnpointError): number | null {
+  if (!isCode(error, 'rate_limited')) return null
+  const { retryAfterMs } = error.context
+  return Math.max(1, Math.ceil(retryAfterMs / 1000))
+}

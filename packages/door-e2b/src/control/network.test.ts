@@ -1,0 +1,46 @@
+import { OPEN_NETWORK } from '@spawnpoint/core'
+import { expect, it } from 'vitest'
+import { type EgressRequest, egressOf, networkJson } from './network.ts'
+
+const open = { default: 'open', ports: {}, hostHeader: null } as const
+const shown = (request: EgressRequest) => networkJson({ network: egressOf(request), ingress: open })
+
+it('says what may be reached, and says it back', () => {
+  const all = '0.0.0.0/0'
+  expect(egressOf({})).toMatchObject({ internet: true, allow: [], deny: [], allowDomains: [], precedence: 'allow' })
+  expect(shown({})).toBeUndefined()
+  expect(shown({ denyOut: ['10.0.0.0/8', '8.8.8.8'] })).toEqual({ denyOut: ['10.0.0.0/8', '8.8.8.8'] })
+  expect(shown({ allowOut: ['1.1.1.1'], denyOut: [all] })).toEqual({ allowOut: ['1.1.1.1'], denyOut: [all] })
+  expect(egressOf({ allowOut: ['1.1.1.1', '*.example.com'], denyOut: [all] })).toEqual({
+    internet: true,
+    allow: ['1.1.1.1'],
+    allowDomains: ['*.example.com'],
+    deny: [all],
+    precedence: 'allow',
+  })
+  expect(egressOf({ allowInternetAccess: false }).internet).toBe(false)
+  expect(shown({ allowInternetAccess: false })).toEqual({ denyOut: [all] })
+  expect(shown({ allowInternetAccess: false, allowOut: ['1.1.1.1'] })).toEqual({
+    allowOut: ['1.1.1.1'],
+    denyOut: [all],
+  })
+})
+
+it('refuses what it cannot mean', () => {
+  expect(() => egressOf({ allowOut: ['example.com'] })).toThrow('0.0.0.0/0')
+  expect(() => egressOf({ denyOut: ['example.com'] })).toThrow('not an address')
+})
+
+it('says policies that other doors made', () => {
+  const json = (network: Partial<typeof OPEN_NETWORK>, ingress: object = {}) =>
+    networkJson({ network: { ...OPEN_NETWORK, ...network }, ingress: { ...open, ...ingress } })
+  expect(json({})).toBeUndefined()
+  expect(json({ allow: ['10.1.0.0/16'], precedence: 'deny' })).toEqual({
+    allowOut: ['10.1.0.0/16'],
+    denyOut: ['0.0.0.0/0'],
+  })
+  expect(json({}, { default: 'token', hostHeader: 'localhost' })).toEqual({
+    allowPublicTraffic: false,
+    maskRequestHost: 'localhost',
+  })
+})

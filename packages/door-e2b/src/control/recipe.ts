@@ -1,0 +1,99 @@
+import { type BuildStep, invalidArgument } from '@spawnpoint/core'
+import { z } from 'zod'
+import { optional } from './route.ts'
+
+const STEPS_MAX = 1000
+
+/** One instruction of a template. What its `args` are depends on its type. */
+const step = z.object({
+  type: z.string(),
+  args: optional(z.array(z.string())),
+  filesHash: optional(z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex')),
+  force: optional(z.boolean()),
+})
+
+type Step = z.output<typeof step>
+
+export const startBody = z.object({
+  fromImage: optional(z.string().max(512)),
+  fromTemplate: optional(z.string().max(256)),
+  fromImageRegistry: optional(
+    z.discriminatedUnion('type', [
+      z.object({ type: z.literal('registry'), username: z.string(), password: z.string() }),
+      z.object({ type: z.literal('aws') }),
+      z.object({ type: z.literal('gcp') }),
+    ]),
+  ),
+  startCmd: optional(z.string().max(64 * 1024)),
+  readyCmd: optional(z.string().max(64 * 1024)),
+  force: optional(z.boolean()),
+  steps: optional(z.array(step).max(STEPS_MAX)),
+})
+
+export type StartBody = z.output<typeof startBody>
+
+/** Key under which the files of a copy are kept; the hash is of the files, not of the archive they come in. */
+export function blobKey(filesHash: string): string {
+  return `e2b:${filesHash}`
+}
+
+/** Rejects, naming the step by its number from 1. */
+export function buildSteps(steps: readonly Step[]): BuildStep[] {
+  return steps.map((one, at) => {
+    const path = `steps.${at + 1}`
+    return { ...buildStep(one, path), ...(one.force === true ? { force: true } : {}) }
+  })
+}
+
+function buildStep({ type, args = [], filesHash }: Step, path: string): BuildStep {
+  switch (type.toUpperCase()) {
+    case 'RUN': {
+      const [command, user] = expected(args, 1, 2, path)
+      return { type: 'run', command, ...given({ user }) }
+    }
+    case 'COPY':
+    case 'ADD': {
+      const [source, destination, user, mode] = expected(args, 2, 4, path)
+      if (filesHash === undefined) throw invalidArgument(path, 'needs filesHash')
+      return {
+        type: 'copy',
+        blob: blobKey(filesHash),
+        source,
+        destination,
+        ...given({ user }),
+        ...(mode === undefined || mode === '' ? {} : { mode: octal(mode, path) }),
+      }
+    }
+    case 'ENV':
+    case 'ARG':
+      return { type: 'env', env: pairs(args, path) }
+    case 'WORKDIR':
+      return { type: 'workdir', path: expected(args, 1, 1, path)[0] }
+    case 'USER':
+      return { type: 'user', user: expected(args, 1, 1, path)[0] }
+    default:
+      throw invalidArgument(path, `unknown type: ${type.slice(0, 40)}`)
+  }
+}
+
+function expected(args: string[], least: 1, most: number, path: string): [string, ...string[]]
+function expected(args: string[], least: 2, most: number, path: string): [string, string, ...string[]]
+function expected(args: string[], least: number, most: number, path: string): string[] {
+  if (args.length < least || args.length > most) throw invalidArgument(path, `needs ${least} to ${most} arguments`)
+  return args
+}
+
+/** An empty argument holds the place of one that is not given. */
+function given({ user }: { user: string | undefined }): { user?: string } {
+  return user === undefined || user === '' ? {} : { user }
+}
+
+function octal(text: string, path: string): number {
+  if (!/^0?[0-7]{3,4}$/.test(text)) throw invalidArgument(path, `not a mode: ${text.slice(0, 20)}`)
+  return Number.parseInt(text, 8)
+}
+
+function pairs(args: string[], path: string): Record<string, string> {
+  if (args.length === 0 || args.length % 2 !== 0) throw invalidArgument(path, 'needs names and values in turn')
+  return Object.fromEntries(Array.from({ length: args.length / 2 }, (_, n) => [args[2 * n], args[2 * n + 1]]))
+}

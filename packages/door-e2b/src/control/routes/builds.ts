@@ -1,0 +1,154 @@
+import { invalidArgument, type Principal } from '@spawnpoint/core'
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { isAtLeast, logEntryJson, logLevels, reasonJson } from '../build-log.ts'
+import { buildRequest } from '../build-request.ts'
+import { beginBuild, imageOfBuild, orderOf, placeOrder, wholeLog } from '../builds.ts'
+import { notThere } from '../delete-template.ts'
+import type { DoorContext } from '../door-context.ts'
+import { blobKey, startBody } from '../recipe.ts'
+import { type AnyRoute, optional, route } from '../route.ts'
+import { buildStatus } from '../template-list.ts'
+import { checkTag, DEFAULT_TAG, newName } from '../template-refs.ts'
+import { grantUpload, uploaderOf } from '../upload-url.ts'
+
+const MIB = 2 ** 20
+const PAGE = 100
+const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex')
+const buildParams = z.object({ id: z.string().max(256), build: z.string().max(64) })
+const level = optional(z.enum(logLevels))
+
+/** The builder of templates: ordered, its files sent, begun, followed. */
+export function buildRoutes(context: DoorContext): AnyRoute[] {
+  const { api } = context
+
+  return [
+    route({
+      method: 'POST',
+      path: '/v3/templates',
+      body: z.object({
+        name: optional(z.string().min(1).max(256)),
+        alias: optional(z.string().min(1).max(256)),
+        tags: optional(z.array(z.string()).max(100)),
+        cpuCount: optional(z.int32().positive()),
+        memoryMB: optional(z.int32().positive()),
+        minFreeDiskMb: optional(z.int32().min(0)),
+      }),
+      handle: async (call) => {
+        const { cpuCount, memoryMB } = call.body
+        const text = call.body.name ?? call.body.alias
+        if (text === undefined) throw invalidArgument('name', 'a template needs one')
+        const ref = await newName(api, call.by, 'name', text)
+        const asked = [
+          ...(ref.tag === null ? [] : [ref.tag]),
+          ...(call.body.tags ?? []).map((tag) => tag.toLowerCase()),
+        ]
+        for (const tag of asked) checkTag('tags', tag)
+        const tags = asked.length === 0 ? [DEFAULT_TAG] : [...new Set(asked)]
+        const { id: templateID } = await api.names.ensure(call.by, ref.name)
+        const buildID = await placeOrder(api, call.by, {
+          templateID,
+          name: ref.name,
+          tags,
+          cpus: cpuCount ?? null,
+          memoryBytes: memoryMB === undefined ? null : memoryMB * MIB,
+        })
+        const team = (await api.keys.team(call.by)).name
+        const names = [`${team}/${ref.name}`]
+        return { status: 202, body: { templateID, buildID, public: false, names, tags, aliases: [ref.name] } }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/templates/:id/files/:hash',
+      params: z.object({ id: z.string().max(256), hash }),
+      handle: async (call) => {
+        const present = await api.blobs.has(call.by, blobKey(call.params.hash))
+        const { team, expires, signature } = grantUpload(api, call.by, call.params.hash, new Date())
+        const query = new URLSearchParams({ team, expires: String(expires), signature })
+        const { protocol, host } = call.request
+        const url = `${protocol}://${host}${context.prefix}/templates/${call.params.id}/files/${call.params.hash}?${query}`
+        return { status: 201, body: { present, url } }
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v2/templates/:id/builds/:build',
+      params: buildParams,
+      body: startBody,
+      handle: async (call) => {
+        const order = await orderOf(api, call.by, call.params.build)
+        if (order.templateID !== call.params.id) throw notThere(call.params.id)
+        const request = await buildRequest(api, call.by, order, call.body)
+        await beginBuild(api, call.by, call.params.build, request)
+        return { status: 202 }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/templates/:id/builds/:build/status',
+      params: buildParams,
+      query: z.object({
+        logsOffset: optional(z.coerce.number().int().min(0)),
+        limit: optional(z.coerce.number().int().min(1).max(PAGE)),
+        level,
+      }),
+      handle: async (call) => {
+        const { logsOffset: offset = 0, limit = PAGE, level: least = 'debug' } = call.query
+        const image = await imageOfBuild(api, call.by, call.params.build)
+        const common = { templateID: call.params.id, buildID: call.params.build, logs: [] }
+        if (image === null) return { status: 200, body: { ...common, logEntries: [], status: 'waiting' } }
+        const log = await api.images.log(call.by, image.id, { offset, limit })
+        const status = buildStatus(image)
+        return {
+          status: 200,
+          body: {
+            ...common,
+            logEntries: log.filter((entry) => isAtLeast(entry, least)).map((entry) => logEntryJson(image, entry)),
+            status,
+            ...(status === 'error' ? { reason: await reasonJson(api, call.by, image) } : {}),
+          },
+        }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/templates/:id/builds/:build/logs',
+      params: buildParams,
+      query: z.object({
+        cursor: optional(z.coerce.number().min(0)),
+        limit: optional(z.coerce.number().int().min(1).max(PAGE)),
+        direction: optional(z.enum(['forward', 'backward'])),
+        level,
+      }),
+      handle: async (call) => {
+        const { cursor = 0, limit = PAGE, direction = 'forward', level: least = 'debug' } = call.query
+        const image = await imageOfBuild(api, call.by, call.params.build)
+        const all = image === null ? [] : await wholeLog(api, call.by, image)
+        const chosen = all.filter((entry) => isAtLeast(entry, least))
+        const page =
+          direction === 'forward'
+            ? chosen.filter(({ at }) => at.getTime() >= cursor).slice(0, limit)
+            : chosen
+                .filter(({ at }) => cursor === 0 || at.getTime() <= cursor)
+                .toReversed()
+                .slice(0, limit)
+        return { status: 200, body: { logs: image === null ? [] : page.map((entry) => logEntryJson(image, entry)) } }
+      },
+    }),
+  ]
+}
+
+const grant = z.object({ team: z.string().max(64), expires: z.coerce.number().int(), signature: z.string().max(128) })
+
+/** Takes the files of a copy from who was given the address. The scope must neither ask for a key nor parse bodies. */
+export function addUpload(scope: FastifyInstance, { api }: DoorContext): void {
+  scope.put<{ Params: { id: string; hash: string } }>('/templates/:id/files/:hash', async (request, reply) => {
+    const name = hash.safeParse(request.params.hash)
+    const query = grant.safeParse(request.query)
+    if (!name.success || !query.success) throw invalidArgument('url', 'not an upload address of this server')
+    const by: Principal = uploaderOf(api, name.data, query.data, new Date())
+    await api.blobs.put(by, blobKey(name.data), request.raw)
+    return reply.code(200).send({})
+  })
+}

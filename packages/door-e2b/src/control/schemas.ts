@@ -1,0 +1,49 @@
+import { z } from 'zod'
+import { optional } from './route.ts'
+
+/** Whole seconds that fit the 32 bits which the protocol has for them. */
+export const seconds = z.int32()
+
+export const egress = {
+  allowOut: optional(z.array(z.string()).max(256)),
+  denyOut: optional(z.array(z.string()).max(256)),
+  rules: optional(z.record(z.string(), z.unknown())),
+  egressProxy: optional(z.record(z.string(), z.unknown())),
+}
+
+export const network = z.object({
+  ...egress,
+  allowPublicTraffic: optional(z.boolean()),
+  maskRequestHost: optional(z.string().min(1).max(255)),
+  httpsPorts: optional(z.array(z.int())),
+})
+
+const environment = z.record(z.string(), z.string())
+
+export const createBody = z.object({
+  templateID: z.string().min(1).max(256),
+  timeout: optional(seconds),
+  metadata: optional(environment),
+  envVars: optional(environment),
+  secure: optional(z.boolean()),
+  allow_internet_access: optional(z.boolean()),
+  network: optional(network),
+  autoPause: optional(z.boolean()),
+  autoPauseMemory: optional(z.boolean()),
+  autoResume: optional(z.object({ enabled: optional(z.boolean()) })),
+  iam: optional(z.record(z.string(), z.unknown())),
+  volumeMounts: optional(z.array(z.unknown())),
+  secrets: optional(z.record(z.string(), z.unknown())),
+})
+
+export type CreateBody = z.output<typeof createBody>
+
+export const limit = optional(
+  z.coerce
+    .number()
+    .int()
+    .positive()
+    .transform((value) => Math.min(value, 100)),
+)
+
+export const nextToken = optional(z.string().max(512))

@@ -1,0 +1,97 @@
+import type { Sandbox } from '@spawnpoint/core'
+import { isSecure } from '../secure.ts'
+import { ENVD_TOKEN, TRAFFIC_TOKEN } from '../tokens.ts'
+import { CLIENT_ID, ENVD_VERSION } from '../version.ts'
+import type { DoorContext } from './door-context.ts'
+import { isPublic, networkJson } from './network.ts'
+import { resourcesJson } from './resources.ts'
+import { shownState } from './states.ts'
+import type { TemplateOf } from './template-names.ts'
+
+/** What is said to end a sandbox that has no timeout: clients want a date, and some compute with it. */
+const NEVER = '9999-01-01T00:00:00.000Z'
+
+/** What a client needs to reach a sandbox. */
+export async function sandboxJson(context: DoorContext, templates: TemplateOf, sandbox: Sandbox, host: string) {
+  return {
+    ...(await identityJson(templates, sandbox)),
+    ...reachJson(context, sandbox, host),
+    trafficAccessToken: trafficToken(context, sandbox),
+  }
+}
+
+export async function listedJson(context: DoorContext, templates: TemplateOf, sandbox: Sandbox) {
+  return {
+    ...(await identityJson(templates, sandbox)),
+    startedAt: startTime(sandbox).toISOString(),
+    endAt: endTime(sandbox),
+    state: shownState(sandbox) ?? 'running',
+    ...resourcesJson(context.api, sandbox.resources),
+    metadata: sandbox.labels,
+  }
+}
+
+export async function detailJson(context: DoorContext, templates: TemplateOf, sandbox: Sandbox, host: string) {
+  const network = networkJson(sandbox)
+  return {
+    ...(await listedJson(context, templates, sandbox)),
+    ...reachJson(context, sandbox, host),
+    allowInternetAccess: sandbox.network.internet,
+    ...(network === undefined ? {} : { network }),
+    lifecycle: {
+      onTimeout: sandbox.timeout.onTimeout === 'kill' ? 'kill' : 'pause',
+      autoResume: sandbox.timeout.autoResume,
+    },
+  }
+}
+
+/** When it began to run, which is also where it stands in a list. */
+export function startTime(sandbox: Sandbox): Date {
+  return sandbox.startedAt ?? sandbox.createdAt
+}
+
+function endTime(sandbox: Sandbox): string {
+  return (sandbox.haltedAt ?? sandbox.expiresAt)?.toISOString() ?? NEVER
+}
+
+async function identityJson(templates: TemplateOf, sandbox: Sandbox) {
+  const { templateID, alias } = await templates(sandbox)
+  return {
+    templateID,
+    sandboxID: sandbox.id,
+    clientID: CLIENT_ID,
+    envdVersion: ENVD_VERSION,
+    ...(alias === null ? {} : { alias }),
+  }
+}
+
+function reachJson(context: DoorContext, sandbox: Sandbox, host: string) {
+  return { domain: context.domain ?? domainFrom(host), ...agentToken(context, sandbox) }
+}
+
+/**
+ * For a server without a domain: clients that are given none turn to their vendor's, with the token. Below `localhost`
+ * every server on this machine has names for ports, if only without TLS.
+ */
+function domainFrom(host: string): string {
+  return host.replace(/^(127\.\d+\.\d+\.\d+|\[::1\])(?=:|$)/, 'localhost')
+}
+
+/** All that a client of a sandbox it was given by no more than its id has to know. */
+export function sandboxTokens(context: DoorContext, sandbox: Sandbox) {
+  const traffic = trafficToken(context, sandbox)
+  return {
+    envdVersion: ENVD_VERSION,
+    ...agentToken(context, sandbox),
+    ...(traffic === null ? {} : { trafficAccessToken: traffic }),
+  }
+}
+
+function agentToken({ api }: DoorContext, sandbox: Sandbox): { envdAccessToken?: string } {
+  return isSecure(sandbox) ? { envdAccessToken: api.tokens.issue(ENVD_TOKEN, sandbox.id) } : {}
+}
+
+/** What programs that are not open to everybody ask for. */
+export function trafficToken({ api }: DoorContext, sandbox: Sandbox): string | null {
+  return isPublic(sandbox.ingress) ? null : api.tokens.issue(TRAFFIC_TOKEN, sandbox.id)
+}
