@@ -331,6 +331,22 @@ describe('the rest', () => {
     expect((await cli('image', 'build', 'x', '--tar', 'a.tar', '--suite', 'sid')).status).toBe(2)
   })
 
+  test('schedules', async () => {
+    const id = (
+      await out('schedule', 'create', 'box', '*/30 * * * *', '--kind', 'filesystem', '--keep-daily', '7')
+    ).trim()
+    expect(await out('schedule', 'list', '--sandbox', 'box')).toMatch(
+      new RegExp(`^${id} .*filesystem  7 daily  -`, 'm'),
+    )
+    await out('schedule', 'update', id, '--no-enable', '--keep-daily', 'all', '--keep-last', '2')
+    const [changed] = JSON.parse(await out('schedule', 'list', '--json'))
+    expect(changed).toMatchObject({ enabled: false, cron: '*/30 * * * *', keep: { daily: null, last: 2 } })
+    expect((await cli('schedule', 'update', id)).status).toBe(2)
+    expect((await cli('schedule', 'create', 'box', '* * *')).status).toBe(1)
+    await out('schedule', 'rm', id)
+    expect(await out('schedule', 'list', '--json')).toMatch(/^\[\]/)
+  })
+
   test('keys', async () => {
     const secret = (await out('key', 'create', 'ci')).trim()
     const [key] = JSON.parse(await out('key', 'list', '--json')).filter(({ name }: { name: string }) => name === 'ci')

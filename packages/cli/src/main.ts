@@ -5,6 +5,7 @@ import { addImage } from './commands/image/index.ts'
 import { addKey } from './commands/key/index.ts'
 import { addOperation } from './commands/operation/index.ts'
 import { addSandbox } from './commands/sandbox/index.ts'
+import { addSchedule } from './commands/schedule/index.ts'
 import { addServe } from './commands/serve.ts'
 import { addSnapshot } from './commands/snapshot/index.ts'
 import { report, USAGE } from './exit.ts'
@@ -23,6 +24,7 @@ export function program(): Command {
   addSnapshot(root)
   addOperation(root)
   addEvents(root)
+  addSchedule(root)
   addKey(root)
   return root
 }

@@ -6,6 +6,7 @@ import {
   newId,
   type Operation,
   type Sandbox,
+  type Schedule,
   type Snapshot,
   type Team,
   type TeamId,
@@ -19,7 +20,7 @@ const resources = { cpus: 0.1, memoryBytes: 512 * 2 ** 20, diskBytes: 9_007_199_
 
 export function sampleTeam(over: Partial<Team> = {}): Team {
   const id = newId<TeamId>()
-  return { id, name: `Ålesund 🚀 ${id}`, createdAt: new Date(1_700_000_000_123), ...over }
+  return { id, name: `Ålesund 🚀 ${id}`, snapshotRetentionMs: null, createdAt: new Date(1_700_000_000_123), ...over }
 }
 
 export function sampleKey(teamId: TeamId, over: Partial<ApiKey> = {}): ApiKey {
@@ -132,6 +133,8 @@ export function sampleSnapshot(teamId: TeamId, over: Partial<Snapshot> = {}): Sn
     },
     sizeBytes: 0,
     labels: {},
+    scheduleId: null,
+    pinned: false,
     createdAt: new Date(1_700_000_000_500),
     readyAt: new Date(1_700_000_000_620),
     expiresAt: null,
@@ -166,6 +169,23 @@ export function sampleEvent(teamId: TeamId, over: Partial<Omit<Event, 'seq'>> = 
     imageId: null,
     data: { by: 'timeout' },
     at: new Date(1_700_000_000_321),
+    ...over,
+  }
+}
+
+export function sampleSchedule(teamId: TeamId, over: Partial<Schedule> = {}): Schedule {
+  return {
+    id: newId(),
+    teamId,
+    sandboxId: newId(),
+    cron: '*/5 * * * *',
+    timeZone: 'Europe/Oslo',
+    kind: 'filesystem',
+    keep: { last: 3, hourly: null, daily: 7, weekly: null, monthly: 12 },
+    enabled: true,
+    createdAt: new Date(1_700_000_000_009),
+    decidedUntil: new Date(1_700_000_300_000),
+    lastTick: null,
     ...over,
   }
 }

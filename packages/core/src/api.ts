@@ -10,6 +10,7 @@ import type {
   ImageSource,
   IncarnationId,
   IngressPolicy,
+  KeepRule,
   KeyId,
   Labels,
   Name,
@@ -23,6 +24,7 @@ import type {
   SandboxId,
   SandboxMetrics,
   SandboxState,
+  Schedule,
   Snapshot,
   SnapshotId,
   SnapshotKind,
@@ -60,6 +62,7 @@ export interface SpawnpointApi {
   resolve(by: Principal, ref: string): Promise<Resolved>
   readonly sandboxes: SandboxesApi
   readonly snapshots: SnapshotsApi
+  readonly schedules: SchedulesApi
   readonly operations: OperationsApi
   readonly events: EventsApi
   readonly idempotency: IdempotencyApi
@@ -312,8 +315,8 @@ export interface CreateSnapshotRequest {
   /** Tag of `name`, which must be given, that points to the snapshot once it is ready */
   tag?: string | undefined
   labels?: Labels | undefined
-  /** Milliseconds until it is deleted; absent for never */
-  ttlMs?: number | undefined
+  /** Milliseconds until it is deleted, `null` for never; absent for what the team has set */
+  ttlMs?: number | null | undefined
   /** Run the sandbox's `pre-snapshot` hooks; default true */
   hooks?: boolean | undefined
   /** A failing hook fails the snapshot; default false */
@@ -339,10 +342,47 @@ export interface SnapshotsApi {
   update(
     by: Principal,
     ref: string,
-    request: { labels?: Labels | undefined; ttlMs?: number | null | undefined },
+    request: { labels?: Labels | undefined; ttlMs?: number | null | undefined; pinned?: boolean | undefined },
   ): Promise<Snapshot>
   /** Waits for restores under way. With `ifUnused`, rejects `in_use` while sandboxes started from it live. */
   delete(by: Principal, ref: string, options?: { ifUnused?: boolean }): Promise<void>
+}
+
+// ---------------------------------------------------------------- schedules
+
+export interface CreateScheduleRequest {
+  /** Id or name of a living sandbox */
+  sandbox: string
+  /** Five fields: minute, hour, day of month, month, day of week */
+  cron: string
+  /** IANA name; default UTC */
+  timeZone?: string | undefined
+  kind: SnapshotKind
+  /** Default: all are kept */
+  keep?: Partial<KeepRule> | undefined
+  enabled?: boolean | undefined
+}
+
+export interface UpdateScheduleRequest {
+  cron?: string | undefined
+  timeZone?: string | undefined
+  kind?: SnapshotKind | undefined
+  keep?: Partial<KeepRule> | undefined
+  enabled?: boolean | undefined
+}
+
+export interface ScheduleView extends Schedule {
+  /** `null` while it is switched off, or if it never fires again */
+  nextAt: Date | null
+}
+
+/** They end with their sandbox. A tick fires only while that runs and no snapshot of it is in flight. */
+export interface SchedulesApi {
+  create(by: Principal, request: CreateScheduleRequest): Promise<ScheduleView>
+  get(by: Principal, id: string): Promise<ScheduleView>
+  list(by: Principal, filter: { sandbox?: string | undefined }, page: PageRequest): Promise<Page<ScheduleView>>
+  update(by: Principal, id: string, request: UpdateScheduleRequest): Promise<ScheduleView>
+  delete(by: Principal, id: string): Promise<void>
 }
 
 // ---------------------------------------------------------------- operations, events, idempotency

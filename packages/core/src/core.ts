@@ -11,6 +11,7 @@ import { Deadlines, deletionDue } from './sandbox/deadlines.ts'
 import { Incarnations } from './sandbox/incarnations.ts'
 import { LIVING_STATES } from './sandbox/lifecycle.ts'
 import { isUp, moveSandbox } from './sandbox/records.ts'
+import { type ScheduledSnapshots, Scheduler } from './schedule/scheduler.ts'
 import { BlobStore } from './services/blobs.ts'
 import { Events } from './services/events.ts'
 import { Signal } from './services/follow.ts'
@@ -22,6 +23,7 @@ import { Operations } from './services/operations.ts'
 import { findSource } from './services/refs.ts'
 import { Samples } from './services/samples.ts'
 import { Sandboxes } from './services/sandboxes.ts'
+import { Schedules } from './services/schedules.ts'
 import { Snapshots } from './services/snapshots.ts'
 import { FIRST_TEAM, Teams } from './services/teams.ts'
 import { Tokens } from './services/tokens.ts'
@@ -36,6 +38,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly images: Images
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
+  readonly schedules: Schedules
   readonly operations: Operations
   readonly events: Events
   readonly idempotency: Idempotency
@@ -49,6 +52,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly #teams: Teams
   readonly #samples: Samples
   readonly #incarnations = new Incarnations()
+  readonly #scheduler: Scheduler
   readonly #happened = new Signal()
   readonly #closing: AbortController
   /** Exits before the records were read; settled right after */
@@ -91,6 +95,8 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       samples: this.#samples,
     })
     this.snapshots = new Snapshots(parts, this.#runner, this.#deadlines)
+    this.#scheduler = new Scheduler(parts, scheduledSnapshots(this.snapshots))
+    this.schedules = new Schedules(parts, this.#scheduler)
     this.operations = new Operations(parts, this.#runner)
     this.events = new Events(parts, this.#happened)
     this.idempotency = new Idempotency(parts)
@@ -116,6 +122,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     core.#early = null
     for (const exit of early) core.#exited(exit)
     core.#retention.start()
+    await core.#scheduler.start()
     undo.move()
     return core
   }
@@ -155,8 +162,9 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   }
 
   /** Resolves when nothing is under way, clean-up included. */
-  idle(): Promise<void> {
-    return this.#runner.idle()
+  async idle(): Promise<void> {
+    await this.#scheduler.idle()
+    await this.#runner.idle()
   }
 
   /** Lets work under way end, then lets go of everything. Sandboxes run on. */
@@ -165,6 +173,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.#samples.close()
     this.#closing.abort()
     this.#happened.notify()
+    await this.#scheduler.close()
     await this.#runner.idle()
     await this.#standby.close()
     await this.#retention.close()
@@ -277,7 +286,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
 
   async #snapshotDue(id: SnapshotId): Promise<void> {
     const snapshot: Snapshot | null = await this.#parts.ledger.read.snapshot(id)
-    if (snapshot?.expiresAt == null || snapshot.state === 'deleting') return
+    if (snapshot?.expiresAt == null || snapshot.pinned || snapshot.state === 'deleting') return
     if (snapshot.expiresAt.getTime() > this.#parts.clock.now().getTime()) {
       this.#deadlines.watchSnapshot(snapshot)
       return
@@ -287,5 +296,16 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     } catch (error) {
       if (!isCode(error, 'not_found')) throw error // somebody else has deleted it: that is what was wanted
     }
+  }
+}
+
+function scheduledSnapshots(snapshots: Snapshots): ScheduledSnapshots {
+  return {
+    async take({ id, teamId, sandboxId, kind }) {
+      const by = { teamId, keyId: null }
+      const { value, done } = await snapshots.create(by, sandboxId, { kind, whenBusy: 'reject' }, id)
+      return { snapshot: value, done }
+    },
+    delete: ({ teamId, id }) => snapshots.deleteById(teamId, id),
   }
 }

@@ -57,6 +57,7 @@ export type ResourceKind =
   | 'team'
   | 'process'
   | 'file'
+  | 'schedule'
   | 'route'
 export type ErrorCode = keyof ErrorContexts
 

@@ -14,6 +14,7 @@ export type SandboxId = Id<'sandbox'>
 export type IncarnationId = Id<'incarnation'>
 export type RootId = Id<'root'>
 export type SnapshotId = Id<'snapshot'>
+export type ScheduleId = Id<'schedule'>
 export type OperationId = Id<'operation'>
 
 const ID = /^[0-9a-f]{24}$/

@@ -8,6 +8,7 @@ import type {
   OperationId,
   RootId,
   SandboxId,
+  ScheduleId,
   SnapshotId,
   TeamId,
 } from './ids.ts'
@@ -20,6 +21,8 @@ export interface Team {
   id: TeamId
   /** Unique; `[a-z0-9]`, then up to 62 more of these and `-` */
   name: string
+  /** Milliseconds that its snapshots are kept unless told otherwise when taken; `null` for ever */
+  snapshotRetentionMs: number | null
   createdAt: Date
 }
 
@@ -365,9 +368,52 @@ export interface Snapshot {
   receipt: Receipt | null
   sizeBytes: number
   labels: Labels
+  /** Schedule that it was taken by */
+  scheduleId: ScheduleId | null
+  /** Neither expires nor is thinned out while this is so */
+  pinned: boolean
   createdAt: Date
   readyAt: Date | null
   expiresAt: Date | null
+}
+
+// ---------------------------------------------------------------- schedule
+
+/** How many of a schedule's snapshots stay, see `kept`; a rule of `null`s keeps all. */
+export interface KeepRule {
+  last: number | null
+  hourly: number | null
+  daily: number | null
+  weekly: number | null
+  monthly: number | null
+}
+
+/** Takes snapshots of a sandbox at set times while that is running. */
+export interface Schedule {
+  id: ScheduleId
+  teamId: TeamId
+  sandboxId: SandboxId
+  /** Five fields: minute, hour, day of month, month, day of week */
+  cron: string
+  /** IANA name that the fields are meant in */
+  timeZone: string
+  kind: SnapshotKind
+  keep: KeepRule
+  enabled: boolean
+  createdAt: Date
+  /** Every tick up to here was decided: fired or skipped. Whoever decides one moves this on in the same transaction. */
+  decidedUntil: Date
+  /** The latest decision; earlier ones are events */
+  lastTick: ScheduleTick | null
+}
+
+export interface ScheduleTick {
+  at: Date
+  outcome: 'fired' | 'skipped'
+  /** Why it was skipped */
+  reason: string | null
+  /** `null` while a fired one has not got as far */
+  snapshotId: SnapshotId | null
 }
 
 // ---------------------------------------------------------------- operation

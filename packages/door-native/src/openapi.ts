@@ -48,6 +48,7 @@ const ALWAYS: ErrorCode[] = [
 const TAGS = [
   { name: 'sandboxes', description: 'Isolated Linux machines, made from an image or a snapshot' },
   { name: 'snapshots', description: 'Captured points of a sandbox, to spawn from or roll back to' },
+  { name: 'schedules', description: 'Snapshots at set times, and how many of them stay' },
   { name: 'images', description: 'Named, read-only root filesystems' },
   { name: 'processes', description: 'Programs in a sandbox' },
   { name: 'files', description: 'Files in a sandbox' },

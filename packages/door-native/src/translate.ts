@@ -12,6 +12,7 @@ import type {
   ProcessInfo,
   ProcessOutput,
   Sandbox,
+  ScheduleView,
   Snapshot,
   Team,
 } from '@spawnpoint/core'
@@ -77,6 +78,8 @@ export function snapshotJson(snapshot: Snapshot): z.output<typeof schemas.snapsh
     receipt: snapshot.receipt,
     sizeBytes: snapshot.sizeBytes,
     labels: snapshot.labels,
+    scheduleId: snapshot.scheduleId,
+    pinned: snapshot.pinned,
     createdAt: at(snapshot.createdAt),
     readyAt: atOrNull(snapshot.readyAt),
     expiresAt: atOrNull(snapshot.expiresAt),
@@ -100,6 +103,22 @@ export function imageJson(image: Image, tags: string[]): z.output<typeof schemas
     labels: image.labels,
     createdAt: at(image.createdAt),
     readyAt: atOrNull(image.readyAt),
+  }
+}
+
+export function scheduleJson(schedule: ScheduleView): z.output<typeof schemas.schedule> {
+  const { lastTick } = schedule
+  return {
+    id: schedule.id,
+    sandboxId: schedule.sandboxId,
+    cron: schedule.cron,
+    timeZone: schedule.timeZone,
+    kind: schedule.kind,
+    keep: schedule.keep,
+    enabled: schedule.enabled,
+    createdAt: at(schedule.createdAt),
+    lastTick: lastTick === null ? null : { ...lastTick, at: at(lastTick.at) },
+    nextAt: atOrNull(schedule.nextAt),
   }
 }
 
@@ -150,7 +169,12 @@ export function keyJson(key: ApiKey): z.output<typeof schemas.apiKey> {
 }
 
 export function teamJson(team: Team): z.output<typeof schemas.team> {
-  return { id: team.id, name: team.name, createdAt: at(team.createdAt) }
+  return {
+    id: team.id,
+    name: team.name,
+    snapshotRetentionMs: team.snapshotRetentionMs,
+    createdAt: at(team.createdAt),
+  }
 }
 
 export function exitJson(exit: ProcessExit): z.output<typeof schemas.processExit> {

@@ -10,7 +10,7 @@ beforeEach(async () => {
 })
 
 const hold = { hooks: true, hookTimeoutMs: 10, sync: true, findCulprits: true }
-const team = () => ({ id: newId<TeamId>(), name: 'team', createdAt: new Date() })
+const team = () => ({ id: newId<TeamId>(), name: 'team', snapshotRetentionMs: null, createdAt: new Date() })
 
 describe('a call that is to fail', () => {
   it('rejects with the error, does nothing, and works the next time', async () => {

@@ -65,6 +65,7 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
             ?.slice(offset, offset + limit) ?? [],
         ),
       ),
+    schedule: (id) => one('schedule', (t) => t.schedules.get(id)),
     operation: (id) => one('operation', (t) => t.operations.get(id)),
     idempotent: (teamId, key) => one('idempotent', (t) => t.idempotency.get(idempotencyRow(teamId, key))),
     keyByHash: (hash) =>
@@ -133,8 +134,16 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
           same(filter.sandboxId, snapshot.sandboxId) &&
           same(filter.imageId, snapshot.imageId) &&
           same(filter.parentId, snapshot.parentId) &&
+          same(filter.scheduleId, snapshot.scheduleId) &&
           labelled(filter.labels, snapshot.labels) &&
           expiring(filter.expiresBefore, snapshot.expiresAt),
+      ),
+    schedules: (filter, page) =>
+      many(
+        'schedules',
+        page,
+        (t) => t.schedules.values(),
+        (schedule) => same(filter.teamId, schedule.teamId) && same(filter.sandboxId, schedule.sandboxId),
       ),
     operations: (filter, page) =>
       many(

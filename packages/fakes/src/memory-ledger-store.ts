@@ -7,6 +7,7 @@ import type {
   Name,
   Operation,
   Sandbox,
+  Schedule,
   Snapshot,
   Tag,
   Team,
@@ -24,6 +25,7 @@ export class LedgerTables {
   readonly tags: Map<string, Tag>
   readonly sandboxes: Map<string, Sandbox>
   readonly snapshots: Map<string, Snapshot>
+  readonly schedules: Map<string, Schedule>
   readonly operations: Map<string, Operation>
   readonly events: Event[]
   /** `seq` of the latest event of all, and by team of the latest that was purged */
@@ -40,6 +42,7 @@ export class LedgerTables {
     this.tags = new Map(from?.tags)
     this.sandboxes = new Map(from?.sandboxes)
     this.snapshots = new Map(from?.snapshots)
+    this.schedules = new Map(from?.schedules)
     this.operations = new Map(from?.operations)
     this.events = [...(from?.events ?? [])]
     this.lastSeq = from?.lastSeq ?? 0

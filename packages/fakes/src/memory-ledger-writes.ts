@@ -20,6 +20,7 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
     lockSandbox: (id) => get('lockSandbox', tables.sandboxes, id),
     lockSnapshot: (id) => get('lockSnapshot', tables.snapshots, id),
     lockImage: (id) => get('lockImage', tables.images, id),
+    lockSchedule: (id) => get('lockSchedule', tables.schedules, id),
     putTeam: (team) =>
       run('putTeam', () => {
         searchable('name', team.name)
@@ -101,6 +102,13 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
         tables.snapshots.set(snapshot.id, structuredClone(snapshot))
       }),
     deleteSnapshot: (id) => run('deleteSnapshot', () => void tables.snapshots.delete(id)),
+    putSchedule: (schedule) =>
+      run('putSchedule', () => {
+        searchable('cron', schedule.cron)
+        searchable('timeZone', schedule.timeZone)
+        tables.schedules.set(schedule.id, structuredClone(schedule))
+      }),
+    deleteSchedule: (id) => run('deleteSchedule', () => void tables.schedules.delete(id)),
     putOperation: (operation) =>
       run('putOperation', () => {
         mustBeAlone(tables, operation)

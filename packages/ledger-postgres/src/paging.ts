@@ -1,6 +1,6 @@
 import { invalidArgument, type Page, type PageRequest } from '@spawnpoint/core'
 
-export type ListName = 'keys' | 'images' | 'names' | 'sandboxes' | 'snapshots' | 'operations'
+export type ListName = 'keys' | 'images' | 'names' | 'sandboxes' | 'snapshots' | 'schedules' | 'operations'
 
 const CURSOR = /^([a-z]+):([0-9a-f]{24})$/
 

@@ -20,6 +20,9 @@ import {
   type Sandbox,
   type SandboxFilter,
   type SandboxId,
+  type Schedule,
+  type ScheduleFilter,
+  type ScheduleId,
   type Snapshot,
   type SnapshotFilter,
   type SnapshotId,
@@ -42,6 +45,7 @@ import {
   toName,
   toOperation,
   toSandbox,
+  toSchedule,
   toSnapshot,
   toTag,
   toTeam,
@@ -221,6 +225,7 @@ export class PostgresReads implements LedgerReads {
           equal('sandbox_id', filter.sandboxId),
           equal('image_id', filter.imageId),
           equal('parent_id', filter.parentId),
+          equal('schedule_id', filter.scheduleId),
           hasLabels(filter.labels),
           expired(filter.expiresBefore),
           filter.includeInternal ? null : sql<boolean>`not internal`,
@@ -232,6 +237,24 @@ export class PostgresReads implements LedgerReads {
       .limit(page.limit + 1)
       .execute()
     return toPage('snapshots', rows, page.limit, toSnapshot)
+  }
+
+  async schedule(id: ScheduleId): Promise<Schedule | null> {
+    if (!isId(id)) return null
+    const row = await this.#db().selectFrom('schedules').selectAll().where('id', '=', id).executeTakeFirst()
+    return row ? toSchedule(row) : null
+  }
+
+  async schedules(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>> {
+    const after = readCursor('schedules', page)
+    const rows = await this.#db()
+      .selectFrom('schedules')
+      .selectAll()
+      .where(all([equal('team_id', filter.teamId), equal('sandbox_id', filter.sandboxId), before(after)]))
+      .orderBy('id', 'desc')
+      .limit(page.limit + 1)
+      .execute()
+    return toPage('schedules', rows, page.limit, toSchedule)
   }
 
   async operation(id: OperationId): Promise<Operation | null> {

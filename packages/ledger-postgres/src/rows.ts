@@ -10,6 +10,8 @@ import {
   type Name,
   type Operation,
   type Sandbox,
+  type Schedule,
+  type ScheduleTick,
   type Snapshot,
   storedNetwork,
   type Tag,
@@ -50,11 +52,16 @@ export function instant(path: string, date: Date): string {
 const instantOrNull = (path: string, date: Date | null) => (date === null ? null : instant(path, date))
 
 export function teamRow(team: Team): NewRow<'teams'> {
-  return { id: team.id, name: text('name', team.name), created_at: instant('createdAt', team.createdAt) }
+  return {
+    id: team.id,
+    name: text('name', team.name),
+    snapshot_retention_ms: team.snapshotRetentionMs,
+    created_at: instant('createdAt', team.createdAt),
+  }
 }
 
 export function toTeam(row: Row<'teams'>): Team {
-  return { id: row.id, name: row.name, createdAt: row.created_at }
+  return { id: row.id, name: row.name, snapshotRetentionMs: row.snapshot_retention_ms, createdAt: row.created_at }
 }
 
 export function keyRow(key: ApiKey, hash: string): NewRow<'api_keys'> {
@@ -249,6 +256,8 @@ export function snapshotRow(snapshot: Snapshot): NewRow<'snapshots'> {
     receipt: jsonOrNull(snapshot.receipt),
     size_bytes: snapshot.sizeBytes,
     labels: labelsJson(snapshot.labels),
+    schedule_id: snapshot.scheduleId,
+    pinned: snapshot.pinned,
     created_at: instant('createdAt', snapshot.createdAt),
     ready_at: instantOrNull('readyAt', snapshot.readyAt),
     expires_at: instantOrNull('expiresAt', snapshot.expiresAt),
@@ -276,9 +285,44 @@ export function toSnapshot(row: Row<'snapshots'>): Snapshot {
     receipt: row.receipt as Snapshot['receipt'],
     sizeBytes: row.size_bytes,
     labels: row.labels as Labels,
+    scheduleId: row.schedule_id,
+    pinned: row.pinned,
     createdAt: row.created_at,
     readyAt: row.ready_at,
     expiresAt: row.expires_at,
+  }
+}
+
+export function scheduleRow(schedule: Schedule): NewRow<'schedules'> {
+  return {
+    id: schedule.id,
+    team_id: schedule.teamId,
+    sandbox_id: schedule.sandboxId,
+    cron: text('cron', schedule.cron),
+    time_zone: text('timeZone', schedule.timeZone),
+    kind: schedule.kind,
+    keep: json(schedule.keep),
+    enabled: schedule.enabled,
+    created_at: instant('createdAt', schedule.createdAt),
+    decided_until: instant('decidedUntil', schedule.decidedUntil),
+    last_tick: jsonOrNull(schedule.lastTick),
+  }
+}
+
+export function toSchedule(row: Row<'schedules'>): Schedule {
+  const tick = row.last_tick as (Omit<ScheduleTick, 'at'> & { at: string }) | null
+  return {
+    id: row.id,
+    teamId: row.team_id,
+    sandboxId: row.sandbox_id,
+    cron: row.cron,
+    timeZone: row.time_zone,
+    kind: row.kind,
+    keep: row.keep as Schedule['keep'],
+    enabled: row.enabled,
+    createdAt: row.created_at,
+    decidedUntil: row.decided_until,
+    lastTick: tick === null ? null : { ...tick, at: new Date(tick.at) },
   }
 }
 

@@ -11,6 +11,7 @@ import type {
   RootId,
   SandboxId,
   SandboxState,
+  ScheduleId,
   SnapshotId,
   SnapshotKind,
   SnapshotState,
@@ -26,7 +27,7 @@ type Instant = ColumnType<Date, string, string>
 type InstantOrNull = ColumnType<Date | null, string | null, string | null>
 
 export interface Tables {
-  teams: { id: TeamId; name: string; created_at: Instant }
+  teams: { id: TeamId; name: string; snapshot_retention_ms: number | null; created_at: Instant }
   api_keys: {
     id: KeyId
     team_id: TeamId
@@ -116,9 +117,24 @@ export interface Tables {
     receipt: JsonOrNull
     size_bytes: number
     labels: Json
+    schedule_id: ScheduleId | null
+    pinned: boolean
     created_at: Instant
     ready_at: InstantOrNull
     expires_at: InstantOrNull
+  }
+  schedules: {
+    id: ScheduleId
+    team_id: TeamId
+    sandbox_id: SandboxId
+    cron: string
+    time_zone: string
+    kind: SnapshotKind
+    keep: Json
+    enabled: boolean
+    created_at: Instant
+    decided_until: Instant
+    last_tick: JsonOrNull
   }
   operations: {
     id: OperationId

@@ -16,6 +16,8 @@ import {
   type OperationId,
   type Sandbox,
   type SandboxId,
+  type Schedule,
+  type ScheduleId,
   type Snapshot,
   type SnapshotId,
   SpawnpointError,
@@ -37,6 +39,7 @@ import {
   nameRow,
   operationRow,
   sandboxRow,
+  scheduleRow,
   snapshotRow,
   tagRow,
   teamRow,
@@ -45,6 +48,7 @@ import {
   toImage,
   toName,
   toSandbox,
+  toSchedule,
   toSnapshot,
 } from './rows.ts'
 import type { Tables } from './tables.ts'
@@ -81,6 +85,12 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     if (!isId(id)) return null
     const row = await this.#db.selectFrom('images').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
     return row ? toImage(row) : null
+  }
+
+  async lockSchedule(id: ScheduleId): Promise<Schedule | null> {
+    if (!isId(id)) return null
+    const row = await this.#db.selectFrom('schedules').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+    return row ? toSchedule(row) : null
   }
 
   async putTeam(team: Team): Promise<void> {
@@ -198,6 +208,16 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
 
   async deleteSnapshot(id: SnapshotId): Promise<void> {
     if (isId(id)) await this.#db.deleteFrom('snapshots').where('id', '=', id).execute()
+  }
+
+  async putSchedule(schedule: Schedule): Promise<void> {
+    const { id, ...rest } = scheduleRow(schedule)
+    const query = this.#db.insertInto('schedules').values({ id, ...rest })
+    await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+  }
+
+  async deleteSchedule(id: ScheduleId): Promise<void> {
+    if (isId(id)) await this.#db.deleteFrom('schedules').where('id', '=', id).execute()
   }
 
   async putOperation(operation: Operation): Promise<void> {

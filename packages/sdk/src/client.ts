@@ -2,6 +2,7 @@ import { Images } from './images.ts'
 import { Events, Operations } from './operations.ts'
 import { resolveOptions, type SpawnpointOptions } from './options.ts'
 import { Keys, Sandboxes, Snapshots } from './resources.ts'
+import { Schedules } from './schedules.ts'
 import { Transport } from './transport.ts'
 
 /**
@@ -13,6 +14,7 @@ export class Spawnpoint {
   readonly url: string
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
+  readonly schedules: Schedules
   readonly images: Images
   readonly operations: Operations
   readonly events: Events
@@ -23,6 +25,7 @@ export class Spawnpoint {
     this.url = transport.options.url
     this.sandboxes = new Sandboxes(transport)
     this.snapshots = new Snapshots(transport)
+    this.schedules = new Schedules(transport)
     this.images = new Images(transport)
     this.operations = new Operations(transport)
     this.events = new Events(transport)

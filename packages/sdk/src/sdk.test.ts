@@ -369,6 +369,21 @@ describe('the rest', () => {
     await expect(client.images.get('built')).rejects.toThrow(NotFoundError)
   })
 
+  test('schedules', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const made = await client.schedules.create({ sandbox: sandbox.id, cron: '0 4 * * 1', keep: { weekly: 8 } })
+    expect(made).toMatchObject({ kind: 'memory', timeZone: 'UTC', keep: { weekly: 8, last: null }, lastTick: null })
+    expect(made.nextAt?.getUTCDay()).toBe(1)
+    expect(await client.schedules.list({ sandbox: sandbox.id }).toArray()).toEqual([made])
+    expect(await client.schedules.update(made.id, { enabled: false })).toEqual({
+      ...made,
+      enabled: false,
+      nextAt: null,
+    })
+    await client.schedules.delete(made.id)
+    await expect(client.schedules.get(made.id)).rejects.toThrow(NotFoundError)
+  })
+
   test('keys', async () => {
     const { key, secret } = await client.keys.create({ name: 'second' })
     const other = new Spawnpoint({ url: world.url, apiKey: secret })

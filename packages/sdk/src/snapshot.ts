@@ -72,9 +72,13 @@ export class Snapshot {
     throw failed.reason
   }
 
-  /** `ttlMs` counts from now; `null` for never. `labels` replace all. */
+  /** `ttlMs` counts from now; `null` for never. `labels` replace all. What is pinned does not expire. */
   async update(
-    changes: { labels?: Record<string, string> | undefined; ttlMs?: number | null | undefined },
+    changes: {
+      labels?: Record<string, string> | undefined
+      ttlMs?: number | null | undefined
+      pinned?: boolean | undefined
+    },
     options: CallOptions = {},
   ): Promise<this> {
     this.#info = toSnapshotInfo(

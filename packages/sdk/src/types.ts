@@ -241,6 +241,8 @@ export interface UpdateSandbox {
 export interface Team {
   id: string
   name: string
+  /** Milliseconds that snapshots are kept unless told otherwise; `null` for ever */
+  snapshotRetentionMs: number | null
   createdAt: Date
 }
 
@@ -342,6 +344,10 @@ export interface SnapshotInfo {
   receipt: Receipt | null
   sizeBytes: number
   labels: Labels
+  /** Schedule that it was taken by */
+  scheduleId: string | null
+  /** Neither expires nor is thinned out while this is so */
+  pinned: boolean
   createdAt: Date
   readyAt: Date | null
   expiresAt: Date | null
@@ -353,8 +359,8 @@ export interface CreateSnapshot {
   /** `[a-z0-9][a-z0-9._-]{0,127}`; may be used again, and then means the latest ready one */
   name?: string | undefined
   labels?: Labels | undefined
-  /** Milliseconds until it is deleted; absent for never */
-  ttlMs?: number | undefined
+  /** Milliseconds until it is deleted, `null` for never; absent for what the team has set */
+  ttlMs?: number | null | undefined
   /** Run the sandbox's `pre-snapshot` hooks; default true */
   hooks?: boolean | undefined
   /** A failing hook fails the snapshot; default false */
@@ -489,4 +495,53 @@ export interface ApiKey {
   createdAt: Date
   lastUsedAt: Date | null
   revokedAt: Date | null
+}
+
+/** How many of a schedule's snapshots stay; `null`s keep all. */
+export interface KeepRule {
+  /** The newest so many */
+  last: number | null
+  /** The newest of each of so many hours that have any; likewise days, ISO weeks and months */
+  hourly: number | null
+  daily: number | null
+  weekly: number | null
+  monthly: number | null
+}
+
+export interface ScheduleTick {
+  at: Date
+  outcome: 'fired' | 'skipped'
+  /** Why it was skipped */
+  reason: string | null
+  snapshotId: string | null
+}
+
+export interface Schedule {
+  id: string
+  sandboxId: string
+  /** Five fields: minute, hour, day of month, month, day of week */
+  cron: string
+  /** IANA name */
+  timeZone: string
+  kind: SnapshotKind
+  keep: KeepRule
+  enabled: boolean
+  createdAt: Date
+  /** The latest decision; earlier ones are events */
+  lastTick: ScheduleTick | null
+  nextAt: Date | null
+}
+
+export interface UpdateSchedule {
+  cron?: string | undefined
+  timeZone?: string | undefined
+  kind?: SnapshotKind | undefined
+  keep?: Partial<KeepRule> | undefined
+  enabled?: boolean | undefined
+}
+
+export interface CreateSchedule extends UpdateSchedule {
+  /** Id or name */
+  sandbox: string
+  cron: string
 }

@@ -497,6 +497,7 @@ export interface Schemas {
   Team: {
     id: string
     name: string
+    snapshotRetentionMs: number | null
     createdAt: string
   }
   Problem: {
@@ -621,7 +622,7 @@ export interface Schemas {
     name?: string | undefined
     tag?: string | undefined
     labels?: Schemas['Labels'] | undefined
-    ttlMs?: number | undefined
+    ttlMs?: number | null | undefined
     hooks?: boolean | undefined
     requireHooks?: boolean | undefined
     whenBusy?: 'wait' | 'reject' | undefined
@@ -629,6 +630,7 @@ export interface Schemas {
   UpdateSnapshot: {
     labels?: Schemas['Labels'] | undefined
     ttlMs?: number | null | undefined
+    pinned?: boolean | undefined
   }
   Receipt: {
     standstillMs: number
@@ -670,8 +672,64 @@ export interface Schemas {
     receipt: Schemas['Receipt'] | null
     sizeBytes: number
     labels: Schemas['Labels']
+    scheduleId: string | null
+    pinned: boolean
     createdAt: string
     readyAt: string | null
     expiresAt: string | null
+  }
+  CreateSchedule: {
+    sandbox: string
+    cron: string
+    timeZone?: string | undefined
+    kind?: 'memory' | 'filesystem' | undefined
+    keep?:
+      | {
+          last?: number | null | undefined
+          hourly?: number | null | undefined
+          daily?: number | null | undefined
+          weekly?: number | null | undefined
+          monthly?: number | null | undefined
+        }
+      | undefined
+    enabled?: boolean | undefined
+  }
+  UpdateSchedule: {
+    cron?: string | undefined
+    timeZone?: string | undefined
+    kind?: 'memory' | 'filesystem' | undefined
+    keep?:
+      | {
+          last?: number | null | undefined
+          hourly?: number | null | undefined
+          daily?: number | null | undefined
+          weekly?: number | null | undefined
+          monthly?: number | null | undefined
+        }
+      | undefined
+    enabled?: boolean | undefined
+  }
+  Schedule: {
+    id: string
+    sandboxId: string
+    cron: string
+    timeZone: string
+    kind: 'memory' | 'filesystem'
+    keep: {
+      last: number | null
+      hourly: number | null
+      daily: number | null
+      weekly: number | null
+      monthly: number | null
+    }
+    enabled: boolean
+    createdAt: string
+    lastTick: {
+      at: string
+      outcome: 'fired' | 'skipped'
+      reason: string | null
+      snapshotId: string | null
+    } | null
+    nextAt: string | null
   }
 }

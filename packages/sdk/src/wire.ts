@@ -6,6 +6,7 @@ import type {
   ProcessExit,
   ProcessInfo,
   SandboxInfo,
+  Schedule,
   SnapshotInfo,
   SpawnpointEvent,
 } from './types.ts'
@@ -35,6 +36,16 @@ export function toSnapshotInfo(wire: Schemas['Snapshot']): SnapshotInfo {
     createdAt: at(wire.createdAt),
     readyAt: atOrNull(wire.readyAt),
     expiresAt: atOrNull(wire.expiresAt),
+  }
+}
+
+export function toSchedule(wire: Schemas['Schedule']): Schedule {
+  const { lastTick } = wire
+  return {
+    ...wire,
+    createdAt: at(wire.createdAt),
+    lastTick: lastTick === null ? null : { ...lastTick, at: at(lastTick.at) },
+    nextAt: atOrNull(wire.nextAt),
   }
 }
 

@@ -7,6 +7,7 @@ import {
   sampleName,
   sampleOperation,
   sampleSandbox,
+  sampleSchedule,
   sampleSnapshot,
   sampleTeam,
 } from '../ledger-samples.ts'
@@ -15,14 +16,19 @@ import { freshTeam, type LedgerBench } from './bench.ts'
 export function recordsSuite(bench: LedgerBench): void {
   describe('records', () => {
     it('give back every field of a team, image, sandbox, snapshot and operation', async () => {
-      const team = sampleTeam()
+      const team = sampleTeam({ snapshotRetentionMs: 30 * 24 * 3600 * 1000 })
       const image = sampleImage(team.id)
       const sandbox = sampleSandbox(team.id, {
         labels: { 'a"b': "c'd", ü: '' },
         failure: { reason: 'out_of_memory', detail: 'killed \u0000 \udfff' },
         expiresAt: new Date(1_700_000_900_003),
       })
-      const snapshot = sampleSnapshot(team.id, { parentId: newId(), failure: 'bad \u0000 byte' })
+      const snapshot = sampleSnapshot(team.id, {
+        parentId: newId(),
+        failure: 'bad \u0000 byte',
+        scheduleId: newId(),
+        pinned: true,
+      })
       const operation = sampleOperation(team.id, {
         sandboxId: sandbox.id,
         state: 'failed',
@@ -59,6 +65,48 @@ export function recordsSuite(bench: LedgerBench): void {
       await bench.put((tx) => tx.putTeam(second))
       expect(await bench.ledger.read.teamByName(team.name)).toEqual(second)
       expect(await bench.ledger.read.team(team.id)).toEqual(renamed)
+    })
+
+    it('of schedules are changed, found by sandbox and team, and removed', async () => {
+      const [teamId, other] = [freshTeam(), freshTeam()]
+      const plain = sampleSchedule(teamId)
+      const fired = sampleSchedule(teamId, {
+        sandboxId: plain.sandboxId,
+        lastTick: { at: new Date(1_700_000_300_000), outcome: 'fired', reason: null, snapshotId: newId() },
+      })
+      const foreign = sampleSchedule(other)
+      const skipped = {
+        at: new Date(1_700_000_600_000),
+        outcome: 'skipped',
+        reason: 'b\u0000sy',
+        snapshotId: null,
+      } as const
+      await bench.put(async (tx) => {
+        for (const one of [plain, fired, foreign]) await tx.putSchedule(one)
+        expect(await tx.lockSchedule(plain.id)).toEqual(plain)
+        await tx.putSchedule({ ...plain, enabled: false, lastTick: skipped })
+      })
+      const { read } = bench.ledger
+      const changed = { ...plain, enabled: false, lastTick: skipped }
+      expect(await read.schedule(plain.id)).toEqual(changed)
+      expect((await read.schedules({ teamId }, { limit: 9 })).items).toEqual([fired, changed])
+      expect((await read.schedules({ sandboxId: foreign.sandboxId }, { limit: 9 })).items).toEqual([foreign])
+      const first = await read.schedules({ teamId }, { limit: 1 })
+      expect((await read.schedules({ teamId }, { limit: 1, after: first.next ?? '' })).items).toEqual([changed])
+      await bench.put((tx) => tx.deleteSchedule(plain.id))
+      expect(await read.schedule(plain.id)).toBeNull()
+      expect(await read.schedule(newId())).toBeNull()
+    })
+
+    it('of snapshots are found by the schedule that took them', async () => {
+      const teamId = freshTeam()
+      const taken = sampleSnapshot(teamId, { scheduleId: newId() })
+      await bench.put(async (tx) => {
+        await tx.putSnapshot(taken)
+        await tx.putSnapshot(sampleSnapshot(teamId))
+      })
+      const filter = { teamId, scheduleId: taken.scheduleId ?? undefined }
+      expect((await bench.ledger.read.snapshots(filter, { limit: 9 })).items).toEqual([taken])
     })
 
     it('give back nulls as nulls', async () => {

@@ -16,6 +16,8 @@ import type {
   Sandbox,
   SandboxId,
   SandboxState,
+  Schedule,
+  ScheduleId,
   Snapshot,
   SnapshotId,
   SnapshotKind,
@@ -78,6 +80,7 @@ export interface SnapshotFilter {
   sandboxId?: SandboxId | undefined
   imageId?: ImageId | undefined
   parentId?: SnapshotId | undefined
+  scheduleId?: ScheduleId | undefined
   labels?: Labels | undefined
   expiresBefore?: Date | undefined
   /** Default false: internal snapshots are left out */
@@ -98,6 +101,11 @@ export interface TagFilter {
   nameId?: NameId | undefined
   tag?: string | undefined
   targets?: readonly string[] | undefined
+}
+
+export interface ScheduleFilter {
+  teamId?: TeamId | undefined
+  sandboxId?: SandboxId | undefined
 }
 
 export interface OperationFilter {
@@ -129,6 +137,8 @@ export interface LedgerReads {
   tags(filter: TagFilter): Promise<Tag[]>
   /** From entry number `offset` on, at most `limit`. */
   buildLog(imageId: ImageId, offset: number, limit: number): Promise<BuildLogEntry[]>
+  schedule(id: ScheduleId): Promise<Schedule | null>
+  schedules(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>>
   operation(id: OperationId): Promise<Operation | null>
   operations(filter: OperationFilter, page: PageRequest): Promise<Page<Operation>>
   /** Events with `seq > after`, at most `limit`. */
@@ -173,6 +183,7 @@ export interface LedgerTx extends LedgerReads {
   lockSandbox(id: SandboxId): Promise<Sandbox | null>
   lockSnapshot(id: SnapshotId): Promise<Snapshot | null>
   lockImage(id: ImageId): Promise<Image | null>
+  lockSchedule(id: ScheduleId): Promise<Schedule | null>
   /** Insert or replace, whole rows. Rejects `name_taken` if another team bears the name. */
   putTeam(team: Team): Promise<void>
   putKey(key: ApiKey, hash: string): Promise<void>
@@ -196,6 +207,8 @@ export interface LedgerTx extends LedgerReads {
   putSandbox(sandbox: Sandbox): Promise<void>
   putSnapshot(snapshot: Snapshot): Promise<void>
   deleteSnapshot(id: SnapshotId): Promise<void>
+  putSchedule(schedule: Schedule): Promise<void>
+  deleteSchedule(id: ScheduleId): Promise<void>
   /** Rejects `operation_in_progress` where `EXCLUSIVE_OPERATION_KINDS` forbid it. */
   putOperation(operation: Operation): Promise<void>
   /** Appends; the ledger gives `seq`. Events of one transaction become visible together, in commit order. */

@@ -50,9 +50,9 @@ export class Deadlines {
     this.#arm()
   }
 
-  watchSnapshot(snapshot: Pick<Snapshot, 'id' | 'state' | 'expiresAt'>): void {
+  watchSnapshot(snapshot: Pick<Snapshot, 'id' | 'state' | 'expiresAt' | 'pinned'>): void {
     const { id } = snapshot
-    if (snapshot.expiresAt === null || snapshot.state === 'deleting') this.#due.delete(id)
+    if (snapshot.expiresAt === null || snapshot.pinned || snapshot.state === 'deleting') this.#due.delete(id)
     else this.#due.set(id, { at: snapshot.expiresAt.getTime(), act: () => this.#actions.snapshot(id) })
     this.#arm()
   }

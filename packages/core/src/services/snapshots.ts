@@ -1,6 +1,6 @@
 import type { CreateSnapshotRequest, Principal, SnapshotListFilter, SnapshotsApi, Started } from '../api.ts'
 import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
-import type { Operation, Snapshot, SnapshotId, TeamId } from '../model.ts'
+import type { Operation, ScheduleId, Snapshot, SnapshotId, TeamId } from '../model.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type SnapshotDetail, snapshotCreate } from '../operations/snapshot-create.ts'
 import { snapshotDelete } from '../operations/snapshot-delete.ts'
@@ -26,7 +26,12 @@ export class Snapshots implements SnapshotsApi {
     this.#deadlines = deadlines
   }
 
-  async create(by: Principal, sandboxRef: string, request: CreateSnapshotRequest): Promise<Started<Snapshot>> {
+  async create(
+    by: Principal,
+    sandboxRef: string,
+    request: CreateSnapshotRequest,
+    scheduleId?: ScheduleId,
+  ): Promise<Started<Snapshot>> {
     if (request.name !== undefined) checkName('name', request.name)
     if (request.tag !== undefined) checkTag('tag', request.tag)
     if (request.tag !== undefined && request.name === undefined) throw invalidArgument('tag', 'needs a name')
@@ -45,7 +50,9 @@ export class Snapshots implements SnapshotsApi {
       snapshotCreate,
       async (tx, current) => {
         const sandbox = current as LiveSandbox
-        const snapshot = newSnapshot(this.#parts, sandbox, request)
+        const team = request.ttlMs === undefined ? await tx.team(by.teamId) : null
+        const ttlMs = request.ttlMs === undefined ? team?.snapshotRetentionMs : request.ttlMs
+        const snapshot = newSnapshot(this.#parts, sandbox, { ...request, ttlMs, scheduleId })
         await tx.putSnapshot(snapshot)
         await tx.addEvent(snapshotEvent(this.#parts, snapshot, 'snapshot.creating'))
         const detail: SnapshotDetail = {
@@ -107,7 +114,7 @@ export class Snapshots implements SnapshotsApi {
 
   async update(by: Principal, ref: string, request: Parameters<SnapshotsApi['update']>[2]): Promise<Snapshot> {
     if (request.labels !== undefined) checkLabels(request.labels)
-    if (request.ttlMs !== null) checkTtl(request.ttlMs)
+    checkTtl(request.ttlMs)
     const { id } = await findSnapshot(this.#parts.ledger.read, by.teamId, ref)
     const updated = await this.#parts.ledger.transact(async (tx) => {
       const snapshot = await tx.lockSnapshot(id)
@@ -115,6 +122,7 @@ export class Snapshots implements SnapshotsApi {
       const next: Snapshot = {
         ...snapshot,
         labels: request.labels ?? snapshot.labels,
+        pinned: request.pinned ?? snapshot.pinned,
         expiresAt: request.ttlMs === undefined ? snapshot.expiresAt : expiry(this.#parts, request.ttlMs),
       }
       await tx.putSnapshot(next)
@@ -180,8 +188,8 @@ function expiry(parts: Parts, ttlMs: number | null): Date | null {
   return ttlMs === null ? null : new Date(parts.clock.now().getTime() + ttlMs)
 }
 
-function checkTtl(ttlMs: number | undefined): void {
-  if (ttlMs !== undefined && (!Number.isFinite(ttlMs) || ttlMs < 1 || ttlMs > LIMITS.maxTimeoutMs)) {
+function checkTtl(ttlMs: number | null | undefined): void {
+  if (ttlMs != null && (!Number.isFinite(ttlMs) || ttlMs < 1 || ttlMs > LIMITS.maxTimeoutMs)) {
     throw invalidArgument('ttlMs', `1 to ${LIMITS.maxTimeoutMs} milliseconds`)
   }
 }

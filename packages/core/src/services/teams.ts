@@ -21,7 +21,7 @@ export class Teams {
   async adminKey(): Promise<string> {
     const { ledger, clock } = this.#parts
     if ((await ledger.read.team(FIRST_TEAM)) === null) {
-      const team: Team = { id: FIRST_TEAM, name: 'default', createdAt: clock.now() }
+      const team: Team = { id: FIRST_TEAM, name: 'default', snapshotRetentionMs: null, createdAt: clock.now() }
       await ledger.transact((tx) => tx.putTeam(team))
     }
     return (await this.#keys.createFor(FIRST_TEAM, 'admin')).secret
@@ -32,7 +32,7 @@ export class Teams {
     if (!NAME.test(name))
       throw invalidArgument('name', "1 to 63 lowercase letters, digits or '-', beginning with a letter or digit")
     const { ledger, clock } = this.#parts
-    const team: Team = { id: newId<TeamId>(), name, createdAt: clock.now() }
+    const team: Team = { id: newId<TeamId>(), name, snapshotRetentionMs: null, createdAt: clock.now() }
     const { key, hash, secret } = newKey(this.#parts, team.id, 'first')
     await ledger.transact(async (tx) => {
       await tx.putTeam(team)

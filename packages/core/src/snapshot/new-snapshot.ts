@@ -1,4 +1,4 @@
-import { newId, type SnapshotId } from '../ids.ts'
+import { newId, type ScheduleId, type SnapshotId } from '../ids.ts'
 import type { Labels, Sandbox, Snapshot, SnapshotKind } from '../model.ts'
 import type { Parts } from '../parts.ts'
 
@@ -11,7 +11,8 @@ export function newSnapshot(
     internal?: boolean
     name?: string | undefined
     labels?: Labels | undefined
-    ttlMs?: number | undefined
+    ttlMs?: number | null | undefined
+    scheduleId?: ScheduleId | undefined
   },
 ): Snapshot {
   const now = parts.clock.now()
@@ -35,8 +36,10 @@ export function newSnapshot(
     receipt: null,
     sizeBytes: 0,
     labels: request.labels ?? {},
+    scheduleId: request.scheduleId ?? null,
+    pinned: false,
     createdAt: now,
     readyAt: null,
-    expiresAt: request.ttlMs === undefined ? null : new Date(now.getTime() + request.ttlMs),
+    expiresAt: request.ttlMs == null ? null : new Date(now.getTime() + request.ttlMs),
   }
 }

@@ -9,6 +9,7 @@ import { portRoutes } from './ports.ts'
 import { processSocketRoute } from './process-socket.ts'
 import { processRoutes } from './processes.ts'
 import { sandboxRoutes } from './sandboxes.ts'
+import { scheduleRoutes } from './schedules.ts'
 import { snapshotRoutes } from './snapshots.ts'
 
 /** Every route of the native API, in the order of its documentation. */
@@ -16,6 +17,7 @@ export function nativeRoutes(context: DoorContext): AnyRoute[] {
   return [
     ...sandboxRoutes(context),
     ...snapshotRoutes(context),
+    ...scheduleRoutes(context),
     ...imageRoutes(context),
     ...processRoutes(context),
     processSocketRoute(),

@@ -356,3 +356,38 @@ describe('pages', () => {
     expect(ids).toEqual(all)
   })
 })
+
+describe('schedules', () => {
+  it('are made, found, changed and deleted', async () => {
+    const sandbox = await world.sandbox()
+    const asked = { sandbox, cron: '15 3 * * *', timeZone: 'Europe/Oslo', kind: 'filesystem', keep: { daily: 7 } }
+    const created = await world.post('/schedules', asked)
+    const schedule = await jsonOf(created)
+    expect(created.status).toBe(201)
+    const keep = { last: null, hourly: null, daily: 7, weekly: null, monthly: null }
+    expect(schedule).toMatchObject({ sandboxId: sandbox, cron: '15 3 * * *', keep, enabled: true, lastTick: null })
+    expect(Date.parse(schedule.nextAt)).toBeGreaterThan(Date.parse(schedule.createdAt))
+    expect(await seen(await world.get(`/schedules/${schedule.id}`))).toEqual([200, schedule])
+    expect((await jsonOf(await world.get(`/schedules?sandbox=${sandbox}`))).items).toEqual([schedule])
+
+    const headers = { 'content-type': 'application/json' }
+    const patch = async (body: object) =>
+      seen(await world.call('PATCH', `/schedules/${schedule.id}`, { headers, body: JSON.stringify(body) }))
+    expect(await patch({ enabled: false, keep: { last: 2 } })).toMatchObject([
+      200,
+      { enabled: false, nextAt: null, keep: { ...keep, last: 2 } },
+    ])
+    expect(await patch({ cron: '61 * * * *' })).toMatchObject([400, { code: 'invalid_argument' }])
+    expect(await patch({ keep: { last: 0 } })).toMatchObject([400, { code: 'invalid_argument' }])
+    expect(await seen(await world.call('DELETE', `/schedules/${schedule.id}`))).toEqual([204, null])
+    expect(await seen(await world.get(`/schedules/${schedule.id}`))).toMatchObject([404, { code: 'not_found' }])
+  })
+})
+
+it('pins snapshots, and keeps them for ever where that is asked for', async () => {
+  const sandbox = await world.sandbox()
+  const created = await jsonOf(await world.post(`/sandboxes/${sandbox}/snapshots`, { kind: 'filesystem', ttlMs: null }))
+  expect(created).toMatchObject({ pinned: false, scheduleId: null, expiresAt: null })
+  const init = { headers: { 'content-type': 'application/json' }, body: JSON.stringify({ pinned: true }) }
+  expect(await jsonOf(await world.call('PATCH', `/snapshots/${created.id}`, init))).toMatchObject({ pinned: true })
+})

@@ -1,6 +1,6 @@
 import type { OperationKind, OperationState } from '@spawnpoint/core'
 import { z } from 'zod'
-import { id, nullableTime, pageQuery, query, ref, time } from './common.ts'
+import { id, milliseconds, nullableTime, pageQuery, query, ref, time } from './common.ts'
 import { component } from './registry.ts'
 
 const kinds = [
@@ -97,5 +97,15 @@ export const createdKey = component(
   'CreatedKey',
   z.object({ key: apiKey, secret: z.string().describe('Shown this once') }),
 )
-export const team = component('Team', z.object({ id, name: z.string(), createdAt: time }))
+export const team = component(
+  'Team',
+  z.object({
+    id,
+    name: z.string(),
+    snapshotRetentionMs: milliseconds
+      .nullable()
+      .describe('That snapshots are kept unless told otherwise; `null` for ever'),
+    createdAt: time,
+  }),
+)
 export const listKeysQuery = z.strictObject(pageQuery)

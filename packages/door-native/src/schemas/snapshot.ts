@@ -30,7 +30,10 @@ export const createSnapshotBody = component(
     name: snapshotName.optional().describe('May be used again; it then means the latest ready one'),
     tag: tagName.optional().describe('Tag of `name` that points to the snapshot once it is ready'),
     labels: labels.optional(),
-    ttlMs: ttlMs.optional().describe('Until it is deleted; absent for never'),
+    ttlMs: ttlMs
+      .nullable()
+      .optional()
+      .describe('Until it is deleted, `null` for never; absent for what the team has set'),
     hooks: z.boolean().optional().describe("Run the sandbox's `pre-snapshot` hooks; default true"),
     requireHooks: z.boolean().optional().describe('A failing hook fails the snapshot; default false'),
     whenBusy: z
@@ -46,6 +49,7 @@ export const updateSnapshotBody = component(
   z.strictObject({
     labels: labels.optional().describe('Replaces all labels'),
     ttlMs: ttlMs.nullable().optional().describe('Counts from now; `null` for never'),
+    pinned: z.boolean().optional().describe('Neither expires nor is thinned out while this is so'),
   }),
   { examples: [{ ttlMs: 86400000 }] },
 )
@@ -119,6 +123,8 @@ export const snapshot = component(
     receipt: receipt.nullable(),
     sizeBytes: bytes,
     labels,
+    scheduleId: id.nullable().describe('Schedule that it was taken by'),
+    pinned: z.boolean(),
     createdAt: time,
     readyAt: nullableTime,
     expiresAt: nullableTime,

@@ -1,0 +1,228 @@
+import { toSpawnpointError } from '../errors.ts'
+import type { ScheduleId } from '../ids.ts'
+import type { Event, Schedule, ScheduleTick, Snapshot } from '../model.ts'
+import type { Parts } from '../parts.ts'
+import type { LedgerTx } from '../ports/index.ts'
+import { latestTick, nextTick, ticksBetween } from './cron.ts'
+import { kept } from './keep.ts'
+
+/** A tick found later than this, in milliseconds, was missed: the server did not run, or stood still. */
+const LATE_MS = 60_000
+/** Milliseconds until a tick that could not be decided is looked at again */
+const RETRY_MS = 5_000
+const PAGE = 500
+
+/** What the scheduler needs of snapshots. */
+export interface ScheduledSnapshots {
+  /** Rejects if the sandbox cannot be snapshotted this very moment. */
+  take(schedule: Schedule): Promise<{ snapshot: Snapshot; done: Promise<Snapshot> }>
+  delete(snapshot: Snapshot): Promise<void>
+}
+
+/**
+ * Fires schedules. A tick is decided once: the transaction that decides it moves `decidedUntil` on, so neither a restart nor
+ * a second timer fires it again. It is never made up for:
+ *
+ *     tick ─► late, sandbox not running, snapshot in flight: skipped, with the reason in the schedule and its event
+ *          └► claimed ─► snapshot accepted ─► noted ─► ready: what the rule does not keep goes
+ *
+ * A claim that a dead server left without a note is settled at start: the snapshot it took bears the schedule's id.
+ */
+export class Scheduler {
+  readonly #parts: Parts
+  readonly #snapshots: ScheduledSnapshots
+  readonly #due = new Map<ScheduleId, number>()
+  readonly #work = new Set<Promise<void>>()
+  #timer: Disposable | null = null
+  #closed = false
+
+  constructor(parts: Parts, snapshots: ScheduledSnapshots) {
+    this.#parts = parts
+    this.#snapshots = snapshots
+  }
+
+  /** Settles what a dead server left half done, and begins. Ticks since then count as missed. */
+  async start(): Promise<void> {
+    for (let after: string | undefined; ; ) {
+      const page = await this.#parts.ledger.read.schedules({}, { limit: PAGE, after })
+      for (const schedule of page.items) {
+        await this.#settleClaim(schedule)
+        // At once, not when it is next due: what was missed meanwhile is then told.
+        if (schedule.enabled) this.#due.set(schedule.id, this.#now())
+      }
+      if (page.next === null) break
+      after = page.next
+    }
+    this.#arm()
+  }
+
+  /** Call when a schedule was made or changed. */
+  watch(schedule: Schedule): void {
+    const next = schedule.enabled ? nextTick(schedule.cron, schedule.timeZone, schedule.decidedUntil) : null
+    if (next === null) this.#due.delete(schedule.id)
+    else this.#due.set(schedule.id, next.getTime())
+    this.#arm()
+  }
+
+  forget(id: ScheduleId): void {
+    this.#due.delete(id)
+  }
+
+  /** Resolves when nothing of a tick is under way. */
+  async idle(): Promise<void> {
+    while (this.#work.size > 0) await Promise.all(this.#work)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#timer?.[Symbol.dispose]()
+    this.#due.clear()
+    await this.idle()
+  }
+
+  #now(): number {
+    return this.#parts.clock.now().getTime()
+  }
+
+  #arm(): void {
+    this.#timer?.[Symbol.dispose]()
+    this.#timer = null
+    if (this.#closed || this.#due.size === 0) return
+    let nearest = Number.POSITIVE_INFINITY
+    for (const at of this.#due.values()) nearest = Math.min(nearest, at)
+    this.#timer = this.#parts.clock.after(nearest - this.#now(), () => this.#strike())
+  }
+
+  #strike(): void {
+    const now = this.#now()
+    for (const [id, at] of this.#due) {
+      if (at > now) continue
+      this.#due.delete(id)
+      const work = this.#tick(id, new Date(now)).catch((error: unknown) => {
+        this.#parts.log.warn({ err: error, schedule: id }, 'a tick of a schedule could not be decided; trying again')
+        if (!this.#closed) this.#due.set(id, this.#now() + RETRY_MS)
+        this.#arm()
+      })
+      this.#work.add(work)
+      void work.finally(() => this.#work.delete(work))
+    }
+    this.#arm()
+  }
+
+  async #tick(id: ScheduleId, now: Date): Promise<void> {
+    const decided = await this.#parts.ledger.transact((tx) => this.#decide(tx, id, now))
+    if (decided === null) return
+    const { schedule, fired } = decided
+    this.watch(schedule)
+    if (!fired) return
+    this.#parts.failpoint('schedule.claimed')
+    let done: Promise<Snapshot>
+    try {
+      const taken = await this.#snapshots.take(schedule)
+      done = taken.done
+      this.#parts.failpoint('schedule.taken')
+      await this.#note(schedule, { outcome: 'fired', reason: null, snapshotId: taken.snapshot.id })
+    } catch (error) {
+      await this.#note(schedule, { outcome: 'skipped', reason: toSpawnpointError(error).message, snapshotId: null })
+      return
+    }
+    try {
+      await done
+    } catch {
+      // The snapshot's record says why it failed; what was kept so far stays.
+      return
+    }
+    await this.#thin(schedule)
+  }
+
+  /** `null` if there is no such schedule any more, or it is switched off. */
+  async #decide(tx: LedgerTx, id: ScheduleId, now: Date): Promise<{ schedule: Schedule; fired: boolean } | null> {
+    const schedule = await tx.lockSchedule(id)
+    if (schedule === null) return null
+    const sandbox = await tx.sandbox(schedule.sandboxId)
+    if (sandbox === null || sandbox.state === 'killed') {
+      await tx.deleteSchedule(id)
+      return null
+    }
+    if (!schedule.enabled) return null
+    const { cron, timeZone, decidedUntil } = schedule
+    const at = latestTick(cron, timeZone, decidedUntil, now)
+    if (at === null) return { schedule, fired: false }
+    const late = at.getTime() < now.getTime() - LATE_MS
+    const missed = ticksBetween(cron, timeZone, decidedUntil, at) - (late ? 0 : 1)
+    const inFlight = await tx.operations(
+      { sandboxId: sandbox.id, kinds: ['snapshot.create'], states: ['open'] },
+      { limit: 1 },
+    )
+    let reason: string | null = null
+    if (late) reason = 'The server did not run at that time'
+    else if (sandbox.state !== 'running') reason = `The sandbox was ${sandbox.state}`
+    else if (inFlight.items.length > 0) reason = 'A snapshot of the sandbox was in flight'
+    const tick: ScheduleTick = { at, outcome: reason === null ? 'fired' : 'skipped', reason, snapshotId: null }
+    const next: Schedule = { ...schedule, decidedUntil: at, lastTick: tick }
+    await tx.putSchedule(next)
+    if (reason !== null) await tx.addEvent(this.#event(next, { missed }))
+    return { schedule: next, fired: reason === null }
+  }
+
+  /** What became of a claimed tick. A later decision, or a schedule that is gone, is left as it is. */
+  async #note(schedule: Schedule, outcome: Omit<ScheduleTick, 'at'>): Promise<void> {
+    await this.#parts.ledger.transact(async (tx) => {
+      const current = await tx.lockSchedule(schedule.id)
+      const at = schedule.lastTick?.at
+      if (at === undefined || current?.lastTick?.at.getTime() !== at.getTime()) return
+      const next = { ...current, lastTick: { at, ...outcome } }
+      await tx.putSchedule(next)
+      await tx.addEvent(this.#event(next, {}))
+    })
+  }
+
+  async #settleClaim(schedule: Schedule): Promise<void> {
+    const { id, lastTick } = schedule
+    if (lastTick === null || lastTick.outcome !== 'fired' || lastTick.snapshotId !== null) return
+    const [latest] = (await this.#parts.ledger.read.snapshots({ scheduleId: id }, { limit: 1 })).items
+    const taken = latest !== undefined && latest.createdAt >= lastTick.at ? latest.id : null
+    await this.#note(
+      schedule,
+      taken === null
+        ? { outcome: 'skipped', reason: 'The server stopped at that moment', snapshotId: null }
+        : { outcome: 'fired', reason: null, snapshotId: taken },
+    )
+  }
+
+  /** Deletes what the rule does not keep. What fails is tried again with the next snapshot. */
+  async #thin({ id, keep, timeZone }: Schedule): Promise<void> {
+    const all: Snapshot[] = []
+    for (let after: string | undefined; ; ) {
+      const page = await this.#parts.ledger.read.snapshots(
+        { scheduleId: id, states: ['ready'] },
+        { limit: PAGE, after },
+      )
+      all.push(...page.items)
+      if (page.next === null) break
+      after = page.next
+    }
+    const stay = kept(all, keep, timeZone)
+    for (const snapshot of all) {
+      if (stay.has(snapshot) || snapshot.pinned) continue
+      try {
+        await this.#snapshots.delete(snapshot)
+      } catch (error) {
+        this.#parts.log.warn({ err: error, snapshot: snapshot.id, schedule: id }, 'a snapshot that is not kept stayed')
+      }
+    }
+  }
+
+  #event(schedule: Schedule, data: Record<string, unknown>): Omit<Event, 'seq'> {
+    const tick = schedule.lastTick
+    return {
+      teamId: schedule.teamId,
+      type: `schedule.${tick?.outcome}`,
+      sandboxId: schedule.sandboxId,
+      snapshotId: tick?.snapshotId ?? null,
+      imageId: null,
+      data: { scheduleId: schedule.id, tick: tick?.at.toISOString(), reason: tick?.reason, ...data },
+      at: this.#parts.clock.now(),
+    }
+  }
+}

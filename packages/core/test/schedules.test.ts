@@ -1,0 +1,204 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Core, CreateScheduleRequest, Sandbox, ScheduleView } from '../src/index.ts'
+import { World } from './world.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+let world: World
+let core: Core
+let sandbox: Sandbox
+
+beforeEach(async () => {
+  world = new World()
+  core = await world.server({ fakeTime: true })
+  sandbox = await world.sandbox(core)
+})
+
+function schedule(request: Partial<CreateScheduleRequest> = {}): Promise<ScheduleView> {
+  return core.schedules.create(world.by, { sandbox: sandbox.id, cron: '0 * * * *', kind: 'filesystem', ...request })
+}
+
+/** Time passes, no faster than what it sets off. */
+async function pass(ms: number, server = core, step = HOUR): Promise<void> {
+  for (let left = ms; left > 0; left -= step) {
+    world.clock.advance(Math.min(left, step))
+    await server.idle()
+  }
+}
+
+async function taken(server = core) {
+  return (await server.snapshots.list(world.by, { sandbox: sandbox.id }, { limit: 500 })).items
+}
+
+async function events(type: string, server = core) {
+  return (await server.events.list(world.by, { sandbox: sandbox.id }, 0, 1_000)).filter((event) => event.type === type)
+}
+
+describe('a schedule', () => {
+  it('takes a snapshot at every tick while the sandbox runs', async () => {
+    const { id, nextAt } = await schedule()
+    expect(nextAt?.getUTCMinutes()).toBe(0)
+    await pass(5 * HOUR)
+    const snapshots = await taken()
+    expect(snapshots).toHaveLength(5)
+    expect(snapshots.every((one) => one.scheduleId === id && one.kind === 'filesystem' && one.state === 'ready')).toBe(
+      true,
+    )
+    const { lastTick } = await core.schedules.get(world.by, id)
+    expect(lastTick).toMatchObject({ outcome: 'fired', snapshotId: snapshots[0]?.id })
+    expect(await events('schedule.fired')).toHaveLength(5)
+  })
+
+  it('skips what it cannot take, says why, and never makes up for it', async () => {
+    const { id } = await schedule()
+    await (await core.sandboxes.pause(world.by, sandbox.id)).done
+    await pass(2 * HOUR)
+    expect(await taken()).toHaveLength(0)
+    expect((await core.schedules.get(world.by, id)).lastTick).toMatchObject({
+      outcome: 'skipped',
+      reason: 'The sandbox was paused',
+    })
+    expect(await events('schedule.skipped')).toHaveLength(2)
+    await (await core.sandboxes.resume(world.by, sandbox.id)).done
+    expect(await taken()).toHaveLength(0)
+    await pass(HOUR)
+    expect(await taken()).toHaveLength(1)
+  })
+
+  it('counts what was missed while no server ran, and does not double what was not', async () => {
+    const { id } = await schedule()
+    await pass(HOUR)
+    await core.close()
+    world.clock.advance(30 * MINUTE)
+    let again = await world.server({ fakeTime: true })
+    await pass(1, again)
+    expect(await taken(again)).toHaveLength(1)
+    await again.close()
+    world.clock.advance(3 * HOUR)
+    again = await world.server({ fakeTime: true })
+    await pass(MINUTE, again, MINUTE)
+    expect(await taken(again)).toHaveLength(1)
+    const [skipped] = await events('schedule.skipped', again)
+    expect(skipped?.data).toMatchObject({ scheduleId: id, reason: 'The server did not run at that time', missed: 3 })
+    await pass(HOUR, again)
+    expect(await taken(again)).toHaveLength(2)
+    await again.close()
+  })
+
+  it('can be changed and switched off, which forgets the ticks in between', async () => {
+    const { id } = await schedule()
+    await core.schedules.update(world.by, id, { enabled: false })
+    await pass(3 * HOUR)
+    expect(await taken()).toHaveLength(0)
+    expect((await core.schedules.get(world.by, id)).nextAt).toBeNull()
+    await core.schedules.update(world.by, id, { enabled: true, cron: '*/30 * * * *', kind: 'memory' })
+    await pass(HOUR, core, 30 * MINUTE)
+    expect((await taken()).map((one) => one.kind)).toEqual(['memory', 'memory'])
+    await core.schedules.delete(world.by, id)
+    await pass(2 * HOUR)
+    expect(await taken()).toHaveLength(2)
+  })
+
+  it('keeps over months what its rule says, and what is pinned', async () => {
+    await schedule({ cron: '0 6 * * *', keep: { last: 2, daily: 5, monthly: 3 } })
+    await pass(DAY, core, DAY)
+    const [first] = await taken()
+    await core.snapshots.update(world.by, String(first?.id), { pinned: true })
+    await pass(120 * DAY, core, DAY)
+    const left = await taken()
+    // Five days (the two newest are among them), the last days of two more months, and the pinned one.
+    expect(left.length).toBeGreaterThanOrEqual(7)
+    expect(left.length).toBeLessThanOrEqual(8)
+    expect(left.at(-1)).toMatchObject({ id: first?.id, pinned: true })
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('ends with its sandbox', async () => {
+    const { id } = await schedule()
+    await core.sandboxes.kill(world.by, sandbox.id)
+    await pass(2 * HOUR)
+    await expect(core.schedules.get(world.by, id)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(schedule()).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  it('is refused where it makes no sense, and to others', async () => {
+    for (const request of [{ cron: 'x' }, { timeZone: 'x' }, { keep: { last: 0 } }, { keep: { daily: 1.5 } }])
+      await expect(schedule(request)).rejects.toMatchObject({ code: 'invalid_argument' })
+    const { id } = await schedule()
+    const stranger = { teamId: '0'.repeat(24) as typeof world.by.teamId, keyId: null }
+    for (const call of [
+      core.schedules.get(stranger, id),
+      core.schedules.update(stranger, id, { enabled: false }),
+      core.schedules.delete(stranger, id),
+    ])
+      await expect(call).rejects.toMatchObject({ code: 'not_found' })
+    for (let n = 1; n < 10; n += 1) await schedule()
+    await expect(schedule()).rejects.toMatchObject({ code: 'limit_exceeded' })
+  })
+})
+
+describe('a tick during which the server dies', () => {
+  /** Port calls of one tick that is let be, and what they were. */
+  async function upToTick(): Promise<{ id: string }> {
+    world = new World()
+    core = await world.server({ fakeTime: true })
+    sandbox = await world.sandbox(core)
+    const { id } = await schedule()
+    await core.idle()
+    world.host.faults.reset()
+    return { id }
+  }
+
+  it('takes one snapshot or none, says which, and leaves nothing else', async () => {
+    await upToTick()
+    await pass(HOUR)
+    const calls = world.host.faults.log.map((call) => call.step)
+    expect(calls.length).toBeGreaterThan(5)
+    const outcomes = new Set<string>()
+    for (const [index, step] of calls.entries()) {
+      for (const when of ['before', 'during', 'after'] as const) {
+        const { id } = await upToTick()
+        world.host.faults.crashCall(index, when)
+        world.clock.advance(HOUR)
+        await core.idle()
+        if (!world.host.faults.log.some((call) => call.index === index)) continue
+        world.host.faults.crash()
+        const again = await world.server({ fakeTime: true })
+        await pass(MINUTE, again, MINUTE)
+        const fault = `died ${when} call ${index} (${step})`
+        expect(await world.disagreements(again), fault).toEqual([])
+        const ready = (await taken(again)).filter((one) => one.state === 'ready')
+        const { lastTick } = await again.schedules.get(world.by, id)
+        expect(ready.length, fault).toBeLessThanOrEqual(1)
+        if (ready.length === 1) expect(lastTick, fault).toMatchObject({ outcome: 'fired', snapshotId: ready[0]?.id })
+        else
+          expect(lastTick === null || lastTick.outcome === 'skipped' || lastTick.snapshotId !== null, fault).toBe(true)
+        outcomes.add(`${ready.length} ${lastTick?.outcome}`)
+        await again.close()
+      }
+    }
+    expect([...outcomes].sort()).toEqual(expect.arrayContaining(['0 skipped', '1 fired']))
+  })
+})
+
+describe('snapshots', () => {
+  it('expire as their team has set, unless they say otherwise or are pinned', async () => {
+    const team = await core.keys.team(world.by)
+    world.host.ledger.committed.teams.set(team.id, { ...team, snapshotRetentionMs: 10 * DAY })
+    const take = async (ttlMs?: number | null) =>
+      (await core.snapshots.create(world.by, sandbox.id, { kind: 'filesystem', ttlMs })).done
+    const [usual, never, pinned] = [await take(), await take(null), await take()]
+    await take(DAY)
+    await core.snapshots.update(world.by, pinned.id, { pinned: true })
+    const left = async () => new Set((await taken()).map((one) => one.id))
+    await pass(2 * DAY, core, DAY)
+    await expect.poll(left).toEqual(new Set([usual.id, never.id, pinned.id]))
+    await pass(9 * DAY, core, DAY)
+    await expect.poll(left).toEqual(new Set([never.id, pinned.id]))
+    await core.snapshots.update(world.by, pinned.id, { pinned: false })
+    await pass(DAY, core, DAY)
+    await expect.poll(left).toEqual(new Set([never.id]))
+  })
+})
