@@ -3,6 +3,7 @@ import { accessSync, constants, readFileSync, realpathSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { type CoreConfig, SpawnpointError } from '@spawnpoint/core'
+import { type TlsConfig, type TlsOptions, tlsFrom } from './tls-config.ts'
 
 const GIB = 2 ** 30
 const DAY_MS = 86_400_000
@@ -14,8 +15,10 @@ export interface ServerConfig {
   host: string
   /** 0 takes any free port */
   port: number
-  /** `host[:port]` under which each sandbox has names of its own, `PORT-ID.domain`; `null` if there is none */
+  /** `host[:port]` below which the API and ports of sandboxes have names of their own; `null` for none */
   domain: string | null
+  /** A listener with TLS, beside the plain one */
+  tls: TlsConfig | null
   /** An existing PostgreSQL; `null` for a private one under `dataDir` */
   databaseUrl: string | null
   /** The runsc binary */
@@ -31,13 +34,16 @@ export interface ServerConfig {
   core: Omit<CoreConfig, 'secret'>
 }
 
+export interface ServerOptions extends TlsOptions {
+  dataDir?: string | undefined
+  port?: string | undefined
+  host?: string | undefined
+}
+
 type Env = Record<string, string | undefined>
 
 /** Options win over the environment, the environment over defaults. Rejects what cannot work, saying what to do. */
-export function configFrom(
-  options: { dataDir?: string | undefined; port?: string | undefined; host?: string | undefined },
-  env: Env,
-): ServerConfig {
+export function configFrom(options: ServerOptions, env: Env): ServerConfig {
   if (process.getuid?.() !== 0) throw missing('the server must be root (mounts, namespaces, control groups); use sudo')
   const dataDir = resolve(options.dataDir ?? env.SPAWNPOINT_DATA_DIR ?? '/var/lib/spawnpoint')
   const cpus = availableParallelism()
@@ -46,7 +52,7 @@ export function configFrom(
     dataDir,
     host: options.host ?? env.SPAWNPOINT_HOST ?? '127.0.0.1',
     port: portFrom(options.port ?? env.SPAWNPOINT_PORT ?? '7300'),
-    domain: env.SPAWNPOINT_DOMAIN ? domainFrom(env.SPAWNPOINT_DOMAIN) : null,
+    ...tlsFrom(options, env),
     databaseUrl: env.DATABASE_URL || null,
     runsc: findRunsc(env),
     agent: findAgent(env),
@@ -101,12 +107,6 @@ function portFrom(text: string): number {
   const port = Number(text)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw missing(`'${text}' is not a port; use 0 to 65535`)
   return port
-}
-
-function domainFrom(text: string): string {
-  const domain = text.toLowerCase()
-  if (/^[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/.test(domain)) return domain
-  throw missing(`SPAWNPOINT_DOMAIN is '${text}'; use a host name, with ':PORT' after it where that is not 443`)
 }
 
 function logLevelFrom(text: string): string {

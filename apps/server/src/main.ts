@@ -1,14 +1,11 @@
 import { pino } from 'pino'
-import { configFrom, type ServerConfig } from './config.ts'
+import { optionsOf } from './arguments.ts'
+import { configFrom, type ServerConfig, type ServerOptions } from './config.ts'
 import { explain } from './explain.ts'
 import { startServer } from './server.ts'
 
 /** `spawnpoint serve`: runs until SIGINT or SIGTERM; sandboxes run on after it. Resolves with the exit status. */
-export async function serve(options: {
-  dataDir?: string | undefined
-  port?: string | undefined
-  host?: string | undefined
-}): Promise<number> {
+export async function serve(options: ServerOptions): Promise<number> {
   let config: ServerConfig | null = null
   try {
     config = configFrom(options, process.env)
@@ -16,7 +13,8 @@ export async function serve(options: {
     const stop = Promise.withResolvers<string>()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop.resolve)
     await using server = await startServer(config, log)
-    process.stdout.write(`Spawnpoint is serving on ${server.url}\nAdmin key: ${config.dataDir}/admin.key\n`)
+    const named = server.domain === null ? '' : ` and below ${server.domain}`
+    process.stdout.write(`Spawnpoint is serving on ${server.url}${named}\nAdmin key: ${config.dataDir}/admin.key\n`)
     log.info({ signal: await stop.promise }, 'stopping')
     return 0
   } catch (error) {
@@ -27,9 +25,4 @@ export async function serve(options: {
   }
 }
 
-if (import.meta.main) {
-  const { values } = (await import('node:util')).parseArgs({
-    options: { 'data-dir': { type: 'string' }, port: { type: 'string' }, host: { type: 'string' } },
-  })
-  process.exitCode = await serve({ dataDir: values['data-dir'], port: values.port, host: values.host })
-}
+if (import.meta.main) process.exitCode = await serve(optionsOf(process.argv.slice(2)).options)

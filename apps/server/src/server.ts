@@ -13,12 +13,16 @@ import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest, Log
 import type { Logger } from 'pino'
 import { type ServerConfig, serverTag } from './config.ts'
 import { adminKey, lockDataDir, serverSecret } from './data-dir.ts'
+import { openTls } from './tls.ts'
+import { toldDomain } from './tls-config.ts'
 import { dispatch, openGateway } from './traffic.ts'
 
 export const VERSION = '0.1.0'
 
 export interface RunningServer extends AsyncDisposable {
   url: string
+  /** As clients are told it, with the port where they need one */
+  domain: string | null
   adminKey: string
   core: Core
   /** Answers what is under way, then lets go. Sandboxes run on. */
@@ -64,19 +68,27 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   if (recovered.length + lost.length + swept.length > 0)
     log.info({ recovered, lost, swept }, 'settled what an earlier server left')
   const key = await adminKey(config.dataDir, core)
-  const url = await listen(config, log, core, undo)
-  log.info({ url, dataDir: config.dataDir, runtime: core.runtime.version }, 'serving')
+  const { url, domain } = await listen(config, log, core, undo)
+  log.info({ url, domain, dataDir: config.dataDir, runtime: core.runtime.version }, 'serving')
   const owned = undo.move()
   let closing: Promise<void> | null = null
   const close = () => {
     closing ??= owned.disposeAsync()
     return closing
   }
-  return { url, adminKey: key, core, close, [Symbol.asyncDispose]: close }
+  return { url, domain, adminKey: key, core, close, [Symbol.asyncDispose]: close }
 }
 
-async function listen(config: ServerConfig, log: Logger, core: Core, undo: AsyncDisposableStack): Promise<string> {
-  const gateway = openGateway(core, log, config.domain?.replace(/:\d+$/, '') ?? null)
+async function listen(
+  config: ServerConfig,
+  log: Logger,
+  core: Core,
+  undo: AsyncDisposableStack,
+): Promise<{ url: string; domain: string | null }> {
+  // First of all, as its port may be a part of what clients are told.
+  const tls = config.tls === null ? null : undo.use(await openTls(config.tls, config.host, config.domain ?? '', log))
+  const domain = toldDomain(config.domain, tls?.port ?? null)
+  const gateway = openGateway(core, log, domain)
   const upgrade = createNativeUpgradeHandler({ api: core, log })
   const fastify = Fastify({
     serverFactory: (own) => {
@@ -100,7 +112,7 @@ async function listen(config: ServerConfig, log: Logger, core: Core, undo: Async
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 256 },
-    rewriteUrl: (request) => controlUrl(request, config.domain),
+    rewriteUrl: (request) => controlUrl(request, domain),
     // What the router itself refuses (a path too long, or not decodable) never reaches a door.
     frameworkErrors: refuse,
   })
@@ -117,13 +129,18 @@ async function listen(config: ServerConfig, log: Logger, core: Core, undo: Async
   await registerNativeDoor(fastify, { api: core, log, version: VERSION })
   for (const dialect of [E2B, NOVITA]) {
     const prefix = MOUNTS[dialect.name]
-    await registerE2bControl(fastify, { api: core, log, dialect, prefix, domain: config.domain })
+    await registerE2bControl(fastify, { api: core, log, dialect, prefix, domain })
   }
   undo.defer(() => fastify.close())
   // Before that: the HTTP server would wait for its WebSockets.
   undo.defer(() => upgrade.close())
   undo.defer(() => gateway.close())
-  return fastify.listen({ host: config.host, port: config.port })
+  const url = await fastify.listen({ host: config.host, port: config.port })
+  tls?.serve({
+    request: (req, res) => fastify.server.emit('request', req, res),
+    upgrade: (req, socket, head) => fastify.server.emit('upgrade', req, socket, head),
+  })
+  return { url, domain }
 }
 
 function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {

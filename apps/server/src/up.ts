@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { BASE_IMAGE } from '@spawnpoint/images-debian'
 import { pino } from 'pino'
 import { type Sandbox, Spawnpoint } from 'spawnpoint'
+import { optionsOf } from './arguments.ts'
 import { configFrom, type ServerConfig } from './config.ts'
 import { explain } from './explain.ts'
 import { type RunningServer, startServer } from './server.ts'
@@ -39,16 +39,9 @@ async function main(): Promise<number> {
   const show = new Show(stop.signal)
   let config: ServerConfig | null = null
   try {
-    const { values } = parseArgs({
-      options: {
-        once: { type: 'boolean' },
-        'data-dir': { type: 'string' },
-        port: { type: 'string' },
-        host: { type: 'string' },
-      },
-    })
+    const { options, once: onlyOnce } = optionsOf(process.argv.slice(2))
     show.text('Spawnpoint')
-    config = configFrom({ dataDir: values['data-dir'], port: values.port, host: values.host }, process.env)
+    config = configFrom(options, process.env)
     const settings = config
     const log = pino(
       { level: config.logLevel },
@@ -60,7 +53,7 @@ async function main(): Promise<number> {
       (started) => `${started.url}, ${started.core.runtime.name} ${started.core.runtime.version}`,
     )
     await demonstrate(show, server, stop.signal)
-    if (!values.once) await untilStopped(show, stop.signal)
+    if (!onlyOnce) await untilStopped(show, stop.signal)
     return 0
   } catch (error) {
     if (stop.signal.aborted && error === stop.signal.reason) {

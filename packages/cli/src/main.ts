@@ -8,6 +8,7 @@ import { addSandbox } from './commands/sandbox/index.ts'
 import { addSchedule } from './commands/schedule/index.ts'
 import { addServe } from './commands/serve.ts'
 import { addSnapshot } from './commands/snapshot/index.ts'
+import { addTls } from './commands/tls.ts'
 import { report, USAGE } from './exit.ts'
 
 export function program(): Command {
@@ -26,6 +27,7 @@ export function program(): Command {
   addEvents(root)
   addSchedule(root)
   addKey(root)
+  addTls(root)
   return root
 }
 
