@@ -217,6 +217,22 @@ for target in sys.argv[1:]:
   })
 })
 
+describe('a guest that wants to stay', () => {
+  /** Stops the agent itself, in the middle of the snapshot that runs the hook. */
+  const HOOK = '/etc/spawnpoint/hooks/pre-snapshot.d/stay'
+
+  it.each(['memory', 'filesystem'] as const)('cannot hold up its kill by not answering a %s snapshot', async (kind) => {
+    const hostile = await world.client.sandboxes.create({ image: 'base' })
+    await hostile.files.write(HOOK, '#!/bin/sh\nkill -STOP 1\n', { mode: 0o755, user: 'root' })
+    const snapshot = hostile.snapshot({ kind }).catch((error: { code: string }) => error.code)
+    await expect.poll(async () => (await hostile.refresh()).state).toBe('snapshotting')
+    await hostile.kill()
+    // By the rule that a kill gives up the guest; left to itself the server would have found it silent, or waited minutes.
+    expect(await snapshot).toBe('cancelled')
+    expect((await hostile.refresh()).state).toBe('killed')
+  })
+})
+
 describe('sandboxes outlive the server', () => {
   it('a server that stops and starts again finds them as they were, and streams go on', async () => {
     const process = await sandbox.processes.start([

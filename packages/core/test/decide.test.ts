@@ -26,6 +26,9 @@ describe('decide', () => {
     ['running', 'snapshot.create', 'snapshot', 'wait'],
     ['snapshotting', 'snapshot.create', 'pause', 'wait'],
     ['snapshotting', 'snapshot.create', 'kill', 'wait'],
+    ['snapshotting', 'sandbox.fork', 'kill', 'wait'],
+    ['running', 'snapshot.create', 'kill', 'run'],
+    ['running', 'sandbox.fork', 'kill', 'run'],
     ['snapshotting', 'snapshot.create', 'use', 'run'],
     ['pausing', 'sandbox.pause', 'pause', 'join'],
     ['pausing', 'sandbox.pause', 'use', 'deny'],
@@ -101,7 +104,9 @@ describe('decide', () => {
         (state, kind, request, whenBusy) => {
           const decision = decide({ id, state, timeout }, kind === null ? null : open(kind), request, whenBusy)
           if (decision.do !== 'run' || request === 'use') return
-          expect(kind).toBeNull()
+          // What has let go of a sandbox that runs again may go on while that is killed.
+          const beside = request === 'kill' && state === 'running'
+          expect(beside ? [null, 'snapshot.create', 'sandbox.fork'] : [null]).toContain(kind)
           expect(nextState(state, request === 'fork' ? 'snapshot' : request)).not.toBeNull()
         },
       ),

@@ -33,6 +33,8 @@ export class FakeRuntime implements Runtime {
   readonly hooks: FakeHooks = { beforeSnapshot: [], afterRestore: [] }
   readonly #host: FakeHost
   readonly #life
+  /** Starts and restores under way, and how to cut each off */
+  readonly #launches = new Map<IncarnationId, (reason: Error) => void>()
   readonly #guests = new Map<IncarnationId, { link: GuestLink; guest: FakeGuest }>()
   readonly #exitListeners: ((exit: IncarnationExit) => void)[] = []
   #open = false
@@ -56,11 +58,11 @@ export class FakeRuntime implements Runtime {
   }
 
   start(spec: IncarnationSpec): Promise<Guest> {
-    return this.#call('start', spec.id, (half) => this.#boot('start', spec, null, half))
+    return this.#launch('start', spec, spec.id, (half) => this.#boot('start', spec, null, half))
   }
 
   restore(spec: IncarnationSpec, memory: MemoryImage): Promise<Guest> {
-    return this.#call('restore', `${spec.id} from ${memory.dir}`, (half) => {
+    return this.#launch('restore', spec, `${spec.id} from ${memory.dir}`, (half) => {
       this.#mustMeet(memory.requirements)
       const capture = this.#host.memoryAt(memory.dir).memory
       if (!capture) throw failed('restore', `${memory.dir} holds no memory`)
@@ -94,7 +96,10 @@ export class FakeRuntime implements Runtime {
   }
 
   kill(id: IncarnationId): Promise<void> {
-    return this.#call('kill', id, () => this.#host.incarnations.get(id)?.end())
+    return this.#call('kill', id, () => {
+      this.#launches.get(id)?.(stale(id))
+      this.#host.incarnations.get(id)?.end()
+    })
   }
 
   attach(id: IncarnationId): Promise<Guest> {
@@ -129,6 +134,30 @@ export class FakeRuntime implements Runtime {
 
   onExit(listener: (exit: IncarnationExit) => void): void {
     this.#exitListeners.push(listener)
+  }
+
+  /** A call that `kill` cuts off. */
+  async #launch(
+    name: string,
+    { id }: IncarnationSpec,
+    detail: string,
+    work: (half: () => void) => Guest,
+  ): Promise<Guest> {
+    const cutOff = Promise.withResolvers<never>()
+    let isCutOff = false
+    this.#launches.set(id, (reason) => {
+      isCutOff = true
+      cutOff.reject(reason)
+    })
+    const launched = this.#call(name, detail, (half) => {
+      if (isCutOff) throw stale(id)
+      return work(half)
+    })
+    try {
+      return await Promise.race([launched, cutOff.promise])
+    } finally {
+      this.#launches.delete(id)
+    }
   }
 
   #boot(step: string, spec: IncarnationSpec, capture: MemoryCapture | null, half: () => void): Guest {
@@ -187,7 +216,7 @@ export class FakeRuntime implements Runtime {
   #find(id: IncarnationId): FakeIncarnation {
     const incarnation = this.#host.incarnations.get(id)
     if (incarnation) return incarnation
-    throw new SpawnpointError('stale_incarnation', `No incarnation ${id}`, { sandboxId: id })
+    throw stale(id)
   }
 
   #call<T>(name: string, detail: string, work: (half: () => void) => T | Promise<T>): Promise<T> {
@@ -198,6 +227,10 @@ export class FakeRuntime implements Runtime {
       return work(half)
     })
   }
+}
+
+function stale(id: IncarnationId) {
+  return new SpawnpointError('stale_incarnation', `No incarnation ${id}`, { sandboxId: id })
 }
 
 function failed(step: string, detail: string, cause?: unknown) {

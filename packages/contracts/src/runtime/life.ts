@@ -52,6 +52,28 @@ export function lifeSuite(bench: () => Bench): void {
       await bench().runtime.kill(newId())
     })
 
+    it('cuts off a start under way, which leaves nothing', async () => {
+      const b = bench()
+      const starts = await Promise.all(
+        [0, 20, 100].map(async (pauseMs) => {
+          const root = await b.root()
+          const plan = b.spec(root)
+          const starting = b.runtime.start(plan).then(
+            () => 'started',
+            (error) => error.code,
+          )
+          await within(pauseMs, new Promise(() => {}))
+          await b.runtime.kill(plan.id)
+          return { root, id: plan.id, outcome: await starting }
+        }),
+      )
+      for (const { root, id, outcome } of starts) {
+        expect(['started', 'stale_incarnation']).toContain(outcome)
+        expect(await b.listed(id)).toBeUndefined()
+        await b.pool.deleteRoot(root)
+      }
+    })
+
     it('reaches the paused and the held', async () => {
       const b = bench()
       const box = await b.boot()

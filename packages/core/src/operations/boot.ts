@@ -34,15 +34,19 @@ export async function boot(
     network: sandbox.network,
     bootTimeoutMs: config.bootTimeoutMs,
   }
-  const guest =
-    memory === null
-      ? await work.step('boot', () => runtime.start(spec))
-      : await work.step('restore', () =>
-          runtime.restore(spec, { dir: pool.memoryDir(memory.id), requirements: requirementsOf(memory) }),
-        )
+  // What comes up may be as hostile as what was captured.
+  const cutOff = () => void work.undo('kill incarnation', () => runtime.kill(plan.incarnationId))
+  const guest = await (memory === null
+    ? work.step('boot', () => work.fromGuest('boot', () => runtime.start(spec), cutOff))
+    : work.step('restore', () => {
+        const image = { dir: pool.memoryDir(memory.id), requirements: requirementsOf(memory) }
+        return work.fromGuest('restore', () => runtime.restore(spec, image), cutOff)
+      }))
   work.guests.keep(plan.incarnationId, guest)
   const report = await work.step('identify', () =>
-    guest.identify(identityOf(work.parts, sandbox, memory === null ? 'boot' : 'restore')),
+    work.fromGuest('identify', () =>
+      guest.identify(identityOf(work.parts, sandbox, memory === null ? 'boot' : 'restore')),
+    ),
   )
   return { guest, report }
 }

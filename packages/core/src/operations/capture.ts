@@ -10,7 +10,7 @@ import type {
   SnapshotId,
   SnapshotKind,
 } from '../model.ts'
-import type { HoldReport, SnapshotSizes } from '../ports/index.ts'
+import type { Guest, HoldOptions, HoldReport, SnapshotSizes } from '../ports/index.ts'
 import type { Work } from './runner.ts'
 
 export interface CapturePlan {
@@ -45,14 +45,14 @@ export async function capture(
 ): Promise<Captured> {
   const { runtime, pool, config } = work.parts
   const { incarnationId, rootId } = sandbox
-  const guest = await work.guests.of(sandbox)
+  const guest = await work.fromGuest('attach', () => work.guests.of(sandbox))
   const mustFindCulprits = plan.kind === 'memory' && !runtime.info.capabilities.capturesDeletedFiles
   let succeeded = false
   try {
     const [{ memoryDir }, held] = await both(
       work.step('stage', () => pool.stageSnapshot(plan.snapshotId)),
       work.step('hold', () =>
-        guest.hold({
+        hold(work, guest, {
           hooks: plan.hooks,
           hookTimeoutMs: config.hookTimeoutMs,
           sync: true,
@@ -74,7 +74,7 @@ export async function capture(
     }
     if (then === 'run') {
       await work.step('resume', () => runtime.resume(incarnationId))
-      await guest.release()
+      await work.fromGuest('release', () => guest.release())
     }
     succeeded = true
     return {
@@ -85,6 +85,17 @@ export async function capture(
     }
   } finally {
     if (!succeeded) await letRun(work, sandbox)
+  }
+}
+
+/** A hold that comes about when nobody waits for it any more is ended again. */
+async function hold(work: Work<unknown>, guest: Guest, options: HoldOptions): Promise<HoldReport> {
+  const holding = guest.hold(options)
+  try {
+    return await work.fromGuest('hold', () => holding)
+  } catch (error) {
+    holding.then(() => guest.release()).catch(() => {}) // it never held, or nothing runs any more: either way it is as it should be
+    throw error
   }
 }
 
@@ -99,7 +110,7 @@ export async function letRun(work: Work<unknown>, sandbox: Pick<Sandbox, 'id' | 
   const { incarnationId } = sandbox
   if (incarnationId === null) return
   await work.undo('resume', () => work.parts.runtime.resume(incarnationId))
-  await work.undo('release', async () => (await work.guests.of(sandbox)).release())
+  await work.undo('release', () => work.fromGuest('release', async () => (await work.guests.of(sandbox)).release()))
 }
 
 export function receiptOf(work: Work<unknown>, captured: Captured, sizes: SnapshotSizes): Receipt {

@@ -52,6 +52,7 @@ export class Work<Detail> {
   readonly detail: Detail
   readonly #runner: OperationRunner
   #operation: Operation
+  readonly #givenUp = new AbortController()
   /** Milliseconds each step took, in order: the receipt's */
   readonly steps: { step: string; ms: number }[] = []
 
@@ -65,6 +66,30 @@ export class Work<Detail> {
 
   get operation(): Operation {
     return this.#operation
+  }
+
+  /**
+   * Waits for something that is in the guest's hands. A kill that has waited for this operation long enough has it given
+   * up, and so has a server that starts: what a guest does not do must keep nobody from being rid of it. Rejects
+   * `cancelled` then, or, with `cutOff`, with what `call` makes of being cut off.
+   */
+  async fromGuest<T>(what: string, call: () => Promise<T>, cutOff?: () => void): Promise<T> {
+    const { signal } = this.#givenUp
+    const { promise: givenUp, reject } = Promise.withResolvers<never>()
+    const giveUp = () =>
+      reject(new SpawnpointError('cancelled', `Given up, as the sandbox is to go: ${what}`, { what }))
+    const end = cutOff ?? giveUp
+    if (signal.aborted) giveUp()
+    else signal.addEventListener('abort', end, { once: true })
+    try {
+      return await (signal.aborted ? givenUp : Promise.race([call(), givenUp]))
+    } finally {
+      signal.removeEventListener('abort', end)
+    }
+  }
+
+  giveUpGuest(): void {
+    this.#givenUp.abort()
   }
 
   /** A named point between two steps that leaves no trace in the ledger. */
@@ -121,7 +146,8 @@ export class Work<Detail> {
     try {
       await run()
     } catch (error) {
-      this.parts.log.error(
+      // One that was given up is no failure.
+      this.parts.log[isCode(error, 'cancelled') ? 'info' : 'error'](
         { err: error, operation: this.#operation.id, kind: this.#operation.kind, what },
         'undo step failed',
       )
@@ -160,6 +186,16 @@ const LEDGER_PATIENCE_MS = 120_000
 /** Milliseconds until an operation whose end could not be recorded is settled anew, doubled each time. */
 const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 60_000
+/** Milliseconds that the guest has left when a kill waits for an operation */
+const KILL_GRACE_MS = 2_000
+/** Milliseconds that the guest has to help settle what was cut off, a shutdown in order included */
+const SETTLE_GRACE_MS = 15_000
+
+/** An operation that this server works on. */
+interface Active {
+  work: Pick<Work<unknown>, 'operation' | 'giveUpGuest'>
+  done: Promise<unknown>
+}
 
 type Listener = (update: { operation: Operation; progress: OperationProgress | null }) => void
 
@@ -167,7 +203,7 @@ type Listener = (update: { operation: Operation; progress: OperationProgress | n
 export class OperationRunner {
   readonly #parts: Parts
   readonly #guests: Guests
-  readonly #active = new Map<OperationId, Promise<unknown>>()
+  readonly #active = new Map<OperationId, Active>()
   readonly #behind = new Set<Promise<unknown>>()
   /** Open in the ledger though their work is over: see `#settleLater` */
   readonly #unsettled = new Set<OperationId>()
@@ -196,7 +232,7 @@ export class OperationRunner {
     })
     // Before it is tracked: whoever waits for its end is told.
     done.catch(() => this.#settleLater(definition, work.operation))
-    this.#track(operation.id, done)
+    this.#track(work, done)
     return { operationId: operation.id, done }
   }
 
@@ -205,7 +241,8 @@ export class OperationRunner {
     const work = new Work<never>(this.#parts, this.#guests, this, operation)
     const done = definition.recover(work)
     done.catch(() => this.#settleLater(definition, work.operation))
-    this.#track(operation.id, done)
+    this.#track(work, done)
+    this.hasten(operation.id, SETTLE_GRACE_MS)
     await done
   }
 
@@ -219,9 +256,20 @@ export class OperationRunner {
     const { id, kind } = operation
     if (operation.state !== 'open') return
     this.#unsettled.add(id)
+    let work = new Work<Detail>(this.#parts, this.#guests, this, operation)
+    const active = {
+      get operation() {
+        return work.operation
+      },
+      giveUpGuest: () => work.giveUpGuest(),
+    }
     const recover = async () => {
       const stored = await ledger.read.operation(id)
-      if (stored?.state === 'open') await definition.recover(new Work<Detail>(this.#parts, this.#guests, this, stored))
+      if (stored?.state === 'open') {
+        // A commit whose answer was lost may have taken it further than this server knows.
+        work = new Work<Detail>(this.#parts, this.#guests, this, stored)
+        await definition.recover(work)
+      }
       this.#unsettled.delete(id)
     }
     clock.after(pauseMs, () => {
@@ -230,19 +278,20 @@ export class OperationRunner {
         log.error({ err: error, operation: id, kind }, 'still not settled; trying again')
         this.#settleLater(definition, operation, Math.min(pauseMs * 2, LAST_RETRY_MS))
       })
-      this.#track(id, done)
+      this.#track(active, done)
+      this.hasten(id, SETTLE_GRACE_MS)
     })
   }
 
   /** The outcome of an operation under way; `null` if this server does not run it. */
   outcome(id: OperationId): Promise<unknown> | null {
-    return this.#active.get(id) ?? null
+    return this.#active.get(id)?.done ?? null
   }
 
   /** Resolves when the operation has ended, however it did. Rejects `unavailable` if its end could not be recorded yet. */
   async ended(id: OperationId): Promise<void> {
     // Its caller is told of a failure; whoever only waits for the end does not care.
-    await this.#active.get(id)?.catch(() => {})
+    await this.#active.get(id)?.done.catch(() => {})
     if (this.#unsettled.has(id)) {
       throw new SpawnpointError(
         'unavailable',
@@ -254,10 +303,28 @@ export class OperationRunner {
     }
   }
 
+  /** As `ended`, but resolves also when the operation enters another phase. */
+  async moved({ id, phase }: Pick<Operation, 'id' | 'phase'>): Promise<void> {
+    const work = this.#active.get(id)?.work
+    if (work === undefined) return this.ended(id)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    using _listening = this.listen(id, ({ operation }) => {
+      if (operation.phase !== phase) resolve()
+    })
+    if (work.operation.phase !== phase) return
+    await Promise.race([this.ended(id), promise])
+  }
+
+  /** For somebody who waits for an operation to make way: it waits for the guest for a short while more, and then no longer. */
+  hasten(id: OperationId, graceMs = KILL_GRACE_MS): void {
+    const work = this.#active.get(id)?.work
+    if (work !== undefined) this.#parts.clock.after(graceMs, () => work.giveUpGuest())
+  }
+
   /** Resolves when nothing is under way, clean-up behind callers' backs included. */
   async idle(): Promise<void> {
     while (this.#active.size + this.#behind.size > 0) {
-      await Promise.allSettled([...this.#active.values(), ...this.#behind])
+      await Promise.allSettled([...[...this.#active.values()].map(({ done }) => done), ...this.#behind])
     }
   }
 
@@ -285,11 +352,12 @@ export class OperationRunner {
     for (const listener of this.#listeners.get(operation.id) ?? []) listener({ operation, progress })
   }
 
-  #track(id: OperationId, done: Promise<unknown>): void {
+  #track(work: Active['work'], done: Promise<unknown>): void {
+    const { id } = work.operation
     const tracked = done.finally(() => this.#active.delete(id))
     // Nobody need await the outcome; `launch` has logged a failure and whoever awaits `done` gets it too.
     tracked.catch(() => {})
-    this.#active.set(id, tracked)
+    this.#active.set(id, { done: tracked, work })
   }
 }
 

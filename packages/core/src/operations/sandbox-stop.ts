@@ -18,10 +18,12 @@ export const sandboxStop: OperationDefinition<StopDetail, Sandbox> = {
 async function stop(work: Work<StopDetail>): Promise<Sandbox> {
   const { detail, parts } = work
   // A guest that does not shut down in order is killed all the same.
-  await work.undo('shut down', async () => {
-    const guest = await work.guests.of({ id: detail.sandboxId, incarnationId: detail.incarnationId })
-    await guest.shutdown(parts.config.stopGraceMs)
-  })
+  await work.undo('shut down', () =>
+    work.fromGuest('shut down', async () => {
+      const guest = await work.guests.of({ id: detail.sandboxId, incarnationId: detail.incarnationId })
+      await guest.shutdown(parts.config.stopGraceMs)
+    }),
+  )
   work.point('shut-down')
   await retire(work, { incarnationId: detail.incarnationId, rootId: null })
   work.point('killed')

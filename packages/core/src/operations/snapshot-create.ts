@@ -21,7 +21,8 @@ export interface SnapshotDetail {
 /**
  * capturing ─► (see `capture`: the sandbox runs on) ─► publishing ─► ready.
  * Cut off while capturing: the sandbox is resumed, the staged snapshot removed, the record says failed.
- * Cut off while publishing: the same, since nobody was told that it is ready; the sandbox has long been running.
+ * Cut off while publishing: the same, since nobody was told that it is ready; the sandbox has long been running, or is
+ * killed meanwhile.
  */
 export const snapshotCreate: OperationDefinition<SnapshotDetail, Snapshot> = {
   kind: 'snapshot.create',
@@ -47,7 +48,8 @@ export const snapshotCreate: OperationDefinition<SnapshotDetail, Snapshot> = {
     }
   },
   async recover(work) {
-    await letRun(work, { id: work.detail.sandboxId, incarnationId: work.detail.incarnationId })
+    if (work.operation.phase === 'capturing')
+      await letRun(work, { id: work.detail.sandboxId, incarnationId: work.detail.incarnationId })
     await undo(work, interrupted())
   },
 }

@@ -6,7 +6,8 @@ import type { Guest } from './guest.ts'
  * states; the core calls in the order the lifecycle allows.
  *
  * Laws every driver keeps (the contract suite checks them):
- * - `kill`, `pause` and `resume` are idempotent; `kill` of an unknown incarnation succeeds.
+ * - `kill`, `pause` and `resume` are idempotent; `kill` of an unknown incarnation succeeds. One that is coming up is cut off:
+ *   its `start` or `restore` rejects `stale_incarnation`.
  * - After `kill` resolves no process of the incarnation runs and nothing is written to its root any more. Slower
  *   clean-up (state directories, network slots, cgroups) goes on behind and is finished by `close` or the next `open`.
  * - Incarnations live on when the server dies. `list` after `open` tells which; `attach` reaches them.

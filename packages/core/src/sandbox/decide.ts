@@ -58,6 +58,9 @@ const JOINS: Partial<Record<SandboxRequest, OperationKind>> = {
   kill: 'sandbox.kill',
 }
 
+/** Operations that are done with the sandbox once it runs again. */
+const LETS_GO: readonly OperationKind[] = ['snapshot.create', 'sandbox.fork']
+
 /**
  * May this request go ahead? Pure: the answer depends on nothing but the arguments.
  *
@@ -65,7 +68,9 @@ const JOINS: Partial<Record<SandboxRequest, OperationKind>> = {
  *   (one snapshot in flight; a second one is refused or follows the first, as its caller likes).
  * - A request for what is under way joins it; a request for what is already so is ignored.
  * - `use` brings back what is paused or stopped, or waits until it is and then does, where the policy is `autoResume`.
- * - `kill` always gets through in the end: it waits for the operation under way, which has its own deadlines.
+ * - `kill` always gets through in the end: it waits for the operation under way, which then waits for the guest only a short
+ *   while more. One that has let go of the sandbox (a snapshot that is being stored, a fork whose children come up) goes on
+ *   beside it.
  */
 export function decide(
   sandbox: Decided,
@@ -80,6 +85,7 @@ export function decide(
   if (open !== null) {
     if (JOINS[request] === open.kind) return { do: 'join', operation: open }
     if (open.kind === 'sandbox.kill') return deny(sandbox, request)
+    if (request === 'kill' && state === 'running' && LETS_GO.includes(open.kind)) return { do: 'run' }
     if (whenBusy === 'reject' && request !== 'kill') {
       return {
         do: 'deny',

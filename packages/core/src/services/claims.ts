@@ -44,11 +44,14 @@ export class Claims {
     const begun = begunBefore(by, definition.kind)
     if (begun !== null) return { outcome: 'begun', operation: begun }
     const { id } = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
-    for (;;) {
+    for (let waited = false; ; waited = true) {
       const answer = await this.#parts.ledger.transact(async (tx) => {
         const sandbox = await tx.lockSandbox(id)
         if (sandbox === null) throw notFound('sandbox', ref)
-        const decision: Decision = decide(sandbox, await openOperation(tx, sandbox), request, whenBusy)
+        const open = await openOperation(tx, sandbox)
+        // What it waited for was a creation that was undone: it was there when its end was asked for, and is not any more.
+        const over = waited && request === 'kill' && sandbox.state === 'killed'
+        const decision: Decision = over ? { do: 'ignore' } : decide(sandbox, open, request, whenBusy)
         if (decision.do === 'deny') throw decision.error
         const made = decision.do === 'run' ? await claim(tx, sandbox) : null
         if (made !== null) await tx.putOperation(made.operation)
@@ -64,7 +67,10 @@ export class Claims {
         return { outcome: 'joined', sandbox: answer.sandbox, operation: answer.decision.operation }
       if (answer.decision.do === 'ignore' || answer.decision.do === 'run')
         return { outcome: 'ignored', sandbox: answer.sandbox }
-      if (answer.decision.do === 'wait') await this.#runner.ended(answer.decision.operation.id)
+      if (answer.decision.do === 'wait') {
+        if (request === 'kill') this.#runner.hasten(answer.decision.operation.id)
+        await this.#runner.moved(answer.decision.operation)
+      }
     }
   }
 
