@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 /** Packages whose tests need the machine: mounts, namespaces, a database. One file at a time, for their timings' sake. */
-const DRIVERS = ['pool-btrfs', 'images-debian', 'ledger-postgres', 'runtime-gvisor']
+const DRIVERS = ['pool-btrfs', 'images-debian', 'ledger-postgres', 'runtime-gvisor', 'images-oci']
 const driverTests = `packages/{${DRIVERS.join(',')}}/src/**/*.test.ts`
 
 export default defineConfig({

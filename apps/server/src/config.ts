@@ -28,6 +28,8 @@ export interface ServerConfig {
   logLevel: string
   /** Size of a new pool image in bytes; `null` for the pool's default */
   poolBytes: number | null
+  /** Layers of pulled images that are kept for the next pull, in bytes */
+  layerCacheBytes: number
   /** File that may name a point; reaching it ends the process with SIGKILL. For crash tests */
   crashFile: string | null
   /** Without the secret, which is in the data directory */
@@ -57,7 +59,8 @@ export function configFrom(options: ServerOptions, env: Env): ServerConfig {
     runsc: findRunsc(env),
     agent: findAgent(env),
     logLevel: logLevelFrom(env.SPAWNPOINT_LOG || 'info'),
-    poolBytes: env.SPAWNPOINT_POOL_BYTES ? poolBytesFrom(env.SPAWNPOINT_POOL_BYTES) : null,
+    poolBytes: env.SPAWNPOINT_POOL_BYTES ? sizeFrom('SPAWNPOINT_POOL_BYTES', env, 0) : null,
+    layerCacheBytes: sizeFrom('SPAWNPOINT_LAYER_CACHE_BYTES', env, 10 * GIB),
     crashFile: env.SPAWNPOINT_CRASH_FILE || null,
     core: {
       resources: {
@@ -72,6 +75,7 @@ export function configFrom(options: ServerOptions, env: Env): ServerConfig {
         diskBytes: 1024 * GIB,
         maxProcesses: mostProcesses(),
       },
+      maxImageBytes: sizeFrom('SPAWNPOINT_IMAGE_BYTES', env, 64 * GIB),
       timeout: { timeoutMs: null, idleTimeoutMs: null, onTimeout: 'kill', autoResume: false, deleteAfterMs: null },
       dns: resolvers(env),
       bootTimeoutMs: 30_000,
@@ -114,10 +118,11 @@ function logLevelFrom(text: string): string {
   throw missing(`SPAWNPOINT_LOG is '${text}'; use one of ${LOG_LEVELS.join(', ')}`)
 }
 
-function poolBytesFrom(text: string): number {
+function sizeFrom(name: string, env: Env, byDefault: number): number {
+  const text = env[name]
+  if (!text) return byDefault
   const bytes = Number(text)
-  if (!Number.isSafeInteger(bytes) || bytes <= 0)
-    throw missing(`SPAWNPOINT_POOL_BYTES is '${text}', not a number of bytes`)
+  if (!Number.isSafeInteger(bytes) || bytes <= 0) throw missing(`${name} is '${text}', not a number of bytes`)
   return bytes
 }
 

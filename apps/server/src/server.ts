@@ -6,6 +6,7 @@ import { Core, SpawnpointError, systemClock } from '@spawnpoint/core'
 import { controlUrl, E2B, MOUNTS, NOVITA, refuseControl, registerE2bControl } from '@spawnpoint/door-e2b'
 import { createNativeUpgradeHandler, problemOf, registerNativeDoor } from '@spawnpoint/door-native'
 import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
+import { OciImageBuilder } from '@spawnpoint/images-oci'
 import { PostgresLedger } from '@spawnpoint/ledger-postgres'
 import { BtrfsPool } from '@spawnpoint/pool-btrfs'
 import { GvisorRuntime } from '@spawnpoint/runtime-gvisor'
@@ -57,6 +58,13 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
       imageBuilders: [
         new DebianImageBuilder({ cacheDir: join(config.dataDir, 'packages') }),
         new TarImageBuilder({ allowedDir: join(config.dataDir, 'imports') }),
+        await OciImageBuilder.open({
+          dir: join(config.dataDir, 'oci'),
+          importsDir: join(config.dataDir, 'imports'),
+          cacheBytes: config.layerCacheBytes,
+          maxBytes: config.core.maxImageBytes,
+          log,
+        }),
       ],
       clock: systemClock,
       config: { ...config.core, secret },

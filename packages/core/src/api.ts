@@ -162,10 +162,12 @@ export interface BuildImageRequest {
   /** Tags of the name that point to the image once it is ready */
   tags?: string[] | undefined
   source: ImageSource
-  defaults?: Partial<ImageDefaults> | undefined
+  defaults?: Partial<Omit<ImageDefaults, 'exposedPorts'>> | undefined
   /** For sandboxes made from it that are not told otherwise; a recipe is built with them too */
   resources?: Partial<Resources> | undefined
   labels?: Labels | undefined
+  /** For this pull from a registry; kept nowhere */
+  credentials?: { username: string; password: string } | undefined
 }
 
 export interface ImagesApi {

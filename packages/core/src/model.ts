@@ -49,12 +49,18 @@ export interface ImageDefaults {
   workdir: string
   /** Program started under the agent when a sandbox boots; empty for none */
   startCommand: string[]
+  /** TCP ports that its programs listen on, as an image from a registry says; for information only */
+  exposedPorts?: number[]
 }
 
 export type ImageSource = BaseSource | RecipeSource
 
 /** Root filesystems that come from outside: an `ImageBuilder` makes them. */
-export type BaseSource = { type: 'debian'; suite: string; packages: string[] } | { type: 'tar'; path: string }
+export type BaseSource =
+  | { type: 'debian'; suite: string; packages: string[] }
+  | { type: 'tar'; path: string }
+  /** `reference` as `parseImageReference` reads it; `digest` is what it stood for when it was pulled */
+  | { type: 'oci'; reference: string; digest?: string }
 
 /** Steps run one after the other in a sandbox that starts from `from`; what its files are at the end is the image. */
 export interface RecipeSource {

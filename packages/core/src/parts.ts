@@ -21,6 +21,8 @@ export interface CoreConfig {
   resources: Resources
   /** Largest a request may ask for */
   maxResources: Resources
+  /** Largest root filesystem of an image, in bytes */
+  maxImageBytes: number
   timeout: TimeoutPolicy
   dns: string[]
   /** Milliseconds until the agent of a new incarnation must answer */

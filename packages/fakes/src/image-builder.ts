@@ -1,8 +1,8 @@
 import {
   type BaseSource,
   type BuildProgress,
+  type BuiltImage,
   type ImageBuilder,
-  type ImageDefaults,
   SpawnpointError,
 } from '@spawnpoint/core'
 import type { FakeHost } from './host.ts'
@@ -19,7 +19,7 @@ const PASSWD = [
  * `/usr/share/packages/NAME`. Fault point: `imageBuilder.build`.
  */
 export class FakeImageBuilder implements ImageBuilder {
-  readonly types = ['debian', 'tar'] as const satisfies BaseSource['type'][]
+  readonly types = ['debian', 'tar', 'oci'] as const satisfies BaseSource['type'][]
   readonly #host: FakeHost
   readonly #life
 
@@ -33,7 +33,7 @@ export class FakeImageBuilder implements ImageBuilder {
     dir: string,
     report: (progress: BuildProgress) => void,
     signal: AbortSignal,
-  ): Promise<Partial<ImageDefaults>> {
+  ): Promise<BuiltImage> {
     return this.#host.faults.run(this.#life, 'imageBuilder.build', dir, () => {
       if (signal.aborted) {
         throw new SpawnpointError(
@@ -46,10 +46,13 @@ export class FakeImageBuilder implements ImageBuilder {
       report({ step: 'unpack', fraction: 0, line: null })
       fillFakeRoot(this.#host, dir)
       const tree = this.#host.tree(dir)
-      const names = source.type === 'debian' ? source.packages : [source.path.split('/').at(-1) ?? 'tar']
+      const names =
+        source.type === 'debian'
+          ? source.packages
+          : [(source.type === 'tar' ? source.path : source.reference).split('/').at(-1) ?? source.type]
       for (const name of names) tree.writeFile(`/usr/share/packages/${name}`, `${name}\n`)
       report({ step: 'done', fraction: 1, line: null })
-      return { user: 'user', workdir: '/home/user' }
+      return { defaults: { user: 'user', workdir: '/home/user' } }
     })
   }
 }

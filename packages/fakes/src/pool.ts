@@ -33,11 +33,16 @@ export class FakePool implements Pool {
     this.#open = false
   }
 
-  createImage(id: ImageId, fill: (dir: string) => Promise<void>): Promise<{ sizeBytes: number }> {
+  createImage(
+    id: ImageId,
+    fill: (dir: string) => Promise<void>,
+    limits?: { maxBytes: number },
+  ): Promise<{ sizeBytes: number }> {
     return this.#call('createImage', id, async (half) => {
       const name = `image-${id}`
       if (this.#host.images.has(id) || this.#host.staged.has(name)) throw exists('createImage', id)
       const tree = new FileTree()
+      if (limits) tree.limitBytes = limits.maxBytes
       this.#host.staged.set(name, { type: 'image', id, tree })
       try {
         half()

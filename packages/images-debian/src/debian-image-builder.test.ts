@@ -49,7 +49,7 @@ describe('the base image', () => {
   beforeAll(async () => {
     dir = await emptyDir('base')
     const started = performance.now()
-    const defaults = await builder.build(BASE_IMAGE.source, dir, (at) => progress.push(at), never)
+    const { defaults } = await builder.build(BASE_IMAGE.source, dir, (at) => progress.push(at), never)
     console.log(`base image built in ${Math.round(performance.now() - started)} ms`)
     expect(defaults).toEqual(BASE_IMAGE.defaults)
   }, 300_000)

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import {
   type BaseSource,
   type BuildProgress,
+  type BuiltImage,
   type ImageBuilder,
-  type ImageDefaults,
   invalidArgument,
 } from '@spawnpoint/core'
 import { aptProxies, aptSources } from './apt-sources.ts'
@@ -61,7 +61,7 @@ export class DebianImageBuilder implements ImageBuilder {
     dir: string,
     report: (progress: BuildProgress) => void,
     signal: AbortSignal,
-  ): Promise<Partial<ImageDefaults>> {
+  ): Promise<BuiltImage> {
     if (source.type === 'tar' && this.#archives !== null) return this.#archives.build(source, dir, report, signal)
     const { suite, packages } = checked(source)
     await mkdir(this.#cacheDir, { recursive: true, mode: 0o755 })
@@ -95,7 +95,7 @@ export class DebianImageBuilder implements ImageBuilder {
       const left = await releaseDirectory(dir)
       if (left.length > 0) this.#log?.warn({ left, dir }, 'an image build left things behind')
     }
-    return BASE_IMAGE.defaults
+    return { defaults: BASE_IMAGE.defaults }
   }
 }
 

@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path'
 import {
   type BaseSource,
   type BuildProgress,
+  type BuiltImage,
   type ImageBuilder,
-  type ImageDefaults,
   invalidArgument,
   SpawnpointError,
 } from '@spawnpoint/core'
@@ -41,7 +41,7 @@ export class TarImageBuilder implements ImageBuilder {
     dir: string,
     report: (progress: BuildProgress) => void,
     signal: AbortSignal,
-  ): Promise<Partial<ImageDefaults>> {
+  ): Promise<BuiltImage> {
     if (source.type !== 'tar') throw failed('unpack the image', `not a tar source: ${source.type}`)
     const archive = await this.#archive(source.path)
     if ((await readdir(dir)).length > 0) throw failed('unpack the image', 'the directory is not empty')
@@ -76,7 +76,7 @@ export class TarImageBuilder implements ImageBuilder {
     await runLogged({ step: 'unpack the image', program: 'find', args: clean, onLine: () => {}, signal })
     if ((await readdir(dir)).length === 0) throw failed('unpack the image', 'the archive is empty')
     await makeMountPoint(join(dir, '.spawnpoint'))
-    return {}
+    return { defaults: {} }
   }
 
   async #archive(path: string): Promise<string> {

@@ -117,7 +117,11 @@ export class BtrfsPool implements Pool {
 
   // ---------------------------------------------------------------- images
 
-  createImage(id: ImageId, fill: (dir: string) => Promise<void>): Promise<{ sizeBytes: number }> {
+  createImage(
+    id: ImageId,
+    fill: (dir: string) => Promise<void>,
+    limits?: { maxBytes: number },
+  ): Promise<{ sizeBytes: number }> {
     return this.#step('createImage', async () => {
       await this.#needSpace()
       const { published, staged } = await this.#layout.fresh('createImage', 'images', id)
@@ -125,6 +129,7 @@ export class BtrfsPool implements Pool {
       try {
         const rootfs = join(staged, 'rootfs')
         await createSubvolume(rootfs)
+        if (limits) await limitSubvolume(rootfs, limits.maxBytes)
         this.#failpoint('pool.createImage.staged')
         await fill(rootfs)
         this.#failpoint('pool.createImage.filled')

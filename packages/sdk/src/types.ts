@@ -15,12 +15,20 @@ export interface ImageDefaults {
   workdir: string
   /** Program started when a sandbox boots; empty for none */
   startCommand: string[]
+  /** TCP ports that its programs listen on, as an image from a registry says */
+  exposedPorts?: number[] | undefined
 }
 
 export type ImageSource =
   | { type: 'debian'; suite: string; packages: string[] }
   /** A root filesystem: the name of a tar file in `imports` of the server's data directory */
   | { type: 'tar'; path: string }
+  /**
+   * An image of a registry, named as for `docker pull`; or `oci:NAME[:TAG]`, `oci-archive:NAME[:TAG]`,
+   * `docker-archive:NAME[:IMAGE]`: a layout or file in `imports` of the server's data directory. `digest` is what it stood
+   * for when it was pulled.
+   */
+  | { type: 'oci'; reference: string; digest?: string | undefined }
   | Recipe
 
 /** Steps run one after the other in a sandbox that starts from `from`; what its files are at the end is the image. */
@@ -65,7 +73,9 @@ export interface BuildImage {
   /** Tags of the name that point to the image once it is ready; `default` is what the bare name means */
   tags?: string[] | undefined
   source: ImageSource
-  defaults?: Partial<ImageDefaults> | undefined
+  /** For this pull from a registry; kept nowhere */
+  credentials?: { username: string; password: string } | undefined
+  defaults?: Partial<Omit<ImageDefaults, 'exposedPorts'>> | undefined
   /** For sandboxes made from it that are not told otherwise; a recipe is built with them too */
   resources?: Partial<Resources> | undefined
   labels?: Labels | undefined

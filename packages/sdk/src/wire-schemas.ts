@@ -369,6 +369,28 @@ export interface Schemas {
         user: string
         force?: boolean | undefined
       }
+  BuildSource:
+    | {
+        type: 'debian'
+        suite: string
+        packages: string[]
+      }
+    | {
+        type: 'tar'
+        path: string
+      }
+    | {
+        type: 'recipe'
+        from: string
+        steps: Schemas['BuildStep'][]
+        startCommand?: string | undefined
+        readyCommand?: string | undefined
+        force?: boolean | undefined
+      }
+    | {
+        type: 'oci'
+        reference: string
+      }
   ImageSource:
     | {
         type: 'debian'
@@ -387,10 +409,21 @@ export interface Schemas {
         readyCommand?: string | undefined
         force?: boolean | undefined
       }
+    | {
+        type: 'oci'
+        reference: string
+        digest?: string | undefined
+      }
   BuildImage: {
     name: string
     tags?: string[] | undefined
-    source: Schemas['ImageSource']
+    source: Schemas['BuildSource']
+    credentials?:
+      | {
+          username: string
+          password: string
+        }
+      | undefined
     defaults?:
       | {
           env?: Schemas['Env'] | undefined
@@ -420,6 +453,7 @@ export interface Schemas {
       user: string
       workdir: string
       startCommand: string[]
+      exposedPorts?: number[] | undefined
     }
     tags: string[]
     resources: {

@@ -1,16 +1,35 @@
-import type { BaseSource, ImageDefaults } from '../model.ts'
+import type { BaseSource, ImageDefaults, Labels } from '../model.ts'
 
 /** Turns a `BaseSource` into a root filesystem. Runs outside any sandbox, so it trusts only what its source type says. */
 export interface ImageBuilder {
   /** Source types it can build. */
   readonly types: readonly BaseSource['type'][]
-  /** Fills the empty directory `dir`; returns what the source says about defaults. Rejects `runtime_failed` with the log's end. */
+  /**
+   * Fills the empty directory `dir`; returns what the source says about the image. `access` is for sources of type `oci`
+   * in a registry, `null` for anybody's. Rejects `runtime_failed` with the log's end.
+   */
   build(
     source: BaseSource,
     dir: string,
     report: (progress: BuildProgress) => void,
     signal: AbortSignal,
-  ): Promise<Partial<ImageDefaults>>
+    access?: RegistryAccess | null,
+  ): Promise<BuiltImage>
+}
+
+export interface BuiltImage {
+  defaults: Partial<ImageDefaults>
+  /** With what was found out about it */
+  source?: BaseSource
+  labels?: Labels
+}
+
+/** How a registry is reached, and as whom. */
+export interface RegistryAccess {
+  /** Without TLS; absent means only if it is on this host's loopback */
+  plainHttp?: boolean
+  username: string | null
+  password: string | null
 }
 
 export interface BuildProgress {

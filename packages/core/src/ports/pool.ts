@@ -16,8 +16,15 @@ export interface Pool {
   open(): Promise<void>
   close(): Promise<void>
 
-  /** Calls `fill` with an empty directory that becomes the image's root filesystem; publishes it read-only. */
-  createImage(id: ImageId, fill: (dir: string) => Promise<void>): Promise<{ sizeBytes: number }>
+  /**
+   * Calls `fill` with an empty directory that becomes the image's root filesystem; publishes it read-only. Writes beyond
+   * `maxBytes` fail for whoever fills it, as beyond `diskBytes` inside a root.
+   */
+  createImage(
+    id: ImageId,
+    fill: (dir: string) => Promise<void>,
+    limits?: { maxBytes: number },
+  ): Promise<{ sizeBytes: number }>
   /** As `createImage`, of the files of an image or a snapshot, whose size does not matter. Rejects `not_found`. */
   createImageFrom(id: ImageId, source: RootSource): Promise<{ sizeBytes: number }>
   deleteImage(id: ImageId): Promise<void>

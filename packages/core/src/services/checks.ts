@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
-import type { SandboxOverrides } from '../api.ts'
+import type { BuildImageRequest, SandboxOverrides } from '../api.ts'
 import { invalidArgument, SpawnpointError } from '../errors.ts'
+import { parseImageReference } from '../image-reference.ts'
 import type {
   BaseSource,
   Env,
@@ -24,6 +25,8 @@ export const LIMITS = {
   cidrs: 256,
   domains: 256,
   ingressPorts: 256,
+  /** Registries of cloud providers give out tokens of some thousands */
+  passwordChars: 16 * 1024,
   maxTimeoutMs: 365 * 24 * 3600 * 1000,
   minMemoryBytes: 64 * 1024 * 1024,
   minDiskBytes: 64 * 1024 * 1024,
@@ -66,6 +69,10 @@ export function checkImageSource(source: BaseSource): void {
     }
     return
   }
+  if (source.type === 'oci') {
+    parseImageReference(source.reference)
+    return
+  }
   if (!/^[a-z][a-z0-9-]{0,31}$/.test(source.suite))
     throw invalidArgument('source.suite', 'not the name of a Debian suite')
   if (source.packages.length > 512) throw invalidArgument('source.packages', 'at most 512')
@@ -73,6 +80,17 @@ export function checkImageSource(source: BaseSource): void {
     if (!/^[a-z0-9][a-z0-9+.:-]{0,127}$/.test(name))
       throw invalidArgument('source.packages', `not the name of a Debian package: ${name.slice(0, 64)}`)
   }
+}
+
+/** They go into a header of the request to the registry. */
+export function checkCredentials({ source, credentials }: BuildImageRequest): void {
+  if (credentials === undefined) return
+  if (source.type !== 'oci') throw invalidArgument('credentials', "only for a source of type 'oci'")
+  const { username, password } = credentials
+  if (username.length < 1 || username.length > 256 || username.includes(':') || !clean(username))
+    throw invalidArgument('credentials.username', "1 to 256 characters without ':' or control characters")
+  if (password.length > LIMITS.passwordChars || !clean(password))
+    throw invalidArgument('credentials.password', `at most ${LIMITS.passwordChars} characters, no control characters`)
 }
 
 export function mergeResources(config: CoreConfig, base: Resources, asked: Partial<Resources> | undefined): Resources {

@@ -2,10 +2,10 @@ import type { BuildImageRequest, ImagesApi, Principal, Started } from '../api.ts
 import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
 import { type ImageId, newId } from '../ids.ts'
 import type { Image, Operation, Resources } from '../model.ts'
-import { imageBuild, imageDelete } from '../operations/image-build.ts'
+import { imageBuildWith, imageDelete } from '../operations/image-build.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
-import { checkEnv, checkImageSource, checkLabels, mergeResources } from './checks.ts'
+import { checkCredentials, checkEnv, checkImageSource, checkLabels, mergeResources } from './checks.ts'
 import { begunBefore, tie } from './idempotency.ts'
 import { checkTags } from './names.ts'
 import { checkRecipe } from './recipe-checks.ts'
@@ -33,6 +33,7 @@ export class Images implements ImagesApi {
     checkLabels(request.labels ?? {})
     checkEnv('defaults.env', request.defaults?.env ?? {})
     mergeResources(this.#parts.config, this.#parts.config.resources, request.resources)
+    checkCredentials(request)
     const image: Image = {
       id: newId<ImageId>(),
       teamId: by.teamId,
@@ -59,14 +60,14 @@ export class Images implements ImagesApi {
       kind: 'image.build',
       phase: 'building',
       imageId: image.id,
-      detail: { imageId: image.id, tags: request.tags ?? [] },
+      detail: { imageId: image.id, tags: request.tags ?? [], asked: request.defaults ?? {} },
     })
     await this.#parts.ledger.transact(async (tx) => {
       await tx.putImage(image)
       await tx.putOperation(operation)
       await tie(tx, by, operation)
     })
-    return started(image, this.#runner.launch(imageBuild, operation))
+    return started(image, this.#runner.launch(imageBuildWith(request.credentials ?? null), operation))
   }
 
   async #begun({ id, imageId }: Operation): Promise<Started<Image>> {

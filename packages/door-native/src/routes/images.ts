@@ -31,7 +31,11 @@ export function imageRoutes({ api }: DoorContext): AnyRoute[] {
         201: { description: 'The image, ready', schema: schemas.image },
         202: { description: 'Accepted; `Location` names the operation', schema: schemas.image },
       },
-      errors: ['limit_exceeded', 'disk_full', 'runtime_failed', 'unavailable'],
+      errors: [
+        ...(['limit_exceeded', 'disk_full', 'payload_too_large', 'runtime_failed', 'unavailable', 'timeout'] as const),
+        // What a registry said
+        ...(['not_found', 'forbidden', 'rate_limited', 'incompatible'] as const),
+      ],
       idempotent: true,
       handle: async (call) =>
         startedAnswer(

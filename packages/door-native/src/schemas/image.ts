@@ -58,31 +58,51 @@ export const buildStep = component(
   { examples: [{ type: 'run', command: 'pip install requests' }] },
 )
 
+const debian = z.strictObject({
+  type: z.literal('debian'),
+  suite: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'Expected the name of a Debian suite'),
+  packages: z
+    .array(z.string().regex(/^[a-z0-9][a-z0-9+.:-]{0,127}$/, 'Expected the name of a Debian package'))
+    .max(512),
+})
+const tar = z.strictObject({ type: z.literal('tar'), path: path.describe('Tar archive on the server') })
+const recipe = z.strictObject({
+  type: z.literal('recipe'),
+  from: ref.describe('Image or snapshot that the first step finds'),
+  steps: z.array(buildStep).max(1000),
+  startCommand: command
+    .optional()
+    .describe('Shell command that runs when a sandbox boots; it already runs in every sandbox of the image'),
+  readyCommand: command
+    .optional()
+    .describe('Shell command that succeeds once the start command has done its part; without it, 20 s are waited'),
+  force,
+})
+const oci = z.strictObject({
+  type: z.literal('oci'),
+  reference: z
+    .string()
+    .min(1)
+    .max(512)
+    .describe(
+      'As for `docker pull`; or `oci:NAME[:TAG]`, `oci-archive:NAME[:TAG]`, `docker-archive:NAME[:IMAGE]` for a layout or file in the imports directory of the server',
+    ),
+})
+
+export const buildSource = component(
+  'BuildSource',
+  z.discriminatedUnion('type', [debian, tar, recipe, oci]) satisfies z.ZodType<ImageSource>,
+  { examples: [{ type: 'oci', reference: 'python:3.13-slim' }] },
+)
+
 export const imageSource = component(
   'ImageSource',
   z.discriminatedUnion('type', [
-    z.strictObject({
-      type: z.literal('debian'),
-      suite: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'Expected the name of a Debian suite'),
-      packages: z
-        .array(z.string().regex(/^[a-z0-9][a-z0-9+.:-]{0,127}$/, 'Expected the name of a Debian package'))
-        .max(512),
-    }),
-    z.strictObject({ type: z.literal('tar'), path: path.describe('Tar archive on the server') }),
-    z.strictObject({
-      type: z.literal('recipe'),
-      from: ref.describe('Image or snapshot that the first step finds'),
-      steps: z.array(buildStep).max(1000),
-      startCommand: command
-        .optional()
-        .describe('Shell command that runs when a sandbox boots; it already runs in every sandbox of the image'),
-      readyCommand: command
-        .optional()
-        .describe('Shell command that succeeds once the start command has done its part; without it, 20 s are waited'),
-      force,
-    }),
+    debian,
+    tar,
+    recipe,
+    oci.extend({ digest: z.string().exactOptional().describe('What the reference stood for when it was pulled') }),
   ]) satisfies z.ZodType<ImageSource>,
-  { examples: [{ type: 'debian', suite: 'bookworm', packages: ['python3', 'git'] }] },
 )
 
 export const buildImageBody = component(
@@ -94,7 +114,11 @@ export const buildImageBody = component(
       .max(64)
       .optional()
       .describe('Tags of the name that point to the image once it is ready; `default` is what the bare name means'),
-    source: imageSource,
+    source: buildSource,
+    credentials: z
+      .strictObject({ username: z.string().min(1).max(256), password: z.string().max(16 * 1024) })
+      .optional()
+      .describe('For this pull from a registry; kept nowhere'),
     defaults: z
       .strictObject({
         env: env.exactOptional(),
@@ -125,7 +149,16 @@ export const image = component(
     state: imageState,
     failure: z.string().nullable(),
     source: imageSource,
-    defaults: z.object({ env, user: z.string(), workdir: z.string(), startCommand: z.array(z.string()) }),
+    defaults: z.object({
+      env,
+      user: z.string(),
+      workdir: z.string(),
+      startCommand: z.array(z.string()),
+      exposedPorts: z
+        .array(z.number().int())
+        .exactOptional()
+        .describe('TCP ports that its programs listen on, as an image from a registry says'),
+    }),
     tags: z.array(z.string()).describe('`NAME:TAG` of each tag that points to it'),
     resources: partialResources.describe('Of its sandboxes unless told; what is absent comes from the server'),
     startsFromMemory: z.boolean().describe('In its sandboxes the start command runs already, with its memory'),

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import type { ImageSource } from 'spawnpoint'
 import { UsageError } from '../../exit.ts'
-import { collect, declareLabels, envPairs, pairs, present } from '../../options.ts'
-import { printable } from '../../output/printable.ts'
-import { formatBytes, formatDuration } from '../../output/units.ts'
+import { collect, pairs } from '../../options.ts'
 import { type Options, verb } from '../../verb.ts'
+import { declareDefaults, defaultsFrom } from './defaults.ts'
+import { BuildProgress } from './progress.ts'
 
 export function addBuild(parent: Command): void {
   verb(
@@ -12,43 +12,23 @@ export function addBuild(parent: Command): void {
     'build <name>',
     'build an image from Debian packages or a tar file',
     async (cli, options, name: string) => {
-      const startedAt = performance.now()
-      let step = ''
+      const progress = new BuildProgress(cli, options.verbose ?? false)
       const image = await cli.client.images.build(
         {
           name,
           source: sourceFrom(options),
-          defaults: present({
-            env: envPairs(options.env),
-            user: options.user,
-            workdir: options.workdir,
-            startCommand: options.start === undefined ? undefined : ['/bin/sh', '-c', options.start],
-          }),
+          defaults: defaultsFrom(options),
           labels: pairs(options.label, 'label'),
         },
-        {
-          onProgress: ({ operation, progress }) => {
-            const now = progress?.step ?? operation.phase
-            if (now !== step) void cli.note(printable(`[${formatDuration(performance.now() - startedAt)}] ${now}`))
-            step = now
-            if (options.verbose && progress?.line) void cli.note(`  ${printable(progress.line)}`)
-          },
-        },
+        { onProgress: progress.tell },
       )
-      const took = formatDuration(performance.now() - startedAt)
-      await cli.note(`Built ${image.name} in ${took}, ${formatBytes(image.sizeBytes)}`)
-      await cli.print(image, () => `${image.id}\n`)
+      await progress.done(`Built ${image.name}`, image)
     },
     (command) =>
-      declareLabels(command)
+      declareDefaults(command)
         .option('--suite <suite>', 'Debian suite; default bookworm')
         .option('-p, --package <name>', 'package to install; may be given several times', collect)
-        .option('--tar <name>', "root filesystem instead: a tar file in imports/ of the server's data directory")
-        .option('-e, --env <name[=value]>', 'variable of every sandbox made from it', collect)
-        .option('--user <user>', 'user that programs run as')
-        .option('--workdir <path>', 'directory that programs start in')
-        .option('--start <command>', 'shell command started when a sandbox boots')
-        .option('-v, --verbose', 'print what the build prints'),
+        .option('--tar <name>', "root filesystem instead: a tar file in imports/ of the server's data directory"),
   )
 }
 

@@ -17,6 +17,7 @@ export function addShow(parent: Command): void {
       ['user', defaults.user],
       ['workdir', defaults.workdir],
       ['start', defaults.startCommand.length > 0 ? defaults.startCommand.join(' ') : null],
+      ['ports', defaults.exposedPorts?.join(' ') || null],
       ['env', pairsText(defaults.env)],
       ['labels', pairsText(image.labels)],
       ['created', `${image.createdAt.toISOString()} (${formatAge(image.createdAt)})`],
@@ -30,6 +31,8 @@ function sourceText(source: ImageSource): string {
       return `Debian ${source.suite} ${source.packages.join(' ')}`
     case 'tar':
       return `tar ${source.path}`
+    case 'oci':
+      return source.digest === undefined ? source.reference : `${source.reference}, ${source.digest}`
     case 'recipe':
       return `recipe of ${source.steps.length} steps from ${source.from}`
   }

@@ -1,0 +1,53 @@
+import type { Command } from 'commander'
+import { UsageError } from '../../exit.ts'
+import { pairs } from '../../options.ts'
+import { readPassword } from '../../password.ts'
+import { verb } from '../../verb.ts'
+import { declareDefaults, defaultsFrom } from './defaults.ts'
+import { BuildProgress } from './progress.ts'
+
+export function addPull(parent: Command): void {
+  verb(
+    parent,
+    'pull <reference>',
+    'make an image from one of a registry, or of an OCI or Docker archive on the server',
+    async (cli, options, reference: string) => {
+      const { username, name = nameOf(reference) } = options
+      const credentials = username && { username, password: await readPassword(cli, options.passwordStdin ?? false) }
+      const progress = new BuildProgress(cli, options.verbose ?? false)
+      const tag = tagOf(reference)
+      const image = await cli.client.images.build(
+        {
+          name,
+          tags: tag === null ? undefined : [tag],
+          source: { type: 'oci', reference },
+          credentials,
+          defaults: defaultsFrom(options),
+          labels: pairs(options.label, 'label'),
+        },
+        { onProgress: progress.tell },
+      )
+      await progress.done(`Pulled ${image.name}`, image)
+    },
+    (command) =>
+      declareDefaults(command)
+        .option('-n, --name <name>', 'name of the image; default the last part of the reference')
+        .option('-u, --username <name>', 'user of the registry; asks for the password')
+        .option('--password-stdin', 'read the password from stdin'),
+  )
+}
+
+/** `python` of `ghcr.io/team/python:3.13`, `app` of `oci-archive:app.tar:v1`. Throws `UsageError`. */
+export function nameOf(reference: string): string {
+  const [, archive] = /^(?:oci|oci-archive|docker-archive):([^:]+)/.exec(reference) ?? []
+  const last =
+    archive?.replace(/\.tar(\.\w+)?$/, '') ?? reference.replace(/@.*$/, '').replace(/^.*\//, '').replace(/:.*$/, '')
+  if (/^[a-z0-9][a-z0-9._-]{0,63}$/.test(last)) return last
+  throw new UsageError(`No name for the image can be made of '${reference}'; give one with --name`)
+}
+
+/** The tag of an image in a registry, which its name here gets too. */
+export function tagOf(reference: string): string | null {
+  if (/^(?:oci|oci-archive|docker-archive):/.test(reference)) return null
+  return /:(\w[\w.-]{0,127})(?:@.*)?$/.exec(reference.replace(/^docker:\/\//, ''))?.[1] ?? null
+}

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto'
+import { lstat, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type ArchiveReference, type BuildProgress, invalidArgument, isCode } from '@spawnpoint/core'
+import { runConfined } from './confined.ts'
+import { type FetchedImage, readConfig } from './fetched-image.ts'
+import { array, parseObject } from './json.ts'
+import { limitMet, tooLarge } from './limits.ts'
+import { type Descriptor, descriptor, malformed, parseManifest } from './manifest.ts'
+import { packingOf, unpackFile } from './packing.ts'
+
+export interface ArchiveOptions {
+  /** Where images must be: a request must not be able to read the host's other files */
+  importsDir: string
+  /** Empty, for what is unpacked on the way */
+  workDir: string
+  maxBytes: number
+  timeoutMs: number
+  report: (progress: BuildProgress) => void
+  signal: AbortSignal
+}
+
+/** Milliseconds between two looks at how much skopeo has written */
+const WATCH_MS = 200
+
+/**
+ * An image in the imports directory. skopeo reads all three forms and chooses this machine's platform; it sees that one
+ * file or directory and nothing else, and is ended when it writes too much.
+ */
+export async function readArchive(reference: ArchiveReference, options: ArchiveOptions): Promise<FetchedImage> {
+  const { importsDir, workDir, maxBytes, timeoutMs, report, signal } = options
+  const given = await inImports(importsDir, reference)
+  report({ step: 'read', fraction: null, line: null })
+  await mkdir(join(workDir, 'tmp'), { recursive: true, mode: 0o700 })
+  const path = reference.transport === 'oci' ? given : await plainArchive(given, workDir, maxBytes, signal)
+  using size = new SizeWatch(workDir, maxBytes)
+  const inside = `/import/${reference.name}${reference.select === null ? '' : `:${reference.select}`}`
+  try {
+    await runConfined({
+      step: 'read the image',
+      program: 'skopeo',
+      args: [
+        ...['--insecure-policy', '--tmpdir', '/work/tmp', 'copy', '--quiet', '--dest-oci-accept-uncompressed-layers'],
+        ...[`${reference.transport}:${inside}`, 'oci:/work/image:image'],
+      ],
+      readable: [[`/import/${reference.name}`, path]],
+      writable: [['/work', workDir]],
+      // Of the file, whoever it belongs to.
+      capabilities: ['CAP_DAC_READ_SEARCH'],
+      fileBytes: maxBytes,
+      timeoutMs,
+      signal: AbortSignal.any([signal, size.exceeded]),
+    })
+  } catch (error) {
+    throw isCode(error, 'cancelled') && size.exceeded.aborted ? tooLarge(maxBytes) : limitMet(error, maxBytes)
+  }
+  await rm(join(workDir, 'tmp'), { recursive: true })
+  return openLayout(join(workDir, 'image'))
+}
+
+/** What is packed as a whole, as `docker save | gzip` makes it, is unpacked first: not every skopeo can. */
+async function plainArchive(path: string, workDir: string, maxBytes: number, signal: AbortSignal): Promise<string> {
+  const packing = await packingOf(path)
+  if (packing === 'plain') return path
+  const plain = join(workDir, 'tmp/archive.tar')
+  await unpackFile(path, packing, plain, maxBytes, signal)
+  return plain
+}
+
+/** skopeo has written it, from what it had verified. */
+async function openLayout(dir: string): Promise<FetchedImage> {
+  const blobPath = ({ digest }: Descriptor) => join(dir, 'blobs/sha256', digest.slice('sha256:'.length))
+  const index = parseObject(await readFile(join(dir, 'index.json')))
+  const top = descriptor(array(index?.manifests)?.[0])
+  const bytes = await readFile(blobPath(top))
+  if (`sha256:${createHash('sha256').update(bytes).digest('hex')}` !== top.digest) throw malformed('a wrong manifest')
+  const parsed = parseManifest(bytes, top.mediaType)
+  if (parsed.kind !== 'image') throw malformed('an index instead of an image')
+  const { image } = parsed
+  const config = await readConfig(blobPath(image.config), image.config)
+  return { digest: top.digest, image, config, path: blobPath, [Symbol.asyncDispose]: async () => {} }
+}
+
+async function inImports(importsDir: string, { name, transport }: ArchiveReference): Promise<string> {
+  const path = join(importsDir, name)
+  const [allowed, actual, stat] = await Promise.all([realpath(importsDir), realpath(path), lstat(path)]).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw invalidArgument('source.reference', `cannot be read: ${error.code}`)
+    },
+  )
+  if (actual !== join(allowed, name)) throw invalidArgument('source.reference', 'outside the directory for imports')
+  if (transport === 'oci' ? !stat.isDirectory() : !stat.isFile())
+    throw invalidArgument('source.reference', transport === 'oci' ? 'not a directory' : 'not a file')
+  return actual
+}
+
+/** Aborts `exceeded` when a directory grows too large. */
+class SizeWatch implements Disposable {
+  readonly #exceeded = new AbortController()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(dir: string, maxBytes: number) {
+    this.#timer = setInterval(() => {
+      sizeOf(dir).then(
+        (bytes) => {
+          if (bytes > maxBytes) this.#exceeded.abort()
+        },
+        () => {
+          // Harmless: a file went between two looks; the next look sees the rest.
+        },
+      )
+    }, WATCH_MS)
+  }
+
+  get exceeded(): AbortSignal {
+    return this.#exceeded.signal
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+  }
+}
+
+async function sizeOf(dir: string): Promise<number> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  const sizes = await Promise.all(files.map(async (file) => (await lstat(join(file.parentPath, file.name))).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
+}

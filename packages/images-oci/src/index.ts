@@ -1,0 +1,1 @@
+export { OciImageBuilder, type OciImageBuilderOptions } from './oci-image-builder.ts'

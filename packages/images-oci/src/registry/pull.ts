@@ -1,0 +1,172 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type BuildProgress,
+  formatImageReference,
+  isCode,
+  type RegistryAccess,
+  type RegistryReference,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import { type FetchedImage, readConfig } from '../fetched-image.ts'
+import type { BlobSource, Gained, HeldBlob, LayerCache } from '../layer-cache.ts'
+import { chooseEntry, type Descriptor, type ImageManifest, machinePlatform, parseManifest } from '../manifest.ts'
+import { RegistryClient } from './registry-client.ts'
+
+export interface PullOptions {
+  cache: LayerCache
+  /** Most bytes of all blobs together */
+  maxBytes: number
+  /** Milliseconds before a broken connection is made anew, doubled each time */
+  pauseMs: number
+  report: (progress: BuildProgress) => void
+  signal: AbortSignal
+}
+
+/** Layers fetched at the same time */
+const AT_ONCE = 3
+const RESOLVE_ATTEMPTS = 3
+/** Times in a row that a broken connection is made anew, unless it brought this much */
+const BLOB_ATTEMPTS = 6
+const WORTH_ANOTHER_BYTES = 2 ** 20
+const MAX_INDEX_DEPTH = 2
+/** Progress is told after so many bytes, so that a fast registry does not flood whoever listens. */
+const REPORT_BYTES = 2 ** 20
+
+/** Fetches what the cache does not have. The blobs are held until the returned stack is disposed of. */
+export async function pull(
+  reference: RegistryReference,
+  access: RegistryAccess | null,
+  options: PullOptions,
+): Promise<FetchedImage> {
+  await using undo = new AsyncDisposableStack()
+  const failed = new AbortController()
+  const signal = AbortSignal.any([options.signal, failed.signal])
+  const client = undo.use(new RegistryClient(reference, access, signal))
+  options.report({ step: 'resolve', fraction: null, line: formatImageReference(reference) })
+  const { digest, image } = await again(() => resolve(client), RESOLVE_ATTEMPTS, options)
+  const blobs = [...new Map([image.config, ...image.layers].map((blob) => [blob.digest, blob])).values()]
+  const total = blobs.reduce((sum, { size }) => sum + size, 0)
+  if (total > options.maxBytes) {
+    const message = `The image has ${total} bytes of layers; this server takes ${options.maxBytes}`
+    throw new SpawnpointError('payload_too_large', message, { limitBytes: options.maxBytes })
+  }
+  await options.cache.needSpace(total)
+  const held = undo.adopt(new Map<string, HeldBlob>(), (map) => {
+    for (const blob of map.values()) blob[Symbol.dispose]()
+  })
+  const tell = progressOf(total, options.report)
+  const source: BlobSource = {
+    origin: reference.registry,
+    allowed: (digest) => client.has(digest),
+    open: (digest, from) => client.blob(digest, from),
+  }
+  const fetch = async (blob: Descriptor) => {
+    held.set(blob.digest, await fetchBlob(blob, source, { ...options, signal }, tell))
+  }
+  const path = ({ digest }: Descriptor) => {
+    const blob = held.get(digest)
+    if (blob === undefined) throw new Error(`${digest} was not fetched`)
+    return blob.path
+  }
+  // First, since it says whether the rest is worth fetching.
+  await fetch(image.config)
+  const config = await readConfig(path(image.config), image.config)
+  const layers = blobs.filter((blob) => !held.has(blob.digest))
+  await inParallel(layers, AT_ONCE, fetch, (error) => failed.abort(error))
+  signal.throwIfAborted()
+  options.report({ step: 'download', fraction: 1, line: null })
+  const keep = undo.move()
+  return { digest, image, config, path, [Symbol.asyncDispose]: () => keep.disposeAsync() }
+}
+
+/** The manifest of the image for this machine, and the digest that stands for what was asked for. */
+async function resolve(client: RegistryClient): Promise<{ digest: string; image: ImageManifest }> {
+  const top = await client.manifest()
+  let current = top
+  for (let depth = 0; depth <= MAX_INDEX_DEPTH; depth += 1) {
+    const parsed = parseManifest(current.bytes, current.mediaType)
+    if (parsed.kind === 'image') return { digest: top.digest, image: parsed.image }
+    current = await client.manifest(chooseEntry(parsed.entries, machinePlatform()).digest)
+  }
+  throw new SpawnpointError('runtime_failed', 'The image is broken: an index within an index within an index', {
+    step: 'read the image',
+    detail: 'nested index',
+  })
+}
+
+async function fetchBlob(
+  blob: Descriptor,
+  source: BlobSource,
+  options: PullOptions,
+  tell: (bytes: number) => void,
+): Promise<HeldBlob> {
+  let there = 0
+  let fetched = 0
+  const gained: Gained = (bytes, already) => {
+    there += bytes
+    if (!already) fetched += bytes
+    tell(bytes)
+  }
+  return again(
+    async () => {
+      // An attempt counts what an earlier one left.
+      tell(-there)
+      there = 0
+      fetched = 0
+      return options.cache.hold(blob, source, gained, options.signal)
+    },
+    BLOB_ATTEMPTS,
+    options,
+    () => fetched >= WORTH_ANOTHER_BYTES,
+  )
+}
+
+/** Tries again what may be better another time; `gotOn` says that the last attempt was worth as many more. */
+async function again<T>(
+  run: () => Promise<T>,
+  attempts: number,
+  { signal, pauseMs }: Pick<PullOptions, 'signal' | 'pauseMs'>,
+  gotOn = () => false,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await run()
+    } catch (error) {
+      signal.throwIfAborted()
+      if (gotOn()) attempt = 1
+      if (!isCode(error, 'unavailable') || attempt >= attempts) throw error
+    }
+    await sleep(pauseMs * 2 ** (attempt - 1), undefined, { signal })
+  }
+}
+
+function progressOf(total: number, report: (progress: BuildProgress) => void): (bytes: number) => void {
+  let done = 0
+  let told = Number.NEGATIVE_INFINITY
+  return (bytes) => {
+    done += bytes
+    // What has to be fetched again is not told: the bar stands still meanwhile.
+    if (done - told < REPORT_BYTES && (done < total || done === told)) return
+    told = done
+    report({ step: 'download', fraction: total === 0 ? 1 : Math.min(1, done / total), line: null })
+  }
+}
+
+/** The first failure is told to `failed`, which is to end the others. */
+async function inParallel<T>(
+  items: T[],
+  atOnce: number,
+  run: (item: T) => Promise<void>,
+  failed: (error: unknown) => void,
+): Promise<void> {
+  const queue = [...items]
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+      await run(item).catch((error: unknown) => {
+        queue.length = 0
+        failed(error)
+      })
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, worker))
+}
