@@ -90,6 +90,11 @@ func (p *process) launch(spec *processSpec) error {
 	cwd := spec.Cwd
 	if cwd == "" {
 		cwd = identity.Defaults.Workdir
+		if cwd != "" && cwd[0] == '/' {
+			// An image may name a directory that it does not have, and expects it to be made. If it cannot be, the
+			// process says so.
+			os.MkdirAll(cwd, 0o755)
+		}
 	}
 	if cwd == "" {
 		cwd = who.home

@@ -74,6 +74,18 @@ export function poolContract(name: string, make: () => Promise<PoolUnderTest>): 
         expect(await read(path(await makeRoot({ image: id })))).toBe('filled')
       })
 
+      it('cannot outgrow their limit', async () => {
+        const id = newId<ImageId>()
+        const large = Buffer.alloc(64 * MIB, 'x')
+        const filling = subject.pool.createImage(id, (dir) => subject.writeFile(dir, 'large', large), {
+          maxBytes: 16 * MIB,
+        })
+        await expect(filling).rejects.toThrow()
+        expect((await subject.pool.list()).images).not.toContain(id)
+        await subject.pool.createImage(id, (dir) => subject.writeFile(dir, 'large', large), { maxBytes: 256 * MIB })
+        expect((await subject.pool.list()).images).toContain(id)
+      })
+
       it('cannot be used while they are filled, and are known as staged', async () => {
         const id = newId<ImageId>()
         await subject.pool.createImage(id, async (dir) => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Blob, INDEX_TYPE, type MadeImage } from './image.ts'
@@ -7,6 +7,8 @@ import { type Blob, INDEX_TYPE, type MadeImage } from './image.ts'
 export const USER = { username: 'alice', password: 'wonderland' }
 /** bcrypt of the password above, as `htpasswd -B` makes it */
 const HTPASSWD = 'alice:$2y$05$kfGYpCXyZO1/ddBERbSpl.OfgxMyH93OlTQqQSxqzR3/bnCchdffe\n'
+/** Where bootstrap puts it for the tests; else it is on the search path */
+const FETCHED = join(import.meta.dirname, '../../../../.cache/debian/usr/bin/docker-registry')
 const STARTED_WITHIN_MS = 30_000
 
 /** Debian's `docker-registry` on a free port of the loopback, with a store of its own. */
@@ -37,7 +39,8 @@ export class DockerRegistry implements AsyncDisposable {
         ...(auth ? [`auth: { htpasswd: { realm: test, path: ${dir}/htpasswd } }`] : []),
       ].join('\n'),
     )
-    const child = spawn('docker-registry', ['serve', join(dir, 'config.yml')], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const program = existsSync(FETCHED) ? FETCHED : 'docker-registry'
+    const child = spawn(program, ['serve', join(dir, 'config.yml')], { stdio: ['ignore', 'ignore', 'pipe'] })
     const output: string[] = []
     const host = await new Promise<string>((resolve, reject) => {
       const fail = (why: string) => reject(new Error(`docker-registry ${why}:\n${output.join('')}`))
