@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { SpawnpointApi } from '@spawnpoint/core'
+import { INGRESS_TOKEN_HEADER, showsIngressToken } from '@spawnpoint/door-native'
 import { Gateway } from '@spawnpoint/gateway'
 import type { Logger } from 'pino'
 
@@ -15,7 +16,8 @@ export function openGateway(api: SpawnpointApi, log: Logger, domain: string | nu
       { id: 'novita-sandbox-id', port: 'novita-sandbox-port' },
     ],
     services: new Map(),
-    tokens: [],
+    tokens: [showsIngressToken(api)],
+    stripHeaders: [INGRESS_TOKEN_HEADER],
   })
 }
 

@@ -120,6 +120,46 @@ describe('sandboxes', () => {
     expect((await cli('sandbox', 'update', 'yours')).status).toBe(2)
   })
 
+  test('are made with policies, and with others later', async () => {
+    const policies = ['--on-timeout', 'stop', '--auto-resume', '--ingress', 'token']
+    await out('sandbox', 'create', 'base', '-n', 'policed', ...policies)
+    const change = ['--no-auto-resume', '--delete-after', '7d', '--port-ingress', '80=closed', '--host-header', 'here']
+    await out('sandbox', 'update', 'policed', ...change, '-e', 'A=1', '--timeout', '1h', '--extend-only')
+    expect(JSON.parse(await out('sandbox', 'show', 'policed', '--json'))).toMatchObject({
+      timeout: { onTimeout: 'stop', autoResume: false, deleteAfterMs: 7 * 86_400_000 },
+      ingress: { default: 'token', ports: { 80: 'closed' }, hostHeader: 'here' },
+      env: { A: '1' },
+      expiresAt: null, // it never ended, which is later than in an hour
+    })
+    expect(await out('sandbox', 'show', 'policed')).toMatch(/^ingress: +token 80=closed, host here$/m)
+  })
+
+  test('are not made with policies that are none', async () => {
+    for (const wrong of [
+      ['--on-timeout', 'sleep'],
+      ['--ingress', 'public'],
+      ['--port-ingress', '80=yes'],
+    ])
+      expect((await cli('sandbox', 'update', 'policed', ...wrong)).status).toBe(2)
+  })
+
+  test('rest, and come back for as long as they are told', async () => {
+    await out('sandbox', 'update', 'policed', '--host-header', 'none', '--delete-after', 'never')
+    await out('sandbox', 'pause', 'policed')
+    expect(await out('sandbox', 'show', 'policed')).toMatch(/^rests since: /m)
+    await out('sandbox', 'resume', 'policed', '--timeout', '2h')
+    expect(await out('sandbox', 'show', 'policed')).toMatch(/^expires: +in (1h|2h|119m)$/m)
+  })
+
+  test('go back to their origin, and tell their figures and their token', async () => {
+    await out('sandbox', 'rollback', 'policed', '--origin')
+    expect(await out('sandbox', 'stats', 'policed')).toMatch(/^TIME +CPU +MEMORY +CACHE +DISK\n\S+Z +\d/)
+    expect(await out('sandbox', 'token', 'policed')).toMatch(/^spawnpoint-token: [0-9a-f]{64}\n$/)
+    expect((await cli('sandbox', 'rollback', 'policed')).status).toBe(2)
+    expect((await cli('sandbox', 'rollback', 'policed', 'point', '--origin')).status).toBe(2)
+    await out('sandbox', 'rm', 'policed')
+  })
+
   test('are paused and resumed, stopped and started', async () => {
     for (const [verb, state] of Object.entries({
       pause: 'paused',

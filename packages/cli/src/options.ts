@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { SandboxOverrides } from 'spawnpoint'
+import type { PortAccess, SandboxOverrides } from 'spawnpoint'
 import { UsageError } from './exit.ts'
 import { parseDurationOrNever, parseSize } from './output/units.ts'
 import type { Options } from './verb.ts'
@@ -44,7 +44,7 @@ export function declareLabels(command: Command): Command {
 
 /** Options of everything that makes a sandbox. */
 export function declareOverrides(command: Command): Command {
-  return declareLabels(command)
+  return declarePolicies(declareLabels(command))
     .option('-n, --name <name>', 'name it bears while it lives')
     .option('-e, --env <name[=value]>', 'variable for its programs; may be given several times', collect)
     .option('--cpus <number>', 'processors, whole or in part')
@@ -52,8 +52,6 @@ export function declareOverrides(command: Command): Command {
     .option('--disk <size>', 'root filesystem, such as 10G')
     .option('--max-processes <number>', 'processes and threads')
     .option('--timeout <duration|never>', 'time to live, such as 30m')
-    .option('--idle-timeout <duration|never>', 'time without a request until it is ended')
-    .option('--on-timeout <kill|pause>', 'what to do then')
     .option('--no-internet', 'no outbound connections')
     .option('--allow <cidr>', 'reach only this; may be given several times', collect)
     .option(
@@ -62,6 +60,19 @@ export function declareOverrides(command: Command): Command {
       collect,
     )
     .option('--deny <cidr>', 'do not reach this; may be given several times', collect)
+}
+
+/** Options of what happens to a sandbox by itself, but for its timeout, and of who reaches it. */
+export function declarePolicies(command: Command): Command {
+  return command
+    .option('--idle-timeout <duration|never>', 'time without a request until its time is over')
+    .option('--on-timeout <kill|pause|stop>', 'what to do when its time is over')
+    .option('--auto-resume', 'a use of it, paused or stopped, brings it back')
+    .option('--no-auto-resume', 'it rests until it is told to go on')
+    .option('--delete-after <duration|never>', 'kill it after so long paused or stopped')
+    .option('--ingress <open|token|closed>', 'who reaches its ports: anybody, who shows its token, nobody')
+    .option('--port-ingress <port=policy>', 'the same for one port; may be given several times', collect)
+    .option('--host-header <text|none>', `Host that its programs see, $\{PORT} in it standing for the port`)
 }
 
 export function overridesFrom(options: Options): SandboxOverrides {
@@ -78,6 +89,7 @@ export function overridesFrom(options: Options): SandboxOverrides {
       maxProcesses: maxProcesses === undefined ? undefined : integer(maxProcesses),
     }),
     network: networkFrom(options),
+    ingress: ingressFrom(options),
     timeout: timeoutFrom(options),
   }
 }
@@ -87,14 +99,35 @@ export function networkFrom({ internet, allow, deny, allowDomain }: Options): Sa
   return present({ internet: internet === false ? false : undefined, allow, deny, allowDomains: allowDomain })
 }
 
-export function timeoutFrom({ timeout, idleTimeout, onTimeout }: Options): SandboxOverrides['timeout'] {
-  if (onTimeout !== undefined && onTimeout !== 'kill' && onTimeout !== 'pause') {
-    throw new UsageError(`--on-timeout is kill or pause, not '${onTimeout}'`)
+export function ingressFrom({ ingress, portIngress, hostHeader }: Options): SandboxOverrides['ingress'] {
+  return present({
+    default: ingress === undefined ? undefined : accessOf('--ingress', ingress),
+    ports: portIngress === undefined ? undefined : portsOf(portIngress),
+    hostHeader: hostHeader === 'none' ? null : hostHeader,
+  })
+}
+
+function portsOf(given: string[]): Record<string, PortAccess> {
+  const ports = Object.entries(pairs(given, 'port') ?? {})
+  return Object.fromEntries(ports.map(([port, access]) => [port, accessOf('--port-ingress', access)]))
+}
+
+function accessOf(option: string, text: string): PortAccess {
+  if (text === 'open' || text === 'token' || text === 'closed') return text
+  throw new UsageError(`${option} is open, token or closed, not '${text}'`)
+}
+
+export function timeoutFrom(options: Options): SandboxOverrides['timeout'] {
+  const { timeout, idleTimeout, onTimeout, autoResume, deleteAfter } = options
+  if (onTimeout !== undefined && !['kill', 'pause', 'stop'].includes(onTimeout)) {
+    throw new UsageError(`--on-timeout is kill, pause or stop, not '${onTimeout}'`)
   }
   return present({
     timeoutMs: timeout === undefined ? undefined : parseDurationOrNever(timeout),
     idleTimeoutMs: idleTimeout === undefined ? undefined : parseDurationOrNever(idleTimeout),
     onTimeout,
+    autoResume,
+    deleteAfterMs: deleteAfter === undefined ? undefined : parseDurationOrNever(deleteAfter),
   })
 }
 

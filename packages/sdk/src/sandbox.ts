@@ -7,16 +7,20 @@ import { LONG_MS, labelQuery } from './requests.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Transport } from './transport.ts'
 import type {
+  BringBack,
   CreateSnapshot,
   Fork,
+  IngressToken,
   Labels,
   Metrics,
+  RollBack,
   SandboxInfo,
+  SandboxMetrics,
   SandboxState,
   SnapshotFilter,
   UpdateSandbox,
 } from './types.ts'
-import { toSandboxInfo, toSnapshotInfo } from './wire.ts'
+import { toSandboxInfo, toSandboxMetrics, toSnapshotInfo } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
 export type ForkResult = { sandbox: Sandbox; error: null } | { sandbox: null; error: { code: string; message: string } }
@@ -79,8 +83,8 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Goes on where it was paused. */
-  resume(options: CallOptions = {}): Promise<this> {
-    return this.#do('resume', undefined, options)
+  resume(changes: BringBack = {}, options: CallOptions = {}): Promise<this> {
+    return this.#do('resume', changes satisfies Schemas['BringBack'], options)
   }
 
   /** Ends all processes and keeps the filesystem. */
@@ -89,13 +93,15 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Boots it again after `stop`. */
-  start(options: CallOptions = {}): Promise<this> {
-    return this.#do('start', undefined, options)
+  start(changes: BringBack = {}, options: CallOptions = {}): Promise<this> {
+    return this.#do('start', changes satisfies Schemas['BringBack'], options)
   }
 
-  /** Back to one of its own snapshots, or to the one it was started from; the id stays. */
-  rollback(snapshot: Snapshot | string, options: CallOptions = {}): Promise<this> {
-    return this.#do('rollback', { snapshot: typeof snapshot === 'string' ? snapshot : snapshot.id }, options)
+  /** Back to one of its own snapshots, or with `{ origin: true }` to what it was started from; the id stays. */
+  rollback(to: Snapshot | string | RollBack, options: CallOptions = {}): Promise<this> {
+    const request: RollBack =
+      typeof to === 'string' ? { snapshot: to } : to instanceof Snapshot ? { snapshot: to.id } : to
+    return this.#do('rollback', request satisfies Schemas['RollBackSandbox'], options)
   }
 
   async update(changes: UpdateSandbox, options: CallOptions = {}): Promise<this> {
@@ -177,6 +183,25 @@ export class Sandbox implements AsyncDisposable {
   metrics(options: CallOptions & { inside?: boolean | undefined } = {}): Promise<Metrics> {
     const { inside, signal, timeoutMs } = options
     return this.#transport.json({ method: 'GET', path: `${this.#path}/metrics`, query: { inside }, signal, timeoutMs })
+  }
+
+  /** What it used in the last hour, a sample every 5 s, oldest first. Both ends are included. */
+  async metricsHistory(
+    range: { from?: Date | undefined; to?: Date | undefined } = {},
+    options: CallOptions = {},
+  ): Promise<SandboxMetrics[]> {
+    const { items } = await this.#transport.json<{ items: Schemas['SandboxMetrics'][] }>({
+      method: 'GET',
+      path: `${this.#path}/metrics/history`,
+      query: { from: range.from?.toISOString(), to: range.to?.toISOString() },
+      ...options,
+    })
+    return items.map(toSandboxMetrics)
+  }
+
+  /** What to show to its ports whose ingress policy is `token`; always the same. */
+  ingressToken(options: CallOptions = {}): Promise<IngressToken> {
+    return this.#transport.json({ method: 'GET', path: `${this.#path}/ingress-token`, ...options })
   }
 
   /**

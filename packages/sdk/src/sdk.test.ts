@@ -63,6 +63,50 @@ describe('sandboxes', () => {
     expect((await sandbox.metrics({ inside: true })).inside).not.toBeNull()
   })
 
+  test('rests by its policies, and comes back with a timeout or by its use', async () => {
+    await using sandbox = await client.sandboxes.create({
+      image: 'base',
+      ingress: { default: 'token', ports: { 8080: 'open' } },
+      timeout: { onTimeout: 'stop', autoResume: true, deleteAfterMs: 60_000 },
+    })
+    expect(sandbox.info.ingress).toEqual({ default: 'token', ports: { 8080: 'open' }, hostHeader: null })
+    await sandbox.update({ env: { A: '1' }, ingress: { hostHeader: 'localhost' } })
+    expect(sandbox.info).toMatchObject({ env: { A: '1' }, ingress: { default: 'token', hostHeader: 'localhost' } })
+    expect((await sandbox.pause()).info.haltedAt).toBeInstanceOf(Date)
+    expect((await sandbox.run('echo woken')).stdout).toBe('woken\n')
+    expect((await sandbox.refresh()).state).toBe('running')
+    await sandbox.stop()
+    expect((await sandbox.start({ timeoutMs: 60_000 })).info).toMatchObject({ timeout: { timeoutMs: 60_000 } })
+    const { expiresAt } = sandbox.info
+    await sandbox.update({ timeout: { timeoutMs: 1_000 }, extendOnly: true })
+    expect(sandbox.info.expiresAt).toEqual(expiresAt)
+    await sandbox.pause()
+    expect((await sandbox.resume({ timeoutMs: null })).info.expiresAt).toBeNull()
+  })
+
+  test('goes back to what it was started from', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    await sandbox.files.write('mine', 'x')
+    await using spawned = await (await sandbox.snapshot()).spawn()
+    await spawned.files.remove('mine')
+    await spawned.rollback({ origin: true })
+    expect(await spawned.files.readText('mine')).toBe('x')
+    expect(spawned.info.sourceSnapshotId).toBe(spawned.info.originSnapshotId)
+    await sandbox.rollback({ origin: true })
+    expect(await sandbox.files.exists('mine')).toBe(false)
+  })
+
+  test('tells what it has used, and its token', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const [sample] = await sandbox.metricsHistory()
+    expect(sample).toMatchObject({ at: expect.any(Date), cpus: 1, memoryTotalBytes: 2 ** 30 })
+    expect(await sandbox.metricsHistory({ from: new Date(Date.now() + 60_000) })).toEqual([])
+    expect(await sandbox.ingressToken()).toEqual({
+      header: 'spawnpoint-token',
+      token: expect.stringMatching(/^\w{64}$/),
+    })
+  })
+
   test('a list fetches its pages as it is read', async () => {
     const made = await Promise.all(
       Array.from({ length: 5 }, () => client.sandboxes.create({ image: 'base', labels: { page: 'yes' } })),

@@ -248,6 +248,15 @@ export interface UpdateSandbox {
   extendOnly?: boolean | undefined
 }
 
+/** Changes made together with a transition back to running; of a sandbox that runs already, nothing is changed. */
+export interface BringBack {
+  /** Becomes the policy's `timeoutMs`, and counts from when the sandbox runs */
+  timeoutMs?: number | null | undefined
+}
+
+/** `origin`: what it was started from, its snapshot as that was taken, or its image booted anew. */
+export type RollBack = { snapshot: string } | { origin: true }
+
 export interface Team {
   id: string
   name: string
@@ -291,6 +300,28 @@ export interface Metrics {
     diskTotalBytes: number
     processes: number
   } | null
+}
+
+/** What a sandbox used at one moment, as the host sees it. */
+export interface SandboxMetrics {
+  at: Date
+  /** Processors it may use */
+  cpus: number
+  /** Share of these used since the sample before, 0 to 100 */
+  cpuUsedPercent: number
+  memoryUsedBytes: number
+  memoryTotalBytes: number
+  /** Of files, on top of `memoryUsedBytes`; 0 where the host does not tell */
+  memoryCacheBytes: number
+  diskUsedBytes: number
+  diskTotalBytes: number
+}
+
+/** What to show to ports whose ingress policy is `token`. */
+export interface IngressToken {
+  token: string
+  /** Request header to show it in */
+  header: string
 }
 
 // ---------------------------------------------------------------- snapshot

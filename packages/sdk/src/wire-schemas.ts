@@ -247,8 +247,15 @@ export interface Schemas {
         }[]
       | undefined
   }
-  RollBackSandbox: {
-    snapshot: string
+  RollBackSandbox:
+    | {
+        snapshot: string
+      }
+    | {
+        origin: true
+      }
+  BringBack: {
+    timeoutMs?: number | null | undefined
   }
   UpdateSandbox: {
     name?: string | null | undefined
@@ -336,6 +343,20 @@ export interface Schemas {
       diskTotalBytes: number
       processes: number
     } | null
+  }
+  SandboxMetrics: {
+    at: string
+    cpus: number
+    cpuUsedPercent: number
+    memoryUsedBytes: number
+    memoryTotalBytes: number
+    memoryCacheBytes: number
+    diskUsedBytes: number
+    diskTotalBytes: number
+  }
+  IngressToken: {
+    token: string
+    header: string
   }
   BuildStep:
     | {

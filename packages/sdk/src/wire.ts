@@ -6,6 +6,7 @@ import type {
   ProcessExit,
   ProcessInfo,
   SandboxInfo,
+  SandboxMetrics,
   Schedule,
   SnapshotInfo,
   SpawnpointEvent,
@@ -28,6 +29,10 @@ export function toSandboxInfo(wire: Schemas['Sandbox']): SandboxInfo {
     haltedAt: atOrNull(wire.haltedAt),
     endedAt: atOrNull(wire.endedAt),
   }
+}
+
+export function toSandboxMetrics(wire: Schemas['SandboxMetrics']): SandboxMetrics {
+  return { ...wire, at: at(wire.at) }
 }
 
 export function toSnapshotInfo(wire: Schemas['Snapshot']): SnapshotInfo {

@@ -2,6 +2,7 @@ import type { Sandbox } from '@spawnpoint/core'
 import { z } from 'zod'
 import { labelsOf, operationLocation, pageAnswer, pageRequest, startedAnswer, wantsAsync } from '../answers.ts'
 import type { DoorContext } from '../door-context.ts'
+import { INGRESS_PURPOSE, INGRESS_TOKEN_HEADER } from '../ingress-token.ts'
 import { type AnyRoute, type Call, idParams, route } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
 import { forkedChildJson, operationJson, sandboxJson } from '../translate.ts'
@@ -9,31 +10,45 @@ import { forkedChildJson, operationJson, sandboxJson } from '../translate.ts'
 const ACCEPTED = { description: 'Accepted; `Location` names the operation', schema: schemas.sandbox }
 const tag = 'sandboxes'
 
+const TRANSITION = {
+  method: 'POST',
+  tag,
+  params: idParams,
+  query: schemas.waitOnly,
+  responses: { 200: { description: 'The sandbox afterwards', schema: schemas.sandbox }, 202: ACCEPTED },
+  errors: [
+    'not_found',
+    'wrong_state',
+    'operation_in_progress',
+    'capture_refused',
+    'incompatible',
+    'disk_full',
+    'runtime_failed',
+  ],
+  idempotent: true,
+} as const satisfies Partial<AnyRoute>
+
 export function sandboxRoutes(context: DoorContext): AnyRoute[] {
   const { api } = context
   const json = (call: Call) => (sandbox: Sandbox) => sandboxJson(context.imageNames, call.by, sandbox)
 
-  const transition = (verb: 'pause' | 'resume' | 'stop' | 'start', summary: string) =>
+  const transition = (verb: 'pause' | 'stop', summary: string) =>
     route({
-      method: 'POST',
+      ...TRANSITION,
       path: `/sandboxes/{id}/${verb}`,
       operationId: `${verb}Sandbox`,
-      tag,
       summary,
-      params: idParams,
-      query: schemas.waitOnly,
-      responses: { 200: { description: 'The sandbox afterwards', schema: schemas.sandbox }, 202: ACCEPTED },
-      errors: [
-        'not_found',
-        'wrong_state',
-        'operation_in_progress',
-        'capture_refused',
-        'incompatible',
-        'disk_full',
-        'runtime_failed',
-      ],
-      idempotent: true,
       handle: async (call) => startedAnswer(call, await api.sandboxes[verb](call.by, call.params.id), 200, json(call)),
+    })
+  const arrival = (verb: 'resume' | 'start', summary: string) =>
+    route({
+      ...TRANSITION,
+      path: `/sandboxes/{id}/${verb}`,
+      operationId: `${verb}Sandbox`,
+      summary,
+      body: schemas.arrivalBody,
+      handle: async (call) =>
+        startedAnswer(call, await api.sandboxes[verb](call.by, call.params.id, call.body), 200, json(call)),
     })
 
   return [
@@ -100,7 +115,7 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
       path: '/sandboxes/{id}',
       operationId: 'updateSandbox',
       tag,
-      summary: 'Change name, labels, network or timeout',
+      summary: 'Change name, labels, variables, network, ingress or timeout',
       params: idParams,
       body: schemas.updateSandboxBody,
       responses: { 200: { description: 'The sandbox afterwards', schema: schemas.sandbox } },
@@ -125,9 +140,9 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
       },
     }),
     transition('pause', 'Keep memory on disk, run nothing'),
-    transition('resume', 'Go on where it was paused'),
+    arrival('resume', 'Go on where it was paused'),
     transition('stop', 'End all processes, keep the filesystem'),
-    transition('start', 'Boot a stopped sandbox'),
+    arrival('start', 'Boot a stopped sandbox'),
     route({
       method: 'POST',
       path: '/sandboxes/{id}/fork',
@@ -172,7 +187,7 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
       path: '/sandboxes/{id}/rollback',
       operationId: 'rollBackSandbox',
       tag,
-      summary: 'Back to one of its own snapshots; the id stays',
+      summary: 'Back to one of its own snapshots, or to what it was started from; the id stays',
       params: idParams,
       query: schemas.waitOnly,
       body: schemas.rollbackBody,
@@ -201,6 +216,41 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
         ])
         const { cpuMs, memoryBytes, diskBytes } = usage
         return { status: 200, body: { cpuMs, memoryBytes, diskBytes, resources: sandbox.resources, inside } }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/sandboxes/{id}/metrics/history',
+      operationId: 'getSandboxMetricsHistory',
+      tag,
+      summary: 'What it used in the last hour, a sample every 5 s, oldest first',
+      description:
+        'Seen from the host; kept in memory, so a server that starts has none. If there is none of a running sandbox, one is taken.',
+      params: idParams,
+      query: schemas.historyQuery,
+      responses: {
+        200: { description: 'Samples', schema: z.object({ items: z.array(schemas.sandboxMetrics) }) },
+      },
+      errors: ['not_found'],
+      handle: async (call) => {
+        const samples = await api.sandboxes.metrics(call.by, call.params.id, call.query)
+        return { status: 200, body: { items: samples.map((sample) => ({ ...sample, at: sample.at.toISOString() })) } }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/sandboxes/{id}/ingress-token',
+      operationId: 'getIngressToken',
+      tag,
+      summary: 'What to show to its ports whose policy is `token`',
+      description: 'The same as long as the sandbox and the data directory live; it opens nothing but ports.',
+      params: idParams,
+      responses: { 200: { description: 'The token', schema: schemas.ingressToken } },
+      errors: ['not_found'],
+      handle: async (call) => {
+        const { id } = await api.sandboxes.get(call.by, call.params.id)
+        const body = { token: api.tokens.issue(INGRESS_PURPOSE, id), header: INGRESS_TOKEN_HEADER }
+        return { status: 200, body, headers: { 'cache-control': 'no-store' } }
       },
     }),
   ]

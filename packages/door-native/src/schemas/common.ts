@@ -85,6 +85,10 @@ export const env = component(
 /** Query parameters arrive as text. */
 export const query = {
   flag: z.enum(['true', 'false']).transform((text) => text === 'true'),
+  time: z.iso
+    .datetime({ offset: true })
+    .max(40)
+    .transform((text) => new Date(text)),
   integer: (min: number, max: number) =>
     z
       .string()

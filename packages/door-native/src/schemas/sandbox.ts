@@ -217,9 +217,26 @@ export const forkBody = component(
   { examples: [{ count: 3, overrides: { labels: { branch: 'try' } } }] },
 )
 
-export const rollbackBody = component('RollBackSandbox', z.strictObject({ snapshot: ref }), {
-  examples: [{ snapshot: 'before-migration' }],
-})
+export const rollbackBody = component(
+  'RollBackSandbox',
+  z.union([
+    z.strictObject({ snapshot: ref.describe('One of its own, or the one it was started from') }),
+    z.strictObject({
+      origin: z.literal(true).describe('To what it was started from: its snapshot, or its image booted anew'),
+    }),
+  ]),
+  { examples: [{ snapshot: 'before-migration' }, { origin: true }] },
+)
+
+export const arrivalBody = component(
+  'BringBack',
+  z.strictObject({
+    timeoutMs: timeoutMs
+      .optional()
+      .describe("Becomes the policy's, and counts from when it runs; of one that runs already, nothing is changed"),
+  }),
+  { examples: [{ timeoutMs: 300000 }] },
+)
 
 export const updateSandboxBody = component(
   'UpdateSandbox',
@@ -343,4 +360,28 @@ export const metrics = component(
       .nullable()
       .describe('What the agent inside says; `null` unless asked for'),
   }),
+)
+
+export const historyQuery = z.strictObject({
+  from: query.time.optional().describe('First moment wanted; default an hour ago'),
+  to: query.time.optional().describe('Last moment wanted; default now'),
+})
+
+export const sandboxMetrics = component(
+  'SandboxMetrics',
+  z.object({
+    at: time,
+    cpus: z.number().describe('Processors it may use'),
+    cpuUsedPercent: z.number().describe('Share of these used since the sample before, 0 to 100'),
+    memoryUsedBytes: z.number(),
+    memoryTotalBytes: z.number(),
+    memoryCacheBytes: z.number().describe('Of files, on top of `memoryUsedBytes`; 0 where the host does not tell'),
+    diskUsedBytes: z.number(),
+    diskTotalBytes: z.number(),
+  }),
+)
+
+export const ingressToken = component(
+  'IngressToken',
+  z.object({ token: z.string(), header: z.string().describe('Request header to show it in') }),
 )

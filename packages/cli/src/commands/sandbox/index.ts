@@ -11,6 +11,8 @@ import { addRm } from './rm.ts'
 import { addRollback } from './rollback.ts'
 import { addShell } from './shell.ts'
 import { addShow } from './show.ts'
+import { addStats } from './stats.ts'
+import { addToken } from './token.ts'
 import { addUpdate } from './update.ts'
 
 export function addSandbox(root: Command): void {
@@ -30,5 +32,7 @@ export function addSandbox(root: Command): void {
   addFork(noun)
   addRollback(noun)
   addUpdate(noun)
+  addStats(noun)
+  addToken(noun)
   addRm(noun)
 }

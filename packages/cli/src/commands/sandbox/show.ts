@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Metrics, Sandbox } from 'spawnpoint'
+import type { IngressPolicy, Metrics, Sandbox } from 'spawnpoint'
 import { formatAge, formatBytes, formatDuration } from '../../output/units.ts'
 import { verb } from '../../verb.ts'
 import { pairsText } from '../image/show.ts'
@@ -29,14 +29,24 @@ export function addShow(parent: Command): void {
       ['deny', network.deny.join(' ') || null],
       ['idle timeout', timeout.idleTimeoutMs === null ? null : formatDuration(timeout.idleTimeoutMs)],
       ['on timeout', timeout.timeoutMs === null && timeout.idleTimeoutMs === null ? null : timeout.onTimeout],
+      ['auto-resume', timeout.autoResume ? 'yes' : null],
+      ['deleted after', timeout.deleteAfterMs === null ? null : formatDuration(timeout.deleteAfterMs)],
+      ['ingress', ingressText(info.ingress)],
       ['env', pairsText(info.env)],
       ['labels', pairsText(info.labels)],
       ['created', `${info.createdAt.toISOString()} (${formatAge(info.createdAt)})`],
       ['started', info.startedAt === null ? null : formatAge(info.startedAt)],
       ['expires', info.expiresAt === null ? null : formatAge(info.expiresAt)],
+      ['rests since', info.haltedAt === null ? null : formatAge(info.haltedAt)],
       ['ended', info.endedAt === null ? null : formatAge(info.endedAt)],
     ])
   })
+}
+
+/** `token 8080=open, host localhost`. */
+function ingressText({ default: otherwise, ports, hostHeader }: IngressPolicy): string {
+  const text = [otherwise, ...Object.entries(ports).map(([port, access]) => `${port}=${access}`)].join(' ')
+  return hostHeader === null ? text : `${text}, host ${hostHeader}`
 }
 
 /** `null` where nothing runs that could be asked, or has just ended. */

@@ -1,20 +1,32 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../exit.ts'
-import { collect, declareLabels, pairs, present, timeoutFrom } from '../../options.ts'
+import {
+  collect,
+  declareLabels,
+  declarePolicies,
+  envPairs,
+  ingressFrom,
+  pairs,
+  present,
+  timeoutFrom,
+} from '../../options.ts'
 import { verb } from '../../verb.ts'
 
 export function addUpdate(parent: Command): void {
   verb(
     parent,
     'update <sandbox>',
-    'change name, labels, network or timeout',
+    'change name, labels, variables, network, ingress or timeout',
     async (cli, options, ref: string) => {
       const { allow, deny, allowDomain, internet } = options
       const changes = {
         name: options.name === false ? null : options.name,
         labels: pairs(options.label, 'label'),
+        env: envPairs(options.env),
         network: present({ internet, allow, deny, allowDomains: allowDomain }),
+        ingress: ingressFrom(options),
         timeout: timeoutFrom(options),
+        extendOnly: options.extendOnly,
       }
       if (present(changes) === undefined)
         throw new UsageError('say what to change; see spawnpoint sandbox update --help')
@@ -23,12 +35,12 @@ export function addUpdate(parent: Command): void {
       await cli.print(sandbox.info, () => `${sandbox.id}\n`)
     },
     (command) =>
-      declareLabels(command)
+      declarePolicies(declareLabels(command))
         .option('-n, --name <name>', 'new name')
         .option('--no-name', 'no name any more')
-        .option('--timeout <duration|never>', 'end it so long from now')
-        .option('--idle-timeout <duration|never>', 'time without a request until it is ended')
-        .option('--on-timeout <kill|pause>', 'what to do then')
+        .option('-e, --env <name[=value]>', 'variable for programs from now on; may be given several times', collect)
+        .option('--timeout <duration|never>', 'its time is over so long from now')
+        .option('--extend-only', 'with --timeout: never bring its end closer')
         .option('--internet', 'outbound connections')
         .option('--no-internet', 'no outbound connections')
         .option('--allow <cidr>', 'reach only this; may be given several times', collect)
@@ -38,6 +50,9 @@ export function addUpdate(parent: Command): void {
           collect,
         )
         .option('--deny <cidr>', 'do not reach this; may be given several times', collect)
-        .addHelpText('after', '\nLabels given replace all labels; so do --allow and --deny.'),
+        .addHelpText(
+          'after',
+          '\nWhat is given replaces all there is of it: labels, variables, ports, --allow, --deny.',
+        ),
   )
 }
