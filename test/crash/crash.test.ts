@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Sandbox, type Snapshot, Spawnpoint } from 'spawnpoint'
@@ -13,13 +14,31 @@ interface Scenario {
   name: string
   /** Kinds of operation whose points are walked */
   kinds: string[]
+  /** Points between those, in the pool */
+  also?: string[]
   prepare?(origin: Sandbox): Promise<unknown>
   run(world: World, origin: Sandbox, point: Snapshot): Promise<unknown>
   /** States the origin may be in afterwards */
   after: string[]
 }
 
+/** Built in a moment. */
+const buildSmall = (w: World) => w.client.images.build({ name: 'small', source: { type: 'tar', path: 'small.tar' } })
+
 const SCENARIOS: Scenario[] = [
+  {
+    name: 'image build',
+    kinds: ['image.build'],
+    also: ['pool.createImage.staged', 'pool.createImage.filled', 'pool.createImage.synced'],
+    run: buildSmall,
+    after: ['running'],
+  },
+  {
+    name: 'delete an image',
+    kinds: ['image.delete'],
+    run: async (w) => w.client.images.delete((await buildSmall(w)).id),
+    after: ['running'],
+  },
   {
     name: 'create',
     kinds: ['sandbox.create'],
@@ -72,6 +91,14 @@ let point: Snapshot
 beforeAll(async () => {
   // No repeats: a call that its server did not live to answer must not be made again to the next one.
   world = await World.start({ repeats: 0 })
+  execFileSync('tar', [
+    '--create',
+    '--file',
+    join(world.dataDir, 'imports/small.tar'),
+    '--directory',
+    import.meta.dirname,
+    '.',
+  ])
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -103,7 +130,7 @@ async function freshOrigin(): Promise<void> {
 }
 
 for (const scenario of SCENARIOS) {
-  const points = await pointsOf(scenario.name, scenario.kinds)
+  const points = [...(await pointsOf(scenario.name, scenario.kinds)), ...(scenario.also ?? [])]
   describe(`killed during ${scenario.name}`, () => {
     beforeAll(freshOrigin)
 
@@ -184,6 +211,10 @@ async function check(scenario: Scenario): Promise<void> {
   } else {
     expect(await word(origin)).toBe('kept in memory\n')
   }
+  for await (const image of world.client.images.list({ name: 'small' })) {
+    expect(['ready', 'failed']).toContain(image.state)
+    await world.client.images.delete(image.id)
+  }
   for await (const snapshot of world.client.snapshots.list()) {
     if (snapshot.id === point.id) continue
     expect(['ready', 'failed']).toContain(snapshot.state)
@@ -203,6 +234,7 @@ async function held() {
   const pool = join(world.dataDir, 'pool')
   const open = await Array.fromAsync(world.client.operations.list({ states: ['open'] }))
   return {
+    images: readdirSync(join(pool, 'images')).length,
     roots: readdirSync(join(pool, 'roots')).length,
     snapshots: readdirSync(join(pool, 'snapshots')).length,
     sandboxes: world.incarnations().length,
@@ -214,8 +246,10 @@ async function held() {
 async function expected(): Promise<Awaited<ReturnType<typeof held>>> {
   const sandboxes = await Array.fromAsync(world.client.sandboxes.list())
   const snapshots = await Array.fromAsync(world.client.snapshots.list())
+  const images = await Array.fromAsync(world.client.images.list({ states: ['ready'] }))
   const count = (...states: string[]) => sandboxes.filter((sandbox) => states.includes(sandbox.state)).length
   return {
+    images: images.length,
     roots: count('running', 'stopped', 'failed'),
     snapshots: snapshots.filter((snapshot) => snapshot.state === 'ready').length + count('paused'),
     sandboxes: count('running'),

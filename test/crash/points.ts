@@ -8,6 +8,12 @@ type Run = (
 
 /** Each scenario on the fakes: the same core passes the same points there, in milliseconds. */
 const RUNS: Record<string, Run> = {
+  'image build': async (w, c) =>
+    (await c.images.build(w.by, { name: 'small', source: { type: 'tar', path: 'small.tar' } })).done,
+  'delete an image': async (w, c) => {
+    const image = await (await c.images.build(w.by, { name: 'small', source: { type: 'tar', path: 'small.tar' } })).done
+    await c.images.delete(w.by, image.id)
+  },
   create: async (w, c) => (await c.sandboxes.create(w.by, { image: 'base' })).done,
   spawn: async (w, c, o) => {
     const snapshot = await (await c.snapshots.create(w.by, o.id, { kind: 'memory' })).done

@@ -44,6 +44,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
       pool: new BtrfsPool({
         dataDir: config.dataDir,
         log,
+        failpoint,
         ...(config.poolBytes === null ? {} : { poolBytes: config.poolBytes }),
       }),
       blobs: new LocalBlobs({ dir: join(config.dataDir, 'blobs') }),

@@ -18,6 +18,15 @@ const SCENARIOS: Scenario[] = [
     after: ['running'],
   },
   {
+    name: 'image.delete',
+    prepare: async (w, c) =>
+      void (await (
+        await c.images.build(w.by, { name: 'other', source: { type: 'tar', path: 'x.tar' } })
+      ).done),
+    run: (w, c) => c.images.delete(w.by, 'other'),
+    after: ['running'],
+  },
+  {
     name: 'sandbox.create',
     run: async (w, c) => (await c.sandboxes.create(w.by, { image: 'base', name: 'new' })).done,
     after: ['running'],

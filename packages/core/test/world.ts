@@ -126,6 +126,11 @@ export class World {
       held.snapshots,
       snapshots.filter((snapshot) => snapshot.state === 'ready').map((snapshot) => snapshot.id),
     )
+    compare(
+      'image',
+      held.images,
+      [...tables.images.values()].filter((image) => image.state === 'ready').map((image) => image.id),
+    )
     compare('staged', held.staged, [])
     for (const operation of tables.operations.values()) {
       if (operation.state === 'open') found.push(`operation ${operation.kind} is open in ${operation.phase}`)
