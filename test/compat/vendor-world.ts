@@ -1,32 +1,44 @@
 import type { Sandbox } from 'spawnpoint'
 import { World } from '../e2e/world.ts'
 
-/** A server with the template `base`, and the environment that a user of a vendor's client would set, on one address. */
+/** Sets what a user of a vendor's client would set, for a server on one address without TLS; undone when disposed of. */
+export function vendorEnvironment(url: string, key: string): Disposable {
+  const before = { ...process.env }
+  // Older clients and Python's look for the prefix; any is as good to the server.
+  const apiKey = key.replace(/^[a-z]+_/, 'e2b_')
+  Object.assign(process.env, {
+    E2B_API_URL: `${url}/e2b`,
+    E2B_SANDBOX_URL: url,
+    E2B_API_KEY: apiKey,
+    NOVITA_API_URL: `${url}/novita`,
+    NOVITA_SANDBOX_URL: url,
+    NOVITA_API_KEY: apiKey,
+  })
+  return {
+    [Symbol.dispose]() {
+      for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
+      Object.assign(process.env, before)
+    },
+  }
+}
+
+/** A server with the template `base`, and the vendors' clients set to it. */
 export class VendorWorld implements AsyncDisposable {
   readonly world: World
-  readonly #before = { ...process.env }
+  readonly #environment: Disposable
 
   private constructor(world: World) {
     this.world = world
-    // Older clients and Python's look for the prefix; any is as good to the server.
-    const key = world.key.replace(/^[a-z]+_/, 'e2b_')
-    Object.assign(process.env, {
-      E2B_API_URL: `${world.url}/e2b`,
-      E2B_SANDBOX_URL: world.url,
-      E2B_API_KEY: key,
-      NOVITA_API_URL: `${world.url}/novita`,
-      NOVITA_SANDBOX_URL: world.url,
-      NOVITA_API_KEY: key,
-    })
+    this.#environment = vendorEnvironment(world.url, world.key)
   }
 
   static async start(env: Record<string, string> = {}): Promise<VendorWorld> {
     return new VendorWorld(await World.start({ env }))
   }
 
-  /** The same sandbox through our own client, for what this test is not about. */
-  native(sandbox: { sandboxId: string } | string): Promise<Sandbox> {
-    return this.world.client.sandboxes.get(typeof sandbox === 'string' ? sandbox : sandbox.sandboxId)
+  /** The same sandbox through our own client, for what a test is not about. */
+  native({ sandboxId }: { sandboxId: string }): Promise<Sandbox> {
+    return this.world.client.sandboxes.get(sandboxId)
   }
 
   /** What a shell command in the sandbox prints. */
@@ -36,8 +48,7 @@ export class VendorWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const name of Object.keys(process.env)) if (!(name in this.#before)) delete process.env[name]
-    Object.assign(process.env, this.#before)
+    this.#environment[Symbol.dispose]()
     await this.world[Symbol.asyncDispose]()
   }
 }

@@ -15,10 +15,8 @@ export async function arrive(
   { timeoutMs, cold }: { timeoutMs: number; cold: boolean },
 ): Promise<{ sandbox: Sandbox; resumed: boolean }> {
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const sandbox = await api.sandboxes.get(by, id)
+    const sandbox = await living(api, by, id)
     switch (sandbox.state) {
-      case 'killed':
-        throw notFound('sandbox', id)
       case 'running':
       case 'snapshotting':
       case 'rolling_back': {
@@ -44,6 +42,13 @@ export async function arrive(
   })
 }
 
+/** The sandbox unless it was killed, whose record stays for a while. Rejects `not_found`. */
+export async function living(api: SpawnpointApi, by: Principal, id: string): Promise<Sandbox> {
+  const sandbox = await api.sandboxes.get(by, id)
+  if (sandbox.state === 'killed') throw notFound('sandbox', id)
+  return sandbox
+}
+
 /** Rejects `wrong_state` unless it is shown as `wanted`. */
 export async function mustBe(
   api: SpawnpointApi,
@@ -52,9 +57,8 @@ export async function mustBe(
   wanted: 'running' | 'paused',
   request: string,
 ): Promise<Sandbox> {
-  const sandbox = await api.sandboxes.get(by, id)
+  const sandbox = await living(api, by, id)
   const shown = shownState(sandbox)
-  if (sandbox.state === 'killed') throw notFound('sandbox', id)
   if (shown === wanted) return sandbox
   throw new SpawnpointError('wrong_state', `Sandbox ${id} is ${shown ?? sandbox.state}, not ${wanted}`, {
     resource: 'sandbox',

@@ -4,7 +4,7 @@ import { lifetimeMs } from './timeouts.ts'
 
 const TIMEOUT_S = 300
 
-/** Children that go on as the origin is now, under its policies and with its metadata, each with a time of its own. */
+/** Children that go on as the origin is now, with its metadata and rules, each with a time of its own. */
 export async function forkSandbox(
   api: SpawnpointApi,
   by: Principal,
@@ -12,11 +12,11 @@ export async function forkSandbox(
   asked: { count: number; mode: ForkRequest['mode']; timeoutS: number | undefined },
 ): Promise<ForkedChild[]> {
   const timeoutMs = lifetimeMs(asked.timeoutS ?? TIMEOUT_S)
-  const { labels, network, ingress, timeout } = await mustBe(api, by, id, 'running', 'fork')
+  const { labels, timeout } = await mustBe(api, by, id, 'running', 'fork')
   const { done } = await api.sandboxes.fork(by, id, {
     count: asked.count,
     mode: asked.mode,
-    overrides: { labels, network, ingress, timeout: { ...timeout, timeoutMs } },
+    overrides: { labels, timeout: { ...timeout, timeoutMs } },
   })
   return done
 }

@@ -2,6 +2,7 @@ import { invalidArgument, type Sandbox } from '@spawnpoint/core'
 import { z } from 'zod'
 import { mustBe } from '../arrive.ts'
 import type { DoorContext } from '../door-context.ts'
+import { errorBodyOf } from '../errors.ts'
 import { forkSandbox } from '../fork-sandbox.ts'
 import { sandboxId } from '../ids.ts'
 import { type AnyRoute, optional, route, sandboxParams } from '../route.ts'
@@ -34,6 +35,8 @@ export function novitaRoutes(context: DoorContext): AnyRoute[] {
           timeoutS: timeout,
         })
         const made = children.flatMap(({ sandbox }) => (sandbox === null ? [] : [sandbox]))
+        const [failed] = children.flatMap(({ error }) => (error === null ? [] : [errorBodyOf(error)]))
+        if (made.length === 0 && failed !== undefined) return { status: failed.code, body: failed }
         return { status: 201, body: { sandboxes: made.map(cloneJson) } }
       },
     }),

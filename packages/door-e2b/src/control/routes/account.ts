@@ -1,5 +1,5 @@
-import { notFound, type Principal, type Sandbox } from '@spawnpoint/core'
 import { z } from 'zod'
+import { living } from '../arrive.ts'
 import type { DoorContext } from '../door-context.ts'
 import { sandboxId } from '../ids.ts'
 import { type AnyRoute, type Method, route, sandboxParams } from '../route.ts'
@@ -12,7 +12,7 @@ export function accountRoutes({ api }: DoorContext): AnyRoute[] {
       path,
       params: sandboxParams,
       handle: async (call) => {
-        await living(call.by, sandboxId(call.params.id))
+        await living(api, call.by, sandboxId(call.params.id))
         return { status: 200, body: none }
       },
     })
@@ -30,12 +30,6 @@ export function accountRoutes({ api }: DoorContext): AnyRoute[] {
       },
     }),
   ]
-
-  async function living(by: Principal, id: string): Promise<Sandbox> {
-    const sandbox = await api.sandboxes.get(by, id)
-    if (sandbox.state === 'killed') throw notFound('sandbox', id)
-    return sandbox
-  }
 }
 
 const ABSENT: readonly (readonly [string, string, readonly Method[]])[] = [

@@ -1,5 +1,6 @@
 import { isCode, type Principal, type SandboxMetrics } from '@spawnpoint/core'
 import { z } from 'zod'
+import { living } from '../arrive.ts'
 import type { DoorContext } from '../door-context.ts'
 import { sandboxId } from '../ids.ts'
 import { type AnyRoute, optional, route, sandboxParams } from '../route.ts'
@@ -23,7 +24,8 @@ export function metricsRoutes({ api }: DoorContext): AnyRoute[] {
       query: z.object({ start: time, end: time }),
       handle: async (call) => {
         const range = { from: call.query.start, to: call.query.end }
-        const samples = await api.sandboxes.metrics(call.by, sandboxId(call.params.id), range)
+        const { id } = await living(api, call.by, sandboxId(call.params.id))
+        const samples = await api.sandboxes.metrics(call.by, id, range)
         return { status: 200, body: samples.map(metricJson) }
       },
     }),

@@ -1,0 +1,111 @@
+import { Sandbox } from 'e2b'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { until, VendorWorld } from '../vendor-world.ts'
+import { SDKS } from './sdks.ts'
+
+let vendor: VendorWorld
+beforeAll(async () => {
+  vendor = await VendorWorld.start()
+})
+afterAll(() => vendor[Symbol.asyncDispose]())
+afterEach(async () => {
+  for await (const sandbox of vendor.world.client.sandboxes.list()) await sandbox.kill()
+})
+
+type Paginator = { hasNext: boolean; nextItems(): Promise<{ sandboxId: string }[]> }
+
+async function everyId(paginator: Paginator): Promise<string[]> {
+  const ids: string[] = []
+  while (paginator.hasNext) for (const { sandboxId } of await paginator.nextItems()) ids.push(sandboxId)
+  return ids
+}
+
+describe.each(SDKS)('%s', (_version, { Sandbox, SandboxNotFoundError, SandboxError }) => {
+  it('lists what runs and what is paused, by state and metadata', async () => {
+    const first = await Sandbox.create({ metadata: { 'k 1': 'v&=/ü', run: 'a' } })
+    const second = await Sandbox.create({ metadata: { 'k 1': 'v&=/ü', run: 'b' } })
+    const third = await Sandbox.create()
+    await second.pause()
+    const ids = [third.sandboxId, second.sandboxId, first.sandboxId]
+    expect(await everyId(Sandbox.list())).toEqual(ids)
+    expect(await everyId(Sandbox.list({ query: { state: ['running'] } }))).toEqual([ids[0], ids[2]])
+    expect(await everyId(Sandbox.list({ query: { state: ['paused'] } }))).toEqual([ids[1]])
+    expect(await everyId(Sandbox.list({ query: { state: ['running', 'paused'] } }))).toEqual(ids)
+    const metadata = { 'k 1': 'v&=/ü' }
+    expect(await everyId(Sandbox.list({ query: { metadata } }))).toEqual([ids[1], ids[2]])
+    expect(await everyId(Sandbox.list({ query: { metadata: { ...metadata, run: 'a' } } }))).toEqual([ids[2]])
+    expect(await everyId(Sandbox.list({ query: { metadata, state: ['paused'] } }))).toEqual([ids[1]])
+    expect(await everyId(Sandbox.list({ query: { metadata: { run: 'c' } } }))).toEqual([])
+    const [shown] = await Sandbox.list({ query: { metadata: { run: 'a' } } }).nextItems()
+    const { sandboxDomain: _, allowInternetAccess: __, lifecycle: ___, ...info } = await first.getInfo()
+    expect(info).toMatchObject(shown ?? {})
+  })
+
+  it('goes from page to page', async () => {
+    const made: string[] = []
+    for (let n = 0; n < 4; n += 1) made.unshift((await Sandbox.create()).sandboxId)
+    const paginator = Sandbox.list({ limit: 3 })
+    const page = await paginator.nextItems()
+    expect(page.map(({ sandboxId }) => sandboxId)).toEqual(made.slice(0, 3))
+    expect(paginator.hasNext).toBe(true)
+    const rest = Sandbox.list({ limit: 3, ...(paginator.nextToken ? { nextToken: paginator.nextToken } : {}) })
+    expect(await everyId(rest)).toEqual(made.slice(3))
+    expect((await paginator.nextItems()).map(({ sandboxId }) => sandboxId)).toEqual(made.slice(3))
+    expect(paginator.hasNext).toBe(false)
+    await expect(paginator.nextItems()).rejects.toThrow('No more items')
+    await expect(Sandbox.list({ nextToken: 'nonsense' }).nextItems()).rejects.toThrow(SandboxError)
+  })
+
+  it('tells what a sandbox uses', async () => {
+    const sandbox = await Sandbox.create()
+    const [sample] = await sandbox.getMetrics()
+    expect(sample?.cpuCount).toBeGreaterThan(0)
+    expect(sample?.memTotal).toBe(((await sandbox.getInfo()).memoryMB ?? 0) * 2 ** 20)
+    expect(sample?.diskTotal).toBeGreaterThan(2 ** 30)
+    await vendor.run(sandbox, 'head -c 100M /dev/zero >/dev/shm/held')
+    await until(async () => ((await sandbox.getMetrics()).at(-1)?.memUsed ?? 0) > 100 * 2 ** 20)
+    const future = new Date(Date.now() + 3_600_000)
+    expect(await sandbox.getMetrics({ start: future })).toEqual([])
+    await sandbox.kill()
+    await expect(Sandbox.getMetrics(sandbox.sandboxId)).rejects.toThrow(SandboxNotFoundError)
+  })
+
+  it('forks, with memory and files, each for itself', async () => {
+    const sandbox = await Sandbox.create({ metadata: { of: 'origin' }, timeoutMs: 60_000 })
+    await vendor.run(sandbox, 'echo file >/home/user/file; echo memory >/dev/shm/memory')
+    const forks = await sandbox.fork({ count: 2, timeoutMs: 120_000 })
+    expect(forks).toHaveLength(2)
+    for (const fork of forks) {
+      if (fork instanceof Error) throw fork
+      expect(await vendor.run(fork, 'cat /home/user/file /dev/shm/memory')).toBe('file\nmemory')
+      await vendor.run(fork, 'echo own >/home/user/file')
+      const info = await fork.getInfo()
+      expect(info.metadata).toEqual({ of: 'origin' })
+      expect(info.endAt.getTime()).toBeGreaterThan(Date.now() + 90_000)
+    }
+    expect(await vendor.run(sandbox, 'cat /home/user/file')).toBe('file')
+    const [one] = await Sandbox.fork(sandbox.sandboxId)
+    expect(one).not.toBeInstanceOf(Error)
+    await sandbox.pause()
+    await expect(sandbox.fork()).rejects.toThrow('409')
+    await sandbox.kill()
+    await expect(Sandbox.fork(sandbox.sandboxId)).rejects.toThrow(SandboxNotFoundError)
+  })
+})
+
+/** What the older client cannot ask for. */
+describe('e2b alone', () => {
+  it('orders, and filters by start and by template', async () => {
+    const first = await Sandbox.create()
+    const second = await Sandbox.create()
+    const ids = [second.sandboxId, first.sandboxId]
+    expect(await everyId(Sandbox.list({ order: 'asc' }))).toEqual(ids.toReversed())
+    expect(await everyId(Sandbox.list({ order: 'asc', limit: 1 }))).toEqual(ids.toReversed())
+    expect(await everyId(Sandbox.list({ order: 'desc', limit: 1 }))).toEqual(ids)
+    const { startedAt, templateId } = await second.getInfo()
+    expect(await everyId(Sandbox.list({ query: { startedAfter: startedAt } }))).toEqual([ids[0]])
+    for (const template of ['base', templateId])
+      expect(await everyId(Sandbox.list({ query: { template } }))).toEqual(ids)
+    expect(await everyId(Sandbox.list({ query: { template: 'nothing' } }))).toEqual([])
+  })
+})
