@@ -100,9 +100,9 @@ export class Gateway {
     const address = addressOf(req.headers, this.#rules)
     this.#route(req, res, address).catch((thrown: unknown) => {
       const { refusal, error } = refusalOf(thrown)
-      if (refusal.status >= 500 && error.code === 'internal') {
+      // Whatever failed because the client has left is nobody's failure.
+      if (error.code === 'internal' && !res.destroyed)
         this.#options.log.error({ err: thrown, address }, 'a request to a sandbox failed')
-      }
       this.#refuse(req, res, withPort(refusal, error.code, address), address)
     })
   }
