@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { SpawnpointApi } from '@spawnpoint/core'
+import { ENVD_PORT, Envd, holdsTrafficToken, SignedFiles, TRAFFIC_TOKEN_HEADER } from '@spawnpoint/door-e2b'
 import { INGRESS_TOKEN_HEADER, showsIngressToken } from '@spawnpoint/door-native'
-import { Gateway } from '@spawnpoint/gateway'
+import { Gateway, type GatewayService } from '@spawnpoint/gateway'
 import type { Logger } from 'pino'
 
 /** Traffic for ports of sandboxes, which never gets to the routes of the server itself. */
@@ -15,9 +16,10 @@ export function openGateway(api: SpawnpointApi, log: Logger, domain: string | nu
       { id: 'e2b-sandbox-id', port: 'e2b-sandbox-port' },
       { id: 'novita-sandbox-id', port: 'novita-sandbox-port' },
     ],
-    services: new Map(),
-    tokens: [showsIngressToken(api)],
-    stripHeaders: [INGRESS_TOKEN_HEADER],
+    services: new Map<number, GatewayService>([[ENVD_PORT, new Envd({ api, log })]]),
+    finders: [new SignedFiles(api)],
+    tokens: [showsIngressToken(api), holdsTrafficToken(api.tokens)],
+    stripHeaders: [INGRESS_TOKEN_HEADER, TRAFFIC_TOKEN_HEADER],
   })
 }
 

@@ -7,4 +7,12 @@ export {
   refuseControl,
   registerE2bControl,
 } from './control/index.ts'
+export {
+  ENVD_PORT,
+  Envd,
+  type EnvdOptions,
+  holdsTrafficToken,
+  SignedFiles,
+  TRAFFIC_TOKEN_HEADER,
+} from './envd/index.ts'
 export { INTERPRETER_PORT, Interpreter, type InterpreterCall, type InterpreterOptions } from './interpreter/index.ts'
