@@ -77,6 +77,23 @@ describe('a network policy', () => {
     expect(internetOf(world, after)).toBe(false)
   })
 
+  it('changed while a fork brings the sandbox up holds for what comes up', async () => {
+    const world = new World()
+    await using core = await world.server()
+    const origin = await world.sandbox(core)
+    const restore = world.host.faults.hang('runtime.restore')
+    const fork = await core.sandboxes.fork(world.by, origin.id, { count: 1, mode: 'all_or_nothing' })
+    await restore.reached
+    const { items } = await core.sandboxes.list(world.by, { states: ['creating'] }, { limit: 2 })
+    const update = core.sandboxes.update(world.by, String(items[0]?.id), { network: { internet: false } })
+    await world.host.faults.quiet()
+    restore.release()
+    const [children] = await Promise.all([fork.done, update])
+    const after = await core.sandboxes.get(world.by, String(children[0]?.sandbox?.id))
+    expect(after.network.internet).toBe(false)
+    expect(internetOf(world, after)).toBe(false)
+  })
+
   it('changed twice at once ends as its record says', async () => {
     const world = new World()
     await using core = await world.server()
@@ -143,6 +160,69 @@ describe('a fork that the ledger fails for one child', () => {
     expect(world.host.leaks().snapshots).toHaveLength(1)
     second.release()
     await expect(fork.done).rejects.toThrow()
+    expect(await world.disagreements(core)).toEqual([])
+  })
+})
+
+describe('a child of a fork', () => {
+  async function halfWay(mode: 'all_or_nothing' | 'best_effort') {
+    const world = new World()
+    const core = await world.server({ fakeTime: true })
+    const origin = await world.sandbox(core)
+    const [first, second] = [world.host.faults.hang('guest.identify'), world.host.faults.hang('guest.identify')]
+    const fork = await core.sandboxes.fork(world.by, origin.id, { count: 2, mode })
+    await Promise.all([first.reached, second.reached])
+    const quiet = () => world.host.faults.quiet()
+    first.release()
+    await quiet()
+    const { items } = await core.sandboxes.list(world.by, {}, { limit: 3 })
+    const children = items.filter(({ id }) => id !== origin.id)
+    const [up] = children.filter(({ state }) => state === 'running')
+    const [coming] = children.filter(({ state }) => state === 'creating')
+    if (up === undefined || coming === undefined) throw new Error('expected one up and one coming')
+    return { world, core, fork, second, up, coming, quiet }
+  }
+
+  it('that runs already is left alone until the fork has ended: it may yet be undone', async () => {
+    const { world, core, fork, second, up, quiet } = await halfWay('all_or_nothing')
+    await using _core = core
+    const pausing = core.sandboxes.pause(world.by, up.id).catch((error) => error.code)
+    await quiet()
+    expect((await core.sandboxes.get(world.by, up.id)).state).toBe('running')
+    world.clock.advance(60_000) // the other one never answers
+    await expect(fork.done).rejects.toMatchObject({ code: 'runtime_failed' })
+    expect(await pausing).toBe('not_found')
+    second.release()
+    await quiet()
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('that comes up can be used and killed once it has, without the others suffering', async () => {
+    const { world, core, fork, second, up, coming, quiet } = await halfWay('best_effort')
+    await using _core = core
+    const use = core.sandboxes.guest(world.by, coming.id)
+    const kill = core.sandboxes.kill(world.by, coming.id)
+    await quiet()
+    world.clock.advance(5_000)
+    await quiet()
+    expect((await core.sandboxes.get(world.by, coming.id)).state).toBe('creating')
+    second.release()
+    await use.catch(() => {}) // it may be killed before it is used
+    await kill
+    expect((await fork.done).every(({ error }) => error === null)).toBe(true)
+    expect((await core.sandboxes.get(world.by, up.id)).state).toBe('running')
+    expect((await core.sandboxes.get(world.by, coming.id)).state).toBe('killed')
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('that runs already can be killed meanwhile', async () => {
+    const { world, core, fork, second, up, quiet } = await halfWay('all_or_nothing')
+    await using _core = core
+    await core.sandboxes.kill(world.by, up.id)
+    second.release()
+    await fork.done
+    await quiet()
+    expect((await core.sandboxes.get(world.by, up.id)).state).toBe('killed')
     expect(await world.disagreements(core)).toEqual([])
   })
 })

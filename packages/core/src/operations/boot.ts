@@ -3,6 +3,9 @@ import type { IncarnationId, RootId, Sandbox, Snapshot } from '../model.ts'
 import type { Guest, IdentityReport, RootSource } from '../ports/index.ts'
 import type { Work } from './runner.ts'
 
+/** Milliseconds that an agent may take to become somebody, hooks apart: others may wait for it, as a fork's children do */
+const IDENTIFY_MS = 30_000
+
 /** What a new incarnation is made from. `memory` absent means a cold boot. */
 export interface BootPlan {
   rootId: RootId
@@ -37,15 +40,17 @@ export async function boot(
   // What comes up may be as hostile as what was captured.
   const cutOff = () => void work.undo('kill incarnation', () => runtime.kill(plan.incarnationId))
   const guest = await (memory === null
-    ? work.step('boot', () => work.fromGuest('boot', () => runtime.start(spec), cutOff))
+    ? work.step('boot', () => work.fromGuest('boot', () => runtime.start(spec), { cutOff }))
     : work.step('restore', () => {
         const image = { dir: pool.memoryDir(memory.id), requirements: requirementsOf(memory) }
-        return work.fromGuest('restore', () => runtime.restore(spec, image), cutOff)
+        return work.fromGuest('restore', () => runtime.restore(spec, image), { cutOff })
       }))
   work.guests.keep(plan.incarnationId, guest)
   const report = await work.step('identify', () =>
-    work.fromGuest('identify', () =>
-      guest.identify(identityOf(work.parts, sandbox, memory === null ? 'boot' : 'restore')),
+    work.fromGuest(
+      'identify',
+      () => guest.identify(identityOf(work.parts, sandbox, memory === null ? 'boot' : 'restore')),
+      { timeoutMs: config.hookTimeoutMs + IDENTIFY_MS },
     ),
   )
   return { guest, report }

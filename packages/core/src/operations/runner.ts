@@ -71,9 +71,14 @@ export class Work<Detail> {
   /**
    * Waits for something that is in the guest's hands. A kill that has waited for this operation long enough has it given
    * up, and so has a server that starts: what a guest does not do must keep nobody from being rid of it. Rejects
-   * `cancelled` then, or, with `cutOff`, with what `call` makes of being cut off.
+   * `cancelled` then, or, with `cutOff`, with what `call` makes of being cut off; and `guest_unresponsive` after
+   * `timeoutMs`, where the guest's own limits are too wide.
    */
-  async fromGuest<T>(what: string, call: () => Promise<T>, cutOff?: () => void): Promise<T> {
+  async fromGuest<T>(
+    what: string,
+    call: () => Promise<T>,
+    { cutOff, timeoutMs }: { cutOff?: () => void; timeoutMs?: number } = {},
+  ): Promise<T> {
     const { signal } = this.#givenUp
     const { promise: givenUp, reject } = Promise.withResolvers<never>()
     const giveUp = () =>
@@ -81,6 +86,8 @@ export class Work<Detail> {
     const end = cutOff ?? giveUp
     if (signal.aborted) giveUp()
     else signal.addEventListener('abort', end, { once: true })
+    const late = () => reject(unresponsive(this.#operation, what))
+    using _limit = timeoutMs === undefined ? null : this.parts.clock.after(timeoutMs, late)
     try {
       return await (signal.aborted ? givenUp : Promise.race([call(), givenUp]))
     } finally {
@@ -365,6 +372,10 @@ export class OperationRunner {
 export function started<T>(value: T, launched: { operationId: OperationId; done: Promise<T> }): Started<T> {
   launched.done.catch(() => {}) // whoever awaits `done` still gets it; see `Started`
   return { operationId: launched.operationId, value, done: launched.done }
+}
+
+function unresponsive({ sandboxId }: Operation, what: string): SpawnpointError {
+  return new SpawnpointError('guest_unresponsive', `The agent did not answer: ${what}`, { sandboxId: sandboxId ?? '' })
 }
 
 export function interrupted(): SpawnpointError {

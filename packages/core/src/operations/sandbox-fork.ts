@@ -1,6 +1,6 @@
 import type { ForkedChild } from '../api.ts'
 import { SpawnpointError, toSpawnpointError } from '../errors.ts'
-import type { IncarnationId, RootId, Sandbox, SandboxId, SnapshotId } from '../model.ts'
+import type { IncarnationId, Operation, RootId, Sandbox, SandboxId, SnapshotId } from '../model.ts'
 import type { LedgerReads } from '../ports/index.ts'
 import { changeSnapshot, fallBack, liveSandbox, moveSandbox } from '../sandbox/records.ts'
 import { capture, letRun } from './capture.ts'
@@ -67,6 +67,10 @@ export const sandboxFork: OperationDefinition<ForkDetail, ForkedChild[]> = {
     if (work.operation.phase === 'cleaning') await clean(work, 'done')
     else await undo(work, interrupted())
   },
+}
+
+export function isChildOf(fork: Operation, id: SandboxId): boolean {
+  return (fork.detail as unknown as ForkDetail).children.some((child) => child.sandboxId === id)
 }
 
 /** The children of a fork that is done, as they are now. */

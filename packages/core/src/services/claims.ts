@@ -2,6 +2,7 @@ import type { Principal, Started } from '../api.ts'
 import { notFound } from '../errors.ts'
 import type { Operation, Sandbox } from '../model.ts'
 import { type OperationDefinition, type OperationRunner, started } from '../operations/runner.ts'
+import { isChildOf } from '../operations/sandbox-fork.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
 import { type Decision, decide, type SandboxRequest } from '../sandbox/decide.ts'
@@ -68,8 +69,10 @@ export class Claims {
       if (answer.decision.do === 'ignore' || answer.decision.do === 'run')
         return { outcome: 'ignored', sandbox: answer.sandbox }
       if (answer.decision.do === 'wait') {
-        if (request === 'kill') this.#runner.hasten(answer.decision.operation.id)
-        await this.#runner.moved(answer.decision.operation)
+        const { operation } = answer.decision
+        // Not a fork for the sake of one of its children: the others would go with it.
+        if (request === 'kill' && operation.sandboxId === id) this.#runner.hasten(operation.id)
+        await this.#runner.moved(operation)
       }
     }
   }
@@ -116,8 +119,17 @@ export class Claims {
   }
 }
 
-/** The one operation that holds this sandbox. Removing the files of a killed one holds nothing. */
-export async function openOperation(tx: LedgerTx, sandbox: Pick<Sandbox, 'id'>): Promise<Operation | null> {
-  const { items } = await tx.operations({ sandboxId: sandbox.id, states: ['open'] }, { limit: 1 })
-  return items[0] ?? null
+/**
+ * The one operation that holds this sandbox: its own, or the fork that makes it and undoes it if that fails. Removing the
+ * files of a killed one holds nothing.
+ */
+export async function openOperation(
+  tx: LedgerTx,
+  { id, parentSandboxId }: Pick<Sandbox, 'id' | 'parentSandboxId'>,
+): Promise<Operation | null> {
+  const own = await tx.operations({ sandboxId: id, states: ['open'] }, { limit: 1 })
+  if (own.items[0] !== undefined || parentSandboxId === null) return own.items[0] ?? null
+  const filter = { sandboxId: parentSandboxId, kinds: ['sandbox.fork' as const], states: ['open' as const] }
+  const forks = await tx.operations(filter, { limit: 500 })
+  return forks.items.find((fork) => isChildOf(fork, id)) ?? null
 }
