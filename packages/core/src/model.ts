@@ -1,4 +1,5 @@
 export type * from './ids.ts'
+export type * from './policies.ts'
 
 import type {
   ImageId,
@@ -12,6 +13,7 @@ import type {
   SnapshotId,
   TeamId,
 } from './ids.ts'
+import type { IngressPolicy, NetworkPolicy, TimeoutPolicy } from './policies.ts'
 
 /** Free-form `key: value` pairs; at most 64, keys 1 to 128 characters, values up to 1,024. */
 export type Labels = Record<string, string>
@@ -198,48 +200,6 @@ export interface Resources {
   diskBytes: number
   /** Processes and threads */
   maxProcesses: number
-}
-
-export interface NetworkPolicy {
-  /** Outbound connections at all */
-  internet: boolean
-  /**
-   * CIDRs. With precedence `deny` only these are reachable (if there is anything in `allow` or `allowDomains`), less what
-   * `deny` names; with precedence `allow` everything is, but for what `deny` names and neither of the two lists excepts.
-   */
-  allow: string[]
-  deny: string[]
-  /**
-   * Host names, or `*.name` for all names below it, reachable over TLS and HTTP on TCP ports 443 and 80 whatever their
-   * addresses are. The name servers are reachable then too.
-   */
-  allowDomains: string[]
-  precedence: 'deny' | 'allow'
-}
-
-export interface TimeoutPolicy {
-  /** Milliseconds from creation, resume or extension to expiry; `null` for never */
-  timeoutMs: number | null
-  /** Milliseconds without a request to the sandbox until `onTimeout` happens; `null` for never */
-  idleTimeoutMs: number | null
-  /** What then happens. `stop` keeps the filesystem and ends the processes. */
-  onTimeout: 'kill' | 'pause' | 'stop'
-  /** A use of the paused or stopped sandbox brings it back, its timeout counting anew, and then goes on */
-  autoResume: boolean
-  /** Milliseconds paused or stopped until it is killed, counted from `haltedAt`; `null` for never */
-  deleteAfterMs: number | null
-}
-
-export type PortAccess = 'open' | 'token' | 'closed'
-
-/** Who reaches programs in a sandbox through an address of its own: anybody, only who shows a token, nobody. */
-export interface IngressPolicy {
-  /** For ports that are not in `ports` */
-  default: PortAccess
-  /** By port number */
-  ports: Record<string, PortAccess>
-  /** Host header that programs see; `${PORT}` in it stands for the port. `null` for the one that the client sent */
-  hostHeader: string | null
 }
 
 /** Why a sandbox is not running though nobody asked for it. */

@@ -129,7 +129,7 @@ export class Transitions {
         incarnationId: newId<IncarnationId>(),
         rootId: newId<RootId>(),
       }
-      // An operation that names them keeps them from being deleted meanwhile.
+      // An operation that names a snapshot keeps it from being deleted meanwhile.
       const operation = {
         ...this.#operation(sandbox, 'sandbox.rollback', 'restoring', detail),
         snapshotId: snapshot?.id ?? null,
