@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { LocalBlobs } from '@spawnpoint/blobs-local'
 import { Core, SpawnpointError, systemClock } from '@spawnpoint/core'
+import { BRIMBLE_PREFIX, refuseBrimble, registerBrimbleDoor } from '@spawnpoint/door-brimble'
 import { controlUrl, E2B, MOUNTS, NOVITA, refuseControl, registerE2bControl } from '@spawnpoint/door-e2b'
 import { createNativeUpgradeHandler, problemOf, registerNativeDoor } from '@spawnpoint/door-native'
 import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
@@ -140,6 +141,7 @@ async function listen(
     const prefix = MOUNTS[dialect.name]
     await registerE2bControl(fastify, { api: core, log, dialect, prefix, domain })
   }
+  await registerBrimbleDoor(fastify, { api: core, log })
   undo.defer(() => fastify.close())
   // Before that: the HTTP server would wait for its WebSockets.
   undo.defer(() => upgrade.close())
@@ -155,6 +157,10 @@ async function listen(
 function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   if (Object.values(MOUNTS).some((mount) => request.url.startsWith(`${mount}/`))) {
     void refuseControl(error, reply)
+    return
+  }
+  if (request.url.startsWith(`${BRIMBLE_PREFIX}/`)) {
+    void refuseBrimble(error, reply)
     return
   }
   const refused = new SpawnpointError('invalid_argument', error.message, {

@@ -11,6 +11,7 @@ import {
   SpawnpointError,
   toSpawnpointError,
 } from '@spawnpoint/core'
+import { untilAborted } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import type { z } from 'zod'
@@ -19,7 +20,6 @@ import { problemOf } from './problem.ts'
 import { attachOptions, processSpec } from './process-spec.ts'
 import { connectQuery, controlMessage, startMessage } from './schemas/index.ts'
 import { exitJson, processJson } from './translate.ts'
-import { untilAborted } from './until-aborted.ts'
 
 const SUBPROTOCOL = 'spawnpoint.v1'
 const MESSAGE_MAX_BYTES = 1024 * 1024

@@ -1,13 +1,9 @@
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
 import { toSpawnpointError } from '@spawnpoint/core'
+import { streamItems as inFormat } from '@spawnpoint/door-kit'
 import type { DoorContext } from './door-context.ts'
 import { problemOf } from './problem.ts'
 import type { Call } from './route.ts'
-import { untilAborted } from './until-aborted.ts'
-
-const HEARTBEAT_MS = 15_000
 
 interface Format {
   contentType: string
@@ -45,90 +41,20 @@ export function sseItem(event: string, data: unknown, id?: string | number): str
   return `${lines}event: ${event.replace(/[\r\n]/g, ' ')}\ndata: ${JSON.stringify(data)}\n\n`
 }
 
-/**
- * Writes items as they come, at the client's pace, with heartbeats. Ends when `items` ends; if they break off, the last item
- * says why. Ends at once when the client goes away.
- */
-export async function streamItems(
+/** As the kit's, in one of the formats of this door. */
+export function streamItems(
   context: DoorContext,
   call: Call,
   format: keyof typeof FORMATS,
   items: AsyncIterable<string>,
 ): Promise<void> {
   const { contentType, heartbeat, failure } = FORMATS[format]
-  const out = takeOver(call, 200, {
-    'content-type': contentType,
-    'cache-control': 'no-store',
-    'x-accel-buffering': 'no',
-  })
-  out.flushHeaders()
-  const pulse = setInterval(() => {
-    if (!out.writableNeedDrain) out.write(heartbeat)
-  }, HEARTBEAT_MS)
-  try {
-    for await (const text of untilAborted(items, call.signal)) {
-      if (!out.write(text)) await drained(out, call.signal)
-    }
-  } catch (thrown) {
-    if (!call.signal.aborted) {
-      const error = toSpawnpointError(thrown)
-      if (error.code === 'internal') context.log.error({ err: thrown, requestId: call.request.id }, 'stream failed')
-      out.write(failure(problemOf(error, call.request.id)))
-    }
-  } finally {
-    clearInterval(pulse)
-    out.end()
+  const told = (thrown: unknown) => {
+    const error = toSpawnpointError(thrown)
+    if (error.code === 'internal') context.log.error({ err: thrown, requestId: call.request.id }, 'stream failed')
+    return failure(problemOf(error, call.request.id))
   }
-}
-
-/**
- * Writes the bytes of `body`. With `length` exactly so many: what a guest sends beyond is cut and what it owes breaks the
- * connection, so it cannot write into the answer to the client's next request.
- */
-export async function streamBytes(
-  call: Call,
-  status: number,
-  headers: Record<string, string>,
-  body: Readable,
-  length: number | null,
-): Promise<void> {
-  const out = takeOver(call, status, length === null ? headers : { ...headers, 'content-length': String(length) })
-  out.flushHeaders()
-  call.signal.addEventListener('abort', () => body.destroy(), { once: true })
-  let left = length ?? Number.POSITIVE_INFINITY
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      const part = chunk.length > left ? chunk.subarray(0, left) : chunk
-      left -= part.length
-      if (!out.write(part)) await drained(out, call.signal)
-      if (left === 0) break
-    }
-  } catch {
-    // The status line is out; a broken connection is the only way left to say that bytes are missing.
-    out.destroy()
-    return
-  } finally {
-    body.destroy()
-  }
-  if (length !== null && left > 0) out.destroy()
-  else out.end()
-}
-
-function takeOver(call: Call, status: number, headers: Record<string, string>): ServerResponse {
-  const out = call.reply.raw
-  call.reply.hijack()
-  // Harmless: writing to a client that has gone; `close` aborts the signal.
-  out.on('error', () => {})
-  out.writeHead(status, { ...(call.reply.getHeaders() as Record<string, string>), ...headers })
-  return out
-}
-
-async function drained(out: ServerResponse, signal: AbortSignal): Promise<void> {
-  try {
-    if (!out.destroyed) await once(out, 'drain', { signal })
-  } catch {
-    // Harmless: the client went away, which the caller sees by the signal.
-  }
+  return inFormat(call, { contentType, heartbeat, failure: told }, items)
 }
 
 /** Aborts when the client goes away before the answer is complete, or when the server closes. */

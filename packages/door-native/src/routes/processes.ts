@@ -1,16 +1,14 @@
 import type { Guest, ProcessInfo, ProcessOutput } from '@spawnpoint/core'
+import { bodyChunks, collectOutput, untilAborted } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
-import { collectOutput } from '../collect-output.ts'
 import type { DoorContext } from '../door-context.ts'
 import { attachOptions, processSpec } from '../process-spec.ts'
-import { bodyChunks } from '../request-body.ts'
 import { type AnyRoute, idParams, route, STREAMED } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
 import { query } from '../schemas/index.ts'
 import { ndjsonItem, streamItems } from '../streams.ts'
 import { exitJson, outputJson, processJson } from '../translate.ts'
-import { untilAborted } from '../until-aborted.ts'
 
 const tag = 'processes'
 const processParams = idParams.extend({ process: schemas.processRef })

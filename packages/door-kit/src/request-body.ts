@@ -1,11 +1,11 @@
 import { SpawnpointError } from '@spawnpoint/core'
-import type { Call } from './route.ts'
+import type { FastifyRequest } from 'fastify'
 
 /**
  * The bytes of a raw body. Rejects `cancelled` if the client goes away before the end. A reader that stops early does not
  * cut the connection, so that the client can still be told why.
  */
-export async function* bodyChunks(call: Call): AsyncIterable<Buffer> {
+export async function* bodyChunks(call: { request: FastifyRequest }): AsyncIterable<Buffer> {
   const body = call.request.raw
   try {
     yield* body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>

@@ -1,0 +1,125 @@
+import { randomInt } from 'node:crypto'
+import {
+  type CreateSandboxRequest,
+  invalidArgument,
+  type Principal,
+  type SpawnpointApi,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import { optional } from '@spawnpoint/door-kit'
+import { z } from 'zod'
+import { idParam } from './envelope.ts'
+import { isRegion } from './region.ts'
+import { DESTROY_TIMEOUTS, egressSchema, LABELS, networkOf, sourceTemplate } from './sandbox-json.ts'
+import { DEFAULT_TEMPLATE, imageOf } from './templates.ts'
+
+const GIB = 2 ** 30
+const MIB = 2 ** 20
+/** The core's own lower bounds; what the vendor allows below is rounded up. */
+const MIN_CPUS = 0.1
+const MIN_MEMORY_MB = 64
+const DEFAULT_PERSISTENT_GB = 10
+export const DEFAULT_MOUNT_PATH = '/workspace'
+
+const specs = z.object({
+  cpu: optional(z.number().int().min(1).max(2000)),
+  memory: optional(z.number().int().min(1).max(2048)),
+  disk: optional(z.number().int().min(1).max(5)),
+})
+
+export const createSchema = z.object({
+  name: optional(z.string().min(1).max(64)),
+  template: optional(z.string().min(1).max(64)),
+  teamId: optional(z.string()),
+  environmentId: optional(z.string()),
+  region: optional(z.string().max(64)),
+  specs: optional(specs),
+  autoDestroy: optional(z.boolean()),
+  destroyTimeout: optional(z.enum(Object.keys(DESTROY_TIMEOUTS) as (keyof typeof DESTROY_TIMEOUTS)[])),
+  oneShot: optional(z.boolean()),
+  blockOutbound: optional(z.boolean()),
+  egress: optional(egressSchema),
+  persistent: optional(z.boolean()),
+  persistentDiskGB: optional(z.number().int().min(10).max(50)),
+  volumeId: optional(z.string()),
+  mountPath: optional(z.string().regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path below /')),
+  fromSnapshot: optional(idParam('snapshot')),
+  snapshotMode: optional(z.enum(['manual', 'automatic'])),
+  snapshotFrequency: optional(z.string().min(1).max(200)),
+})
+export type CreateBody = z.output<typeof createSchema>
+
+/** What the core is asked for. Rejects combinations that this protocol does not allow. */
+export async function createRequest(
+  api: SpawnpointApi,
+  by: Principal,
+  body: CreateBody,
+): Promise<CreateSandboxRequest> {
+  checkCombinations(body)
+  const source = await sourceOf(api, by, body)
+  const labels: Record<string, string> = { [LABELS.template]: source.template }
+  if (body.oneShot) labels[LABELS.oneShot] = 'true'
+  if (body.persistent) {
+    labels[LABELS.persistentGB] = String(body.persistentDiskGB ?? DEFAULT_PERSISTENT_GB)
+    labels[LABELS.mountPath] = body.mountPath ?? DEFAULT_MOUNT_PATH
+  }
+  return {
+    ...source.request,
+    name: body.name ?? randomName(),
+    labels,
+    resources: resourcesOf(body),
+    network: networkOf(body.egress ?? { mode: body.blockOutbound ? 'deny_all' : 'open' }),
+    timeout: {
+      timeoutMs: body.destroyTimeout === undefined ? null : DESTROY_TIMEOUTS[body.destroyTimeout] * 60_000,
+      onTimeout: 'kill',
+    },
+  }
+}
+
+function checkCombinations(body: CreateBody): void {
+  const refuse = (field: string, message: string) => {
+    throw invalidArgument(field, message)
+  }
+  if (body.region !== undefined && !isRegion(body.region)) refuse('region', 'there is no such region')
+  if ((body.autoDestroy ?? false) !== (body.destroyTimeout !== undefined))
+    refuse('destroyTimeout', 'required with autoDestroy, and not allowed without')
+  if (body.blockOutbound !== undefined && body.egress !== undefined)
+    refuse('egress', 'not allowed together with blockOutbound')
+  if (body.volumeId !== undefined) {
+    const what = 'This server has no volumes; use persistent: true'
+    throw new SpawnpointError('forbidden', what, { what: 'volumes' })
+  }
+  if (!body.persistent && body.persistentDiskGB !== undefined) refuse('persistentDiskGB', 'only with persistent')
+  if (!body.persistent && body.mountPath !== undefined && body.mountPath !== DEFAULT_MOUNT_PATH)
+    refuse('mountPath', 'only with persistent')
+  if ((body.snapshotMode === 'automatic') !== (body.snapshotFrequency !== undefined))
+    refuse('snapshotFrequency', 'required when snapshotMode is automatic, and not allowed otherwise')
+}
+
+async function sourceOf(api: SpawnpointApi, by: Principal, { fromSnapshot, template = DEFAULT_TEMPLATE }: CreateBody) {
+  if (fromSnapshot === undefined) return { template, request: { image: (await imageOf(api, by, template)).id } }
+  const snapshot = await api.snapshots.get(by, fromSnapshot)
+  if (snapshot.state !== 'ready') {
+    throw invalidArgument('fromSnapshot', `the snapshot is ${snapshot.state}; only ready snapshots can be restored`)
+  }
+  // The files alone, as this protocol has it, also of a snapshot that holds memory.
+  const request = { snapshot: snapshot.id, cold: snapshot.kind === 'memory' }
+  return { template: await sourceTemplate(api, by, snapshot), request }
+}
+
+function resourcesOf({ specs, persistent, persistentDiskGB }: CreateBody): CreateSandboxRequest['resources'] {
+  const diskGB = persistent ? (persistentDiskGB ?? DEFAULT_PERSISTENT_GB) + (specs?.disk ?? 0) : specs?.disk
+  return {
+    ...(specs?.cpu === undefined ? {} : { cpus: Math.max(MIN_CPUS, specs.cpu / 1000) }),
+    ...(specs?.memory === undefined ? {} : { memoryBytes: Math.max(MIN_MEMORY_MB, specs.memory) * MIB }),
+    ...(diskGB === undefined ? {} : { diskBytes: diskGB * GIB }),
+  }
+}
+
+const ADJECTIVES = ['brave', 'calm', 'clever', 'eager', 'gentle', 'happy', 'kind', 'lively', 'proud', 'quick', 'wise']
+const ANIMALS = ['badger', 'crane', 'dolphin', 'falcon', 'heron', 'lynx', 'marten', 'otter', 'panda', 'raven', 'seal']
+
+function randomName(): string {
+  const one = (words: readonly string[]) => words[randomInt(words.length)]
+  return `${one(ADJECTIVES)}-${one(ANIMALS)}-${randomInt(0x10000).toString(16).padStart(4, '0')}`
+}

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto'
+import { invalidArgument, type Principal, type SpawnpointApi, toSpawnpointError } from '@spawnpoint/core'
+import type { Answer, Call } from '@spawnpoint/door-kit'
+import { z } from 'zod'
+import { refusal } from './errors.ts'
+
+const ID = /^[a-f0-9]{24}$/
+
+export function idParam(noun: 'sandbox' | 'snapshot') {
+  return z.string().regex(ID, `Invalid ${noun} id`)
+}
+
+export function ok(data: unknown, message = 'OK', status = 200): Answer {
+  return { status, body: { message, data } }
+}
+
+export function acknowledged(message: string): Answer {
+  return { status: 200, body: { message } }
+}
+
+const number = (min: number, max: number, otherwise: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, 'a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+    .default(otherwise)
+
+export const pageQuery = z.object({ page: number(1, 1_000_000, 1), limit: number(1, 100, 15) })
+
+/** One page of a list that is here in full, newest first. */
+export function paginated<T>(
+  all: readonly T[],
+  { page, limit }: z.output<typeof pageQuery>,
+  show: (one: T) => unknown,
+) {
+  return {
+    data: all.slice((page - 1) * limit, page * limit).map(show),
+    totalCount: all.length,
+    currentPage: page,
+    totalPages: Math.max(1, Math.ceil(all.length / limit)),
+    limit,
+  }
+}
+
+/** Runs `work` once for the request's `idempotency-key`, if it has one. */
+export async function once(api: SpawnpointApi, call: Call, work: (by: Principal) => Promise<Answer>): Promise<Answer> {
+  const key = call.request.headers['idempotency-key']
+  if (key === undefined) return work(call.by)
+  if (typeof key !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(key))
+    throw invalidArgument('idempotency-key', '1 to 200 printable characters without spaces')
+  const { method, url } = call.request
+  const hash = createHash('sha256')
+    .update(JSON.stringify([method, url, call.body]))
+    .digest('hex')
+  const { status, body } = await api.idempotency.once(call.by, `brimble:${key}`, hash, async (by) => {
+    try {
+      const answer = await work(by)
+      return { status: answer.status, body: answer.body }
+    } catch (thrown) {
+      const refused = refusal(toSpawnpointError(thrown))
+      // What may be otherwise next time is not kept.
+      if (refused.status >= 500 || refused.status === 429) throw thrown
+      return { status: refused.status, body: refused.body }
+    }
+  })
+  return { status, body }
+}

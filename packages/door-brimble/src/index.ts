@@ -1,0 +1,1 @@
+export { BRIMBLE_PREFIX, type BrimbleDoorOptions, refuseBrimble, registerBrimbleDoor } from './door.ts'

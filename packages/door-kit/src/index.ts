@@ -1,0 +1,17 @@
+export { type CollectedOutput, collectOutput, OUTPUT_LIMIT_BYTES } from './collect-output.ts'
+export { type DoorOptions, type Refusal, type RefusedByRouter, registerDoor } from './door.ts'
+export { everyPage } from './every-page.ts'
+export type { Log } from './log.ts'
+export { bodyChunks } from './request-body.ts'
+export {
+  type Answer,
+  type AnyRoute,
+  type Call,
+  type Method,
+  optional,
+  type RouteSpec,
+  route,
+  STREAMED,
+} from './route.ts'
+export { type StreamFormat, type StreamTarget, streamBytes, streamItems } from './streams.ts'
+export { untilAborted } from './until-aborted.ts'
