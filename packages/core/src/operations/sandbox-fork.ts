@@ -4,7 +4,8 @@ import type { IncarnationId, Operation, RootId, Sandbox, SandboxId, SnapshotId }
 import type { LedgerReads } from '../ports/index.ts'
 import { changeSnapshot, fallBack, liveSandbox, moveSandbox } from '../sandbox/records.ts'
 import { capture, letRun } from './capture.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { reversible } from './reversible.ts'
+import type { Work } from './runner.ts'
 import { bringUp, type CreateDetail, commitRunning, commitUndone, undoCreate } from './sandbox-create.ts'
 import { publish } from './snapshot-create.ts'
 
@@ -17,57 +18,46 @@ export interface ForkDetail {
   mode: 'all_or_nothing' | 'best_effort'
   children: CreateDetail[]
   /** By child, once all have ended: why it could not be started */
-  errors?: ({ code: string; message: string } | null)[]
+  errors?: (ChildError | null)[]
 }
+
+type ChildError = { code: string; message: string }
 
 /**
  * capturing: the fork point is captured, the origin runs on ─► spawning: children are brought up, as many at a time as the
  * runtime takes ─► cleaning: the fork point goes ─► done.
  * Cut off before `cleaning`: every child is undone, also those that run already: their caller was told of none.
  */
-export const sandboxFork: OperationDefinition<ForkDetail, ForkedChild[]> = {
+export const sandboxFork = reversible<ForkDetail, ForkedChild[]>({
   kind: 'sandbox.fork',
-  async run(work) {
+  async begin(work) {
     const { detail, parts } = work
-    try {
-      const plan = { snapshotId: detail.snapshotId, kind: 'memory', hooks: true, requireHooks: false } as const
-      const captured = await capture(work, await liveSandbox(parts, detail.sandboxId), plan, 'run')
-      const patch = await publish(work, detail.snapshotId, captured)
-      await work.enter('spawning', async (tx) => {
-        await changeSnapshot(parts, tx, detail.snapshotId, patch)
-        await moveSandbox(parts, tx, detail.sandboxId, 'done')
-      })
-      // All come to an end before one that could not be recorded ends the fork: an undo must not overtake a restore.
-      const ends = await Promise.allSettled(detail.children.map((child) => spawn(work, child)))
-      const children = ends.map((end) => {
-        if (end.status === 'rejected') throw end.reason
-        return end.value
-      })
-      const failed = children.find((child) => child.error !== null)
-      if (failed?.error && detail.mode === 'all_or_nothing') {
-        throw new SpawnpointError(
-          'runtime_failed',
-          `A child could not be started, so none is kept: ${failed.error.message}`,
-          {
-            step: 'fork',
-            detail: failed.error.message,
-          },
-        )
-      }
-      detail.errors = children.map((child) => child.error)
-      await work.enter('cleaning')
-      await clean(work, 'done')
-      return children
-    } catch (error) {
-      if (work.operation.state === 'open') await undo(work, error)
-      throw error
+    const plan = { snapshotId: detail.snapshotId, kind: 'memory', hooks: true, requireHooks: false } as const
+    const captured = await capture(work, await liveSandbox(parts, detail.sandboxId), plan, 'run')
+    const patch = await publish(work, detail.snapshotId, captured)
+    await work.enter('spawning', async (tx) => {
+      await changeSnapshot(parts, tx, detail.snapshotId, patch)
+      await moveSandbox(parts, tx, detail.sandboxId, 'done')
+    })
+    detail.errors = await spawnAll(work)
+    const failed = detail.errors.find((error) => error !== null)
+    if (failed && detail.mode === 'all_or_nothing') {
+      const message = `A child could not be started, so none is kept: ${failed.message}`
+      throw new SpawnpointError('runtime_failed', message, { step: 'fork', detail: failed.message })
     }
+    await work.enter('cleaning')
   },
-  async recover(work) {
-    if (work.operation.phase === 'cleaning') await clean(work, 'done')
-    else await undo(work, interrupted())
+  turn: 'cleaning',
+  async finish(work) {
+    const { detail, parts } = work
+    await work.undo('delete snapshot', () => parts.pool.deleteSnapshot(detail.snapshotId))
+    await work.end('done', async (tx) => {
+      await tx.deleteSnapshot(detail.snapshotId)
+    })
+    return childrenOf(parts.ledger.read, detail)
   },
-}
+  undo,
+})
 
 export function isChildOf(fork: Operation, id: SandboxId): boolean {
   return (fork.detail as unknown as ForkDetail).children.some((child) => child.sandboxId === id)
@@ -86,29 +76,29 @@ export async function childrenOf(read: LedgerReads, detail: ForkDetail): Promise
   )
 }
 
-async function spawn(work: Work<ForkDetail>, child: CreateDetail): Promise<ForkedChild> {
+/** Each child's error, or `null` if it runs. Rejects if one could not be recorded, once all have come to an end. */
+async function spawnAll(work: Work<ForkDetail>): Promise<(ChildError | null)[]> {
+  // All come to an end first: an undo must not overtake a restore.
+  const ends = await Promise.allSettled(work.detail.children.map((child) => spawn(work, child)))
+  return ends.map((end) => {
+    if (end.status === 'rejected') throw end.reason
+    return end.value
+  })
+}
+
+async function spawn(work: Work<ForkDetail>, child: CreateDetail): Promise<ChildError | null> {
   const { parts } = work
   try {
     const { startedAt, report } = await bringUp(work, child)
-    const sandbox = await parts.ledger.transact((tx) =>
-      commitRunning(parts, tx, child, startedAt, { identity: report }),
-    )
+    await parts.ledger.transact((tx) => commitRunning(parts, tx, child, startedAt, { identity: report }))
     work.point('child')
-    return { sandbox, error: null }
+    return null
   } catch (error) {
     const known = toSpawnpointError(error)
     await undoCreate(work, child)
     await parts.ledger.transact((tx) => commitUndone(parts, tx, child, 'create_failed', known.message))
-    return { sandbox: null, error: { code: known.code, message: known.message } }
+    return { code: known.code, message: known.message }
   }
-}
-
-async function clean(work: Work<ForkDetail>, outcome: 'done' | SpawnpointError): Promise<void> {
-  const { detail, parts } = work
-  await work.undo('delete snapshot', () => parts.pool.deleteSnapshot(detail.snapshotId))
-  await work.end(outcome, async (tx) => {
-    await tx.deleteSnapshot(detail.snapshotId)
-  })
 }
 
 async function undo(work: Work<ForkDetail>, error: unknown): Promise<void> {

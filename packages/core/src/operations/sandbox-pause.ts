@@ -3,7 +3,8 @@ import type { IncarnationId, RootId, Sandbox, SandboxId, SnapshotId } from '../m
 import { changeSnapshot, fallBack, liveSandbox, moveSandbox } from '../sandbox/records.ts'
 import { retire } from './boot.ts'
 import { capture, letRun } from './capture.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { reversible } from './reversible.ts'
+import type { Work } from './runner.ts'
 import { publish } from './snapshot-create.ts'
 
 export interface PauseDetail {
@@ -19,28 +20,21 @@ export interface PauseDetail {
  * Cut off while capturing: undone, the sandbox runs on. Cut off while removing: finished, since the ledger already knows
  * the snapshot it resumes from; the incarnation stood still from the capture on, so nothing is lost with it.
  */
-export const sandboxPause: OperationDefinition<PauseDetail, Sandbox> = {
+export const sandboxPause = reversible<PauseDetail, Sandbox>({
   kind: 'sandbox.pause',
-  async run(work) {
+  async begin(work) {
     const { detail, parts } = work
-    try {
-      const plan = { snapshotId: detail.snapshotId, kind: 'memory', hooks: true, requireHooks: false } as const
-      const captured = await capture(work, await liveSandbox(parts, detail.sandboxId), plan, 'stay')
-      const patch = await publish(work, detail.snapshotId, captured)
-      await work.enter('removing', async (tx) => {
-        await changeSnapshot(parts, tx, detail.snapshotId, patch)
-      })
-    } catch (error) {
-      await undo(work, error)
-      throw error
-    }
-    return remove(work)
+    const plan = { snapshotId: detail.snapshotId, kind: 'memory', hooks: true, requireHooks: false } as const
+    const captured = await capture(work, await liveSandbox(parts, detail.sandboxId), plan, 'stay')
+    const patch = await publish(work, detail.snapshotId, captured)
+    await work.enter('removing', async (tx) => {
+      await changeSnapshot(parts, tx, detail.snapshotId, patch)
+    })
   },
-  async recover(work) {
-    if (work.operation.phase === 'removing') await remove(work)
-    else await undo(work, interrupted())
-  },
-}
+  turn: 'removing',
+  finish: remove,
+  undo,
+})
 
 async function remove(work: Work<PauseDetail>): Promise<Sandbox> {
   const { detail, parts } = work

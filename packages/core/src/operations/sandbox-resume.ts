@@ -1,8 +1,9 @@
 import { toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, Sandbox, SandboxId, SnapshotId } from '../model.ts'
-import { arrive, moveSandbox } from '../sandbox/records.ts'
+import { arrive, moveSandbox, recordOf } from '../sandbox/records.ts'
 import { boot, unboot } from './boot.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { reversible } from './reversible.ts'
+import type { Work } from './runner.ts'
 
 export interface ResumeDetail {
   sandboxId: SandboxId
@@ -19,54 +20,34 @@ export interface ResumeDetail {
  * restoring ─► (root cloned, memory restored or, if cold, booted) ─► running, and then the pause's snapshot goes.
  * Cut off while restoring: undone, still paused. Cut off while cleaning: finished.
  */
-export const sandboxResume: OperationDefinition<ResumeDetail, Sandbox> = {
+export const sandboxResume = reversible<ResumeDetail, Sandbox>({
   kind: 'sandbox.resume',
-  async run(work) {
+  async begin(work) {
     const { detail, parts } = work
-    try {
-      const sandbox = await parts.ledger.read.sandbox(detail.sandboxId)
-      const paused = await parts.ledger.read.snapshot(detail.snapshotId)
-      if (sandbox === null || paused === null)
-        throw new Error(`sandbox ${detail.sandboxId} has lost the record it resumes from`)
-      const memory = detail.cold ? null : paused
-      const generation = memory === null ? sandbox.generation : memory.generation + 1
-      const { report } = await boot(
-        work,
-        { ...sandbox, generation },
-        {
-          rootId: detail.rootId,
-          incarnationId: detail.incarnationId,
-          source: { from: 'snapshot', id: paused.id },
-          memory,
-        },
-      )
-      await work.enter('cleaning', async (tx) => {
-        const { incarnationId, rootId } = detail
-        const patch = { incarnationId, rootId, pausedSnapshotId: null, generation }
-        await arrive(parts, tx, detail.sandboxId, patch, { identity: report })
-      })
-    } catch (error) {
-      await undo(work, error)
-      throw error
-    }
-    await clean(work)
-    const running = await parts.ledger.read.sandbox(detail.sandboxId)
-    if (running === null) throw new Error(`sandbox ${detail.sandboxId} has no record`)
-    return running
+    const { incarnationId, rootId } = detail
+    const sandbox = await recordOf(parts, detail.sandboxId)
+    const paused = await parts.ledger.read.snapshot(detail.snapshotId)
+    if (paused === null) throw new Error(`sandbox ${detail.sandboxId} has lost the record it resumes from`)
+    const memory = detail.cold ? null : paused
+    const generation = memory === null ? sandbox.generation : memory.generation + 1
+    const source = { from: 'snapshot', id: paused.id } as const
+    const { report } = await boot(work, { ...sandbox, generation }, { rootId, incarnationId, source, memory })
+    await work.enter('cleaning', async (tx) => {
+      const patch = { incarnationId, rootId, pausedSnapshotId: null, generation }
+      await arrive(parts, tx, detail.sandboxId, patch, { identity: report })
+    })
   },
-  async recover(work) {
-    if (work.operation.phase === 'cleaning') await clean(work)
-    else await undo(work, interrupted())
+  turn: 'cleaning',
+  async finish(work) {
+    const { detail, parts } = work
+    await work.undo('delete snapshot', () => parts.pool.deleteSnapshot(detail.snapshotId))
+    await work.end('done', async (tx) => {
+      await tx.deleteSnapshot(detail.snapshotId)
+    })
+    return recordOf(parts, detail.sandboxId)
   },
-}
-
-async function clean(work: Work<ResumeDetail>): Promise<void> {
-  const { detail, parts } = work
-  await work.undo('delete snapshot', () => parts.pool.deleteSnapshot(detail.snapshotId))
-  await work.end('done', async (tx) => {
-    await tx.deleteSnapshot(detail.snapshotId)
-  })
-}
+  undo,
+})
 
 async function undo(work: Work<ResumeDetail>, error: unknown): Promise<void> {
   await unboot(work, work.detail)

@@ -1,10 +1,11 @@
 import { notFound, toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, Sandbox, SandboxId, SandboxState, SnapshotId } from '../model.ts'
-import { arrive, fallBack } from '../sandbox/records.ts'
+import { arrive, fallBack, recordOf } from '../sandbox/records.ts'
 import { imageOrigin, snapshotOrigin } from '../standby.ts'
 import { boot, retire, unboot } from './boot.ts'
 import { letRun } from './capture.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { reversible } from './reversible.ts'
+import type { Work } from './runner.ts'
 
 /** States a rollback can begin in, and the arrow back to each. */
 export const ROLLBACK_FAIL: Partial<Record<SandboxState, string>> = {
@@ -33,59 +34,37 @@ export interface RollbackDetail {
  * the old one is removed ─► done. Cut off while restoring: the new one is removed and the old one runs on. After the switch:
  * finished. The two never run user code at the same time.
  */
-export const sandboxRollback: OperationDefinition<RollbackDetail, Sandbox> = {
+export const sandboxRollback = reversible<RollbackDetail, Sandbox>({
   kind: 'sandbox.rollback',
-  async run(work) {
+  async begin(work) {
     const { detail, parts } = work
-    try {
-      const sandbox = await parts.ledger.read.sandbox(detail.sandboxId)
-      if (sandbox === null) throw new Error(`sandbox ${detail.sandboxId} has no record`)
-      const snapshot = detail.snapshotId === null ? null : await parts.ledger.read.snapshot(detail.snapshotId)
-      if (detail.snapshotId !== null && snapshot === null) throw notFound('snapshot', detail.snapshotId)
-      const { source, memory } =
-        snapshot === null ? imageOrigin({ id: sandbox.imageId }) : snapshotOrigin(snapshot, false)
-      const old = detail.oldIncarnationId
-      if (old !== null) await work.step('pause', () => parts.runtime.pause(old))
-      const generation = Math.max(sandbox.generation, snapshot?.generation ?? 0) + 1
-      const { report } = await boot(
-        work,
-        { ...sandbox, generation },
-        { rootId: detail.rootId, incarnationId: detail.incarnationId, source, memory },
-      )
-      await work.enter('switched', async (tx) => {
-        const { incarnationId, rootId, snapshotId } = detail
-        const patch = { incarnationId, rootId, pausedSnapshotId: null, sourceSnapshotId: snapshotId, generation }
-        await arrive(parts, tx, detail.sandboxId, patch, { snapshotId, identity: report })
-      })
-    } catch (error) {
-      await undo(work, error)
-      throw error
-    }
-    await removeOld(work)
-    const running = await parts.ledger.read.sandbox(detail.sandboxId)
-    if (running === null) throw new Error(`sandbox ${detail.sandboxId} has no record`)
-    return running
+    const { incarnationId, rootId, snapshotId, oldIncarnationId: old } = detail
+    const sandbox = await recordOf(parts, detail.sandboxId)
+    const snapshot = snapshotId === null ? null : await parts.ledger.read.snapshot(snapshotId)
+    if (snapshotId !== null && snapshot === null) throw notFound('snapshot', snapshotId)
+    const origin = snapshot === null ? imageOrigin({ id: sandbox.imageId }) : snapshotOrigin(snapshot, false)
+    if (old !== null) await work.step('pause', () => parts.runtime.pause(old))
+    const generation = Math.max(sandbox.generation, snapshot?.generation ?? 0) + 1
+    const { report } = await boot(work, { ...sandbox, generation }, { rootId, incarnationId, ...origin })
+    await work.enter('switched', async (tx) => {
+      const patch = { incarnationId, rootId, pausedSnapshotId: null, sourceSnapshotId: snapshotId, generation }
+      await arrive(parts, tx, detail.sandboxId, patch, { snapshotId, identity: report })
+    })
   },
-  async recover(work) {
-    if (work.operation.phase === 'switched') await removeOld(work)
-    else await undo(work, interrupted())
+  turn: 'switched',
+  async finish(work) {
+    const { oldIncarnationId, oldRootId: root, oldPausedSnapshotId: paused, sandboxId } = work.detail
+    const { pool } = work.parts
+    if (oldIncarnationId !== null) await retire(work, { incarnationId: oldIncarnationId, rootId: root })
+    else if (root !== null) await work.undo('delete root', () => pool.deleteRoot(root))
+    if (paused !== null) await work.undo('delete snapshot', () => pool.deleteSnapshot(paused))
+    await work.end('done', async (tx) => {
+      if (paused !== null) await tx.deleteSnapshot(paused)
+    })
+    return recordOf(work.parts, sandboxId)
   },
-}
-
-async function removeOld(work: Work<RollbackDetail>): Promise<void> {
-  const { detail, parts } = work
-  if (detail.oldIncarnationId !== null)
-    await retire(work, { incarnationId: detail.oldIncarnationId, rootId: detail.oldRootId })
-  else if (detail.oldRootId !== null) {
-    const root = detail.oldRootId
-    await work.undo('delete root', () => parts.pool.deleteRoot(root))
-  }
-  const paused = detail.oldPausedSnapshotId
-  if (paused !== null) await work.undo('delete snapshot', () => parts.pool.deleteSnapshot(paused))
-  await work.end('done', async (tx) => {
-    if (paused !== null) await tx.deleteSnapshot(paused)
-  })
-}
+  undo,
+})
 
 async function undo(work: Work<RollbackDetail>, error: unknown): Promise<void> {
   const { detail, parts } = work

@@ -1,6 +1,6 @@
 import { toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, Sandbox, SandboxId } from '../model.ts'
-import { arrive, moveSandbox } from '../sandbox/records.ts'
+import { arrive, moveSandbox, recordOf } from '../sandbox/records.ts'
 import { boot, unboot } from './boot.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
@@ -17,8 +17,7 @@ export const sandboxStart: OperationDefinition<StartDetail, Sandbox> = {
   async run(work) {
     const { detail, parts } = work
     try {
-      const sandbox = await parts.ledger.read.sandbox(detail.sandboxId)
-      if (sandbox === null) throw new Error(`sandbox ${detail.sandboxId} has no record`)
+      const sandbox = await recordOf(parts, detail.sandboxId)
       const { report } = await boot(work, sandbox, { ...detail, source: null, memory: null })
       let running!: Sandbox
       await work.end('done', async (tx) => {

@@ -126,6 +126,13 @@ export async function fallBack(
   return moveSandbox(parts, tx, id, 'exited', { ...patch, incarnationId: null, failure: loss })
 }
 
+/** Of a sandbox that its operation knows to be there. */
+export async function recordOf(parts: Parts, id: SandboxId): Promise<Sandbox> {
+  const sandbox = await parts.ledger.read.sandbox(id)
+  if (sandbox === null) throw new Error(`sandbox ${id} has no record`)
+  return sandbox
+}
+
 /** A sandbox whose incarnation and root are known, as every capture needs it. */
 export type LiveSandbox = Sandbox & { incarnationId: IncarnationId; rootId: RootId }
 

@@ -1,0 +1,35 @@
+import type { OperationKind } from '../model.ts'
+import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+
+/** An operation with one turning point: what fails or is cut off before it is undone, what is cut off after it finished. */
+export interface Reversible<Detail, Result> {
+  kind: OperationKind
+  /** All that can be undone; enters `turn` at its end */
+  begin(work: Work<Detail>): Promise<void>
+  /** The phase from which on there is no way back */
+  turn: string
+  /** What is left then; repeatable */
+  finish(work: Work<Detail>): Promise<Result>
+  /** Back from wherever `begin` got to; repeatable. Ends the operation with `error`. */
+  undo(work: Work<Detail>, error: unknown): Promise<void>
+}
+
+export function reversible<Detail, Result>(steps: Reversible<Detail, Result>): OperationDefinition<Detail, Result> {
+  const { kind, begin, turn, finish, undo } = steps
+  return {
+    kind,
+    async run(work) {
+      try {
+        await begin(work)
+      } catch (error) {
+        await undo(work, error)
+        throw error
+      }
+      return finish(work)
+    },
+    async recover(work) {
+      if (work.operation.phase === turn) await finish(work)
+      else await undo(work, interrupted())
+    },
+  }
+}
