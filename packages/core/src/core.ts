@@ -83,7 +83,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.keys = new Keys(parts)
     this.names = new Names(parts)
     this.blobs = new BlobStore(parts)
-    this.images = new Images(parts, this.#runner)
+    this.images = new Images(parts, this.#runner, (teamId, id) => this.snapshots.deleteById(teamId, id))
     this.#teams = new Teams(parts, this.keys)
     this.#samples = new Samples(parts)
     this.sandboxes = new Sandboxes(parts, {
@@ -217,7 +217,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       after = page.next
     }
     for (let after: string | undefined; ; ) {
-      const page = await read.snapshots({}, { limit: 500, after })
+      const page = await read.snapshots({ includeInternal: true }, { limit: 500, after })
       for (const snapshot of page.items) this.#deadlines.watchSnapshot(snapshot)
       if (page.next === null) break
       after = page.next

@@ -27,6 +27,8 @@ export interface ErrorContexts {
   stale_incarnation: { sandboxId: string }
   /** A hook inside the sandbox failed and the request said that it must not. */
   hook_failed: { hook: string; outcome: string }
+  /** A step of a recipe failed; the log of its build says why. `step` is its number, or `finalize`. */
+  build_failed: { step: string; exitCode: number }
   timeout: { what: string; timeoutMs: number }
   cancelled: { what: string }
   /** An idempotency key was used again for a different request. */

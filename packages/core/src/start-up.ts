@@ -1,6 +1,7 @@
 import type { Guests } from './guests.ts'
 import type { Operation, OperationKind, Sandbox, SandboxId, Snapshot } from './model.ts'
-import { imageBuild, imageDelete } from './operations/image-build.ts'
+import { imageBuild } from './operations/image-build.ts'
+import { imageDelete } from './operations/image-delete.ts'
 import type { OperationDefinition, OperationRunner } from './operations/runner.ts'
 import { sandboxCreate } from './operations/sandbox-create.ts'
 import { sandboxFork } from './operations/sandbox-fork.ts'

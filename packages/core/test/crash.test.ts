@@ -1,5 +1,7 @@
+import { Readable } from 'node:stream'
+import { tarOf } from '@spawnpoint/contracts'
 import { describe, expect, it } from 'vitest'
-import type { Core, Sandbox, Snapshot } from '../src/index.ts'
+import type { Core, RecipeSource, Sandbox, Snapshot } from '../src/index.ts'
 import { World } from './world.ts'
 
 /** Each operation, as a caller meets it. `prepare` is not subject to faults. */
@@ -10,6 +12,18 @@ interface Scenario {
   /** States the origin may be in after the server has come back */
   after: string[]
 }
+
+const RECIPE = {
+  type: 'recipe',
+  from: 'base',
+  steps: [
+    { type: 'run', command: 'echo one > one' },
+    { type: 'copy', blob: 'x:a', source: 'a', destination: '/srv/' },
+    { type: 'copy', fromImage: 'base', source: '/etc/hostname', destination: '/srv/' },
+  ],
+  startCommand: 'sleep 1000',
+  readyCommand: 'true',
+} satisfies RecipeSource
 
 const SCENARIOS: Scenario[] = [
   {
@@ -24,6 +38,45 @@ const SCENARIOS: Scenario[] = [
         await c.images.build(w.by, { name: 'other', source: { type: 'tar', path: 'x.tar' } })
       ).done),
     run: (w, c) => c.images.delete(w.by, 'other'),
+    after: ['running'],
+  },
+  {
+    name: 'image.build of a recipe',
+    prepare: async (w, c) => {
+      await c.blobs.put(w.by, 'x:a', Readable.from([tarOf([{ name: 'a', data: 'a' }])]))
+    },
+    run: async (w, c) => (await c.images.build(w.by, { name: 'other', source: RECIPE, tags: ['default'] })).done,
+    after: ['running'],
+  },
+  {
+    name: 'image.build on layers of an earlier one',
+    prepare: async (w, c) => {
+      await c.blobs.put(w.by, 'x:a', Readable.from([tarOf([{ name: 'a', data: 'a' }])]))
+      await (await c.images.build(w.by, { name: 'other', source: { ...RECIPE, startCommand: undefined } })).done
+    },
+    run: async (w, c) => {
+      const steps = [...RECIPE.steps.slice(0, 2), { type: 'run' as const, command: 'echo more', force: true }]
+      const source: RecipeSource = { type: 'recipe', from: 'base', steps }
+      await (await c.images.build(w.by, { name: 'other', source })).done
+    },
+    after: ['running'],
+  },
+  {
+    name: 'image.delete of one with memory',
+    prepare: async (w, c) => {
+      const source: RecipeSource = { type: 'recipe', from: 'base', steps: [], readyCommand: 'true' }
+      await (await c.images.build(w.by, { name: 'other', source })).done
+    },
+    run: (w, c) => c.images.delete(w.by, 'other'),
+    after: ['running'],
+  },
+  {
+    name: 'sandbox.create of an image with memory',
+    prepare: async (w, c) => {
+      const source: RecipeSource = { type: 'recipe', from: 'base', steps: [], readyCommand: 'true' }
+      await (await c.images.build(w.by, { name: 'other', source })).done
+    },
+    run: async (w, c) => (await c.sandboxes.create(w.by, { image: 'other' })).done,
     after: ['running'],
   },
   {
@@ -195,10 +248,8 @@ describe.each(SCENARIOS)('$name', (scenario) => {
       await check(scenario, world, origin, `failed call ${index} (${step})`)
     }
   })
-})
 
-it('settles everything again when the server dies while settling', async () => {
-  for (const scenario of SCENARIOS) {
+  it('is settled again when the server dies while settling', async () => {
     const calls = await callsOf(scenario)
     const index = Math.floor(calls.length / 2)
     for (let recoveryCall = 0; recoveryCall < 40; recoveryCall += 1) {
@@ -218,5 +269,5 @@ it('settles everything again when the server dies while settling', async () => {
       world.host.faults.reset()
       await check(scenario, world, origin, `died at recovery call ${recoveryCall}`)
     }
-  }
+  })
 })

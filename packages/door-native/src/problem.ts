@@ -97,6 +97,12 @@ export const WORDINGS: { readonly [C in ErrorCode]: Wording<C> } = {
     meaning: 'A hook inside the sandbox failed and the request said that it must not.',
     retry: false,
   },
+  build_failed: {
+    status: 422,
+    title: 'Build failed',
+    meaning: 'A step of the recipe failed; `GET /v1/images/{ref}/log` says why.',
+    retry: false,
+  },
   timeout: { status: 504, title: 'Timed out', meaning: 'The work took longer than allowed.', retry: true },
   cancelled: { status: 409, title: 'Cancelled', meaning: 'The work was cancelled.', retry: true },
   idempotency_mismatch: {

@@ -90,7 +90,7 @@ export class FakeMachine {
     this.files.write('/run/spawnpoint/generation', Buffer.from(`${identity.generation}\n`))
     const { startCommand, user } = identity.defaults
     if (first && startCommand.length > 0) {
-      this.start({ args: startCommand, env: {}, user, stdin: false, tag: 'start-command' })
+      this.start({ id: 'start', args: startCommand, env: {}, user, stdin: false })
     }
   }
 

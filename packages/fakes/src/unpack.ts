@@ -20,9 +20,9 @@ export function unpackInto(files: FileView, archive: Buffer, request: UnpackRequ
     const alone = below.length === 0 && entry.type !== 'directory'
     const path = alone
       ? into
-        ? posix.join(destination, name.at(-1) ?? '')
+        ? posix.resolve(destination, name.at(-1) ?? '')
         : posix.resolve(destination)
-      : posix.join(destination, ...below)
+      : posix.resolve(destination, ...below)
     put(files, entry, path, alone ? '/' : posix.resolve(destination), request)
     if (below.length > 0 || alone) files.changeItself(path, { uid: account.uid, gid: account.gid })
     counts.entries += 1

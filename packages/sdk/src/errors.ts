@@ -16,6 +16,8 @@ export interface ErrorContexts {
   disk_full: { freeBytes: number }
   stale_incarnation: { sandboxId: string }
   hook_failed: { hook: string; outcome: string }
+  /** `step` is the number of the step of the recipe, or `finalize`; `images.log` says why */
+  build_failed: { step: string; exitCode: number }
   timeout: { what: string; timeoutMs: number }
   cancelled: { what: string }
   idempotency_mismatch: { key: string }
@@ -90,6 +92,8 @@ export class WrongStateError extends SpawnpointError<'wrong_state' | 'stale_inca
 export class ConflictError extends SpawnpointError<'name_taken' | 'operation_in_progress' | 'in_use'> {}
 /** The snapshot cannot be taken or not be started here; `context` says what of. */
 export class SnapshotError extends SpawnpointError<'incompatible' | 'capture_refused' | 'hook_failed'> {}
+/** A step of a recipe failed. */
+export class BuildError extends SpawnpointError<'build_failed'> {}
 export class LimitError extends SpawnpointError<'limit_exceeded' | 'disk_full'> {}
 export class RateLimitError extends SpawnpointError<'rate_limited'> {}
 /** Time ran out, here or on the server. Work already begun may still go on. */
@@ -150,6 +154,7 @@ const CLASSES = {
   incompatible: SnapshotError,
   capture_refused: SnapshotError,
   hook_failed: SnapshotError,
+  build_failed: BuildError,
   limit_exceeded: LimitError,
   disk_full: LimitError,
   rate_limited: RateLimitError,

@@ -575,6 +575,7 @@ export interface Schemas {
       | 'disk_full'
       | 'stale_incarnation'
       | 'hook_failed'
+      | 'build_failed'
       | 'timeout'
       | 'cancelled'
       | 'idempotency_mismatch'

@@ -1,6 +1,6 @@
 import { hostnameOf, identityOf } from '../guests.ts'
 import type { IncarnationId, RootId, Sandbox, Snapshot } from '../model.ts'
-import type { Guest, IdentityReport, RootSource } from '../ports/index.ts'
+import type { Guest, GuestIdentity, IdentityReport, RootSource } from '../ports/index.ts'
 import type { Work } from './runner.ts'
 
 /** Milliseconds that an agent may take to become somebody, hooks apart: others may wait for it, as a fork's children do */
@@ -23,6 +23,7 @@ export async function boot(
   work: Work<unknown>,
   sandbox: Sandbox,
   plan: BootPlan,
+  options: Pick<GuestIdentity, 'tmpOnRoot'> = {},
 ): Promise<{ guest: Guest; report: IdentityReport }> {
   const { pool, runtime, config } = work.parts
   const { source, memory } = plan
@@ -49,7 +50,7 @@ export async function boot(
   const report = await work.step('identify', () =>
     work.fromGuest(
       'identify',
-      () => guest.identify(identityOf(work.parts, sandbox, memory === null ? 'boot' : 'restore')),
+      () => guest.identify({ ...identityOf(work.parts, sandbox, memory === null ? 'boot' : 'restore'), ...options }),
       { timeoutMs: config.hookTimeoutMs + IDENTIFY_MS },
     ),
   )

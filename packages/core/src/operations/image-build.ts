@@ -1,6 +1,9 @@
 import { SpawnpointError, toSpawnpointError } from '../errors.ts'
-import type { Image, ImageDefaults, ImageId, Labels } from '../model.ts'
-import type { BuiltImage, LedgerTx, RegistryAccess } from '../ports/index.ts'
+import type { BaseSource, Image, ImageDefaults, ImageId, Labels } from '../model.ts'
+import type { BuildProgress, BuiltImage, LedgerTx, RegistryAccess } from '../ports/index.ts'
+import { buildRecipe, undoRecipe } from '../recipe/build.ts'
+import { BuildLog } from '../recipe/build-log.ts'
+import type { RecipeDetail } from '../recipe/detail.ts'
 import { LIMITS } from '../services/checks.ts'
 import { setTags } from '../services/names.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
@@ -11,16 +14,21 @@ export interface ImageDetail {
   tags: string[]
   /** What the request said about defaults: it wins over what the source says */
   asked?: Partial<ImageDefaults>
+  /** `null` for what an `ImageBuilder` makes */
+  recipe: RecipeDetail | null
 }
 
 /** Space of the pool that a build leaves to others, as a share of what is free. */
 const LEFT_FREE = 0.1
 
-/** building: the pool's new directory is filled and published ─► ready. Cut off: undone, the record says failed. */
+/**
+ * building: the pool's new directory is filled and published, or a recipe is built (see `buildRecipe`) ─► ready.
+ * Cut off: undone, the record says failed.
+ */
 export const imageBuild: OperationDefinition<ImageDetail, Image> = {
   kind: 'image.build',
   run: (work) => build(work, null),
-  recover: (work) => undo(work, interrupted()),
+  recover: (work) => undo(work, interrupted(), new BuildLog(work, work.detail.imageId)),
 }
 
 /** The same with credentials for the registry: they are in no record, so only whoever got them can begin it. */
@@ -30,51 +38,82 @@ export function imageBuildWith(access: RegistryAccess | null): OperationDefiniti
 
 async function build(work: Work<ImageDetail>, access: RegistryAccess | null): Promise<Image> {
   const { parts, detail } = work
+  const log = new BuildLog(work, detail.imageId)
   try {
     const image = await parts.ledger.read.image(detail.imageId)
     if (image === null) throw new Error(`image ${detail.imageId} has no record`)
     const { source } = image
-    if (source.type === 'recipe') throw new Error('not yet')
-    const builder = parts.imageBuilders.find((candidate) => candidate.types.includes(source.type))
-    if (builder === undefined) {
-      throw new SpawnpointError('unavailable', `This server cannot build images from '${source.type}'`, {
-        reason: 'no builder',
-      })
-    }
-    let built: BuiltImage = { defaults: {} }
-    const { freeBytes } = await parts.pool.space()
-    const maxBytes = Math.floor(Math.min(parts.config.maxImageBytes, freeBytes * (1 - LEFT_FREE)))
-    const { sizeBytes } = await work.step('build', () =>
-      parts.pool.createImage(
-        detail.imageId,
-        async (dir) => {
-          built = await builder.build(source, dir, (progress) => work.report(progress), parts.closing, access)
-        },
-        { maxBytes },
-      ),
-    )
+    const { change, bootSnapshot } =
+      source.type === 'recipe'
+        ? await buildRecipe(work, image, recipeOf(work), log)
+        : { change: await buildBase(work, image, source, log, access), bootSnapshot: null }
+    log.add('info', null, 'The image is ready')
+    const lines = await log.close()
     let ready!: Image
     await work.end('done', async (tx) => {
+      if (bootSnapshot !== null) await tx.putSnapshot(bootSnapshot)
       ready = await changeImage(work, tx, (current) => ({
-        state: 'ready',
-        sizeBytes,
-        readyAt: parts.clock.now(),
-        source: built.source ?? current.source,
-        labels: withRoom(current.labels, built.labels ?? {}),
+        ...change,
         defaults: {
           ...current.defaults,
-          ...built.defaults,
+          ...change.defaults,
           ...detail.asked,
-          env: { ...built.defaults.env, ...current.defaults.env },
+          env: { ...change.defaults.env, ...detail.asked?.env },
         },
+        labels: withRoom(current.labels, change.labels ?? {}),
+        state: 'ready',
+        readyAt: parts.clock.now(),
       }))
-      await setTags(parts, tx, ready, detail.tags ?? [], { imageId: ready.id })
+      await tx.addBuildLog(ready.id, lines)
+      await setTags(parts, tx, ready, detail.tags, { imageId: ready.id })
     })
     return ready
   } catch (error) {
-    await undo(work, error)
+    await undo(work, error, log)
     throw error
   }
+}
+
+function recipeOf({ detail }: Work<ImageDetail>): RecipeDetail {
+  if (detail.recipe === null) throw new Error(`image ${detail.imageId} is of a recipe that was not prepared`)
+  return detail.recipe
+}
+
+/** What of an image's record its build finds out. */
+export type BuiltRecord = Pick<Image, 'sizeBytes'> &
+  Partial<Pick<Image, 'source' | 'labels' | 'bootSnapshotId'>> & { defaults: Partial<ImageDefaults> }
+
+async function buildBase(
+  work: Work<ImageDetail>,
+  image: Image,
+  source: BaseSource,
+  log: BuildLog,
+  access: RegistryAccess | null,
+): Promise<BuiltRecord> {
+  const { parts } = work
+  const builder = parts.imageBuilders.find((candidate) => candidate.types.includes(source.type))
+  if (builder === undefined) {
+    throw new SpawnpointError('unavailable', `This server cannot build images from '${source.type}'`, {
+      reason: 'no builder',
+    })
+  }
+  let built: BuiltImage = { defaults: {} }
+  const report = (progress: BuildProgress) => {
+    work.report(progress)
+    if (progress.line !== null) log.write('info', 'base', progress.line)
+  }
+  const { freeBytes } = await parts.pool.space()
+  const maxBytes = Math.floor(Math.min(parts.config.maxImageBytes, freeBytes * (1 - LEFT_FREE)))
+  const { sizeBytes } = await work.step('build', () =>
+    parts.pool.createImage(
+      image.id,
+      async (dir) => {
+        built = await builder.build(source, dir, report, parts.closing, access)
+      },
+      { maxBytes },
+    ),
+  )
+  return { ...built, source: built.source ?? source, sizeBytes }
 }
 
 /** The request's labels, and of the image's own as many as may be. */
@@ -83,28 +122,18 @@ function withRoom(asked: Labels, own: Labels): Labels {
   return Object.fromEntries([...Object.entries(asked), ...more].slice(0, LIMITS.labels))
 }
 
-/** deleting ─► data gone ─► record gone. Cut off anywhere: gone on with. */
-export const imageDelete: OperationDefinition<ImageDetail, void> = {
-  kind: 'image.delete',
-  run: remove,
-  recover: remove,
-}
-
-async function remove(work: Work<ImageDetail>): Promise<void> {
-  await work.step('delete', () => work.parts.pool.deleteImage(work.detail.imageId))
-  await work.end('done', async (tx) => {
-    const record = await tx.lockImage(work.detail.imageId)
-    if (record === null) return
-    await tx.deleteImage(record.id)
-    await tx.addEvent(imageEvent(work, record, 'image.deleted'))
-  })
-}
-
-async function undo(work: Work<ImageDetail>, error: unknown): Promise<void> {
+async function undo(work: Work<ImageDetail>, error: unknown, log: BuildLog): Promise<void> {
   const known = toSpawnpointError(error)
-  await work.undo('delete image', () => work.parts.pool.deleteImage(work.detail.imageId))
+  const { imageId } = work.detail
+  // One that an older server has left does not have it.
+  const recipe = work.detail.recipe ?? null
+  if (recipe !== null) await undoRecipe(work, recipe)
+  await work.undo('delete image', () => work.parts.pool.deleteImage(imageId))
+  log.write('error', log.step, known.message)
+  const lines = await log.close()
   await work.end(known, async (tx) => {
     await changeImage(work, tx, () => ({ state: 'failed', failure: known.message }))
+    await tx.addBuildLog(imageId, lines)
   })
 }
 
@@ -121,7 +150,7 @@ async function changeImage(
   return next
 }
 
-function imageEvent(work: Work<ImageDetail>, image: Image, type: string) {
+export function imageEvent(work: Work<unknown>, image: Image, type: string) {
   return {
     teamId: image.teamId,
     type,

@@ -1,4 +1,4 @@
-import { SpawnpointError, toSpawnpointError } from '../errors.ts'
+import { isCode, SpawnpointError, toSpawnpointError } from '../errors.ts'
 import type { FailureReason, IncarnationId, RootId, Sandbox, SandboxId, SnapshotId } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
@@ -74,8 +74,19 @@ export async function bringUp(work: Work<unknown>, detail: CreateDetail) {
     source: detail.ahead ? null : source,
     memory,
   }
-  const { report } = await boot(work, sandbox, plan)
-  return { startedAt: clock.now(), report }
+  try {
+    const { report } = await boot(work, sandbox, plan)
+    return { startedAt: clock.now(), report }
+  } catch (error) {
+    // The memory is the image's own: what this machine cannot restore it can still boot, on the same files.
+    if (detail.imageId === null || memory === null || !isCode(error, 'incompatible')) throw error
+    work.parts.log.warn(
+      { err: error, image: detail.imageId },
+      'the memory of an image cannot be restored here; it boots',
+    )
+    const { report } = await boot(work, sandbox, { ...plan, source: null, memory: null })
+    return { startedAt: clock.now(), report }
+  }
 }
 
 export async function commitRunning(

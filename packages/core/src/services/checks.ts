@@ -187,6 +187,7 @@ function clean(text: string): boolean {
   return !/[\u0000-\u001f\u007f]/.test(text) && text.isWellFormed()
 }
 
-function defined<T extends object>(partial: T | undefined): Partial<T> {
+/** Without fields that are there but undefined. */
+export function defined<T extends object>(partial: T | undefined): Partial<T> {
   return Object.fromEntries(Object.entries(partial ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>
 }

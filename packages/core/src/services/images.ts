@@ -1,11 +1,14 @@
 import type { BuildImageRequest, ImagesApi, Principal, Started } from '../api.ts'
-import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
-import { type ImageId, newId } from '../ids.ts'
-import type { Image, Operation, Resources } from '../model.ts'
-import { imageBuildWith, imageDelete } from '../operations/image-build.ts'
+import { invalidArgument, isCode, notFound, SpawnpointError } from '../errors.ts'
+import { type ImageId, newId, type SnapshotId, type TeamId } from '../ids.ts'
+import type { Image, Operation } from '../model.ts'
+import { type ImageDetail, imageBuildWith } from '../operations/image-build.ts'
+import { type ImageDeleteDetail, imageDelete } from '../operations/image-delete.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
-import { checkCredentials, checkEnv, checkImageSource, checkLabels, mergeResources } from './checks.ts'
+import { trimLayers } from '../recipe/layers.ts'
+import { prepare } from '../recipe/prepare.ts'
+import { checkCredentials, checkEnv, checkImageSource, checkLabels, defined, mergeResources } from './checks.ts'
 import { begunBefore, tie } from './idempotency.ts'
 import { checkTags } from './names.ts'
 import { checkRecipe } from './recipe-checks.ts'
@@ -18,9 +21,16 @@ export class Images implements ImagesApi {
   readonly #parts: Parts
   readonly #runner: OperationRunner
 
-  constructor(parts: Parts, runner: OperationRunner) {
+  readonly #removeSnapshot: (teamId: TeamId, id: SnapshotId) => Promise<void>
+
+  constructor(
+    parts: Parts,
+    runner: OperationRunner,
+    removeSnapshot: (teamId: TeamId, id: SnapshotId) => Promise<void>,
+  ) {
     this.#parts = parts
     this.#runner = runner
+    this.#removeSnapshot = removeSnapshot
   }
 
   async build(by: Principal, request: BuildImageRequest): Promise<Started<Image>> {
@@ -34,6 +44,8 @@ export class Images implements ImagesApi {
     checkEnv('defaults.env', request.defaults?.env ?? {})
     mergeResources(this.#parts.config, this.#parts.config.resources, request.resources)
     checkCredentials(request)
+    const recipe = request.source.type === 'recipe' ? await prepare(this.#parts, by, request.source) : null
+    const given = { ...recipe?.base.defaults, ...request.defaults }
     const image: Image = {
       id: newId<ImageId>(),
       teamId: by.teamId,
@@ -42,14 +54,14 @@ export class Images implements ImagesApi {
       failure: null,
       source: request.source,
       defaults: {
-        env: request.defaults?.env ?? {},
-        user: request.defaults?.user ?? 'root',
-        workdir: request.defaults?.workdir ?? '/',
-        startCommand: request.defaults?.startCommand ?? [],
+        env: given.env ?? {},
+        user: given.user ?? 'root',
+        workdir: given.workdir ?? '/',
+        startCommand: given.startCommand ?? [],
       },
-      resources: given(request.resources ?? {}),
+      resources: defined(request.resources),
       bootSnapshotId: null,
-      parentImageId: null,
+      parentImageId: recipe?.parentImageId ?? null,
       sizeBytes: 0,
       labels: request.labels ?? {},
       createdAt: this.#parts.clock.now(),
@@ -60,14 +72,23 @@ export class Images implements ImagesApi {
       kind: 'image.build',
       phase: 'building',
       imageId: image.id,
-      detail: { imageId: image.id, tags: request.tags ?? [], asked: request.defaults ?? {} },
+      // A snapshot that an operation names is not deleted before it has ended.
+      snapshotId: recipe?.base.source.from === 'snapshot' ? recipe.base.source.id : null,
+      detail: {
+        imageId: image.id,
+        tags: request.tags ?? [],
+        asked: defined(request.defaults),
+        recipe: recipe?.detail ?? null,
+      } satisfies ImageDetail,
     })
     await this.#parts.ledger.transact(async (tx) => {
       await tx.putImage(image)
       await tx.putOperation(operation)
       await tie(tx, by, operation)
     })
-    return started(image, this.#runner.launch(imageBuildWith(request.credentials ?? null), operation))
+    const launched = this.#runner.launch(imageBuildWith(request.credentials ?? null), operation)
+    if (recipe !== null) this.#runner.behind(operation.id, this.#trim(by.teamId, launched.done))
+    return started(image, launched)
   }
 
   async #begun({ id, imageId }: Operation): Promise<Started<Image>> {
@@ -81,15 +102,15 @@ export class Images implements ImagesApi {
   list: ImagesApi['list'] = (by, filter, page) => this.#parts.ledger.read.images({ ...filter, teamId: by.teamId }, page)
 
   async delete(by: Principal, ref: string): Promise<void> {
-    const { id } = await findImage(this.#parts.ledger.read, by.teamId, ref)
+    const { id, bootSnapshotId } = await findImage(this.#parts.ledger.read, by.teamId, ref)
     const operation = newOperation(this.#parts, {
       teamId: by.teamId,
       kind: 'image.delete',
       phase: 'deleting',
       imageId: id,
-      detail: { imageId: id, tags: [] },
+      detail: { imageId: id, bootSnapshotId } satisfies ImageDeleteDetail,
     })
-    await this.#parts.ledger.transact(async (tx) => {
+    const beginning = await this.#parts.ledger.transact(async (tx) => {
       const image = await tx.lockImage(id)
       if (image === null || image.state === 'building' || image.state === 'deleting') {
         throw new SpawnpointError('wrong_state', `The image is ${image?.state ?? 'gone'}`, {
@@ -101,9 +122,29 @@ export class Images implements ImagesApi {
       }
       await tx.putImage({ ...image, state: 'deleting' })
       await tx.deleteTagsOf(id)
+      const boot = bootSnapshotId === null ? null : await tx.lockSnapshot(bootSnapshotId)
+      if (boot !== null) await tx.putSnapshot({ ...boot, state: 'deleting' })
       await tx.putOperation(operation)
+      const open = await tx.operations({ imageId: id, kinds: ['sandbox.create'], states: ['open'] }, { limit: 500 })
+      return open.items
     })
+    for (const { id } of beginning) {
+      // One that is not settled yet is about to be undone; the deletion is recorded and goes on in any case.
+      await this.#runner.ended(id).catch(() => {})
+    }
     await this.#runner.launch(imageDelete, operation).done
+  }
+
+  /** After a build, however it ended: no more layers than are kept. */
+  async #trim(teamId: TeamId, built: Promise<unknown>): Promise<void> {
+    await built.catch(() => {}) // its caller has the error
+    await trimLayers(this.#parts, teamId, async (id) => {
+      try {
+        await this.#removeSnapshot(teamId, id)
+      } catch (error) {
+        if (!isCode(error, 'not_found')) throw error // somebody else has removed it: that is what was wanted
+      }
+    })
   }
 
   async log(by: Principal, ref: string, { offset, limit }: { offset: number; limit: number }) {
@@ -113,9 +154,4 @@ export class Images implements ImagesApi {
     const { id } = await this.get(by, ref)
     return this.#parts.ledger.read.buildLog(id, offset, limit)
   }
-}
-
-/** Without fields that are there but undefined. */
-function given(resources: Partial<Resources>): Partial<Resources> {
-  return Object.fromEntries(Object.entries(resources).filter(([, value]) => value !== undefined))
 }

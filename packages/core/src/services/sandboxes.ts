@@ -2,7 +2,6 @@ import type {
   CreateSandboxRequest,
   ForkRequest,
   Principal,
-  Resolved,
   SandboxesApi,
   SandboxListFilter,
   Started,
@@ -23,15 +22,16 @@ import type { Incarnations } from '../sandbox/incarnations.ts'
 import { LIVING_STATES } from '../sandbox/lifecycle.ts'
 import { isUp, type LiveSandbox, sandboxEvent } from '../sandbox/records.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
-import { imageOrigin, type Standby, snapshotOrigin } from '../standby.ts'
+import type { Standby } from '../standby.ts'
 import { checkOverrides } from './checks.ts'
 import { Claims, openOperation } from './claims.ts'
 import { begunBefore, tie } from './idempotency.ts'
 import { KnownSandboxes } from './known-sandboxes.ts'
 import { LiveChanges } from './live-changes.ts'
-import { fromImage, fromSnapshot, mustBeReady, newSandbox } from './new-sandbox.ts'
-import { findImage, findSandbox, findSnapshot, findSource } from './refs.ts'
+import { fromSnapshot, mustBeReady, newSandbox } from './new-sandbox.ts'
+import { findImage, findSandbox, findSnapshot } from './refs.ts'
 import type { Samples } from './samples.ts'
+import { startPoint } from './start-point.ts'
 import { claimSandbox, type Still, Transitions } from './transitions.ts'
 import { updateSandbox } from './updates.ts'
 
@@ -79,13 +79,8 @@ export class Sandboxes implements SandboxesApi {
     if (begun !== null) return this.#claims.begun(begun)
     checkOverrides(request)
     const { ledger } = this.#parts
-    const found = await this.#source(by, request)
-    const cold = request.cold ?? false
-    const image = 'image' in found ? found.image : null
-    const snapshot = 'snapshot' in found ? found.snapshot : null
-    const source = 'image' in found ? fromImage(this.#parts, found.image) : fromSnapshot(found.snapshot, cold)
+    const { image, snapshot, source, origin } = await startPoint(this.#parts, by.teamId, request)
     const sandbox = newSandbox(this.#parts, by.teamId, source, request)
-    const origin = 'image' in found ? imageOrigin(found.image) : snapshotOrigin(found.snapshot, cold)
     const ahead = this.#standby.take(origin, sandbox.resources)
     const detail: CreateDetail = {
       sandboxId: sandbox.id,
@@ -93,7 +88,7 @@ export class Sandboxes implements SandboxesApi {
       rootId: ahead?.rootId ?? newId<RootId>(),
       imageId: image?.id ?? null,
       snapshotId: snapshot?.id ?? null,
-      cold,
+      cold: request.cold ?? false,
       ahead: ahead !== null,
     }
     const operation = newOperation(this.#parts, {
@@ -101,8 +96,8 @@ export class Sandboxes implements SandboxesApi {
       kind: 'sandbox.create',
       phase: 'creating',
       sandboxId: sandbox.id,
-      // An operation that names a snapshot keeps it from being deleted meanwhile.
-      snapshotId: snapshot?.id ?? null,
+      // An operation that names a snapshot or an image keeps it from being deleted meanwhile.
+      snapshotId: image === null ? (snapshot?.id ?? null) : null,
       imageId: image?.id ?? null,
       detail,
     })
@@ -125,15 +120,6 @@ export class Sandboxes implements SandboxesApi {
       () => {}, // its caller hears of the failure
     )
     return started(sandbox, launched)
-  }
-
-  async #source({ teamId }: Principal, { image, snapshot, from }: CreateSandboxRequest): Promise<Resolved> {
-    const { read } = this.#parts.ledger
-    if ([image, snapshot, from].filter((ref) => ref !== undefined).length !== 1)
-      throw invalidArgument('image', 'give exactly one of image, snapshot and from')
-    if (image !== undefined) return { image: await findImage(read, teamId, image) }
-    if (snapshot !== undefined) return { snapshot: await findSnapshot(read, teamId, snapshot) }
-    return findSource(read, teamId, from as string)
   }
 
   get: SandboxesApi['get'] = (by, ref) => findSandbox(this.#parts.ledger.read, by.teamId, ref)

@@ -26,6 +26,7 @@ export const STATUSES: { readonly [C in ErrorCode]: number } = {
   disk_full: 503,
   stale_incarnation: 409,
   hook_failed: 400,
+  build_failed: 400,
   timeout: 504,
   cancelled: 409,
   idempotency_mismatch: 409,

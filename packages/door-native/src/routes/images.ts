@@ -35,6 +35,8 @@ export function imageRoutes({ api }: DoorContext): AnyRoute[] {
         ...(['limit_exceeded', 'disk_full', 'payload_too_large', 'runtime_failed', 'unavailable', 'timeout'] as const),
         // What a registry said
         ...(['not_found', 'forbidden', 'rate_limited', 'incompatible'] as const),
+        // What a recipe came to
+        'build_failed',
       ],
       idempotent: true,
       handle: async (call) =>

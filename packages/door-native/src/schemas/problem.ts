@@ -36,6 +36,7 @@ export const errorContexts = {
   disk_full: z.object({ freeBytes: number }),
   stale_incarnation: z.object({ sandboxId: text }),
   hook_failed: z.object({ hook: text, outcome: text }),
+  build_failed: z.object({ step: text, exitCode: number }),
   timeout: z.object({ what: text, timeoutMs: number }),
   cancelled: z.object({ what: text }),
   idempotency_mismatch: z.object({ key: text }),

@@ -1,0 +1,63 @@
+import type { CreateSandboxRequest, Resolved } from '../api.ts'
+import { invalidArgument } from '../errors.ts'
+import type { Image, Resources, Snapshot, TeamId } from '../model.ts'
+import type { Parts } from '../parts.ts'
+import { imageOrigin, type Origin, snapshotOrigin } from '../standby.ts'
+import { fromImage, fromSnapshot, type Source } from './new-sandbox.ts'
+import { findImage, findSnapshot, findSource } from './refs.ts'
+
+/** Where a new sandbox begins. */
+export interface StartPoint {
+  /** `null` if it was asked for a snapshot */
+  image: Image | null
+  /** The one that was asked for, or the image's own with its start command; `null` if the image is booted */
+  snapshot: Snapshot | null
+  source: Source
+  origin: Origin
+}
+
+export async function startPoint(parts: Parts, teamId: TeamId, request: CreateSandboxRequest): Promise<StartPoint> {
+  const cold = request.cold ?? false
+  const found = await asked(parts, teamId, request)
+  if ('snapshot' in found) {
+    const { snapshot } = found
+    return { image: null, snapshot, source: fromSnapshot(snapshot, cold), origin: snapshotOrigin(snapshot, cold) }
+  }
+  const { image } = found
+  const source = fromImage(parts, image)
+  const started = cold ? null : await startedImage(parts, image, request.resources ?? {})
+  if (started === null) return { image, snapshot: null, source, origin: imageOrigin(image) }
+  const { resources, generation } = started
+  return {
+    image,
+    snapshot: started,
+    source: { ...source, resources, generation: generation + 1 },
+    origin: snapshotOrigin(started, false),
+  }
+}
+
+async function asked(
+  { ledger }: Parts,
+  teamId: TeamId,
+  { image, snapshot, from }: CreateSandboxRequest,
+): Promise<Resolved> {
+  if ([image, snapshot, from].filter((ref) => ref !== undefined).length !== 1)
+    throw invalidArgument('image', 'give exactly one of image, snapshot and from')
+  if (image !== undefined) return { image: await findImage(ledger.read, teamId, image) }
+  if (snapshot !== undefined) return { snapshot: await findSnapshot(ledger.read, teamId, snapshot) }
+  return findSource(ledger.read, teamId, from as string)
+}
+
+/** The memory that sandboxes of the image begin with, unless they are to have other resources than it was captured in. */
+async function startedImage(
+  { ledger }: Parts,
+  { bootSnapshotId }: Image,
+  wanted: Partial<Resources>,
+): Promise<Snapshot | null> {
+  const snapshot = bootSnapshotId === null ? null : await ledger.read.snapshot(bootSnapshotId)
+  if (snapshot?.state !== 'ready') return null
+  const same = (['cpus', 'memoryBytes', 'diskBytes', 'maxProcesses'] as const).every(
+    (key) => wanted[key] === undefined || wanted[key] === snapshot.resources[key],
+  )
+  return same ? snapshot : null
+}
