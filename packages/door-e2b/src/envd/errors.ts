@@ -18,6 +18,7 @@ const CODES: { [C in ErrorCode]: Code } = {
   incompatible: Code.FailedPrecondition,
   capture_refused: Code.FailedPrecondition,
   hook_failed: Code.FailedPrecondition,
+  build_failed: Code.FailedPrecondition,
   idempotency_mismatch: Code.FailedPrecondition,
   limit_exceeded: Code.ResourceExhausted,
   rate_limited: Code.ResourceExhausted,
