@@ -18,6 +18,7 @@ export const STATUSES: { readonly [C in ErrorCode]: number } = {
   disk_full: 503,
   stale_incarnation: 400,
   hook_failed: 400,
+  build_failed: 400,
   timeout: 504,
   cancelled: 400,
   idempotency_mismatch: 400,
