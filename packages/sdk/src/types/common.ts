@@ -1,0 +1,2 @@
+export type Labels = Record<string, string>
+export type Env = Record<string, string>

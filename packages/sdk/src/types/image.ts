@@ -1,0 +1,100 @@
+import type { Env, Labels } from './common.ts'
+import type { Resources } from './sandbox.ts'
+
+export type ImageState = 'building' | 'ready' | 'failed' | 'deleting'
+
+/** What every sandbox made from an image starts with. */
+export interface ImageDefaults {
+  env: Env
+  /** User that processes run as unless told: a name or `uid[:gid]` */
+  user: string
+  workdir: string
+  /** Program started when a sandbox boots; empty for none */
+  startCommand: string[]
+  /** TCP ports that its programs listen on, as an image from a registry says */
+  exposedPorts?: number[] | undefined
+}
+
+export type ImageSource =
+  | { type: 'debian'; suite: string; packages: string[] }
+  /** A root filesystem: the name of a tar file in `imports` of the server's data directory */
+  | { type: 'tar'; path: string }
+  /**
+   * An image of a registry, named as for `docker pull`; or `oci:NAME[:TAG]`, `oci-archive:NAME[:TAG]`,
+   * `docker-archive:NAME[:IMAGE]`: a layout or file in `imports` of the server's data directory. `digest` is what it stood
+   * for when it was pulled.
+   */
+  | { type: 'oci'; reference: string; digest?: string | undefined }
+  | Recipe
+
+/** Steps run one after the other in a sandbox that starts from `from`; what its files are at the end is the image. */
+export interface Recipe {
+  type: 'recipe'
+  /** Image or snapshot that the first step finds; of a snapshot its files alone */
+  from: string
+  steps: BuildStep[]
+  /** Shell command that runs when a sandbox boots; it already runs, with its memory, in every sandbox of the image */
+  startCommand?: string | undefined
+  /** Shell command that succeeds once the start command has done its part; without it, 20 s are waited */
+  readyCommand?: string | undefined
+  /** Runs every step, whatever earlier builds left */
+  force?: boolean | undefined
+}
+
+/** A step with `force`, and all that follow it, are run whatever earlier builds left. */
+export type BuildStep = (
+  | { type: 'run'; command: string; user?: string | undefined }
+  | {
+      type: 'copy'
+      /** Key of an uploaded tar archive, plain or gzip; or instead of it `fromImage`, whose files are copied */
+      blob?: string | undefined
+      fromImage?: string | undefined
+      /** Path in the archive or the image, which may have `*`, `?` and `[...]`; of a directory its content is copied */
+      source: string
+      /** Relative to the working directory; a directory if it ends with `/`, is one, or if several things are copied */
+      destination: string
+      /** Owner of all that is copied, `user[:group]`; default the user at this step */
+      user?: string | undefined
+      /** Permission bits of all that is copied; default those in the archive */
+      mode?: number | undefined
+    }
+  | { type: 'env'; env: Env }
+  | { type: 'workdir'; path: string }
+  | { type: 'user'; user: string }
+) & { force?: boolean | undefined }
+
+export interface BuildImage {
+  /** `[a-z0-9][a-z0-9._-]{0,63}`; may be used again, and then means the latest ready one */
+  name: string
+  /** Tags of the name that point to the image once it is ready; `default` is what the bare name means */
+  tags?: string[] | undefined
+  source: ImageSource
+  /** For this pull from a registry; kept nowhere */
+  credentials?: { username: string; password: string } | undefined
+  defaults?: Partial<Omit<ImageDefaults, 'exposedPorts'>> | undefined
+  /** For sandboxes made from it that are not told otherwise; a recipe is built with them too */
+  resources?: Partial<Resources> | undefined
+  labels?: Labels | undefined
+}
+
+export interface Image {
+  id: string
+  name: string
+  state: ImageState
+  failure: string | null
+  source: ImageSource
+  defaults: ImageDefaults
+  /** `NAME:TAG` of each tag that points to it */
+  tags: string[]
+  /** What its sandboxes get unless told; what is absent comes from the server */
+  resources: { [R in keyof Resources]?: Resources[R] | undefined }
+  /** In its sandboxes the start command runs already, with its memory */
+  startsFromMemory: boolean
+  /** Image that its recipe began with */
+  parentImageId: string | null
+  /** Bytes of the root filesystem */
+  sizeBytes: number
+  labels: Labels
+  createdAt: Date
+  readyAt: Date | null
+}

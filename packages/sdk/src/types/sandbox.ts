@@ -1,0 +1,212 @@
+import type { Env, Labels } from './common.ts'
+
+export type SandboxState =
+  | 'creating'
+  | 'running'
+  | 'snapshotting'
+  | 'pausing'
+  | 'paused'
+  | 'resuming'
+  | 'stopping'
+  | 'stopped'
+  | 'starting'
+  | 'rolling_back'
+  | 'killing'
+  | 'killed'
+  | 'failed'
+
+export interface Resources {
+  /** Processors, whole or in part */
+  cpus: number
+  /** Memory of processes and tmpfs, in bytes */
+  memoryBytes: number
+  /** Root filesystem, in bytes, what the image brings included */
+  diskBytes: number
+  /** Processes and threads */
+  maxProcesses: number
+}
+
+export interface NetworkPolicy {
+  /** Outbound connections at all */
+  internet: boolean
+  /**
+   * CIDRs. With precedence `deny` only these are reachable (if there is anything in `allow` or `allowDomains`), less what
+   * `deny` names; with precedence `allow` everything is, but for what `deny` names and neither of the two lists excepts.
+   */
+  allow: string[]
+  deny: string[]
+  /** Host names, or `*.name` for all names below it, reachable over TLS and HTTP on TCP ports 443 and 80 */
+  allowDomains: string[]
+  precedence: 'deny' | 'allow'
+}
+
+export interface TimeoutPolicy {
+  /** Milliseconds from creation, resume or extension to expiry; `null` for never */
+  timeoutMs: number | null
+  /** Milliseconds without a request to the sandbox until `onTimeout` happens; `null` for never */
+  idleTimeoutMs: number | null
+  /** What then happens. `stop` ends the processes and keeps the filesystem. */
+  onTimeout: 'kill' | 'pause' | 'stop'
+  /** A use of the paused or stopped sandbox brings it back, its timeout counting anew, and then goes on */
+  autoResume: boolean
+  /** Milliseconds paused or stopped until it is killed, counted from `haltedAt`; `null` for never */
+  deleteAfterMs: number | null
+}
+
+export type PortAccess = 'open' | 'token' | 'closed'
+
+/** Who reaches programs in a sandbox through an address of its own: anybody, only who shows a token, nobody. */
+export interface IngressPolicy {
+  /** For ports that are not in `ports` */
+  default: PortAccess
+  /** By port number */
+  ports: Record<string, PortAccess>
+  /** Host header that programs see; `${PORT}` in it stands for the port. `null` for the one that the client sent */
+  hostHeader: string | null
+}
+
+export type FailureReason =
+  | 'out_of_memory'
+  | 'runtime_exited'
+  | 'host_restarted'
+  | 'create_failed'
+  | 'resume_failed'
+  | 'interrupted'
+  | 'guest_unresponsive'
+
+export interface SandboxInfo {
+  id: string
+  name: string | null
+  state: SandboxState
+  failure: { reason: FailureReason; detail: string } | null
+  /** `name` is `null` if the image is deleted */
+  image: { id: string; name: string | null }
+  /** Snapshot it was started from or last rolled back to */
+  sourceSnapshotId: string | null
+  /** Snapshot it was started from; `null` where an image was booted for it */
+  originSnapshotId: string | null
+  /** Sandbox it was forked from */
+  parentSandboxId: string | null
+  env: Env
+  labels: Labels
+  resources: Resources
+  network: NetworkPolicy
+  ingress: IngressPolicy
+  timeout: TimeoutPolicy
+  /** Counts restores of this line of memory; programs inside can watch it in `/run/spawnpoint/generation` */
+  generation: number
+  createdAt: Date
+  /** Beginning of the present life of its processes */
+  startedAt: Date | null
+  /** While it runs: when `timeout.onTimeout` happens */
+  expiresAt: Date | null
+  /** Since when it is paused or stopped */
+  haltedAt: Date | null
+  endedAt: Date | null
+}
+
+/** What a new sandbox may have of its own; what is absent comes from the image or snapshot, then from the server. */
+export interface SandboxOverrides {
+  /** Unique among the team's living sandboxes; `[A-Za-z0-9][A-Za-z0-9._-]{0,127}` */
+  name?: string | undefined
+  /** Added to the source's */
+  env?: Env | undefined
+  labels?: Labels | undefined
+  resources?: Partial<Resources> | undefined
+  network?: Partial<NetworkPolicy> | undefined
+  ingress?: Partial<IngressPolicy> | undefined
+  timeout?: Partial<TimeoutPolicy> | undefined
+}
+
+/** Exactly one of `image`, `snapshot` and `from`, each by id, name, `NAME:TAG` or `NAME@ID`. */
+export interface CreateSandbox extends SandboxOverrides {
+  image?: string | undefined
+  snapshot?: string | undefined
+  /** An image or a snapshot, whichever it names */
+  from?: string | undefined
+  /** Boot from the filesystem alone, without any memory */
+  cold?: boolean | undefined
+}
+
+export interface UpdateSandbox {
+  name?: string | null | undefined
+  /** Replaces all labels */
+  labels?: Labels | undefined
+  /** Replaces all of its own variables, for processes started from now on */
+  env?: Env | undefined
+  network?: Partial<NetworkPolicy> | undefined
+  /** `ports` replaces all of them */
+  ingress?: Partial<IngressPolicy> | undefined
+  /** `timeoutMs` counts from now; of a paused or stopped sandbox it changes the policy only */
+  timeout?: Partial<TimeoutPolicy> | undefined
+  /** A `timeoutMs` that would bring the expiry closer changes nothing; default false */
+  extendOnly?: boolean | undefined
+}
+
+/** Changes made together with a transition back to running; of a sandbox that runs already, nothing is changed. */
+export interface BringBack {
+  /** Becomes the policy's `timeoutMs`, and counts from when the sandbox runs */
+  timeoutMs?: number | null | undefined
+}
+
+/** `origin`: what it was started from, its snapshot as that was taken, or its image booted anew. */
+export type RollBack = { snapshot: string } | { origin: true }
+
+export interface SandboxFilter {
+  /** Default: every living state */
+  states?: SandboxState[] | undefined
+  name?: string | undefined
+  labels?: Labels | undefined
+  image?: string | undefined
+  snapshot?: string | undefined
+}
+
+export interface Fork {
+  /** 1 to 100; default 1 */
+  count?: number | undefined
+  /** `all_or_nothing`, the default: one failure undoes all. `best_effort`: what came up stays. */
+  mode?: 'all_or_nothing' | 'best_effort' | undefined
+  /** For every child */
+  overrides?: Omit<SandboxOverrides, 'name'> | undefined
+  /** For child n, over `overrides`; at most `count` entries */
+  children?: SandboxOverrides[] | undefined
+}
+
+export interface Metrics {
+  /** Processor time since the present life began, as the host sees it */
+  cpuMs: number
+  memoryBytes: number
+  diskBytes: number
+  resources: Resources
+  /** What the agent inside says; `null` unless asked for */
+  inside: {
+    cpuMs: number
+    memoryUsedBytes: number
+    memoryTotalBytes: number
+    diskUsedBytes: number
+    diskTotalBytes: number
+    processes: number
+  } | null
+}
+
+/** What a sandbox used at one moment, as the host sees it. */
+export interface SandboxMetrics {
+  at: Date
+  /** Processors it may use */
+  cpus: number
+  /** Share of these used since the sample before, 0 to 100 */
+  cpuUsedPercent: number
+  memoryUsedBytes: number
+  memoryTotalBytes: number
+  /** Of files, on top of `memoryUsedBytes`; 0 where the host does not tell */
+  memoryCacheBytes: number
+  diskUsedBytes: number
+  diskTotalBytes: number
+}
+
+/** What to show to ports whose ingress policy is `token`. */
+export interface IngressToken {
+  token: string
+  /** Request header to show it in */
+  header: string
+}

@@ -1,0 +1,97 @@
+import type { Env, Labels } from './common.ts'
+import type { Resources } from './sandbox.ts'
+
+export type SnapshotKind = 'memory' | 'filesystem'
+export type SnapshotState = 'creating' | 'ready' | 'failed' | 'deleting'
+
+/**
+ * How far the captured state can be relied on: `crash`, as after a power cut; `filesystem`, dirty data was flushed first
+ * or memory and files are of one instant; `application`, programs inside prepared themselves through hooks.
+ */
+export type Consistency = 'crash' | 'filesystem' | 'application'
+
+export interface HookOutcome {
+  name: string
+  outcome: 'ok' | 'failed' | 'timed_out'
+  exitCode: number | null
+  durationMs: number
+  /** End of what it printed */
+  output: string
+}
+
+/** What a snapshot cost and what it holds. */
+export interface Receipt {
+  /** Milliseconds the sandbox stood still */
+  standstillMs: number
+  /** Milliseconds from request to acknowledged */
+  totalMs: number
+  /** Milliseconds of each step, in order */
+  steps: { step: string; ms: number }[]
+  memoryBytes: number
+  filesystemBytes: number
+  /** Bytes this snapshot added to the store */
+  newlyStoredBytes: number
+  consistency: Consistency
+  hooks: HookOutcome[]
+}
+
+/** What a restore needs of the host. */
+export interface Requirements {
+  runtime: string
+  runtimeVersion: string
+  agentDigest: string | null
+  cpuFeatures: string[]
+}
+
+export interface SnapshotInfo {
+  id: string
+  name: string | null
+  kind: SnapshotKind
+  state: SnapshotState
+  failure: string | null
+  sandboxId: string
+  /** Snapshot that the source sandbox itself came from: the lineage */
+  parentId: string | null
+  imageId: string
+  env: Env
+  resources: Resources
+  generation: number
+  requirements: Requirements | null
+  receipt: Receipt | null
+  sizeBytes: number
+  labels: Labels
+  /** Schedule that it was taken by */
+  scheduleId: string | null
+  /** Neither expires nor is thinned out while this is so */
+  pinned: boolean
+  createdAt: Date
+  readyAt: Date | null
+  expiresAt: Date | null
+}
+
+export interface CreateSnapshot {
+  /** Default `memory` */
+  kind?: SnapshotKind | undefined
+  /** `[a-z0-9][a-z0-9._-]{0,127}`; may be used again, and then means the latest ready one */
+  name?: string | undefined
+  labels?: Labels | undefined
+  /** Milliseconds until it is deleted, `null` for never; absent for what the team has set */
+  ttlMs?: number | null | undefined
+  /** Run the sandbox's `pre-snapshot` hooks; default true */
+  hooks?: boolean | undefined
+  /** A failing hook fails the snapshot; default false */
+  requireHooks?: boolean | undefined
+  /** What to do while another operation on the sandbox is under way; default `wait` */
+  whenBusy?: 'wait' | 'reject' | undefined
+}
+
+export interface SnapshotFilter {
+  states?: SnapshotState[] | undefined
+  kind?: SnapshotKind | undefined
+  name?: string | undefined
+  nameContains?: string | undefined
+  /** Taken of this sandbox */
+  sandbox?: string | undefined
+  parent?: string | undefined
+  labels?: Labels | undefined
+}
