@@ -1,4 +1,5 @@
 import type { BuildLogEntry, Image, Principal, SpawnpointApi } from '@spawnpoint/core'
+import type { BuildProgress } from './build-start.ts'
 import { wholeLog } from './builds.ts'
 import { PROVISION_STEPS } from './provision.ts'
 
@@ -6,13 +7,35 @@ const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LEVELS)[number]
 export const logLevels: readonly LogLevel[] = LEVELS
 
-export function isAtLeast(entry: BuildLogEntry, level: LogLevel): boolean {
+export interface BuildLogJson {
+  timestamp: string
+  level: LogLevel
+  message: string
+  step?: string
+}
+
+export function isAtLeast(entry: { level: LogLevel }, level: LogLevel): boolean {
   return LEVELS.indexOf(entry.level) >= LEVELS.indexOf(level)
 }
 
-export function logEntryJson(image: Image, { at, level, message, step }: BuildLogEntry) {
+function logEntryJson(image: Image, { at, level, message, step }: BuildLogEntry): BuildLogJson {
   const shown = shownStep(image, step)
   return { timestamp: at.toISOString(), level, message, ...(shown === null ? {} : { step: shown }) }
+}
+
+/** Entries of a build from number `offset` on, those of the fetch before it first. */
+export async function buildLog(
+  api: SpawnpointApi,
+  by: Principal,
+  { image, fetched }: BuildProgress,
+  { offset, limit }: { offset: number; limit: number },
+): Promise<BuildLogJson[]> {
+  const before = fetched === null ? [] : await wholeLog(api, by, fetched)
+  if (fetched !== null && offset < before.length)
+    return before.slice(offset, offset + limit).map((entry) => logEntryJson(fetched, entry))
+  if (image === null) return []
+  const entries = await api.images.log(by, image.id, { offset: offset - before.length, limit })
+  return entries.map((entry) => logEntryJson(image, entry))
 }
 
 /** Why a build failed; the step is one of those that the client sent. */

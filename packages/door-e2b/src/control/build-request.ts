@@ -1,18 +1,20 @@
-import { type BuildImageRequest, invalidArgument, type Principal, type SpawnpointApi } from '@spawnpoint/core'
+import type { BuildImageRequest } from '@spawnpoint/core'
 import type { BuildOrder } from './builds.ts'
-import { buildSteps, type StartBody } from './recipe.ts'
+import { PROVISION_STEPS } from './provision.ts'
+import { buildSteps, type Recipe } from './recipe.ts'
 
-/** Container images that are E2B's own base: here that is the template of this name. */
-const BASE_IMAGE = /^(docker\.io\/)?e2bdev\/(base|code-interpreter)(:latest)?$/
-const BASE_TEMPLATES = { base: 'base', 'code-interpreter': 'code-interpreter-v1' } as const
+export interface BuildBase {
+  /** Image or snapshot */
+  ref: string
+  /** It is a container image from elsewhere, and lacks what E2B's clients count on */
+  container: boolean
+}
 
-export async function buildRequest(
-  _api: SpawnpointApi,
-  _by: Principal,
+export function buildRequest(
   order: BuildOrder,
-  body: StartBody,
-): Promise<BuildImageRequest> {
-  const from = fromOf(body)
+  { steps, startCmd, readyCmd, force }: Recipe,
+  base: BuildBase,
+): BuildImageRequest {
   return {
     name: order.name,
     tags: order.tags,
@@ -22,21 +24,11 @@ export async function buildRequest(
     },
     source: {
       type: 'recipe',
-      from,
-      steps: buildSteps(body.steps ?? []),
-      startCommand: body.startCmd,
-      readyCommand: body.readyCmd,
-      force: body.force,
+      from: base.ref,
+      steps: [...(base.container ? PROVISION_STEPS : []), ...buildSteps(steps ?? [])],
+      startCommand: startCmd || undefined,
+      readyCommand: readyCmd || undefined,
+      force,
     },
   }
-}
-
-function fromOf({ fromImage, fromTemplate }: StartBody): string {
-  const image = fromImage || undefined
-  const template = fromTemplate || undefined
-  if ((image === undefined) === (template === undefined))
-    throw invalidArgument('fromImage', 'give exactly one of fromImage and fromTemplate')
-  if (template !== undefined) return template
-  const base = BASE_IMAGE.exec(image ?? '')?.[2]
-  return base === undefined ? (image ?? '') : BASE_TEMPLATES[base as keyof typeof BASE_TEMPLATES]
 }

@@ -1,18 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto'
-import {
-  type BuildImageRequest,
-  type BuildLogEntry,
-  type Image,
-  isCode,
-  notFound,
-  type Principal,
-  type SpawnpointApi,
-} from '@spawnpoint/core'
+import { randomBytes } from 'node:crypto'
+import { type BuildLogEntry, type Image, isCode, notFound, type Principal, type SpawnpointApi } from '@spawnpoint/core'
 import { z } from 'zod'
 import { buildUuid, idOfBuild } from './ids.ts'
 
 /** Label of an image with the id that its build was given before it began. */
-const BUILD_LABEL = 'e2b.build'
+export const BUILD_LABEL = 'e2b.build'
 
 export function buildIdOf(image: Pick<Image, 'id' | 'labels'>): string {
   return image.labels[BUILD_LABEL] ?? buildUuid(image.id)
@@ -36,45 +28,46 @@ export async function placeOrder(api: SpawnpointApi, by: Principal, given: Build
   return buildID
 }
 
+/** Rejects `not_found` if there is none. */
 export async function orderOf(api: SpawnpointApi, by: Principal, buildID: string): Promise<BuildOrder> {
-  const key = orderKey(buildID)
-  const { body } = await api.idempotency.once(by, key, key, async () => {
-    throw notFound('image', buildID)
-  })
-  return order.parse(body)
+  const found = await kept(api, by, orderKey(buildID), null)
+  if (found === null) throw notFound('image', buildID)
+  return order.parse(found)
 }
 
-/** Begins the build, or does nothing if the very same was asked for before. */
-export async function beginBuild(
-  api: SpawnpointApi,
-  by: Principal,
-  buildID: string,
-  request: BuildImageRequest,
-): Promise<void> {
-  const hash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
-  const labels = { [BUILD_LABEL]: buildID }
-  await api.idempotency.once(by, `e2b-start:${buildID}`, hash, async (tied) => {
-    const { value } = await api.images.build(tied, { ...request, labels })
-    return { status: 202, body: value.id }
-  })
-}
-
-/** The image of a build that began; `null` if it has not. Rejects `not_found` if nobody asked for it. */
-export async function imageOfBuild(api: SpawnpointApi, by: Principal, buildID: string): Promise<Image | null> {
-  const begun = await api.images.list(by, { labels: { [BUILD_LABEL]: buildID } }, { limit: 1 })
-  if (begun.items[0] !== undefined) return begun.items[0]
-  const id = idOfBuild(buildID)
-  if (id !== null) {
-    const made = await api.images.get(by, id).catch(noImage) // by another door
-    if (made !== null) return made
+/** What is kept under an idempotency key, which is its own hash; `otherwise` if there is nothing. */
+export async function kept(api: SpawnpointApi, by: Principal, key: string, otherwise: unknown): Promise<unknown> {
+  try {
+    const { body } = await api.idempotency.once(by, key, key, async () => {
+      throw new NothingKept()
+    })
+    return body
+  } catch (error) {
+    if (error instanceof NothingKept) return otherwise
+    throw error
   }
-  await orderOf(api, by, buildID)
-  return null
+}
+
+/** Keeps the key free. */
+class NothingKept extends Error {}
+
+/** The image of a build; `null` if there is none yet. */
+export async function builtImage(api: SpawnpointApi, by: Principal, buildID: string): Promise<Image | null> {
+  const labelled = await api.images.list(by, { labels: { [BUILD_LABEL]: buildID } }, { limit: 1 })
+  if (labelled.items[0] !== undefined) return labelled.items[0]
+  const id = idOfBuild(buildID)
+  if (id === null) return null
+  try {
+    return await api.images.get(by, id) // by another door
+  } catch (error) {
+    if (isCode(error, 'not_found')) return null
+    throw error
+  }
 }
 
 const LOG_PAGE = 1000
 
-/** All that a build said. */
+/** All that the build of an image said. */
 export async function wholeLog(api: SpawnpointApi, by: Principal, image: Image): Promise<BuildLogEntry[]> {
   const entries: BuildLogEntry[] = []
   for (;;) {
@@ -82,11 +75,6 @@ export async function wholeLog(api: SpawnpointApi, by: Principal, image: Image):
     entries.push(...page)
     if (page.length < LOG_PAGE) return entries
   }
-}
-
-function noImage(error: unknown): null {
-  if (isCode(error, 'not_found')) return null
-  throw error
 }
 
 function orderKey(buildID: string): string {

@@ -1,4 +1,5 @@
 import type { SpawnpointApi } from '@spawnpoint/core'
+import type { Builds } from './build-start.ts'
 import type { Dialect } from './dialect.ts'
 
 /** What every route works with. */
@@ -9,4 +10,5 @@ export interface DoorContext {
   prefix: string
   /** `host[:port]` under which sandboxes have names of their own; `null` if there is none */
   domain: string | null
+  builds: Builds
 }

@@ -9,6 +9,7 @@ import {
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { Log } from '../log.ts'
+import { Builds } from './build-start.ts'
 import { authenticate } from './credentials.ts'
 import type { Dialect } from './dialect.ts'
 import type { DoorContext } from './door-context.ts'
@@ -43,7 +44,8 @@ export async function registerE2bControl<L extends FastifyBaseLogger>(
       // The door logs by itself: which logger the instance has does not matter.
       const door = given as unknown as FastifyInstance
       const { api, dialect, prefix, domain } = options
-      const context: DoorContext = { api, dialect, prefix, domain }
+      const builds = new Builds(api, options.log)
+      const context: DoorContext = { api, dialect, prefix, domain, builds }
       addErrors(door, options.log)
       await door.register(async (scope) => {
         scope.decorateRequest('e2bCaller', null)

@@ -31,6 +31,8 @@ export const startBody = z.object({
 })
 
 export type StartBody = z.output<typeof startBody>
+/** What is built, whatever it begins with */
+export type Recipe = Pick<StartBody, 'startCmd' | 'readyCmd' | 'force' | 'steps'>
 
 /** Key under which the files of a copy are kept; the hash is of the files, not of the archive they come in. */
 export function blobKey(filesHash: string): string {

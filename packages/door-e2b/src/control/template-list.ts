@@ -1,6 +1,7 @@
 import type { Image, Name, Principal, SpawnpointApi } from '@spawnpoint/core'
 import { ENVD_VERSION } from '../version.ts'
 import { buildIdOf } from './builds.ts'
+import { isContainerImage } from './container-image.ts'
 import { everyPage } from './every-page.ts'
 import { resourcesJson } from './resources.ts'
 
@@ -14,6 +15,7 @@ export interface Template {
 export async function listTemplates(api: SpawnpointApi, by: Principal): Promise<Template[]> {
   const byName = new Map<string, [Image, ...Image[]]>()
   for (const image of await everyPage((page) => api.images.list(by, {}, page))) {
+    if (isContainerImage(image)) continue
     const images = byName.get(image.name)
     if (images === undefined) byName.set(image.name, [image])
     else images.push(image)

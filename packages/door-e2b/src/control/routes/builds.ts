@@ -1,9 +1,9 @@
 import { invalidArgument, type Principal } from '@spawnpoint/core'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { isAtLeast, logEntryJson, logLevels, reasonJson } from '../build-log.ts'
-import { buildRequest } from '../build-request.ts'
-import { beginBuild, imageOfBuild, orderOf, placeOrder, wholeLog } from '../builds.ts'
+import { type BuildLogJson, buildLog, isAtLeast, logLevels, reasonJson } from '../build-log.ts'
+import type { BuildProgress } from '../build-start.ts'
+import { orderOf, placeOrder } from '../builds.ts'
 import { notThere } from '../delete-template.ts'
 import type { DoorContext } from '../door-context.ts'
 import { blobKey, startBody } from '../recipe.ts'
@@ -14,6 +14,8 @@ import { grantUpload, uploaderOf } from '../upload-url.ts'
 
 const MIB = 2 ** 20
 const PAGE = 100
+/** Of one call to the core */
+const LOG_MAX = 1000
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex')
 const buildParams = z.object({ id: z.string().max(256), build: z.string().max(64) })
 const level = optional(z.enum(logLevels))
@@ -79,8 +81,7 @@ export function buildRoutes(context: DoorContext): AnyRoute[] {
       handle: async (call) => {
         const order = await orderOf(api, call.by, call.params.build)
         if (order.templateID !== call.params.id) throw notThere(call.params.id)
-        const request = await buildRequest(api, call.by, order, call.body)
-        await beginBuild(api, call.by, call.params.build, request)
+        await context.builds.start(call.by, call.params.build, order, call.body)
         return { status: 202 }
       },
     }),
@@ -95,18 +96,19 @@ export function buildRoutes(context: DoorContext): AnyRoute[] {
       }),
       handle: async (call) => {
         const { logsOffset: offset = 0, limit = PAGE, level: least = 'debug' } = call.query
-        const image = await imageOfBuild(api, call.by, call.params.build)
-        const common = { templateID: call.params.id, buildID: call.params.build, logs: [] }
-        if (image === null) return { status: 200, body: { ...common, logEntries: [], status: 'waiting' } }
-        const log = await api.images.log(call.by, image.id, { offset, limit })
-        const status = buildStatus(image)
+        const progress = await context.builds.progress(call.by, call.params.build)
+        const log = await buildLog(api, call.by, progress, { offset, limit })
+        const status = statusOf(progress)
+        const failed = progress.image ?? progress.fetched
         return {
           status: 200,
           body: {
-            ...common,
-            logEntries: log.filter((entry) => isAtLeast(entry, least)).map((entry) => logEntryJson(image, entry)),
+            templateID: call.params.id,
+            buildID: call.params.build,
+            logs: [],
+            logEntries: log.filter((entry) => isAtLeast(entry, least)),
             status,
-            ...(status === 'error' ? { reason: await reasonJson(api, call.by, image) } : {}),
+            ...(status === 'error' && failed !== null ? { reason: await reasonJson(api, call.by, failed) } : {}),
           },
         }
       },
@@ -123,20 +125,26 @@ export function buildRoutes(context: DoorContext): AnyRoute[] {
       }),
       handle: async (call) => {
         const { cursor = 0, limit = PAGE, direction = 'forward', level: least = 'debug' } = call.query
-        const image = await imageOfBuild(api, call.by, call.params.build)
-        const all = image === null ? [] : await wholeLog(api, call.by, image)
-        const chosen = all.filter((entry) => isAtLeast(entry, least))
-        const page =
+        const progress = await context.builds.progress(call.by, call.params.build)
+        const everything = { offset: 0, limit: LOG_MAX }
+        const all = await buildLog(api, call.by, { ...progress, fetched: null }, everything)
+        const before = await buildLog(api, call.by, { ...progress, image: null }, everything)
+        const chosen = [...before, ...all].filter((entry) => isAtLeast(entry, least))
+        const time = ({ timestamp }: BuildLogJson) => Date.parse(timestamp)
+        const logs =
           direction === 'forward'
-            ? chosen.filter(({ at }) => at.getTime() >= cursor).slice(0, limit)
-            : chosen
-                .filter(({ at }) => cursor === 0 || at.getTime() <= cursor)
-                .toReversed()
-                .slice(0, limit)
-        return { status: 200, body: { logs: image === null ? [] : page.map((entry) => logEntryJson(image, entry)) } }
+            ? chosen.filter((entry) => time(entry) >= cursor)
+            : chosen.filter((entry) => cursor === 0 || time(entry) <= cursor).toReversed()
+        return { status: 200, body: { logs: logs.slice(0, limit) } }
       },
     }),
   ]
+}
+
+function statusOf({ image, fetched }: BuildProgress): 'waiting' | ReturnType<typeof buildStatus> {
+  if (image !== null) return buildStatus(image)
+  if (fetched === null) return 'waiting'
+  return fetched.state === 'failed' ? 'error' : 'building'
 }
 
 const grant = z.object({ team: z.string().max(64), expires: z.coerce.number().int(), signature: z.string().max(128) })
