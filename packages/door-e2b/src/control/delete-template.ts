@@ -7,7 +7,7 @@ import {
   type SpawnpointApi,
   SpawnpointError,
 } from '@spawnpoint/core'
-import { everyPage } from './every-page.ts'
+import { everyPage } from '@spawnpoint/door-kit'
 import { shownState } from './states.ts'
 import { ownName } from './template-refs.ts'
 

@@ -1,6 +1,6 @@
+import type { AnyRoute } from '@spawnpoint/door-kit'
 import type { DoorContext } from './door-context.ts'
 import { novitaRoutes } from './novita/index.ts'
-import type { AnyRoute } from './route.ts'
 
 /**
  * What the two vendors' clients of one protocol differ in is here and in `novita/`, and nowhere else. All that Novita has

@@ -1,4 +1,5 @@
-import { type ErrorCode, isCode, type ResourceKind, type SpawnpointError } from '@spawnpoint/core'
+import { type ErrorCode, isCode, type ResourceKind, SpawnpointError } from '@spawnpoint/core'
+import type { Refusal, RefusedByRouter } from '@spawnpoint/door-kit'
 
 /** Every error of the control plane. The clients look at `code` more often than at the status of the response. */
 export interface ErrorBody {
@@ -41,9 +42,14 @@ export const STATUSES: { readonly [C in ErrorCode]: number } = {
   cursor_expired: 400,
 }
 
-/** `status` overrides the code's own where HTTP has a finer word. */
-export function errorBody(error: SpawnpointError, status = STATUSES[error.code]): ErrorBody {
-  return { code: status, message: messageOf(error) }
+export function refusal(error: SpawnpointError | RefusedByRouter): Refusal {
+  const body = error instanceof SpawnpointError ? errorBody(error) : { code: error.status, message: error.message }
+  const retryAfter = error instanceof SpawnpointError ? retryAfterSeconds(error) : null
+  return { status: body.code, body, ...(retryAfter === null ? {} : { headers: { 'retry-after': String(retryAfter) } }) }
+}
+
+function errorBody(error: SpawnpointError): ErrorBody {
+  return { code: STATUSES[error.code], message: messageOf(error) }
 }
 
 /** Images and snapshots are both templates here. */
@@ -62,7 +68,7 @@ export function errorBodyOf(kept: { code: string; message: string }): ErrorBody 
 }
 
 /** Whole seconds for `Retry-After`, which is the only form the clients wait for; `null` where waiting is not the remedy. */
-export function retryAfterSeconds(error: SpawnpointError): number | null {
+function retryAfterSeconds(error: SpawnpointError): number | null {
   if (!isCode(error, 'rate_limited')) return null
   const { retryAfterMs } = error.context
   return Math.max(1, Math.ceil(retryAfterMs / 1000))

@@ -1,5 +1,5 @@
 import { invalidArgument, type Labels, type Principal, type Sandbox, type SpawnpointApi } from '@spawnpoint/core'
-import { everyPage } from './every-page.ts'
+import { everyPage } from '@spawnpoint/door-kit'
 import { type ShownState, shownState, statesShownAs } from './states.ts'
 import { startTime } from './translate.ts'
 

@@ -1,6 +1,6 @@
 import { type BuildStep, invalidArgument } from '@spawnpoint/core'
+import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { optional } from './route.ts'
 
 const STEPS_MAX = 1000
 

@@ -1,5 +1,5 @@
+import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { optional } from './route.ts'
 
 /** Whole seconds that fit the 32 bits which the protocol has for them. */
 export const seconds = z.int32()
@@ -47,3 +47,6 @@ export const limit = optional(
 )
 
 export const nextToken = optional(z.string().max(512))
+
+export const sandboxParams = z.object({ id: z.string().max(160) })
+export const templateParams = z.object({ id: z.string().max(256) })

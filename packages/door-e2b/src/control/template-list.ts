@@ -1,8 +1,8 @@
 import type { Image, Name, Principal, SpawnpointApi } from '@spawnpoint/core'
+import { everyPage } from '@spawnpoint/door-kit'
 import { ENVD_VERSION } from '../version.ts'
 import { buildIdOf } from './builds.ts'
 import { isContainerImage } from './container-image.ts'
-import { everyPage } from './every-page.ts'
 import { resourcesJson } from './resources.ts'
 
 /** A name with all the images that bear it, newest first and at least one. */

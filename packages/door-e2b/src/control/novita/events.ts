@@ -1,8 +1,8 @@
 import { type Event, isCode, type Principal } from '@spawnpoint/core'
+import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import type { DoorContext } from '../door-context.ts'
 import { sandboxId } from '../ids.ts'
-import { type AnyRoute, optional, route } from '../route.ts'
 import { type TemplateIdentity, templateLookup } from '../template-names.ts'
 
 const BATCH = 1000

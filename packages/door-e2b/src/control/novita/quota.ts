@@ -1,6 +1,5 @@
+import { type AnyRoute, everyPage, route } from '@spawnpoint/door-kit'
 import type { DoorContext } from '../door-context.ts'
-import { everyPage } from '../every-page.ts'
-import { type AnyRoute, route } from '../route.ts'
 import { statesShownAs } from '../states.ts'
 import { MAX_HOURS } from '../timeouts.ts'
 

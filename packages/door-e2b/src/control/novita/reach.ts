@@ -1,9 +1,9 @@
 import type { IngressPolicy, Principal, Sandbox, SpawnpointApi } from '@spawnpoint/core'
+import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { INSECURE_PORTS } from '../../secure.ts'
 import { refuseUnsupported } from '../create-request.ts'
 import { egressOf } from '../network.ts'
-import { optional } from '../route.ts'
 import { network } from '../schemas.ts'
 
 /** Fields with which a connect or a reset changes who reaches the sandbox. */

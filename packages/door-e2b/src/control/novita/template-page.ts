@@ -1,10 +1,9 @@
 import type { Principal, Snapshot, SpawnpointApi } from '@spawnpoint/core'
+import { everyPage, optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { ENVD_VERSION } from '../../version.ts'
-import { everyPage } from '../every-page.ts'
 import { buildUuid } from '../ids.ts'
 import { resourcesJson } from '../resources.ts'
-import { optional } from '../route.ts'
 import { listTemplates, templateJson } from '../template-list.ts'
 
 /** By these the call is told from E2B's of the same path, whose answer has another shape. */

@@ -1,8 +1,9 @@
+import { type AnyRoute, type Method, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { living } from '../arrive.ts'
 import type { DoorContext } from '../door-context.ts'
 import { sandboxId } from '../ids.ts'
-import { type AnyRoute, type Method, route, sandboxParams } from '../route.ts'
+import { sandboxParams } from '../schemas.ts'
 
 /** The caller's team, and logs, of which there are none: output of programs goes to who follows them. */
 export function accountRoutes({ api }: DoorContext): AnyRoute[] {

@@ -1,5 +1,6 @@
-import { invalidArgument, type Principal } from '@spawnpoint/core'
-import type { FastifyInstance } from 'fastify'
+import { invalidArgument, type Principal, type SpawnpointApi } from '@spawnpoint/core'
+import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { type BuildLogJson, buildLog, isAtLeast, logLevels, reasonJson } from '../build-log.ts'
 import type { BuildProgress } from '../build-start.ts'
@@ -7,7 +8,6 @@ import { orderOf, placeOrder } from '../builds.ts'
 import { notThere } from '../delete-template.ts'
 import type { DoorContext } from '../door-context.ts'
 import { blobKey, startBody } from '../recipe.ts'
-import { type AnyRoute, optional, route } from '../route.ts'
 import { buildStatus } from '../template-list.ts'
 import { checkTag, DEFAULT_TAG, newName } from '../template-refs.ts'
 import { grantUpload, uploaderOf } from '../upload-url.ts'
@@ -62,8 +62,8 @@ export function buildRoutes(context: DoorContext): AnyRoute[] {
     }),
     route({
       method: 'GET',
-      path: '/templates/:id/files/:hash',
-      params: z.object({ id: z.string().max(256), hash }),
+      path: UPLOAD,
+      params: uploadParams,
       handle: async (call) => {
         const present = await api.blobs.has(call.by, blobKey(call.params.hash))
         const { team, expires, signature } = grantUpload(api, call.by, call.params.hash, new Date())
@@ -71,6 +71,16 @@ export function buildRoutes(context: DoorContext): AnyRoute[] {
         const { protocol, host } = call.request
         const url = `${protocol}://${host}${context.prefix}/templates/${call.params.id}/files/${call.params.hash}?${query}`
         return { status: 201, body: { present, url } }
+      },
+    }),
+    route({
+      method: 'PUT',
+      path: UPLOAD,
+      params: uploadParams,
+      rawBody: true,
+      handle: async (call) => {
+        await api.blobs.put(call.by, blobKey(call.params.hash), call.request.raw)
+        return { status: 200, body: {} }
       },
     }),
     route({
@@ -147,16 +157,18 @@ function statusOf({ image, fetched }: BuildProgress): 'waiting' | ReturnType<typ
   return fetched.state === 'failed' ? 'error' : 'building'
 }
 
+const UPLOAD = '/templates/:id/files/:hash'
+const uploadParams = z.object({ id: z.string().max(256), hash })
 const grant = z.object({ team: z.string().max(64), expires: z.coerce.number().int(), signature: z.string().max(128) })
 
-/** Takes the files of a copy from who was given the address. The scope must neither ask for a key nor parse bodies. */
-export function addUpload(scope: FastifyInstance, { api }: DoorContext): void {
-  scope.put<{ Params: { id: string; hash: string } }>('/templates/:id/files/:hash', async (request, reply) => {
-    const name = hash.safeParse(request.params.hash)
-    const query = grant.safeParse(request.query)
-    if (!name.success || !query.success) throw invalidArgument('url', 'not an upload address of this server')
-    const by: Principal = uploaderOf(api, name.data, query.data, new Date())
-    await api.blobs.put(by, blobKey(name.data), request.raw)
-    return reply.code(200).send({})
-  })
+/** Files are sent by whoever has the address for them, without a key. */
+export function isUpload({ method, routeOptions }: FastifyRequest): boolean {
+  return method === 'PUT' && routeOptions.url?.endsWith(UPLOAD) === true
+}
+
+/** Whose address it is. Rejects `unauthenticated` if it is no address of this server, or not any more. */
+export function uploader(api: SpawnpointApi, request: FastifyRequest): Principal {
+  const params = uploadParams.safeParse(request.params)
+  const query = grant.safeParse(request.query)
+  return uploaderOf(api, params.data?.hash ?? '', query.data ?? { team: '', expires: 0, signature: '' }, new Date())
 }

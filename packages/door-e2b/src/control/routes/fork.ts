@@ -1,11 +1,11 @@
 import { invalidArgument } from '@spawnpoint/core'
+import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import type { DoorContext } from '../door-context.ts'
 import { errorBodyOf } from '../errors.ts'
 import { forkSandbox } from '../fork-sandbox.ts'
 import { sandboxId } from '../ids.ts'
-import { type AnyRoute, optional, route, sandboxParams } from '../route.ts'
-import { seconds } from '../schemas.ts'
+import { sandboxParams, seconds } from '../schemas.ts'
 import { templateLookup } from '../template-names.ts'
 import { sandboxJson } from '../translate.ts'
 

@@ -1,5 +1,5 @@
+import type { AnyRoute } from '@spawnpoint/door-kit'
 import type { DoorContext } from '../door-context.ts'
-import type { AnyRoute } from '../route.ts'
 import { absentRoutes, accountRoutes } from './account.ts'
 import { buildRoutes } from './builds.ts'
 import { forkRoutes } from './fork.ts'

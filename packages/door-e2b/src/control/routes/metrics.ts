@@ -1,9 +1,10 @@
 import { isCode, type Principal, type SandboxMetrics } from '@spawnpoint/core'
+import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { living } from '../arrive.ts'
 import type { DoorContext } from '../door-context.ts'
 import { sandboxId } from '../ids.ts'
-import { type AnyRoute, optional, route, sandboxParams } from '../route.ts'
+import { sandboxParams } from '../schemas.ts'
 
 /** Unix time in seconds. */
 const time = optional(

@@ -1,10 +1,10 @@
 import { isCode, type PageRequest, type Principal, type Snapshot } from '@spawnpoint/core'
+import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { mustBe } from '../arrive.ts'
 import type { DoorContext } from '../door-context.ts'
 import { sandboxId } from '../ids.ts'
-import { type AnyRoute, optional, route, sandboxParams } from '../route.ts'
-import { limit, nextToken } from '../schemas.ts'
+import { limit, nextToken, sandboxParams } from '../schemas.ts'
 import { snapshotsJson, snapshotsNamed } from '../snapshots.ts'
 import { DEFAULT_TAG, newName } from '../template-refs.ts'
 
