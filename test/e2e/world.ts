@@ -41,13 +41,23 @@ export class World implements AsyncDisposable {
 
   /** With a server running and the image `base` there. */
   static async start(options: ServerOptions = {}): Promise<World> {
+    const world = await World.withoutImages(options)
+    try {
+      copyFileSync(BASE_TAR, join(world.dataDir, 'imports/base.tar'))
+      const { defaults } = await import('./base-defaults.ts')
+      await world.client.images.build({ name: 'base', source: { type: 'tar', path: 'base.tar' }, defaults })
+      return world
+    } catch (error) {
+      await world[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  static async withoutImages(options: ServerOptions = {}): Promise<World> {
     const world = new World()
     try {
       mkdirSync(join(world.dataDir, 'imports'))
-      copyFileSync(BASE_TAR, join(world.dataDir, 'imports/base.tar'))
       await world.startServer(options)
-      const { defaults } = await import('./base-defaults.ts')
-      await world.client.images.build({ name: 'base', source: { type: 'tar', path: 'base.tar' }, defaults })
       return world
     } catch (error) {
       await world[Symbol.asyncDispose]()

@@ -371,6 +371,24 @@ describe('the rest', () => {
     expect((await cli('image', 'build', 'x', '--tar', 'a.tar', '--suite', 'sid')).status).toBe(2)
   })
 
+  test('images of registries', async () => {
+    const pulled = await cli('image', 'pull', 'ghcr.io/team/tool:1.2', '-e', 'A=b')
+    expect(pulled).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Pulled tool in /m) })
+    expect(await out('image', 'show', 'tool:1.2')).toMatch(/^source: +ghcr\.io\/team\/tool:1\.2$/m)
+    expect(await out('image', 'show', pulled.stdout.trim())).toMatch(/^env: +A=b$/m)
+
+    const named = new RunningCli(['image', 'pull', 'oci:layout', '-n', 'mine', '-u', 'alice', '--password-stdin'], {
+      SPAWNPOINT_URL: world.url,
+      SPAWNPOINT_API_KEY: world.key,
+    })
+    expect((await named.finish('wonderland\n')).status).toBe(0)
+    expect(await out('image', 'show', 'mine', '--json')).not.toContain('wonderland')
+    expect((await cli('image', 'pull', 'oci:Layout')).stderr).toContain('give one with --name')
+    expect((await cli('image', 'pull', 'a/b', '-u', 'alice')).stderr).toContain('--password-stdin')
+    expect((await cli('image', 'pull', 'a//b')).status).toBe(1)
+    for (const name of ['tool', 'mine']) await out('image', 'rm', name)
+  })
+
   test('schedules', async () => {
     const id = (
       await out('schedule', 'create', 'box', '*/30 * * * *', '--kind', 'filesystem', '--keep-daily', '7')

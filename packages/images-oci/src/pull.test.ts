@@ -100,7 +100,9 @@ describe('an image of a registry', () => {
     expect(readdirSync(target('emptied'))).toEqual(['new'])
     expect(existsSync(target('tree'))).toBe(false)
     expect(readdirSync(target('dev'))).toEqual(['pipe'])
-    expect(lstatSync(target('.spawnpoint')).isDirectory()).toBe(true)
+    for (const name of ['.spawnpoint', 'proc', 'sys', 'run', 'tmp']) {
+      expect(lstatSync(target(name)).isDirectory()).toBe(true)
+    }
     expect(readdirSync(join(scratch, 'oci/work'))).toEqual([])
   })
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import type { Stats } from 'node:fs'
 import { lstat, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SpawnpointError } from '@spawnpoint/core'
@@ -29,7 +30,7 @@ export async function unpackLayout(
     throw limitMet(error, limits.maxBytes)
   })
   await removeDevices(dir)
-  await makeMountPoint(join(dir, '.spawnpoint'))
+  await makeMountPoints(dir)
 }
 
 /**
@@ -51,13 +52,28 @@ async function removeDevices(dir: string): Promise<void> {
   })
 }
 
-/** Where the agent is mounted: a directory, whatever the image has there. The place before it is the image's own top. */
-async function makeMountPoint(path: string): Promise<void> {
-  const stat = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null
-    throw error
-  })
+/** Where the runtime mounts something, the agent's own place among them. */
+const MOUNT_POINTS = ['.spawnpoint', 'dev', 'proc', 'run', 'sys', 'tmp']
+
+/**
+ * Directories, whatever the image has there: the runtime refuses a file or a link to nowhere. Nothing is followed: the
+ * places are in the image's own top, or in a directory that is none but itself.
+ */
+async function makeMountPoints(dir: string): Promise<void> {
+  for (const name of MOUNT_POINTS) await makeDirectory(join(dir, name))
+  if ((await lstatOrNull(join(dir, 'var')))?.isDirectory()) await makeDirectory(join(dir, 'var/tmp'))
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  const stat = await lstatOrNull(path)
   if (stat?.isDirectory()) return
   if (stat !== null) await rm(path)
   await mkdir(path, { mode: 0o755 })
+}
+
+async function lstatOrNull(path: string): Promise<Stats | null> {
+  return lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw error
+  })
 }

@@ -40,8 +40,7 @@ export function addPull(parent: Command): void {
 /** `python` of `ghcr.io/team/python:3.13`, `app` of `oci-archive:app.tar:v1`. Throws `UsageError`. */
 export function nameOf(reference: string): string {
   const [, archive] = /^(?:oci|oci-archive|docker-archive):([^:]+)/.exec(reference) ?? []
-  const last =
-    archive?.replace(/\.tar(\.\w+)?$/, '') ?? reference.replace(/@.*$/, '').replace(/^.*\//, '').replace(/:.*$/, '')
+  const last = archive?.replace(/\.tar(\.\w+)?$/, '') ?? lastPart(reference).replace(/:.*$/, '')
   if (/^[a-z0-9][a-z0-9._-]{0,63}$/.test(last)) return last
   throw new UsageError(`No name for the image can be made of '${reference}'; give one with --name`)
 }
@@ -49,5 +48,10 @@ export function nameOf(reference: string): string {
 /** The tag of an image in a registry, which its name here gets too. */
 export function tagOf(reference: string): string | null {
   if (/^(?:oci|oci-archive|docker-archive):/.test(reference)) return null
-  return /:(\w[\w.-]{0,127})(?:@.*)?$/.exec(reference.replace(/^docker:\/\//, ''))?.[1] ?? null
+  return /:([^:]*)$/.exec(lastPart(reference))?.[1] ?? null
+}
+
+/** `python:3.13` of `ghcr.io/team/python:3.13@sha256:…`; the colon of a port is before it. */
+function lastPart(reference: string): string {
+  return reference.replace(/@.*$/, '').replace(/^.*\//, '')
 }

@@ -1,0 +1,241 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  DockerRegistry,
+  type MadeImage,
+  makeImage,
+  OddRegistry,
+  type TarEntry,
+  USER,
+  writeLayout,
+} from '@spawnpoint/images-oci/testing'
+import type { OperationChange } from 'spawnpoint'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { REPOSITORY, World } from './world.ts'
+
+const DEBIAN = join(REPOSITORY, '.cache/debian')
+const ENV = { SPAWNPOINT_IMAGE_BYTES: String(256 * 2 ** 20) }
+
+let world: World
+let registry: DockerRegistry
+let scratch: string
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'spawnpoint-oci-'))
+  registry = await DockerRegistry.start({ auth: true })
+  world = await World.withoutImages({ env: ENV })
+})
+afterAll(async () => {
+  await world?.[Symbol.asyncDispose]()
+  await registry?.[Symbol.asyncDispose]()
+  rmSync(scratch, { recursive: true, force: true })
+})
+
+async function pull(name: string, image: MadeImage, onProgress?: (change: OperationChange) => void) {
+  await registry.push(name, 'v1', image)
+  const source = { type: 'oci' as const, reference: `${registry.host}/${name}:v1` }
+  return world.client.images.build({ name, source, credentials: USER }, { onProgress })
+}
+
+/** A static program and nothing else: what `FROM scratch` gives. */
+function program(source: string): Buffer {
+  const file = join(scratch, 'main.go')
+  writeFileSync(file, source)
+  const go = /^spawnpoint_go=(.*)$/m.exec(readFileSync(join(REPOSITORY, '.cache/env'), 'utf8'))?.[1] ?? 'go'
+  const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=mod', GOTOOLCHAIN: 'local', GOPROXY: 'off' }
+  execFileSync(go, ['build', '-ldflags', '-s -w', '-o', join(scratch, 'program'), file], { env, stdio: 'pipe' })
+  return readFileSync(join(scratch, 'program'))
+}
+
+/** As Alpine has it: busybox for a shell, musl for a C library. */
+function alpineLike(more: TarEntry[] = []): TarEntry[] {
+  const busybox = readFileSync(join(DEBIAN, 'bin/busybox'))
+  const musl = readFileSync(join(DEBIAN, 'lib/ld-musl-x86_64.so.1'))
+  return [
+    { name: 'bin/busybox', data: busybox, mode: 0o4755 },
+    ...['sh', 'cat', 'id', 'ls', 'stat', 'touch', 'su', 'echo'].map(
+      (name): TarEntry => ({ name: `bin/${name}`, type: 'symlink', link: '/bin/busybox' }),
+    ),
+    { name: 'lib/ld-musl-x86_64.so.1', data: musl, mode: 0o755 },
+    { name: 'etc/passwd', data: 'root::0:0:root:/root:/bin/sh\napp:x:1001:1002::/home/app:/bin/sh\n' },
+    { name: 'etc/group', data: 'root:x:0:\napp:x:1002:\n' },
+    ...more,
+  ]
+}
+
+describe('an image of a registry', () => {
+  it('without a shell runs its program, as its user, in its directory, with its environment', async () => {
+    const image = makeImage({
+      layers: [{ entries: [{ name: 'server', data: program(SERVER), mode: 0o755 }] }],
+      config: {
+        Entrypoint: ['/server'],
+        Cmd: ['8080'],
+        Env: ['GREETING=hello'],
+        User: '4711:4712',
+        WorkingDir: '/srv/not/there/yet',
+        ExposedPorts: { '8080/tcp': {} },
+        Labels: { 'org.opencontainers.image.title': 'server' },
+      },
+    })
+    const steps = new Set<string>()
+    const built = await pull('static', image, ({ progress }) => progress && steps.add(progress.step))
+    expect(built).toMatchObject({
+      state: 'ready',
+      source: { type: 'oci', reference: `${registry.host}/static:v1`, digest: image.manifest.digest },
+      defaults: { user: '4711:4712', startCommand: ['/server', '8080'], exposedPorts: [8080] },
+      labels: { 'org.opencontainers.image.title': 'server' },
+    })
+    expect(JSON.stringify(built)).not.toContain(USER.password)
+    expect(steps).toContain('unpack')
+    await using sandbox = await world.client.sandboxes.create({ image: 'static', env: { MORE: 'given' } })
+    await expect.poll(async () => (await sandbox.fetch(8080, '/')).status, { timeout: 10_000 }).toBe(200)
+    const answer = (await (await sandbox.fetch(8080, '/')).json()) as { started: number }
+    expect(answer).toMatchObject({ uid: 4711, gid: 4712, cwd: '/srv/not/there/yet', greeting: 'hello', more: 'given' })
+
+    await using clone = await (await sandbox.snapshot({ kind: 'memory' })).spawn()
+    await expect.poll(async () => (await clone.fetch(8080, '/')).status, { timeout: 10_000 }).toBe(200)
+    expect(await (await clone.fetch(8080, '/')).json()).toMatchObject({ started: answer.started })
+  })
+
+  it('with musl and busybox boots, and its users are who they are in it', async () => {
+    const entries = alpineLike([{ name: 'data/', type: 'dir', uid: 1001, gid: 1002, mode: 0o700 }])
+    await pull(
+      'alpine',
+      makeImage({ layers: [{ entries, packing: 'zstd' }], config: { User: 'app', Cmd: ['/bin/sh'] } }),
+    )
+    await using sandbox = await world.client.sandboxes.create({ image: 'alpine' })
+    expect((await sandbox.run('id; touch /data/mine && stat -c %U:%G /data/mine')).stdout).toBe(
+      'uid=1001(app) gid=1002(app)\napp:app\n',
+    )
+    expect((await sandbox.run('/lib/ld-musl-x86_64.so.1 2>&1')).stdout).toContain('musl libc')
+    expect((await sandbox.run('id -u', { user: '12345' })).stdout.trim()).toBe('12345')
+    // Its home does not exist: programs start all the same.
+    expect((await sandbox.run('echo $HOME; cat /proc/self/cmdline', { cwd: '/' })).exitCode).toBe(0)
+  })
+
+  it('with everything where a sandbox has something else boots all the same', async () => {
+    const entries = alpineLike([
+      { name: '.spawnpoint', type: 'symlink', link: '/etc' },
+      { name: 'proc', type: 'symlink', link: '/etc' },
+      { name: 'tmp', type: 'symlink', link: 'var/elsewhere' },
+      { name: 'var/tmp', type: 'symlink', link: '../tmp' },
+      { name: 'run', data: 'a file' },
+      { name: 'dev/console', type: 'char', device: [5, 1] },
+      { name: 'etc/hostname', type: 'symlink', link: '/etc/passwd' },
+      { name: 'etc/resolv.conf', type: 'symlink', link: '/run/somewhere/resolv.conf' },
+      { name: 'etc/hosts', type: 'dir' },
+    ])
+    await pull('odd', makeImage({ layers: [{ entries }] }))
+    await using sandbox = await world.client.sandboxes.create({ image: 'odd' })
+    expect((await sandbox.run('id -u')).stdout.trim()).toBe('0')
+    expect((await sandbox.run('cat /etc/passwd')).stdout).toContain('app:x:1001')
+  })
+
+  it('that is set-user-id gives root inside, and nothing outside', async () => {
+    await pull('suid', makeImage({ layers: [{ entries: alpineLike() }], config: { User: 'app' } }))
+    await using sandbox = await world.client.sandboxes.create({ image: 'suid' })
+    expect((await sandbox.run("id -u; su -c 'id -u' root")).stdout).toBe('1001\n0\n')
+    const pool = join(world.dataDir, 'pool')
+    const options = execFileSync('findmnt', ['--noheadings', '--output', 'OPTIONS', pool], { encoding: 'utf8' })
+    expect(options.trim().split(',')).toEqual(expect.arrayContaining(['nosuid', 'nodev']))
+  })
+})
+
+describe('an image in the imports directory', () => {
+  it('is read from a layout', async () => {
+    mkdirSync(join(world.dataDir, 'imports'), { recursive: true })
+    const image = makeImage({ layers: [{ entries: alpineLike() }] })
+    writeLayout(join(world.dataDir, 'imports/layout'), image, 'v1')
+    const source = { type: 'oci' as const, reference: 'oci:layout:v1' }
+    expect(await world.client.images.build({ name: 'local', source })).toMatchObject({ state: 'ready' })
+    await using sandbox = await world.client.sandboxes.create({ image: 'local' })
+    expect((await sandbox.run('echo here')).stdout).toBe('here\n')
+  })
+})
+
+describe('a pull during which the server dies', () => {
+  it('has failed when the next one starts, leaves nothing half done, and is gone on with by the next', async () => {
+    await using odd = await OddRegistry.start()
+    const image = makeImage({
+      layers: [{ packing: 'plain', entries: alpineLike([{ name: 'data', data: Buffer.alloc(4 * 2 ** 20, 'data') }]) }],
+    })
+    const [layer] = image.layers
+    if (layer === undefined) throw new Error('no layer')
+    odd.has(image)
+    const half = Promise.withResolvers<void>()
+    odd.odd = (path, request, response) => {
+      if (path !== `blobs/${layer.digest}` || request.headers.range !== undefined) return false
+      response.writeHead(200, { 'content-length': layer.bytes.length })
+      response.write(layer.bytes.subarray(0, layer.bytes.length / 2), () => half.resolve())
+      return true
+    }
+    const source = { type: 'oci' as const, reference: `${odd.host}/image` }
+    const parts = () =>
+      execFileSync('find', [join(world.dataDir, 'oci/layers'), '-name', '*.part', '-size', '+2M'], { encoding: 'utf8' })
+    const cut = world.client.images.build({ name: 'cut', source }).catch((error: unknown) => error)
+    await half.promise
+    await expect.poll(parts, { timeout: 10_000 }).not.toBe('')
+    await world.killServer()
+    await world.startServer({ env: ENV })
+    expect(await cut).toMatchObject({ code: expect.stringMatching(/^(unavailable|connection)/) })
+    expect(await world.client.images.list({ name: 'cut' }).toArray()).toMatchObject([{ state: 'failed' }])
+    expect(readdirSync(join(world.dataDir, 'oci/work'))).toEqual([])
+    await world.client.images.build({ name: 'cut', source })
+    expect(odd.requests.filter((request) => /blobs.* bytes=\d{7,}-$/.test(request))).not.toEqual([])
+    await using sandbox = await world.client.sandboxes.create({ image: 'cut' })
+    expect((await sandbox.run('stat -c %s /data')).stdout.trim()).toBe(String(4 * 2 ** 20))
+  })
+})
+
+describe('a pull that cannot be', () => {
+  const build = (reference: string, credentials?: { username: string; password: string }) =>
+    world.client.images.build({ name: 'never', source: { type: 'oci', reference }, credentials })
+
+  it('says why, and leaves no image and no root', async () => {
+    await registry.push('closed', 'v1', makeImage({ layers: [{ entries: alpineLike() }] }))
+    await expect(build(`${registry.host}/closed:v1`)).rejects.toMatchObject({ code: 'forbidden' })
+    await expect(build(`${registry.host}/closed:v2`, USER)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(build('Not/An/Image')).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(build('oci:nowhere')).rejects.toMatchObject({ code: 'invalid_argument' })
+    for await (const image of world.client.images.list({ name: 'never' })) {
+      expect(image).toMatchObject({ state: 'failed', failure: expect.any(String) })
+    }
+    expect(readdirSync(join(world.dataDir, 'oci/work'))).toEqual([])
+  })
+
+  it('is stopped by the pool itself when many small files are too much', async () => {
+    const entries: TarEntry[] = Array.from({ length: 5_000 }, (_, n) => ({
+      name: `many/${n}`,
+      data: Buffer.alloc(60_000, `${n}`),
+    }))
+    await registry.push('bomb', 'v1', makeImage({ layers: [{ entries }] }))
+    await expect(build(`${registry.host}/bomb:v1`, USER)).rejects.toMatchObject({ code: 'payload_too_large' })
+  })
+})
+
+const SERVER = `package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"time"
+)
+
+func main() {
+	started := time.Now().UnixNano() / 1000
+	cwd, _ := os.Getwd()
+	body := fmt.Sprintf("{\\"uid\\":%d,\\"gid\\":%d,\\"cwd\\":%q,\\"greeting\\":%q,\\"more\\":%q,\\"started\\":%d}",
+		os.Getuid(), os.Getgid(), cwd, os.Getenv("GREETING"), os.Getenv("MORE"), started)
+	listener, err := net.Listen("tcp", ":"+os.Args[1])
+	for err == nil {
+		var client net.Conn
+		if client, err = listener.Accept(); err == nil {
+			client.Read(make([]byte, 4096))
+			fmt.Fprintf(client, "HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n%s", len(body), body)
+			client.Close()
+		}
+	}
+}
+`
