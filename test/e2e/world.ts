@@ -13,7 +13,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BASE_IMAGE, type KnownImage } from '@spawnpoint/images-debian'
 import { Spawnpoint } from 'spawnpoint'
+import { archiveOf } from './known-image.ts'
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..')
 /** The base image as a tar archive, made once by the tests' global set-up. */
@@ -43,9 +45,7 @@ export class World implements AsyncDisposable {
   static async start(options: ServerOptions = {}): Promise<World> {
     const world = await World.withoutImages(options)
     try {
-      copyFileSync(BASE_TAR, join(world.dataDir, 'imports/base.tar'))
-      const { defaults } = await import('./base-defaults.ts')
-      await world.client.images.build({ name: 'base', source: { type: 'tar', path: 'base.tar' }, defaults })
+      await world.importImage(BASE_IMAGE)
       return world
     } catch (error) {
       await world[Symbol.asyncDispose]()
@@ -63,6 +63,14 @@ export class World implements AsyncDisposable {
       await world[Symbol.asyncDispose]()
       throw error
     }
+  }
+
+  /** Makes an image of its archive, which is built first if it was not yet. */
+  async importImage(image: KnownImage): Promise<void> {
+    const path = `${image.name}.tar`
+    const imports = join(this.dataDir, 'imports')
+    copyFileSync(await archiveOf(image), join(imports, path))
+    await this.client.images.build({ name: image.name, source: { type: 'tar', path }, defaults: image.defaults })
   }
 
   async startServer(options: ServerOptions = {}): Promise<void> {

@@ -1,7 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { SpawnpointApi } from '@spawnpoint/core'
-import { ENVD_PORT, Envd, holdsTrafficToken, SignedFiles, TRAFFIC_TOKEN_HEADER } from '@spawnpoint/door-e2b'
+import {
+  ENVD_PORT,
+  Envd,
+  holdsTrafficToken,
+  INTERPRETER_PORT,
+  Interpreter,
+  SignedFiles,
+  TRAFFIC_TOKEN_HEADER,
+} from '@spawnpoint/door-e2b'
 import { INGRESS_TOKEN_HEADER, showsIngressToken } from '@spawnpoint/door-native'
 import { Gateway, type GatewayService } from '@spawnpoint/gateway'
 import type { Logger } from 'pino'
@@ -16,7 +24,10 @@ export function openGateway(api: SpawnpointApi, log: Logger, domain: string | nu
       { id: 'e2b-sandbox-id', port: 'e2b-sandbox-port' },
       { id: 'novita-sandbox-id', port: 'novita-sandbox-port' },
     ],
-    services: new Map<number, GatewayService>([[ENVD_PORT, new Envd({ api, log })]]),
+    services: new Map<number, GatewayService>([
+      [ENVD_PORT, new Envd({ api, log })],
+      [INTERPRETER_PORT, new Interpreter({ tokens: api.tokens, log })],
+    ]),
     finders: [new SignedFiles(api)],
     tokens: [showsIngressToken(api), holdsTrafficToken(api.tokens)],
     stripHeaders: [INGRESS_TOKEN_HEADER, TRAFFIC_TOKEN_HEADER],

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
-import { BASE_IMAGE } from '@spawnpoint/images-debian'
+import { BASE_IMAGE, KNOWN_IMAGES, type KnownImage } from '@spawnpoint/images-debian'
 import { pino } from 'pino'
 import { type Sandbox, Spawnpoint } from 'spawnpoint'
 import { optionsOf } from './arguments.ts'
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
   const show = new Show(stop.signal)
   let config: ServerConfig | null = null
   try {
-    const { options, once: onlyOnce } = optionsOf(process.argv.slice(2))
+    const { options, once: onlyOnce, interpreter } = optionsOf(process.argv.slice(2))
     show.text('Spawnpoint')
     config = configFrom(options, process.env)
     const settings = config
@@ -52,7 +52,7 @@ async function main(): Promise<number> {
       () => startServer(settings, log),
       (started) => `${started.url}, ${started.core.runtime.name} ${started.core.runtime.version}`,
     )
-    await demonstrate(show, server, stop.signal)
+    await demonstrate(show, server, interpreter, stop.signal)
     if (!onlyOnce) await untilStopped(show, stop.signal)
     return 0
   } catch (error) {
@@ -66,22 +66,14 @@ async function main(): Promise<number> {
   }
 }
 
-async function demonstrate(show: Show, server: RunningServer, signal: AbortSignal): Promise<void> {
+async function demonstrate(
+  show: Show,
+  server: RunningServer,
+  withInterpreter: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   const client = new Spawnpoint({ url: server.url, apiKey: server.adminKey })
-  await show.step(
-    "image 'base'",
-    async (say) => {
-      if ((await client.images.get('base').catch(notYet)) !== null) return 'there already'
-      const image = await client.images.build(BASE_IMAGE, {
-        signal, // the only step that takes long; that the server closes then ends the build itself
-        onProgress: ({ progress }) =>
-          progress &&
-          say(`${progress.step}${progress.fraction === null ? '' : ` ${Math.round(progress.fraction * 100)} %`}`),
-      })
-      return `${Math.round(image.sizeBytes / 1e6)} MB`
-    },
-    String,
-  )
+  for (const image of withInterpreter ? KNOWN_IMAGES : [BASE_IMAGE]) await buildImage(show, client, image, signal)
 
   await using stack = new AsyncDisposableStack()
   const origin = stack.use(
@@ -167,6 +159,23 @@ API key   ${server.adminKey}
   const snapshot = await sandbox.snapshot({ kind: 'memory', name: 'ready' })
   const attempts = await snapshot.spawn({ count: 10 })
 `)
+}
+
+async function buildImage(show: Show, client: Spawnpoint, image: KnownImage, signal: AbortSignal): Promise<void> {
+  await show.step(
+    `image '${image.name}'`,
+    async (say) => {
+      if ((await client.images.get(image.name).catch(notYet)) !== null) return 'there already'
+      const { sizeBytes } = await client.images.build(image, {
+        signal, // the only step that takes long; that the server closes then ends the build itself
+        onProgress: ({ progress }) =>
+          progress &&
+          say(`${progress.step}${progress.fraction === null ? '' : ` ${Math.round(progress.fraction * 100)} %`}`),
+      })
+      return `${Math.round(sizeBytes / 1e6)} MB`
+    },
+    String,
+  )
 }
 
 async function startProgram(sandbox: Sandbox): Promise<number> {

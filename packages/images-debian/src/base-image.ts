@@ -1,5 +1,11 @@
 import type { BaseSource, ImageDefaults } from '@spawnpoint/core'
 
+export interface KnownImage {
+  name: string
+  source: BaseSource & { type: 'debian' }
+  defaults: ImageDefaults
+}
+
 /**
  * The image that a new server builds for itself: what agents and their users reach for first, and small enough to be
  * built in half a minute. npm (400 small packages of Debian's) is in it all the same: without it nodejs is of little use.

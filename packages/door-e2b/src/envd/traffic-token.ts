@@ -6,7 +6,7 @@ import { TRAFFIC_TOKEN } from '../tokens.ts'
 export const TRAFFIC_TOKEN_HEADER = 'e2b-traffic-access-token'
 
 /** For the gateway: whether a request shows the sandbox's traffic token. */
-export function holdsTrafficToken(tokens: TokensApi): (req: IncomingMessage, sandbox: Sandbox) => boolean {
+export function holdsTrafficToken(tokens: TokensApi): (req: IncomingMessage, sandbox: Pick<Sandbox, 'id'>) => boolean {
   return (req, sandbox) => {
     const token = req.headers[TRAFFIC_TOKEN_HEADER]
     return typeof token === 'string' && tokens.verify(TRAFFIC_TOKEN, sandbox.id, token)

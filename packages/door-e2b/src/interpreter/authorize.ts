@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Sandbox, TokensApi } from '@spawnpoint/core'
+import { holdsTrafficToken } from '../envd/traffic-token.ts'
 import { isSecure } from '../secure.ts'
-import { ENVD_TOKEN, TRAFFIC_TOKEN } from '../tokens.ts'
+import { ENVD_TOKEN } from '../tokens.ts'
 import { INTERPRETER_PORT } from './inside.ts'
 import { Refusal } from './refusal.ts'
 
@@ -15,14 +16,11 @@ export function authorize(
   tokens: TokensApi,
   runsCode: boolean,
 ): void {
-  const shows = (header: string, purpose: string): boolean => {
-    const token = req.headers[header]
-    return typeof token === 'string' && tokens.verify(purpose, sandbox.id, token)
-  }
   const access = sandbox.ingress.ports[INTERPRETER_PORT] ?? sandbox.ingress.default
   if (access === 'closed') throw new Refusal(403, 'The port is closed to traffic from outside')
-  if (access === 'token' && !shows('e2b-traffic-access-token', TRAFFIC_TOKEN))
+  if (access === 'token' && !holdsTrafficToken(tokens)(req, sandbox))
     throw new Refusal(403, 'The traffic access token is missing or invalid')
-  if (runsCode && isSecure(sandbox) && !shows('x-access-token', ENVD_TOKEN))
-    throw new Refusal(401, 'The access token is missing or invalid')
+  const token = req.headers['x-access-token']
+  const shown = typeof token === 'string' && tokens.verify(ENVD_TOKEN, sandbox.id, token)
+  if (runsCode && isSecure(sandbox) && !shown) throw new Refusal(401, 'The access token is missing or invalid')
 }

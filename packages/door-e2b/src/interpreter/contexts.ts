@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isCode } from '@spawnpoint/core'
 import type { Inside } from './inside.ts'
 import { callJupyter, type JupyterAnswer, type JupyterCall } from './jupyter/client.ts'
 import { kernelSpecsSchema, type Session, sessionSchema, sessionsSchema } from './jupyter/schemas.ts'
@@ -40,6 +41,14 @@ export class Contexts {
     const sessions = sessionsSchema.safeParse(json)
     if (status !== 200 || !sessions.success) throw broken('it does not tell its sessions')
     return sessions.data.flatMap((session) => contextOf(session) ?? [])
+  }
+
+  /** Rejects `stale_incarnation` if the sandbox is gone. */
+  async check(): Promise<void> {
+    await this.list().catch((error: unknown) => {
+      // What Jupyter says, or that it is gone, is another matter.
+      if (isCode(error, 'stale_incarnation')) throw error
+    })
   }
 
   /** Rejects 404. */

@@ -22,6 +22,8 @@ export interface Execution {
   /** Aborted when the context is restarted, with `restarted` as reason, or removed */
   over: AbortSignal
   interrupt: () => Promise<void>
+  /** Rejects if the sandbox is gone */
+  check: () => Promise<void>
 }
 
 /** How long a kernel that was interrupted may take to be idle; after it the next execution waits inside */
@@ -45,8 +47,8 @@ const CUT_OFF: { readonly [E in Exclude<Ending, 'idle'>]: Line } = {
 }
 
 /**
- * Runs code in a context and writes what comes of it. Rejects only before anything was written. Preconditions: no other
- * execution of ours in this context.
+ * Runs code in a context and writes what comes of it. Rejects before anything was written, or if the sandbox is gone.
+ * Preconditions: no other execution of ours in this context.
  */
 export async function execute(job: Execution): Promise<void> {
   const { context, lines, env } = job
@@ -59,6 +61,8 @@ export async function execute(job: Execution): Promise<void> {
   try {
     const prepared = await prepare(job, channel)
     const ending = prepared === 'idle' ? await run(job, channel) : prepared
+    // Gone with the sandbox: that is not told as if it were the code's affair.
+    if (ending === 'closed' && !job.over.aborted && !job.left.aborted) await job.check()
     if (ending !== 'idle') lines.write(CUT_OFF[job.over.reason === 'restarted' ? 'restarted' : ending])
     lines.end()
     const names = Object.keys(env)

@@ -185,6 +185,16 @@ describe('an execution', () => {
     }
   })
 
+  it('breaks off when the sandbox is gone', async () => {
+    jupyter.run = ({ socket }) => {
+      jupyter.gone = true
+      socket.terminate()
+    }
+    const response = await post('/execute', { code: 'x' })
+    expect(response.status).toBe(200)
+    await expect(response.text()).rejects.toThrow()
+  })
+
   it('holds the kernel back while the client does not read', async () => {
     const piece = 'x'.repeat(2 ** 20)
     let sent = 0
@@ -247,7 +257,7 @@ describe('Jupyter', () => {
   it('that the image does not have is told', async () => {
     jupyter.listening = false
     jupyter.start = () => {
-      throw new SpawnpointError('guest_error', 'no such program', { errno: 'ENOENT', what: 'program' })
+      throw new SpawnpointError('guest_error', 'no such program', { errno: 'ENOENT', path: 'jupyter-server' })
     }
     const response = await post('/execute', { code: 'x' })
     expect(response.status).toBe(501)

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Env, Sandbox, TokensApi } from '@spawnpoint/core'
+import { type Env, isCode, type Sandbox, type TokensApi } from '@spawnpoint/core'
 import type { Log } from '../log.ts'
 import { authorize } from './authorize.ts'
 import { type Context, Contexts } from './contexts.ts'
@@ -114,7 +114,9 @@ export class Interpreter {
         try {
           await execute({
             ...{ inside: guest, context, code: body.code, env, sandboxEnv: environmentOf(sandbox), marker: MARKER },
-            ...{ lines, left: left.signal, over: over.signal, interrupt: () => contexts.interrupt(context) },
+            ...{ lines, left: left.signal, over: over.signal },
+            interrupt: () => contexts.interrupt(context),
+            check: () => contexts.check(),
           })
         } finally {
           this.#running.delete(runKey)
@@ -122,6 +124,8 @@ export class Interpreter {
       }
       await this.#turns.take(runKey, work, left.signal).catch((error: unknown) => {
         if (left.signal.aborted) return
+        // The client asks whether the sandbox lives when its answer breaks off.
+        if (isCode(error, 'stale_incarnation')) return void res.destroy()
         this.#options.log.warn({ err: error, sandbox: sandbox.id }, 'an execution failed')
         lines.fail()
       })

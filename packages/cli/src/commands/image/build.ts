@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ImageSource } from 'spawnpoint'
+import type { BuildImage, ImageSource } from 'spawnpoint'
 import { UsageError } from '../../exit.ts'
 import { collect, pairs } from '../../options.ts'
 import { type Options, verb } from '../../verb.ts'
@@ -10,14 +10,15 @@ export function addBuild(parent: Command): void {
   verb(
     parent,
     'build <name>',
-    'build an image from Debian packages or a tar file',
+    "build an image from Debian packages or a tar file, or one of Spawnpoint's own: base, code-interpreter-v1",
     async (cli, options, name: string) => {
       const progress = new BuildProgress(cli, options.verbose ?? false)
+      const { source, defaults } = await described(name, options)
       const image = await cli.client.images.build(
         {
           name,
-          source: sourceFrom(options),
-          defaults: defaultsFrom(options),
+          source,
+          defaults: { ...defaults, ...defaultsFrom(options) },
           labels: pairs(options.label, 'label'),
         },
         { onProgress: progress.tell },
@@ -30,6 +31,18 @@ export function addBuild(parent: Command): void {
         .option('-p, --package <name>', 'package to install; may be given several times', collect)
         .option('--tar <name>', "root filesystem instead: a tar file in imports/ of the server's data directory"),
   )
+}
+
+/** What the name alone says, where there is a known image of that name and no other description. */
+async function described(name: string, options: Options): Promise<Pick<BuildImage, 'source' | 'defaults'>> {
+  const { suite, package: packages, tar } = options
+  if (suite === undefined && packages === undefined && tar === undefined) {
+    // Imported here: few who use the command line build these.
+    const { KNOWN_IMAGES } = await import('@spawnpoint/images-debian')
+    const known = KNOWN_IMAGES.find((image) => image.name === name)
+    if (known !== undefined) return { source: known.source, defaults: known.defaults }
+  }
+  return { source: sourceFrom(options) }
 }
 
 function sourceFrom({ suite, package: packages, tar }: Options): ImageSource {

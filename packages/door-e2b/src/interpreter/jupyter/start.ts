@@ -46,7 +46,7 @@ export async function startJupyter(inside: Inside, workdir: string, env: Env): P
       bufferBytes: 64 * 1024,
     })
     .catch((error: unknown) => {
-      if (!isCode(error, 'guest_error') || error.context.what !== 'program') throw error
+      if (!isCode(error, 'guest_error') || error.context.path !== JUPYTER_COMMAND[0]) throw error
       throw new Refusal(501, 'This sandbox has no code interpreter; start one from the template code-interpreter-v1')
     })
   const settled = new AbortController()

@@ -28,6 +28,8 @@ export interface FakeExecution {
  */
 export class FakeJupyter {
   listening = true
+  /** The sandbox was killed */
+  gone = false
   sessions: FakeSession[] = []
   calls: string[] = []
   executed: string[] = []
@@ -54,6 +56,7 @@ export class FakeJupyter {
 
   readonly inside: Inside = {
     connectPort: async (port) => {
+      if (this.gone) throw new SpawnpointError('stale_incarnation', 'gone', { sandboxId: '' })
       if (port !== INTERPRETER_PORT || !this.listening) throw new SpawnpointError('port_closed', 'closed', { port })
       const [ours, theirs] = duplexPair()
       this.#connections.add(ours)
