@@ -41,11 +41,14 @@ describe.each(SDKS)('%s', (_name, { Sandbox, SandboxNotFoundError, Authenticatio
     expectNear(info.startedAt, Date.now())
     expectNear(info.endAt, Date.now() + 10 * MINUTE)
     expect(await vendor.run(sandbox, 'echo $GREETING')).toBe('hello')
+    expect((await sandbox.commands.run('echo $GREETING')).stdout).toBe('hello\n')
+    expect(await sandbox.isRunning()).toBe(true)
 
     expect(await Sandbox.kill(sandbox.sandboxId)).toBe(true)
     expect(await Sandbox.kill(sandbox.sandboxId)).toBe(false)
     await expect(Sandbox.getInfo(sandbox.sandboxId)).rejects.toThrow(SandboxNotFoundError)
     await expect(Sandbox.connect(sandbox.sandboxId)).rejects.toThrow(SandboxNotFoundError)
+    expect(await sandbox.isRunning()).toBe(false)
   })
 
   it('gives five minutes unless told, and moves the end as it is told', async () => {
@@ -77,6 +80,7 @@ describe.each(SDKS)('%s', (_name, { Sandbox, SandboxNotFoundError, Authenticatio
     expect(await sandbox.pause()).toBe(true)
     expect(await sandbox.pause()).toBe(false)
     expect((await sandbox.getInfo()).state).toBe('paused')
+    expect(await sandbox.isRunning()).toBe(false)
     expect(await Sandbox.pause(sandbox.sandboxId)).toBe(false)
     await expect(sandbox.setTimeout(MINUTE)).rejects.toThrow(SandboxNotFoundError)
 

@@ -138,57 +138,54 @@ describe.each(SDKS)('%s', (version, { Sandbox, SandboxNotFoundError }) => {
 /** The samples of E2B's documentation on snapshots, as they are there. */
 describe('documentation', async () => {
   const { Sandbox } = await import('e2b')
+  const printed: unknown[][] = []
+  const console = { log: (...values: unknown[]) => void printed.push(values) }
 
-  it('creates a snapshot', async () => {
+  it('works from the first sample to the last', async () => {
     const sandbox = await Sandbox.create()
+    await sandbox.commands.run('echo held >/home/user/file; echo held >/dev/shm/file')
 
     // Create a snapshot from a running sandbox
     const snapshot = await sandbox.createSnapshot()
     console.log('Snapshot ID:', snapshot.snapshotId)
 
-    await sandbox.kill()
-    expect(await Sandbox.deleteSnapshot(snapshot.snapshotId)).toBe(true)
-  })
-
-  it('creates a snapshot by the id of the sandbox', async () => {
-    const { sandboxId } = await Sandbox.create()
-
-    // Create a snapshot by sandbox ID
-    const snapshot = await Sandbox.createSnapshot(sandboxId)
-    console.log('Snapshot ID:', snapshot.snapshotId)
-
-    await Sandbox.kill(sandboxId)
-    expect(await Sandbox.deleteSnapshot(snapshot.snapshotId)).toBe(true)
-  })
-
-  it('creates a sandbox from a snapshot, lists and deletes', async () => {
-    const sandbox = await Sandbox.create()
-    const snapshot = await sandbox.createSnapshot()
+    const { sandboxId } = sandbox
+    {
+      // Create a snapshot by sandbox ID
+      const snapshot = await Sandbox.createSnapshot(sandboxId)
+      console.log('Snapshot ID:', snapshot.snapshotId)
+    }
+    expect(printed).toEqual([
+      ['Snapshot ID:', snapshot.snapshotId],
+      ['Snapshot ID:', expect.stringMatching(/:default$/)],
+    ])
 
     // Create a new sandbox from the snapshot
     const newSandbox = await Sandbox.create(snapshot.snapshotId)
-    expect((await newSandbox.getInfo()).state).toBe('running')
+    expect((await newSandbox.commands.run('cat /home/user/file /dev/shm/file')).stdout).toBe('held\nheld\n')
+    expect((await sandbox.commands.run('echo still here')).stdout).toBe('still here\n')
+    {
+      const paginator = Sandbox.listSnapshots()
 
-    const paginator = Sandbox.listSnapshots()
-
-    const snapshots = []
-    while (paginator.hasNext) {
-      const items = await paginator.nextItems()
-      snapshots.push(...items)
+      const snapshots = []
+      while (paginator.hasNext) {
+        const items = await paginator.nextItems()
+        snapshots.push(...items)
+      }
+      expect(snapshots).toHaveLength(2)
+      expect(snapshots[1]).toEqual(snapshot)
     }
-    expect(snapshots).toEqual([snapshot])
-
+    {
+      const paginator = Sandbox.listSnapshots({ sandboxId: 'your-sandbox-id' })
+      const snapshots = await paginator.nextItems()
+      expect(snapshots).toEqual([])
+    }
     await newSandbox.kill()
-    await sandbox.kill()
     // Returns true if deleted, false if the snapshot was not found
     const deleted = await Sandbox.deleteSnapshot(snapshot.snapshotId)
     expect(deleted).toBe(true)
-  })
-
-  it('filters by sandbox', async () => {
-    const paginator = Sandbox.listSnapshots({ sandboxId: 'your-sandbox-id' })
-    const snapshots = await paginator.nextItems()
-    expect(snapshots).toEqual([])
+    expect(await Sandbox.deleteSnapshot(snapshot.snapshotId)).toBe(false)
+    await sandbox.kill()
   })
 })
 
