@@ -10,11 +10,16 @@ let world: World
 let core: Core
 let sandbox: Sandbox
 
-beforeEach(async () => {
+beforeEach(begin)
+
+/** Ten past the hour, with a sandbox. */
+async function begin(): Promise<void> {
   world = new World()
+  const past = (world.clock.now().getTime() - 10 * MINUTE) % HOUR
+  world.clock.advance(HOUR - past)
   core = await world.server({ fakeTime: true })
   sandbox = await world.sandbox(core)
-})
+}
 
 function schedule(request: Partial<CreateScheduleRequest> = {}): Promise<ScheduleView> {
   return core.schedules.create(world.by, { sandbox: sandbox.id, cron: '0 * * * *', kind: 'filesystem', ...request })
@@ -101,7 +106,8 @@ describe('a schedule', () => {
     expect(await taken()).toHaveLength(2)
   })
 
-  it('keeps over months what its rule says, and what is pinned', async () => {
+  // A hundred and twenty days, with everything that happens in them.
+  it('keeps over months what its rule says, and what is pinned', { timeout: 60_000 }, async () => {
     await schedule({ cron: '0 6 * * *', keep: { last: 2, daily: 5, monthly: 3 } })
     await pass(DAY, core, DAY)
     const [first] = await taken()
@@ -142,16 +148,15 @@ describe('a schedule', () => {
 describe('a tick during which the server dies', () => {
   /** Port calls of one tick that is let be, and what they were. */
   async function upToTick(): Promise<{ id: string }> {
-    world = new World()
-    core = await world.server({ fakeTime: true })
-    sandbox = await world.sandbox(core)
+    await begin()
     const { id } = await schedule()
     await core.idle()
     world.host.faults.reset()
     return { id }
   }
 
-  it('takes one snapshot or none, says which, and leaves nothing else', async () => {
+  // Some sixty servers, one after the other.
+  it('takes one snapshot or none, says which, and leaves nothing else', { timeout: 60_000 }, async () => {
     await upToTick()
     await pass(HOUR)
     const calls = world.host.faults.log.map((call) => call.step)
