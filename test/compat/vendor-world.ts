@@ -1,19 +1,22 @@
 import type { Sandbox } from 'spawnpoint'
 import { World } from '../e2e/world.ts'
+import { type Certificates, trustAndFind } from './over-tls.ts'
 
 /** Sets what a user of a vendor's client would set, for a server on one address without TLS; undone when disposed of. */
 export function vendorEnvironment(url: string, key: string): Disposable {
+  return environment(key, {
+    E2B_API_URL: `${url}/e2b`,
+    E2B_SANDBOX_URL: url,
+    NOVITA_API_URL: `${url}/novita`,
+    NOVITA_SANDBOX_URL: url,
+  })
+}
+
+function environment(key: string, addresses: Record<string, string>): Disposable {
   const before = { ...process.env }
   // Older clients and Python's look for the prefix; any is as good to the server.
   const apiKey = key.replace(/^[a-z]+_/, 'e2b_')
-  Object.assign(process.env, {
-    E2B_API_URL: `${url}/e2b`,
-    E2B_SANDBOX_URL: url,
-    E2B_API_KEY: apiKey,
-    NOVITA_API_URL: `${url}/novita`,
-    NOVITA_SANDBOX_URL: url,
-    NOVITA_API_KEY: apiKey,
-  })
+  Object.assign(process.env, { ...addresses, E2B_API_KEY: apiKey, NOVITA_API_KEY: apiKey })
   return {
     [Symbol.dispose]() {
       for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
@@ -27,13 +30,24 @@ export class VendorWorld implements AsyncDisposable {
   readonly world: World
   readonly #environment: Disposable
 
-  private constructor(world: World) {
+  private constructor(world: World, environment: Disposable) {
     this.world = world
-    this.#environment = vendorEnvironment(world.url, world.key)
+    this.#environment = environment
   }
 
   static async start(env: Record<string, string> = {}): Promise<VendorWorld> {
-    return new VendorWorld(await World.start({ env }))
+    const world = await World.start({ env })
+    return new VendorWorld(world, vendorEnvironment(world.url, world.key))
+  }
+
+  /** The clients are given a domain, and this process what it takes to use it: nothing of the machine is changed. */
+  static async startOverTls(certificates: Certificates): Promise<VendorWorld> {
+    const world = await World.start({ env: certificates.server })
+    const domain = world.domain ?? ''
+    const undo = new DisposableStack()
+    undo.use(trustAndFind(certificates.authority))
+    undo.use(environment(world.key, { E2B_DOMAIN: domain, NOVITA_DOMAIN: domain }))
+    return new VendorWorld(world, undo)
   }
 
   /** The same sandbox through our own client, for what a test is not about. */

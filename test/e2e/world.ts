@@ -34,6 +34,8 @@ export class World implements AsyncDisposable {
   client!: Spawnpoint
   key!: string
   url!: string
+  /** As the server tells it to clients; `null` for a server that was given none */
+  domain: string | null = null
   readonly #output: string[] = []
   /** Any free one at first, then the same again, as clients expect of a server that comes back */
   #port = '0'
@@ -104,8 +106,9 @@ export class World implements AsyncDisposable {
       const limit = setTimeout(() => failed(new Error(`the server did not start:\n${this.log()}`)), STARTED_WITHIN_MS)
       void this.#ended.then((code) => failed(new Error(`the server ended with ${code}:\n${this.log()}`)))
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
-        const url = /serving on (\S+)/.exec(text)?.[1]
+        const [, url, domain] = /serving on (\S+)(?: and below (\S+))?\n/.exec(text) ?? []
         if (url === undefined) return
+        this.domain = domain ?? null
         clearTimeout(limit)
         started(url)
       })
