@@ -1,8 +1,8 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { serverSecret } from './data-dir.ts'
+import { makeDataDir, serverSecret } from './data-dir.ts'
 
 let dir: string
 beforeEach(() => {
@@ -31,6 +31,27 @@ describe('the server\u2019s secret', () => {
         message: expect.stringContaining(path),
       })
       expect(readFileSync(path, 'utf8')).toBe(text)
+    }
+  })
+})
+
+describe('a data directory', () => {
+  it('is made with what is above it, and taken if it is there', async () => {
+    const path = join(dir, 'a/b/c')
+    await makeDataDir(path)
+    expect(existsSync(path)).toBe(true)
+    await makeDataDir(path)
+  })
+
+  it('that cannot be is refused at once, saying which directory could not be made', async () => {
+    writeFileSync(join(dir, 'file'), '')
+    for (const [path, code] of [
+      ['/proc/spawnpoint/data', 'ENOENT'],
+      ['/sys/spawnpoint', 'EPERM'],
+      [join(dir, 'file/data'), 'ENOTDIR'],
+      [join(dir, 'file'), 'EEXIST'],
+    ] as const) {
+      await expect(makeDataDir(path), path).rejects.toMatchObject({ code, syscall: 'mkdir' })
     }
   })
 })

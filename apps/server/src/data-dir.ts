@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { type Core, SpawnpointError } from '@spawnpoint/core'
@@ -9,7 +9,7 @@ import { serverTag } from './config.ts'
  * One server per data directory. The lock is an abstract socket: the kernel frees it whatever becomes of the process.
  */
 export async function lockDataDir(dataDir: string): Promise<AsyncDisposable> {
-  await mkdir(dataDir, { recursive: true, mode: 0o755 })
+  await makeDataDir(dataDir)
   const server = createServer((socket) => socket.destroy())
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -20,6 +20,32 @@ export async function lockDataDir(dataDir: string): Promise<AsyncDisposable> {
   })
   server.unref()
   return { [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())) }
+}
+
+/**
+ * With the directories above it. Not by `recursive`: that never ends where no directory can be made, though the one above is
+ * there, as under /proc.
+ */
+export async function makeDataDir(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o755 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await isDirectory(path))) return
+    const parent = dirname(path)
+    if (code !== 'ENOENT' || (await isDirectory(parent))) throw error
+    await makeDataDir(parent)
+    await mkdir(path, { mode: 0o755 })
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
 }
 
 /** The admin key of this data directory, made on the first start, and again if the ledger does not know it. */

@@ -9,6 +9,7 @@ test.each([
   ['a port in use', system({ code: 'EADDRINUSE', syscall: 'listen' }), 'port 7300 of 127.0.0.1 is in use'],
   ['an address of another machine', system({ code: 'EADDRNOTAVAIL', syscall: 'listen' }), '--host'],
   ['a data directory that is read-only', system({ code: 'EROFS', syscall: 'mkdir', path: '/data/pool' }), '--data-dir'],
+  ['a place for no directories', system({ code: 'ENOENT', syscall: 'mkdir', path: '/data' }), '--data-dir'],
   ['a full disk', system({ code: 'ENOSPC', syscall: 'write' }), 'no space left on the disk of /data'],
   [
     'a full disk that a program tells of',

@@ -19,7 +19,11 @@ export function explain(error: unknown, config: Pick<ServerConfig, 'dataDir' | '
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return `the host '${config?.host}' cannot be resolved; correct --host`
   if (code.startsWith('ERR_PARSE_ARGS')) return error.message
-  if (path !== undefined && config !== null && path.startsWith(config.dataDir))
+  if (
+    path !== undefined &&
+    config !== null &&
+    (path.startsWith(config.dataDir) || config.dataDir.startsWith(`${path}/`))
+  )
     return `the data directory ${config.dataDir} cannot be written (${error.message}); choose another with --data-dir`
   return syscall === undefined ? null : error.message
 }

@@ -393,6 +393,16 @@ describe('the rest', () => {
     for (const name of ['tool', 'mine']) await out('image', 'rm', name)
   })
 
+  test('images whose build failed are listed where they are asked for', async () => {
+    world.host.faults.failNext('imageBuilder.build')
+    expect((await cli('image', 'build', 'broken', '--suite', 'bookworm')).status).toBe(1)
+    world.failures.length = 0
+    expect(await out('image', 'list')).not.toContain('broken')
+    for (const which of [['--all'], ['--state', 'failed']]) {
+      expect(await out('image', 'list', ...which)).toMatch(/ broken {2}failed/)
+    }
+  })
+
   test('schedules', async () => {
     const id = (
       await out('schedule', 'create', 'box', '*/30 * * * *', '--kind', 'filesystem', '--keep-daily', '7')

@@ -112,6 +112,8 @@ describe('the main job', () => {
     for (const { sandbox } of children) {
       expect(sandbox).toMatchObject({ state: 'running', parentSandboxId: origin.id, labels: { role: 'child' } })
       expect(await world.ask(core, sandbox as Sandbox)).toBe('first')
+      const events = await core.events.list(world.by, { sandbox: sandbox?.id }, 0, 10)
+      expect(events.map(({ type }) => type)).toEqual(['sandbox.creating', 'sandbox.running'])
     }
     expect(await world.disagreements(core)).toEqual([])
   })

@@ -185,6 +185,7 @@ export class Sandboxes implements SandboxesApi {
           originSnapshotId: sandbox.sourceSnapshotId,
         }
         await tx.putSandbox(record)
+        await tx.addEvent(sandboxEvent(this.#parts, record, 'sandbox.creating', {}))
         details.push({
           sandboxId: record.id,
           incarnationId: newId<IncarnationId>(),

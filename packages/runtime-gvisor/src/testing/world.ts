@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import {
   type Guest,
   type GuestIdentity,
@@ -24,6 +24,8 @@ import { findSandboxProcesses } from '../sandbox-processes.ts'
 import { buildAgent, copyTree, debianRoot } from './test-host.ts'
 
 export const MIB = 2 ** 20
+/** Of script/test, so that script/clean can tell whose things they were */
+const TEST_RUN = /^spawnpoint-test-(\w{6})$/.exec(basename(tmpdir()))?.[1] ?? 'alone'
 
 export interface Box {
   id: IncarnationId
@@ -34,7 +36,7 @@ export interface Box {
 /** A pool with one Debian image and a runtime on it, with directories of their own. Disposing takes all of it down. */
 export class World implements AsyncDisposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'spawnpoint-gvisor-'))
-  readonly stateDir = mkdtempSync('/run/spawnpoint-test-')
+  readonly stateDir = mkdtempSync(`/run/sp-test-${TEST_RUN}-`)
   readonly problems: string[] = []
   readonly exits: IncarnationExit[] = []
   readonly imageId = newId<ImageId>()

@@ -1,8 +1,12 @@
 import type { Command } from 'commander'
+import type { ImageState } from 'spawnpoint'
 import { collect } from '../../options.ts'
 import { colorOfState } from '../../output/colors.ts'
 import { formatAge, formatBytes } from '../../output/units.ts'
 import { verb } from '../../verb.ts'
+
+/** Without the failed ones, which `--all` shows: their names are mostly those of later builds that did not fail. */
+const SHOWN: ImageState[] = ['building', 'ready', 'deleting']
 
 export function addList(parent: Command): void {
   verb(
@@ -10,7 +14,9 @@ export function addList(parent: Command): void {
     'list',
     'list images, newest first',
     async (cli, options) => {
-      const images = await cli.client.images.list({ name: options.name, states: options.state }).toArray()
+      const images = await cli.client.images
+        .list({ name: options.name, states: options.state ?? (options.all ? undefined : SHOWN) })
+        .toArray()
       await cli.table(
         images,
         [
@@ -26,6 +32,7 @@ export function addList(parent: Command): void {
     (command) =>
       command
         .alias('ls')
+        .option('-a, --all', 'failed builds too')
         .option('--name <name>', 'only of this name')
         .option('--state <state>', 'building, ready, failed or deleting', collect),
   )

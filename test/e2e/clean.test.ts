@@ -1,0 +1,68 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { REPOSITORY, World } from './world.ts'
+
+/** As script/test makes it; `startTime` tells its process from others that had or get the same number. */
+function runDir(startTime: string): string {
+  const dir = mkdtempSync('/tmp/spawnpoint-test-')
+  writeFileSync(join(dir, 'run'), `${process.pid} ${startTime}\n`)
+  return dir
+}
+
+async function worldIn(dir: string): Promise<World> {
+  const before = process.env.TMPDIR
+  process.env.TMPDIR = dir
+  try {
+    return await World.start({ repeats: 0 })
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = before
+  }
+}
+
+/** Everything of its server that has a name on this host. */
+function tracesOf({ dataDir }: World): string[] {
+  const tag = createHash('sha256').update(dataDir).digest('hex').slice(0, 8)
+  const claims = readdirSync('/run/spawnpoint').filter((name) => name.endsWith('.json'))
+  const claim = claims.find((name) => readFileSync(`/run/spawnpoint/${name}`, 'utf8').includes(tag)) ?? 'none'
+  const index = claim.replace('.json', '')
+  const named = (dir: string, prefix: string) =>
+    readdirSync(dir)
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => join(dir, name))
+  return [
+    dataDir,
+    `/run/spawnpoint/${tag}`,
+    ...named('/run/netns', `sp${index}-`),
+    ...named('/sys/class/net', `sp${index}v`),
+  ]
+}
+
+it('script/clean removes what a killed run left, and nothing of one that runs', async () => {
+  const startTime = readFileSync('/proc/self/stat', 'utf8').split(') ').at(-1)?.split(' ')[19] ?? ''
+  const [dead, living] = [runDir('1'), runDir(startTime)]
+  try {
+    await using killed = await worldIn(dead)
+    await using running = await worldIn(living)
+    await killed.client.sandboxes.create({ image: 'base' })
+    const sandbox = await running.client.sandboxes.create({ image: 'base' })
+    await killed.killServer()
+    expect(killed.leftovers().length).toBeGreaterThan(0)
+    const traces = tracesOf(killed)
+    expect(traces.length).toBeGreaterThan(4)
+
+    const said = execFileSync(join(REPOSITORY, 'script/clean'), { encoding: 'utf8' })
+    expect(said).toContain(dead)
+    expect(said).not.toContain(living)
+    expect(killed.leftovers()).toEqual([])
+    expect(traces.filter((path) => existsSync(path))).toEqual([])
+    expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(dead)
+    expect((await sandbox.run('echo alive')).stdout).toBe('alive\n')
+    expect(tracesOf(running).filter((path) => !existsSync(path))).toEqual([])
+  } finally {
+    for (const dir of [dead, living]) rmSync(dir, { recursive: true, force: true })
+  }
+})
