@@ -7,19 +7,22 @@ import { HttpError } from './http-error.ts'
 const FILE_FIELD = 'file'
 const LIMITS = { fields: 100, fieldSize: 64 * 1024, headerPairs: 100, parts: 10_000, headerSize: 16 * 1024 }
 
+/** Files that are taken at a time. A file that waits is not read, and neither is what comes behind it. */
+const AT_ONCE = 8
+
 /**
- * Hands out each file of a form with its full name, directories included. Resolves when all are taken; at the first failure
- * every file that is not whole breaks.
+ * Hands out each file of a form with its full name, directories included. Resolves with what was made of them, in their
+ * order; at the first failure every file that is not whole breaks.
  */
-export function eachFile(
+export function eachFile<T>(
   headers: IncomingHttpHeaders,
   body: Readable,
-  take: (name: string, content: Readable) => Promise<void>,
-): Promise<void> {
+  take: (name: string, content: Readable) => Promise<T>,
+): Promise<T[]> {
   return new Promise((resolve, reject) => {
     const form = openForm(headers['content-type'] ?? '')
     const open = new Set<Readable>()
-    const taken: Promise<void>[] = []
+    const taken: Promise<T>[] = []
     let failed = false
     const fail = (error: unknown) => {
       if (failed) return
@@ -34,12 +37,13 @@ export function eachFile(
       content.on('error', () => {})
       if (failed) return void content.resume()
       open.add(content)
-      const done = take(name, content).finally(() => open.delete(content))
+      const place = taken[taken.length - AT_ONCE] ?? Promise.resolve()
+      const done = place.then(() => take(name, content)).finally(() => open.delete(content))
       taken.push(done)
       done.catch(fail)
     })
     form.on('partsLimit', () => fail(new HttpError(400, `a form has at most ${LIMITS.parts} parts`)))
-    form.on('finish', () => void Promise.all(taken).then(() => resolve(), fail))
+    form.on('finish', () => void Promise.all(taken).then(resolve, fail))
     form.on('error', (error: Error) => fail(new HttpError(400, `malformed form: ${error.message}`, { cause: error })))
     pipeline(body, form, (error) => {
       if (error != null) fail(error)

@@ -97,7 +97,8 @@ describe('a stream', () => {
     const sleep = { process: { cmd: 'sleep', args: ['2.5'] } }
     const frames = await world.stream(id, START, sleep, { 'keepalive-ping-interval': '1' })
     const kinds = frames.map(({ json }) => Object.keys(json.event ?? { last: 1 })[0])
-    expect(kinds).toEqual(['start', 'keepalive', 'keepalive', 'end', 'last'])
+    expect([kinds[0], ...kinds.slice(-2)]).toEqual(['start', 'end', 'last'])
+    expect(new Set(kinds.slice(1, -2))).toEqual(new Set(['keepalive']))
   })
 
   it('has no keepalive while there is something to say', async () => {

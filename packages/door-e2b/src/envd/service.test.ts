@@ -289,6 +289,13 @@ describe('upload', () => {
     expect((await get(`${dir}/sub/zwei ü`)).body.toString()).toBe('second')
   })
 
+  it('of a form with many files answers in their order', async () => {
+    const names = Array.from({ length: 100 }, (_, n) => `${dir}/${n}`)
+    const { json } = await form(names.map((name) => [name, name]))
+    expect(json().map(({ path }: { path: string }) => path)).toEqual(names)
+    expect((await get(`${dir}/99`)).body.toString()).toBe(`${dir}/99`)
+  })
+
   it('of a form with one file writes it where the path says', async () => {
     const data = Buffer.from(Uint8Array.from({ length: 1_000_000 }, (_, i) => i % 251))
     expect((await form([['blob', data]], { path: `${dir}/target` })).json()[0].path).toBe(`${dir}/target`)

@@ -16,19 +16,19 @@ export async function upload({ req, res, query, user, guest: reach }: FilesCall)
   const { guest, sandbox } = await reach()
   const target = { guest, sandbox, user, xattrs }
   const body = decoded(req)
-  const written: FileInfo[] = []
+  let written: FileInfo[]
   try {
     if (type === 'application/octet-stream') {
       if (path === '') throw new HttpError(400, 'path is required for application/octet-stream')
-      written.push(await write(target, path, body))
+      written = [await write(target, path, body)]
     } else if (type === 'multipart/form-data') {
       const seen = new Set<string>()
-      await eachFile(req.headers, body, async (name, content) => {
+      written = await eachFile(req.headers, body, async (name, content) => {
         const at = path || name
         if (at === '') throw new HttpError(400, 'a file has neither a path nor a name')
         if (seen.has(at)) throw new HttpError(400, `cannot upload multiple files to same path '${at}'`)
         seen.add(at)
-        written.push(await write(target, at, content))
+        return write(target, at, content)
       })
     } else throw new HttpError(400, 'send multipart/form-data or application/octet-stream')
   } catch (error) {
