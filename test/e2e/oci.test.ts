@@ -142,6 +142,25 @@ describe('an image of a registry', () => {
   })
 })
 
+describe('a stored registry', () => {
+  it('opens for pulls from its address, also after a restart, and its password is nowhere in the clear', async () => {
+    await registry.push('stored', 'v1', makeImage({ layers: [{ entries: alpineLike() }] }))
+    const reference = `${registry.host}/stored:v1`
+    const pullStored = () => world.client.images.build({ name: 'stored', source: { type: 'oci', reference } })
+    await expect(pullStored()).rejects.toMatchObject({ code: 'forbidden' })
+    const stored = await world.client.registries.create({ name: 'test', url: `http://${registry.host}`, ...USER })
+    await world.stopServer()
+    await world.startServer({ env: ENV })
+    expect(await pullStored()).toMatchObject({ state: 'ready', source: { registryId: stored.id } })
+    // Not in the ledger's files either: PostgreSQL writes them as they are.
+    const hits = () =>
+      execFileSync('grep', ['-rlaF', USER.password, '--exclude-dir=pool', '--exclude=pool.img', world.dataDir])
+    expect(hits).toThrow(expect.objectContaining({ status: 1 }))
+    await world.client.registries.delete('test')
+    await expect(pullStored()).rejects.toMatchObject({ code: 'forbidden' })
+  })
+})
+
 describe('an image in the imports directory', () => {
   it('is read from a layout', async () => {
     mkdirSync(join(world.dataDir, 'imports'), { recursive: true })

@@ -403,6 +403,21 @@ describe('the rest', () => {
     }
   })
 
+  test('registries', async () => {
+    const env = { SPAWNPOINT_URL: world.url, SPAWNPOINT_API_KEY: world.key }
+    const add = (...args: string[]) =>
+      new RunningCli(['registry', 'add', ...args, '--password-stdin'], env).finish('wonderland\n')
+    expect(await add('ghcr.io/team', '-u', 'alice')).toMatchObject({ status: 0, stdout: 'ghcr.io-team\n' })
+    expect(await add('ghcr.io/team', '-u', 'bob')).toMatchObject({ status: 0 })
+    expect(await out('registry', 'list')).toMatch(/^ghcr\.io-team {2}https:\/\/ghcr\.io\/team {2}bob /m)
+    expect(await out('registry', 'list', '--json')).not.toContain('wonderland')
+    await out('image', 'pull', 'ghcr.io/team/tool:2', '-n', 'stored')
+    const { id } = JSON.parse(await out('registry', 'list', '--json'))[0]
+    expect(JSON.parse(await out('image', 'show', 'stored', '--json')).source.registryId).toBe(id)
+    expect(await out('registry', 'rm', 'ghcr.io-team')).toBe('ghcr.io-team\n')
+    await out('image', 'rm', 'stored')
+  })
+
   test('schedules', async () => {
     const id = (
       await out('schedule', 'create', 'box', '*/30 * * * *', '--kind', 'filesystem', '--keep-daily', '7')

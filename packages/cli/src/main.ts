@@ -4,6 +4,7 @@ import { addEvents } from './commands/events.ts'
 import { addImage } from './commands/image/index.ts'
 import { addKey } from './commands/key/index.ts'
 import { addOperation } from './commands/operation/index.ts'
+import { addRegistry } from './commands/registry/index.ts'
 import { addSandbox } from './commands/sandbox/index.ts'
 import { addSchedule } from './commands/schedule/index.ts'
 import { addServe } from './commands/serve.ts'
@@ -25,6 +26,7 @@ export function program(): Command {
   addSnapshot(root)
   addOperation(root)
   addEvents(root)
+  addRegistry(root)
   addSchedule(root)
   addKey(root)
   addTls(root)

@@ -5,6 +5,7 @@ import {
   type Name,
   newId,
   type Operation,
+  type Registry,
   type Sandbox,
   type Schedule,
   type Snapshot,
@@ -169,6 +170,19 @@ export function sampleEvent(teamId: TeamId, over: Partial<Omit<Event, 'seq'>> = 
     imageId: null,
     data: { by: 'timeout' },
     at: new Date(1_700_000_000_321),
+    ...over,
+  }
+}
+
+export function sampleRegistry(teamId: TeamId, over: Partial<Registry> = {}): Registry {
+  return {
+    id: newId(),
+    teamId,
+    name: 'ours',
+    url: 'https://registry.example:5000/team',
+    username: 'ålice',
+    createdAt: new Date(1_700_000_000_011),
+    updatedAt: new Date(1_700_000_000_022),
     ...over,
   }
 }

@@ -5,6 +5,7 @@ import { idempotencySuite } from './ledger/idempotency.ts'
 import { listsSuite } from './ledger/lists.ts'
 import { namesSuite } from './ledger/names.ts'
 import { recordsSuite } from './ledger/records.ts'
+import { registriesSuite } from './ledger/registries.ts'
 import { retentionSuite } from './ledger/retention.ts'
 import { transactionsSuite } from './ledger/transactions.ts'
 
@@ -32,6 +33,7 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
     recordsSuite(bench)
     listsSuite(bench)
     namesSuite(bench)
+    registriesSuite(bench)
     transactionsSuite(bench)
     eventsSuite(bench)
     idempotencySuite(bench)

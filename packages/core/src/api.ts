@@ -19,6 +19,7 @@ import type {
   OperationId,
   OperationKind,
   OperationState,
+  Registry,
   Resources,
   Sandbox,
   SandboxId,
@@ -63,6 +64,7 @@ export interface SpawnpointApi {
   readonly sandboxes: SandboxesApi
   readonly snapshots: SnapshotsApi
   readonly schedules: SchedulesApi
+  readonly registries: RegistriesApi
   readonly operations: OperationsApi
   readonly events: EventsApi
   readonly idempotency: IdempotencyApi
@@ -166,7 +168,12 @@ export interface BuildImageRequest {
   /** For sandboxes made from it that are not told otherwise; a recipe is built with them too */
   resources?: Partial<Resources> | undefined
   labels?: Labels | undefined
-  /** For this pull from a registry; kept nowhere */
+  /**
+   * Stored registry, by id or name, whose user and password are for this pull. Absent, the team's registry at the same
+   * address is taken, the one with the longest prefix first.
+   */
+  registry?: string | undefined
+  /** For this pull from a registry, before any that are stored; kept nowhere */
   credentials?: { username: string; password: string } | undefined
 }
 
@@ -348,6 +355,36 @@ export interface SnapshotsApi {
   ): Promise<Snapshot>
   /** Waits for restores under way. With `ifUnused`, rejects `in_use` while sandboxes started from it live. */
   delete(by: Principal, ref: string, options?: { ifUnused?: boolean }): Promise<void>
+}
+
+// ---------------------------------------------------------------- registries
+
+export interface CreateRegistryRequest {
+  /** Unique among the team's; `[A-Za-z0-9][A-Za-z0-9._-]{0,127}` */
+  name: string
+  /** `[https://]HOST[:PORT][/PREFIX]`, or `http://…` for one without TLS */
+  url: string
+  username?: string | undefined
+  /** Stored sealed, and never given out */
+  password?: string | undefined
+}
+
+export interface UpdateRegistryRequest {
+  name?: string | undefined
+  url?: string | undefined
+  username?: string | null | undefined
+  password?: string | null | undefined
+}
+
+export interface RegistriesApi {
+  create(by: Principal, request: CreateRegistryRequest): Promise<Registry>
+  /** By id or name. */
+  get(by: Principal, ref: string): Promise<Registry>
+  list(by: Principal, filter: { nameContains?: string | undefined }, page: PageRequest): Promise<Page<Registry>>
+  /** What is absent stays as it is; a new address without a new password forgets the password. */
+  update(by: Principal, ref: string, request: UpdateRegistryRequest): Promise<Registry>
+  /** Images that came from it stay. */
+  delete(by: Principal, ref: string): Promise<void>
 }
 
 // ---------------------------------------------------------------- schedules

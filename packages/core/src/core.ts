@@ -21,6 +21,7 @@ import { Keys } from './services/keys.ts'
 import { Names } from './services/names.ts'
 import { Operations } from './services/operations.ts'
 import { findSource } from './services/refs.ts'
+import { Registries } from './services/registries.ts'
 import { Samples } from './services/samples.ts'
 import { Sandboxes } from './services/sandboxes.ts'
 import { Schedules } from './services/schedules.ts'
@@ -39,6 +40,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
   readonly schedules: Schedules
+  readonly registries: Registries
   readonly operations: Operations
   readonly events: Events
   readonly idempotency: Idempotency
@@ -83,7 +85,10 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.keys = new Keys(parts)
     this.names = new Names(parts)
     this.blobs = new BlobStore(parts)
-    this.images = new Images(parts, this.#runner, (teamId, id) => this.snapshots.deleteById(teamId, id))
+    this.registries = new Registries(parts)
+    this.images = new Images(parts, this.#runner, this.registries, (teamId, id) =>
+      this.snapshots.deleteById(teamId, id),
+    )
     this.#teams = new Teams(parts, this.keys)
     this.#samples = new Samples(parts)
     this.sandboxes = new Sandboxes(parts, {

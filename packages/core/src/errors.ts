@@ -60,6 +60,7 @@ export type ResourceKind =
   | 'process'
   | 'file'
   | 'schedule'
+  | 'registry'
   | 'route'
 export type ErrorCode = keyof ErrorContexts
 

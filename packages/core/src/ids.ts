@@ -15,6 +15,7 @@ export type IncarnationId = Id<'incarnation'>
 export type RootId = Id<'root'>
 export type SnapshotId = Id<'snapshot'>
 export type ScheduleId = Id<'schedule'>
+export type RegistryId = Id<'registry'>
 export type OperationId = Id<'operation'>
 
 const ID = /^[0-9a-f]{24}$/

@@ -49,6 +49,11 @@ export function formatImageReference(reference: ImageReference): string {
   return `${registry}/${repository}${tag === null ? '' : `:${tag}`}${digest === null ? '' : `@${digest}`}`
 }
 
+/** Docker Hub has several names. */
+export function normalRegistryHost(host: string): string {
+  return host === 'index.docker.io' || host === 'registry-1.docker.io' ? DEFAULT_REGISTRY : host
+}
+
 function archive(transport: ArchiveReference['transport'], rest: string, path: string): ArchiveReference {
   const colon = rest.indexOf(':')
   const name = colon < 0 ? rest : rest.slice(0, colon)
@@ -74,9 +79,8 @@ function inRegistry(text: string, path: string): RegistryReference {
   const first = slash < 0 ? '' : untagged.slice(0, slash)
   // As Docker tells a host from the first part of a repository.
   const named = /[.:]/.test(first) || first === 'localhost'
-  let registry = named ? first : DEFAULT_REGISTRY
+  const registry = normalRegistryHost(named ? first : DEFAULT_REGISTRY)
   let repository = named ? untagged.slice(slash + 1) : untagged
-  if (registry === 'index.docker.io' || registry === 'registry-1.docker.io') registry = DEFAULT_REGISTRY
   if (!HOST.test(registry)) throw invalidArgument(path, `not the address of a registry: ${registry.slice(0, 128)}`)
   if (!REPOSITORY.test(repository) || repository.length > 255) {
     throw invalidArgument(path, 'not an image: [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST], in lower case')

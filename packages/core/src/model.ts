@@ -7,6 +7,7 @@ import type {
   KeyId,
   NameId,
   OperationId,
+  RegistryId,
   RootId,
   SandboxId,
   ScheduleId,
@@ -61,8 +62,11 @@ export type ImageSource = BaseSource | RecipeSource
 export type BaseSource =
   | { type: 'debian'; suite: string; packages: string[] }
   | { type: 'tar'; path: string }
-  /** `reference` as `parseImageReference` reads it; `digest` is what it stood for when it was pulled */
-  | { type: 'oci'; reference: string; digest?: string }
+  /**
+   * `reference` as `parseImageReference` reads it; `registryId` is the stored registry whose password was used, `digest`
+   * what it stood for when it was pulled
+   */
+  | { type: 'oci'; reference: string; registryId?: RegistryId; digest?: string }
 
 /** Steps run one after the other in a sandbox that starts from `from`; what its files are at the end is the image. */
 export interface RecipeSource {
@@ -172,6 +176,21 @@ export interface Tag {
   snapshotId: SnapshotId | null
   /** When it was set to what it points to now */
   createdAt: Date
+}
+
+// ---------------------------------------------------------------- registry
+
+/** Where a team's images are kept, and as whom it may get and put them there. */
+export interface Registry {
+  id: RegistryId
+  teamId: TeamId
+  /** Unique among the team's */
+  name: string
+  /** `https://HOST[:PORT][/PREFIX]`, or `http://…` for one without TLS */
+  url: string
+  username: string | null
+  createdAt: Date
+  updatedAt: Date
 }
 
 // ---------------------------------------------------------------- sandbox

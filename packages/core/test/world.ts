@@ -43,7 +43,7 @@ export class World {
   by!: Principal
 
   /** With `fakeTime`, time passes only by `clock.advance`. */
-  async server(options: { fakeTime?: boolean; log?: Log } = {}): Promise<Core> {
+  async server(options: { fakeTime?: boolean; log?: Log; secret?: Uint8Array } = {}): Promise<Core> {
     const core = await Core.open({
       ledger: new MemoryLedger(this.host.ledger),
       runtime: this.runtime(this.host),
@@ -52,7 +52,7 @@ export class World {
       imageBuilders: [new FakeImageBuilder(this.host)],
       clock: options.fakeTime ? this.clock : systemClock,
       log: options.log ?? silent,
-      config: CONFIG,
+      config: { ...CONFIG, secret: options.secret ?? CONFIG.secret },
       failpoint: (name) => this.points.push(name),
     })
     if (this.by === undefined) {

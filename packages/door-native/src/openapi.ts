@@ -50,6 +50,7 @@ const TAGS = [
   { name: 'snapshots', description: 'Captured points of a sandbox, to spawn from or roll back to' },
   { name: 'schedules', description: 'Snapshots at set times, and how many of them stay' },
   { name: 'images', description: 'Named, read-only root filesystems' },
+  { name: 'registries', description: 'Where images are got from' },
   { name: 'processes', description: 'Programs in a sandbox' },
   { name: 'files', description: 'Files in a sandbox' },
   { name: 'ports', description: 'What listens in a sandbox' },

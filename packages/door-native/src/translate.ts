@@ -11,6 +11,7 @@ import type {
   ProcessExit,
   ProcessInfo,
   ProcessOutput,
+  Registry,
   Sandbox,
   ScheduleView,
   Snapshot,
@@ -103,6 +104,17 @@ export function imageJson(image: Image, tags: string[]): z.output<typeof schemas
     labels: image.labels,
     createdAt: at(image.createdAt),
     readyAt: atOrNull(image.readyAt),
+  }
+}
+
+export function registryJson(registry: Registry): z.output<typeof schemas.registry> {
+  return {
+    id: registry.id,
+    name: registry.name,
+    url: registry.url,
+    username: registry.username,
+    createdAt: at(registry.createdAt),
+    updatedAt: at(registry.updatedAt),
   }
 }
 

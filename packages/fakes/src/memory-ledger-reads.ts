@@ -65,6 +65,8 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
             ?.slice(offset, offset + limit) ?? [],
         ),
       ),
+    registry: (id) => one('registry', (t) => t.registries.get(id)),
+    sealedPassword: (id) => one('sealedPassword', (t) => t.sealedPasswords.get(id) ?? undefined),
     schedule: (id) => one('schedule', (t) => t.schedules.get(id)),
     operation: (id) => one('operation', (t) => t.operations.get(id)),
     idempotent: (teamId, key) => one('idempotent', (t) => t.idempotency.get(idempotencyRow(teamId, key))),
@@ -137,6 +139,21 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
           same(filter.scheduleId, snapshot.scheduleId) &&
           labelled(filter.labels, snapshot.labels) &&
           expiring(filter.expiresBefore, snapshot.expiresAt),
+      ),
+    registries: (filter, page) =>
+      many(
+        'registries',
+        page,
+        (t) => {
+          searchable('name', filter.name)
+          searchable('name', filter.nameContains)
+          return t.registries.values()
+        },
+        (registry) =>
+          same(filter.teamId, registry.teamId) &&
+          same(filter.name, registry.name) &&
+          (filter.nameContains === undefined ||
+            registry.name.toLowerCase().includes(filter.nameContains.toLowerCase())),
       ),
     schedules: (filter, page) =>
       many(

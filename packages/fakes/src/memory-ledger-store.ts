@@ -6,6 +6,7 @@ import type {
   Image,
   Name,
   Operation,
+  Registry,
   Sandbox,
   Schedule,
   Snapshot,
@@ -25,6 +26,8 @@ export class LedgerTables {
   readonly tags: Map<string, Tag>
   readonly sandboxes: Map<string, Sandbox>
   readonly snapshots: Map<string, Snapshot>
+  readonly registries: Map<string, Registry>
+  readonly sealedPasswords: Map<string, string | null>
   readonly schedules: Map<string, Schedule>
   readonly operations: Map<string, Operation>
   readonly events: Event[]
@@ -42,6 +45,8 @@ export class LedgerTables {
     this.tags = new Map(from?.tags)
     this.sandboxes = new Map(from?.sandboxes)
     this.snapshots = new Map(from?.snapshots)
+    this.registries = new Map(from?.registries)
+    this.sealedPasswords = new Map(from?.sealedPasswords)
     this.schedules = new Map(from?.schedules)
     this.operations = new Map(from?.operations)
     this.events = [...(from?.events ?? [])]

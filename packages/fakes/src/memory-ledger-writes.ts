@@ -20,6 +20,7 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
     lockSandbox: (id) => get('lockSandbox', tables.sandboxes, id),
     lockSnapshot: (id) => get('lockSnapshot', tables.snapshots, id),
     lockImage: (id) => get('lockImage', tables.images, id),
+    lockRegistry: (id) => get('lockRegistry', tables.registries, id),
     lockSchedule: (id) => get('lockSchedule', tables.schedules, id),
     putTeam: (team) =>
       run('putTeam', () => {
@@ -102,6 +103,23 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
         tables.snapshots.set(snapshot.id, structuredClone(snapshot))
       }),
     deleteSnapshot: (id) => run('deleteSnapshot', () => void tables.snapshots.delete(id)),
+    putRegistry: (registry, sealedPassword) =>
+      run('putRegistry', () => {
+        const { id, teamId, name, url, username } = registry
+        for (const [field, value] of Object.entries({ name, url, username: username ?? '' })) searchable(field, value)
+        for (const other of tables.registries.values()) {
+          if (other.id === id || other.teamId !== teamId || other.name !== name) continue
+          const context = { resource: 'registry', name } as const
+          throw new SpawnpointError('name_taken', `Another registry is named ${name}`, context)
+        }
+        tables.registries.set(id, structuredClone(registry))
+        tables.sealedPasswords.set(id, sealedPassword)
+      }),
+    deleteRegistry: (id) =>
+      run('deleteRegistry', () => {
+        tables.registries.delete(id)
+        tables.sealedPasswords.delete(id)
+      }),
     putSchedule: (schedule) =>
       run('putSchedule', () => {
         searchable('cron', schedule.cron)

@@ -1,6 +1,14 @@
 import { invalidArgument, type Page, type PageRequest } from '@spawnpoint/core'
 
-export type ListName = 'keys' | 'images' | 'names' | 'sandboxes' | 'snapshots' | 'schedules' | 'operations'
+export type ListName =
+  | 'keys'
+  | 'images'
+  | 'names'
+  | 'sandboxes'
+  | 'snapshots'
+  | 'registries'
+  | 'schedules'
+  | 'operations'
 
 const CURSOR = /^([a-z]+):([0-9a-f]{24})$/
 

@@ -17,6 +17,9 @@ import {
   type OperationId,
   type Page,
   type PageRequest,
+  type Registry,
+  type RegistryFilter,
+  type RegistryId,
   type Sandbox,
   type SandboxFilter,
   type SandboxId,
@@ -33,6 +36,7 @@ import {
 } from '@spawnpoint/core'
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { readCursor, toPage } from './paging.ts'
+import { toRegistry } from './registry-rows.ts'
 import {
   instant,
   labelsJson,
@@ -237,6 +241,37 @@ export class PostgresReads implements LedgerReads {
       .limit(page.limit + 1)
       .execute()
     return toPage('snapshots', rows, page.limit, toSnapshot)
+  }
+
+  async registry(id: RegistryId): Promise<Registry | null> {
+    if (!isId(id)) return null
+    const row = await this.#db().selectFrom('registries').selectAll().where('id', '=', id).executeTakeFirst()
+    return row ? toRegistry(row) : null
+  }
+
+  async sealedPassword(id: RegistryId): Promise<string | null> {
+    if (!isId(id)) return null
+    const query = this.#db().selectFrom('registries').select('sealed_password').where('id', '=', id)
+    return (await query.executeTakeFirst())?.sealed_password ?? null
+  }
+
+  async registries(filter: RegistryFilter, page: PageRequest): Promise<Page<Registry>> {
+    const after = readCursor('registries', page)
+    const rows = await this.#db()
+      .selectFrom('registries')
+      .selectAll()
+      .where(
+        all([
+          equal('team_id', filter.teamId),
+          equal('name', filter.name),
+          contains('name', filter.nameContains),
+          before(after),
+        ]),
+      )
+      .orderBy('id', 'desc')
+      .limit(page.limit + 1)
+      .execute()
+    return toPage('registries', rows, page.limit, toRegistry)
   }
 
   async schedule(id: ScheduleId): Promise<Schedule | null> {

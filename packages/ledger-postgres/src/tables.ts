@@ -8,6 +8,7 @@ import type {
   OperationId,
   OperationKind,
   OperationState,
+  RegistryId,
   RootId,
   SandboxId,
   SandboxState,
@@ -122,6 +123,16 @@ export interface Tables {
     created_at: Instant
     ready_at: InstantOrNull
     expires_at: InstantOrNull
+  }
+  registries: {
+    id: RegistryId
+    team_id: TeamId
+    name: string
+    url: string
+    username: string | null
+    sealed_password: string | null
+    created_at: Instant
+    updated_at: Instant
   }
   schedules: {
     id: ScheduleId

@@ -14,6 +14,8 @@ import {
   type NameId,
   type Operation,
   type OperationId,
+  type Registry,
+  type RegistryId,
   type Sandbox,
   type SandboxId,
   type Schedule,
@@ -29,6 +31,7 @@ import { type Insertable, type Kysely, sql } from 'kysely'
 import { violates } from './failures.ts'
 import { purge } from './purge.ts'
 import { PostgresReads } from './reads.ts'
+import { registryRow, toRegistry } from './registry-rows.ts'
 import {
   buildLogRow,
   eventRow,
@@ -85,6 +88,12 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     if (!isId(id)) return null
     const row = await this.#db.selectFrom('images').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
     return row ? toImage(row) : null
+  }
+
+  async lockRegistry(id: RegistryId): Promise<Registry | null> {
+    if (!isId(id)) return null
+    const row = await this.#db.selectFrom('registries').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+    return row ? toRegistry(row) : null
   }
 
   async lockSchedule(id: ScheduleId): Promise<Schedule | null> {
@@ -208,6 +217,20 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
 
   async deleteSnapshot(id: SnapshotId): Promise<void> {
     if (isId(id)) await this.#db.deleteFrom('snapshots').where('id', '=', id).execute()
+  }
+
+  async putRegistry(registry: Registry, sealedPassword: string | null): Promise<void> {
+    const { id, ...rest } = registryRow(registry, sealedPassword)
+    const query = this.#db.insertInto('registries').values({ id, ...rest })
+    try {
+      await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+    } catch (thrown) {
+      throw violates(thrown, 'registries_name') ? nameTaken('registry', registry.name, thrown) : thrown
+    }
+  }
+
+  async deleteRegistry(id: RegistryId): Promise<void> {
+    if (isId(id)) await this.#db.deleteFrom('registries').where('id', '=', id).execute()
   }
 
   async putSchedule(schedule: Schedule): Promise<void> {
@@ -337,7 +360,11 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
   }
 }
 
-function nameTaken(resource: 'sandbox' | 'team', name: string | null, cause: unknown): SpawnpointError<'name_taken'> {
+function nameTaken(
+  resource: 'sandbox' | 'team' | 'registry',
+  name: string | null,
+  cause: unknown,
+): SpawnpointError<'name_taken'> {
   const context = { resource, name: name ?? '' }
   return new SpawnpointError('name_taken', `Another ${resource} is named ${name}`, context, { cause })
 }

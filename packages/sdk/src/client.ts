@@ -1,6 +1,7 @@
 import { Images } from './images.ts'
 import { Events, Operations } from './operations.ts'
 import { resolveOptions, type SpawnpointOptions } from './options.ts'
+import { Registries } from './registries.ts'
 import { Keys, Sandboxes, Snapshots } from './resources.ts'
 import { Schedules } from './schedules.ts'
 import { Transport } from './transport.ts'
@@ -15,6 +16,7 @@ export class Spawnpoint {
   readonly sandboxes: Sandboxes
   readonly snapshots: Snapshots
   readonly schedules: Schedules
+  readonly registries: Registries
   readonly images: Images
   readonly operations: Operations
   readonly events: Events
@@ -26,6 +28,7 @@ export class Spawnpoint {
     this.sandboxes = new Sandboxes(transport)
     this.snapshots = new Snapshots(transport)
     this.schedules = new Schedules(transport)
+    this.registries = new Registries(transport)
     this.images = new Images(transport)
     this.operations = new Operations(transport)
     this.events = new Events(transport)

@@ -413,6 +413,16 @@ describe('the rest', () => {
     await expect(client.images.get('built')).rejects.toThrow(NotFoundError)
   })
 
+  test('registries', async () => {
+    const made = await client.registries.create({ name: 'ours', url: 'ghcr.io', username: 'ci', password: 'secret' })
+    expect(made).toMatchObject({ url: 'https://ghcr.io', username: 'ci', createdAt: expect.any(Date) })
+    expect(await client.registries.get('ours')).toEqual(made)
+    expect(await client.registries.list({ nameContains: 'our' }).toArray()).toEqual([made])
+    expect(await client.registries.update('ours', { password: null })).toMatchObject({ id: made.id })
+    await client.registries.delete(made.id)
+    await expect(client.registries.get('ours')).rejects.toThrow(NotFoundError)
+  })
+
   test('schedules', async () => {
     await using sandbox = await client.sandboxes.create({ image: 'base' })
     const made = await client.schedules.create({ sandbox: sandbox.id, cron: '0 4 * * 1', keep: { weekly: 8 } })

@@ -433,12 +433,14 @@ export interface Schemas {
     | {
         type: 'oci'
         reference: string
+        registryId?: string | undefined
         digest?: string | undefined
       }
   BuildImage: {
     name: string
     tags?: string[] | undefined
     source: Schemas['BuildSource']
+    registry?: string | undefined
     credentials?:
       | {
           username: string
@@ -489,6 +491,26 @@ export interface Schemas {
     labels: Schemas['Labels']
     createdAt: string
     readyAt: string | null
+  }
+  CreateRegistry: {
+    name: string
+    url: string
+    username?: string | undefined
+    password?: string | undefined
+  }
+  UpdateRegistry: {
+    name?: string | undefined
+    url?: string | undefined
+    username?: string | null | undefined
+    password?: string | null | undefined
+  }
+  Registry: {
+    id: string
+    name: string
+    url: string
+    username: string | null
+    createdAt: string
+    updatedAt: string
   }
   Operation: {
     id: string

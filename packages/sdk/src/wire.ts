@@ -5,6 +5,7 @@ import type {
   Operation,
   ProcessExit,
   ProcessInfo,
+  Registry,
   SandboxInfo,
   SandboxMetrics,
   Schedule,
@@ -18,6 +19,10 @@ const atOrNull = (text: string | null): Date | null => (text === null ? null : n
 
 export function toImage(wire: Schemas['Image']): Image {
   return { ...wire, createdAt: at(wire.createdAt), readyAt: atOrNull(wire.readyAt) }
+}
+
+export function toRegistry(wire: Schemas['Registry']): Registry {
+  return { ...wire, createdAt: at(wire.createdAt), updatedAt: at(wire.updatedAt) }
 }
 
 export function toSandboxInfo(wire: Schemas['Sandbox']): SandboxInfo {

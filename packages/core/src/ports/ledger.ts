@@ -13,6 +13,8 @@ import type {
   OperationId,
   OperationKind,
   OperationState,
+  Registry,
+  RegistryId,
   Sandbox,
   SandboxId,
   SandboxState,
@@ -103,6 +105,14 @@ export interface TagFilter {
   targets?: readonly string[] | undefined
 }
 
+export interface RegistryFilter {
+  teamId?: TeamId | undefined
+  /** Exact name */
+  name?: string | undefined
+  /** Case-insensitive part of the name */
+  nameContains?: string | undefined
+}
+
 export interface ScheduleFilter {
   teamId?: TeamId | undefined
   sandboxId?: SandboxId | undefined
@@ -137,6 +147,10 @@ export interface LedgerReads {
   tags(filter: TagFilter): Promise<Tag[]>
   /** From entry number `offset` on, at most `limit`. */
   buildLog(imageId: ImageId, offset: number, limit: number): Promise<BuildLogEntry[]>
+  registry(id: RegistryId): Promise<Registry | null>
+  registries(filter: RegistryFilter, page: PageRequest): Promise<Page<Registry>>
+  /** Its password, sealed; `null` if it has none. */
+  sealedPassword(id: RegistryId): Promise<string | null>
   schedule(id: ScheduleId): Promise<Schedule | null>
   schedules(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>>
   operation(id: OperationId): Promise<Operation | null>
@@ -183,6 +197,7 @@ export interface LedgerTx extends LedgerReads {
   lockSandbox(id: SandboxId): Promise<Sandbox | null>
   lockSnapshot(id: SnapshotId): Promise<Snapshot | null>
   lockImage(id: ImageId): Promise<Image | null>
+  lockRegistry(id: RegistryId): Promise<Registry | null>
   lockSchedule(id: ScheduleId): Promise<Schedule | null>
   /** Insert or replace, whole rows. Rejects `name_taken` if another team bears the name. */
   putTeam(team: Team): Promise<void>
@@ -207,6 +222,9 @@ export interface LedgerTx extends LedgerReads {
   putSandbox(sandbox: Sandbox): Promise<void>
   putSnapshot(snapshot: Snapshot): Promise<void>
   deleteSnapshot(id: SnapshotId): Promise<void>
+  /** Rejects `name_taken` if another registry of the team bears the name. */
+  putRegistry(registry: Registry, sealedPassword: string | null): Promise<void>
+  deleteRegistry(id: RegistryId): Promise<void>
   putSchedule(schedule: Schedule): Promise<void>
   deleteSchedule(id: ScheduleId): Promise<void>
   /** Rejects `operation_in_progress` where `EXCLUSIVE_OPERATION_KINDS` forbid it. */

@@ -83,14 +83,24 @@ export function checkImageSource(source: BaseSource): void {
 }
 
 /** They go into a header of the request to the registry. */
-export function checkCredentials({ source, credentials }: BuildImageRequest): void {
+export function checkCredentials({ source, credentials, registry }: BuildImageRequest): void {
+  if (registry !== undefined && source.type !== 'oci')
+    throw invalidArgument('registry', "only for a source of type 'oci'")
   if (credentials === undefined) return
   if (source.type !== 'oci') throw invalidArgument('credentials', "only for a source of type 'oci'")
-  const { username, password } = credentials
+  if (registry !== undefined) throw invalidArgument('credentials', 'give either them or a registry')
+  checkUsername('credentials.username', credentials.username)
+  checkPassword('credentials.password', credentials.password)
+}
+
+export function checkUsername(path: string, username: string): void {
   if (username.length < 1 || username.length > 256 || username.includes(':') || !clean(username))
-    throw invalidArgument('credentials.username', "1 to 256 characters without ':' or control characters")
+    throw invalidArgument(path, "1 to 256 characters without ':' or control characters")
+}
+
+export function checkPassword(path: string, password: string): void {
   if (password.length > LIMITS.passwordChars || !clean(password))
-    throw invalidArgument('credentials.password', `at most ${LIMITS.passwordChars} characters, no control characters`)
+    throw invalidArgument(path, `at most ${LIMITS.passwordChars} characters, no control characters`)
 }
 
 export function mergeResources(config: CoreConfig, base: Resources, asked: Partial<Resources> | undefined): Resources {

@@ -1,11 +1,13 @@
 import type { BuildImageRequest, ImagesApi, Principal, Started } from '../api.ts'
 import { invalidArgument, isCode, notFound, SpawnpointError } from '../errors.ts'
 import { type ImageId, newId, type SnapshotId, type TeamId } from '../ids.ts'
-import type { Image, Operation } from '../model.ts'
+import { parseImageReference } from '../image-reference.ts'
+import type { Image, ImageSource, Operation } from '../model.ts'
 import { type ImageDetail, imageBuildWith } from '../operations/image-build.ts'
 import { type ImageDeleteDetail, imageDelete } from '../operations/image-delete.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
+import type { RegistryAccess } from '../ports/index.ts'
 import { trimLayers } from '../recipe/layers.ts'
 import { prepare } from '../recipe/prepare.ts'
 import { checkCredentials, checkEnv, checkImageSource, checkLabels, defined, mergeResources } from './checks.ts'
@@ -13,6 +15,7 @@ import { begunBefore, tie } from './idempotency.ts'
 import { checkTags } from './names.ts'
 import { checkRecipe } from './recipe-checks.ts'
 import { checkName, findImage } from './refs.ts'
+import type { Registries } from './registries.ts'
 
 /** Entries of a build's log that one call gives. */
 const MAX_LOG_PAGE = 1_000
@@ -20,16 +23,18 @@ const MAX_LOG_PAGE = 1_000
 export class Images implements ImagesApi {
   readonly #parts: Parts
   readonly #runner: OperationRunner
-
+  readonly #registries: Registries
   readonly #removeSnapshot: (teamId: TeamId, id: SnapshotId) => Promise<void>
 
   constructor(
     parts: Parts,
     runner: OperationRunner,
+    registries: Registries,
     removeSnapshot: (teamId: TeamId, id: SnapshotId) => Promise<void>,
   ) {
     this.#parts = parts
     this.#runner = runner
+    this.#registries = registries
     this.#removeSnapshot = removeSnapshot
   }
 
@@ -44,6 +49,7 @@ export class Images implements ImagesApi {
     checkEnv('defaults.env', request.defaults?.env ?? {})
     mergeResources(this.#parts.config, this.#parts.config.resources, request.resources)
     checkCredentials(request)
+    const { source, access } = await this.#origin(by, request)
     const recipe = request.source.type === 'recipe' ? await prepare(this.#parts, by, request.source) : null
     const given = { ...recipe?.base.defaults, ...request.defaults }
     const image: Image = {
@@ -52,7 +58,7 @@ export class Images implements ImagesApi {
       name: request.name,
       state: 'building',
       failure: null,
-      source: request.source,
+      source,
       defaults: {
         env: given.env ?? {},
         user: given.user ?? 'root',
@@ -86,9 +92,27 @@ export class Images implements ImagesApi {
       await tx.putOperation(operation)
       await tie(tx, by, operation)
     })
-    const launched = this.#runner.launch(imageBuildWith(request.credentials ?? null), operation)
+    const launched = this.#runner.launch(imageBuildWith(access), operation)
     if (recipe !== null) this.#runner.behind(operation.id, this.#trim(by.teamId, launched.done))
     return started(image, launched)
+  }
+
+  /** The source as it is recorded, and as whom it is asked for. */
+  async #origin(
+    by: Principal,
+    { source, credentials, registry }: BuildImageRequest,
+  ): Promise<{ source: ImageSource; access: RegistryAccess | null }> {
+    if (source.type !== 'oci') return { source, access: null }
+    const reference = parseImageReference(source.reference)
+    const plain = { type: source.type, reference: source.reference }
+    if (credentials !== undefined) return { source: plain, access: credentials }
+    if (reference.transport !== 'registry') {
+      if (registry !== undefined) throw invalidArgument('registry', 'the image is not in one')
+      return { source: plain, access: null }
+    }
+    const stored = await this.#registries.accessTo(by, reference, registry)
+    if (stored === null) return { source: plain, access: null }
+    return { source: { ...plain, registryId: stored.registry.id }, access: stored.access }
   }
 
   async #begun({ id, imageId }: Operation): Promise<Started<Image>> {

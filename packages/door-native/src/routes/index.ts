@@ -8,6 +8,7 @@ import { operationRoutes } from './operations.ts'
 import { portRoutes } from './ports.ts'
 import { processSocketRoute } from './process-socket.ts'
 import { processRoutes } from './processes.ts'
+import { registryRoutes } from './registries.ts'
 import { sandboxRoutes } from './sandboxes.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { snapshotRoutes } from './snapshots.ts'
@@ -19,6 +20,7 @@ export function nativeRoutes(context: DoorContext): AnyRoute[] {
     ...snapshotRoutes(context),
     ...scheduleRoutes(context),
     ...imageRoutes(context),
+    ...registryRoutes(context),
     ...processRoutes(context),
     processSocketRoute(),
     ...fileRoutes(context),

@@ -384,6 +384,39 @@ describe('schedules', () => {
   })
 })
 
+describe('registries', () => {
+  it('are stored, found, changed and forgotten, and never give their password out', async () => {
+    const asked = { name: 'ours', url: 'Registry.Example:5000/team/', username: 'ci', password: 'hunter2' }
+    const created = await world.post('/registries', asked)
+    const registry = await jsonOf(created)
+    expect(created.status).toBe(201)
+    expect(registry).toMatchObject({ name: 'ours', url: 'https://registry.example:5000/team', username: 'ci' })
+    expect(await seen(await world.get('/registries/ours'))).toEqual([200, registry])
+    expect(await seen(await world.get(`/registries/${registry.id}`))).toEqual([200, registry])
+    const list = await (await world.get('/registries?nameContains=OUR')).text()
+    expect(JSON.parse(list).items).toEqual([registry])
+    expect(list).not.toContain('hunter2')
+    expect(await seen(await world.post('/registries', asked))).toMatchObject([409, { code: 'name_taken' }])
+
+    const headers = { 'content-type': 'application/json' }
+    const patch = async (body: object) =>
+      seen(await world.call('PATCH', '/registries/ours', { headers, body: JSON.stringify(body) }))
+    expect(await patch({ url: 'https://u:p@host' })).toMatchObject([400, { code: 'invalid_argument' }])
+    expect(await patch({ username: null, password: 'x' })).toMatchObject([400, { code: 'invalid_argument' }])
+    expect(await patch({ password: 'hunter3' })).toMatchObject([200, { username: 'ci' }])
+
+    const source = { type: 'oci', reference: 'registry.example:5000/team/app:1' }
+    const image = await jsonOf(await world.post('/images', { name: 'app', source, registry: 'ours' }))
+    expect(image.source).toEqual({ ...source, registryId: registry.id })
+    const elsewhere = { type: 'oci', reference: 'ghcr.io/team/app:1' }
+    expect(await seen(await world.post('/images', { name: 'app', source: elsewhere, registry: 'ours' }))).toMatchObject(
+      [400, { code: 'invalid_argument' }],
+    )
+    expect(await seen(await world.call('DELETE', '/registries/ours'))).toEqual([204, null])
+    expect(await seen(await world.get('/registries/ours'))).toMatchObject([404, { code: 'not_found' }])
+  })
+})
+
 it('pins snapshots, and keeps them for ever where that is asked for', async () => {
   const sandbox = await world.sandbox()
   const created = await jsonOf(await world.post(`/sandboxes/${sandbox}/snapshots`, { kind: 'filesystem', ttlMs: null }))

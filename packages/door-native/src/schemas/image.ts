@@ -101,8 +101,11 @@ export const imageSource = component(
     debian,
     tar,
     recipe,
-    oci.extend({ digest: z.string().exactOptional().describe('What the reference stood for when it was pulled') }),
-  ]) satisfies z.ZodType<ImageSource>,
+    oci.extend({
+      registryId: id.exactOptional().describe('Stored registry whose password was used'),
+      digest: z.string().exactOptional().describe('What the reference stood for when it was pulled'),
+    }),
+  ]),
 )
 
 export const buildImageBody = component(
@@ -115,6 +118,9 @@ export const buildImageBody = component(
       .optional()
       .describe('Tags of the name that point to the image once it is ready; `default` is what the bare name means'),
     source: buildSource,
+    registry: ref
+      .optional()
+      .describe('Stored registry, by id or name, to pull from; default the one at the same address'),
     credentials: z
       .strictObject({ username: z.string().min(1).max(256), password: z.string().max(16 * 1024) })
       .optional()

@@ -1,6 +1,7 @@
 export * from './common.ts'
 export * from './file.ts'
 export * from './image.ts'
+export * from './image-registry.ts'
 export * from './operation.ts'
 export * from './problem.ts'
 export * from './process.ts'

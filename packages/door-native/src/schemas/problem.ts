@@ -9,6 +9,8 @@ const resource = z.enum([
   'sandbox',
   'snapshot',
   'operation',
+  'schedule',
+  'registry',
   'key',
   'team',
   'process',

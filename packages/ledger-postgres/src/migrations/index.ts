@@ -7,6 +7,7 @@ import * as policies from './0002-policies.ts'
 import * as namesAndBuilds from './0003-names-and-builds.ts'
 import * as idempotencyOperation from './0004-idempotency-operation.ts'
 import * as retention from './0005-retention.ts'
+import * as registries from './0010-registries.ts'
 import * as schedules from './0020-schedules.ts'
 
 /** In order. A migration that a release has carried is never changed again: what follows gets a number of its own. */
@@ -16,6 +17,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0003-names-and-builds': namesAndBuilds,
   '0004-idempotency-operation': idempotencyOperation,
   '0005-retention': retention,
+  '0010-registries': registries,
   '0020-schedules': schedules,
 }
 

@@ -22,9 +22,9 @@ export type ImageSource =
   /**
    * An image of a registry, named as for `docker pull`; or `oci:NAME[:TAG]`, `oci-archive:NAME[:TAG]`,
    * `docker-archive:NAME[:IMAGE]`: a layout or file in `imports` of the server's data directory. `digest` is what it stood
-   * for when it was pulled.
+   * for when it was pulled, `registryId` the stored registry whose password was used.
    */
-  | { type: 'oci'; reference: string; digest?: string | undefined }
+  | { type: 'oci'; reference: string; registryId?: string | undefined; digest?: string | undefined }
   | Recipe
 
 /** Steps run one after the other in a sandbox that starts from `from`; what its files are at the end is the image. */
@@ -69,6 +69,8 @@ export interface BuildImage {
   /** Tags of the name that point to the image once it is ready; `default` is what the bare name means */
   tags?: string[] | undefined
   source: ImageSource
+  /** Stored registry, by id or name, to pull from; default the one at the same address */
+  registry?: string | undefined
   /** For this pull from a registry; kept nowhere */
   credentials?: { username: string; password: string } | undefined
   defaults?: Partial<Omit<ImageDefaults, 'exposedPorts'>> | undefined
