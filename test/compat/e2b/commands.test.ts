@@ -43,9 +43,10 @@ describe.each(SDKS)('commands of %s', (_name, sdk) => {
   })
 
   it('see the variables of the sandbox and their own', async () => {
-    const show = 'echo $OF_SANDBOX $SHARED $MINE $E2B_SANDBOX $E2B_SANDBOX_ID'
+    const show = 'echo $OF_SANDBOX $SHARED $MINE $E2B_SANDBOX $E2B_SANDBOX_ID $E2B_TEMPLATE_ID'
     const { stdout } = await sandbox.commands.run(show, { envs: { SHARED: 'call', MINE: 'ü x' } })
-    expect(stdout).toBe(`yes call ü x true ${sandbox.sandboxId}\n`)
+    const { templateId } = await sandbox.getInfo()
+    expect(stdout).toBe(`yes call ü x true ${sandbox.sandboxId} ${templateId}\n`)
     expect((await sandbox.commands.run('echo $SHARED-$MINE')).stdout).toBe('sandbox-\n')
   })
 

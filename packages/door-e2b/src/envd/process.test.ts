@@ -39,7 +39,9 @@ describe('start', () => {
   it('runs as the default user in the working directory, with its environment', async () => {
     const lines = outputOf(await run('print-context')).split('\0')
     expect(lines.slice(0, 2)).toEqual(['/home/user', 'user'])
-    expect(lines).toEqual(expect.arrayContaining(['OF_SANDBOX=yes', 'E2B_SANDBOX=true', `E2B_SANDBOX_ID=${id}`]))
+    const { id: template } = await world.core.names.get(world.by, 'base')
+    const own = ['OF_SANDBOX=yes', 'E2B_SANDBOX=true', `E2B_SANDBOX_ID=${id}`, `E2B_TEMPLATE_ID=${template}`]
+    expect(lines).toEqual(expect.arrayContaining(own))
   })
 
   it('runs as it is told', async () => {

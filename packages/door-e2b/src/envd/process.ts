@@ -75,7 +75,7 @@ async function* start(request: StartRequest, context: HandlerContext) {
   const pty = sizeOf(request.pty)
   const spec = {
     args: [config.cmd, ...config.args],
-    env: { ...ownEnv(sandbox), ...config.envs },
+    env: { ...ownEnv(sandbox, await call.templateId()), ...config.envs },
     stdin: request.stdin ?? true,
     untilOutputEnds: true,
     ...(config.cwd ? { cwd: config.cwd } : {}),

@@ -6,6 +6,7 @@ export interface RpcCall {
   /** User that the request names; `undefined` for the default one */
   user: string | undefined
   guest(): Promise<{ sandbox: Sandbox; guest: Guest }>
+  templateId(): Promise<string>
   /** Seconds of silence after which a stream says that it lives */
   keepaliveSeconds: number
   /** Breaks an answer that has begun */

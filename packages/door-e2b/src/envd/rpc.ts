@@ -7,6 +7,7 @@ import { toConnectError } from './errors.ts'
 import { filesystemRoutes } from './filesystem.ts'
 import { processRoutes } from './process.ts'
 import { CALL } from './rpc-call.ts'
+import type { TemplateIds } from './template-ids.ts'
 import { Watchers } from './watchers.ts'
 import { userOf } from './who.ts'
 
@@ -16,10 +17,12 @@ const MESSAGE_LIMIT_BYTES = 32 * 1024 * 1024
 /** `process.Process` and `filesystem.Filesystem` in the Connect protocol, JSON or binary. */
 export class Rpc {
   readonly #log: Log
+  readonly #templates: TemplateIds
   readonly #handlers = new Map<string, ReturnType<typeof createConnectRouter>['handlers'][number]>()
 
-  constructor(log: Log) {
+  constructor(log: Log, templates: TemplateIds) {
     this.#log = log
+    this.#templates = templates
     const router = createConnectRouter({
       grpc: false,
       grpcWeb: false,
@@ -47,6 +50,7 @@ export class Rpc {
     values.set(CALL, {
       user: userOf(req),
       guest: async () => found,
+      templateId: () => this.#templates.of(call.by, found.sandbox),
       keepaliveSeconds: keepaliveOf(req.headers),
       breakOff: () => {
         if (res.headersSent) res.destroy()

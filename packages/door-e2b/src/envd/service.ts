@@ -10,6 +10,7 @@ import type { FilesCall } from './files.ts'
 import { answerError, answerJson, HttpError } from './http-error.ts'
 import { metricsJson } from './metrics.ts'
 import { Rpc } from './rpc.ts'
+import { TemplateIds } from './template-ids.ts'
 import { upload } from './upload.ts'
 import { userNamed } from './who.ts'
 
@@ -35,11 +36,13 @@ export interface EnvdOptions {
 /** What E2B's agent answers inside a sandbox at its port, answered here for every sandbox. */
 export class Envd implements GatewayService {
   readonly #api: SpawnpointApi
+  readonly #templates: TemplateIds
   readonly #rpc: Rpc
 
   constructor({ api, log }: EnvdOptions) {
     this.#api = api
-    this.#rpc = new Rpc(log)
+    this.#templates = new TemplateIds(api)
+    this.#rpc = new Rpc(log, this.#templates)
   }
 
   async request(call: ServiceCall): Promise<void> {
@@ -75,7 +78,7 @@ export class Envd implements GatewayService {
       case 'GET /metrics':
         return answerJson(res, 200, metricsJson(await this.#latest(call)))
       case 'GET /envs':
-        return answerJson(res, 200, sandboxEnv((await call.guest()).sandbox))
+        return answerJson(res, 200, await this.#env(call))
       default:
         throw new HttpError(404, `there is no ${req.method} ${path.slice(0, 200)}`)
     }
@@ -94,6 +97,11 @@ export class Envd implements GatewayService {
     }
     await guest()
     res.writeHead(204).end()
+  }
+
+  async #env({ by, guest }: ServiceCall) {
+    const { sandbox } = await guest()
+    return sandboxEnv(sandbox, await this.#templates.of(by, sandbox))
   }
 
   async #latest({ by, sandbox, guest }: ServiceCall) {
