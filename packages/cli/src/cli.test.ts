@@ -399,7 +399,7 @@ describe('the rest', () => {
     world.failures.length = 0
     expect(await out('image', 'list')).not.toContain('broken')
     for (const which of [['--all'], ['--state', 'failed']]) {
-      expect(await out('image', 'list', ...which)).toMatch(/ broken {2}failed/)
+      expect(await out('image', 'list', ...which)).toMatch(/ broken +failed/)
     }
   })
 
@@ -411,11 +411,7 @@ describe('the rest', () => {
     expect(await add('ghcr.io/team', '-u', 'bob')).toMatchObject({ status: 0 })
     expect(await out('registry', 'list')).toMatch(/^ghcr\.io-team {2}https:\/\/ghcr\.io\/team {2}bob /m)
     expect(await out('registry', 'list', '--json')).not.toContain('wonderland')
-    await out('image', 'pull', 'ghcr.io/team/tool:2', '-n', 'stored')
-    const { id } = JSON.parse(await out('registry', 'list', '--json'))[0]
-    expect(JSON.parse(await out('image', 'show', 'stored', '--json')).source.registryId).toBe(id)
     expect(await out('registry', 'rm', 'ghcr.io-team')).toBe('ghcr.io-team\n')
-    await out('image', 'rm', 'stored')
   })
 
   test('schedules', async () => {
