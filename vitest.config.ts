@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
-/** Packages whose tests need the machine: mounts, namespaces, a database. One file at a time, for their timings' sake. */
+/** Packages whose tests need the machine: mounts, namespaces, a database. */
 const DRIVERS = ['pool-btrfs', 'images-debian', 'ledger-postgres', 'runtime-gvisor', 'images-oci']
+/**
+ * Files at a time of those, and of the end-to-end tests: half of their time they wait, for programs that hang on purpose and
+ * servers that start. Not more, since each has sandboxes of its own.
+ */
+const MACHINE_WORKERS = 2
 const driverTests = `packages/{${DRIVERS.join(',')}}/src/**/*.test.ts`
 
 export default defineConfig({
@@ -19,7 +24,7 @@ export default defineConfig({
         test: {
           name: 'contract',
           include: [driverTests],
-          fileParallelism: false,
+          maxWorkers: MACHINE_WORKERS,
           testTimeout: 30_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },
@@ -30,7 +35,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/**/*.test.ts'],
           globalSetup: ['test/e2e/global-setup.ts'],
-          fileParallelism: false,
+          maxWorkers: MACHINE_WORKERS,
           testTimeout: 60_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },

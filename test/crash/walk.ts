@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Sandbox, type Snapshot, Spawnpoint } from 'spawnpoint'
+import type { Sandbox, Snapshot } from 'spawnpoint'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { World } from '../e2e/world.ts'
 import { pointsOf } from './points.ts'
@@ -10,7 +10,7 @@ import { pointsOf } from './points.ts'
  * A real server is killed at every named point of every operation and started again: running sandboxes have kept their
  * memory, ready snapshots start, what was under way is finished or undone, and nothing is left over.
  */
-interface Scenario {
+export interface Scenario {
   name: string
   /** Kinds of operation whose points are walked */
   kinds: string[]
@@ -22,72 +22,11 @@ interface Scenario {
   after: string[]
 }
 
-/** Built in a moment. */
-const buildSmall = (w: World) => w.client.images.build({ name: 'small', source: { type: 'tar', path: 'small.tar' } })
-
-const SCENARIOS: Scenario[] = [
-  {
-    name: 'image build',
-    kinds: ['image.build'],
-    also: ['pool.createImage.staged', 'pool.createImage.filled', 'pool.createImage.synced'],
-    run: buildSmall,
-    after: ['running'],
-  },
-  {
-    name: 'delete an image',
-    kinds: ['image.delete'],
-    run: async (w) => w.client.images.delete((await buildSmall(w)).id),
-    after: ['running'],
-  },
-  {
-    name: 'create',
-    kinds: ['sandbox.create'],
-    run: (w) => w.client.sandboxes.create({ image: 'base' }),
-    after: ['running'],
-  },
-  { name: 'spawn', kinds: ['sandbox.create'], run: (_w, _o, point) => point.spawn(), after: ['running'] },
-  {
-    name: 'memory snapshot',
-    kinds: ['snapshot.create'],
-    run: (_w, o) => o.snapshot({ kind: 'memory' }),
-    after: ['running'],
-  },
-  {
-    name: 'filesystem snapshot',
-    kinds: ['snapshot.create'],
-    run: (_w, o) => o.snapshot({ kind: 'filesystem' }),
-    after: ['running'],
-  },
-  {
-    name: 'delete a snapshot',
-    kinds: ['snapshot.delete'],
-    run: async (_w, o) => (await o.snapshot({ kind: 'filesystem' })).delete(),
-    after: ['running'],
-  },
-  { name: 'pause', kinds: ['sandbox.pause'], run: (_w, o) => o.pause(), after: ['running', 'paused'] },
-  {
-    name: 'resume',
-    kinds: ['sandbox.resume'],
-    prepare: (o) => o.pause(),
-    run: (_w, o) => o.resume(),
-    after: ['paused', 'running'],
-  },
-  { name: 'fork', kinds: ['sandbox.fork'], run: (_w, o) => o.fork(2), after: ['running'] },
-  { name: 'roll back', kinds: ['sandbox.rollback'], run: (_w, o, point) => o.rollback(point), after: ['running'] },
-  { name: 'stop', kinds: ['sandbox.stop'], run: (_w, o) => o.stop(), after: ['stopped', 'running'] },
-  {
-    name: 'start',
-    kinds: ['sandbox.start'],
-    prepare: (o) => o.stop(),
-    run: (_w, o) => o.start(),
-    after: ['stopped', 'running'],
-  },
-  { name: 'kill', kinds: ['sandbox.kill'], run: (_w, o) => o.kill(), after: ['killed', 'running'] },
-]
-
-let world: World
-let origin: Sandbox
-let point: Snapshot
+/** One for all tests of a file */
+export let world: World
+export let origin: Sandbox
+/** A snapshot taken of it before anything happened */
+export let point: Snapshot
 beforeAll(async () => {
   // No repeats: a call that its server did not live to answer must not be made again to the next one.
   world = await World.start({ repeats: 0 })
@@ -121,7 +60,7 @@ async function word(sandbox: Sandbox): Promise<string> {
   return (await sandbox.run(['timeout', '10', 'bash', '-c', 'cat < /dev/tcp/127.0.0.1/9000'])).stdout
 }
 
-async function freshOrigin(): Promise<void> {
+export async function freshOrigin(): Promise<void> {
   for await (const sandbox of world.client.sandboxes.list()) await sandbox.kill()
   for await (const snapshot of world.client.snapshots.list()) await snapshot.delete()
   origin = await world.client.sandboxes.create({ image: 'base' })
@@ -129,64 +68,24 @@ async function freshOrigin(): Promise<void> {
   point = await origin.snapshot({ kind: 'memory' })
 }
 
-for (const scenario of SCENARIOS) {
-  const points = [...(await pointsOf(scenario.name, scenario.kinds)), ...(scenario.also ?? [])]
-  describe(`killed during ${scenario.name}`, () => {
-    beforeAll(freshOrigin)
+/** Walks the points of these, each on the real machine. */
+export async function walk(scenarios: Scenario[]): Promise<void> {
+  for (const scenario of scenarios) {
+    const points = [...(await pointsOf(scenario.name, scenario.kinds)), ...(scenario.also ?? [])]
+    describe(`killed during ${scenario.name}`, () => {
+      beforeAll(freshOrigin)
 
-    it.each(points)('at %s: comes back with everything and leaves nothing', async (name) => {
-      await scenario.prepare?.(origin)
-      world.crashAt(name)
-      expect(await world.diedDuring(scenario.run(world, origin, point)), 'the point was not reached').toBe(true)
-      await world.startServer()
-      await check(scenario)
+      it.each(points)('at %s: comes back with everything and leaves nothing', async (name) => {
+        await scenario.prepare?.(origin)
+        world.crashAt(name)
+        expect(await world.diedDuring(scenario.run(world, origin, point)), 'the point was not reached').toBe(true)
+        await world.startServer()
+        await check(scenario)
+      })
+
+      it('and the snapshot taken before it still starts', spawns)
     })
-
-    it('and the snapshot taken before it still starts', spawns)
-  })
-}
-
-/** As the SDK does by itself: the same call with the same key, to the server that has come back. */
-describe('a call repeated to the next server', () => {
-  const calls: Record<string, (sandbox: Sandbox, client: Spawnpoint) => Promise<string[]>> = {
-    create: async (_o, client) => [(await client.sandboxes.create({ image: 'base' })).id],
-    fork: async (o) => (await o.fork(2)).map((child) => child.id),
-    snapshot: async (o) => [(await o.snapshot({ kind: 'filesystem' })).id],
   }
-  const made: Record<string, () => Promise<string[]>> = {
-    create: async () => idsBut(origin.id, await Array.fromAsync(world.client.sandboxes.list())),
-    fork: async () => idsBut(origin.id, await Array.fromAsync(world.client.sandboxes.list())),
-    snapshot: async () => idsBut(point.id, await Array.fromAsync(world.client.snapshots.list({ states: ['ready'] }))),
-  }
-  beforeAll(freshOrigin)
-
-  it.each([
-    ['create', 'sandbox.create.claimed'],
-    ['create', 'sandbox.create.identify'],
-    ['create', 'sandbox.create.done:after'],
-    ['fork', 'sandbox.fork.child'],
-    ['fork', 'sandbox.fork.done:after'],
-    ['snapshot', 'snapshot.create.resume'],
-    ['snapshot', 'snapshot.create.done:after'],
-  ])('is done once: %s, killed at %s', async (name, at) => {
-    const client = new Spawnpoint({ url: world.url, apiKey: world.key })
-    const sandbox = await client.sandboxes.get(origin.id)
-    world.crashAt(at)
-    const answer = calls[name]?.(sandbox, client)
-    expect(await world.diedDuring(answer as Promise<unknown>), 'the point was not reached').toBe(true)
-    await world.startServer()
-    expect((await answer)?.toSorted()).toEqual((await made[name]?.())?.toSorted())
-    for (const id of idsBut(origin.id, await Array.fromAsync(client.sandboxes.list()))) {
-      const one = await client.sandboxes.get(id)
-      expect((await one.run('echo alive')).stdout).toBe('alive\n')
-      await one.kill()
-    }
-    for await (const snapshot of client.snapshots.list()) if (snapshot.id !== point.id) await snapshot.delete()
-  })
-})
-
-function idsBut(id: string, all: { id: string }[]): string[] {
-  return all.map((one) => one.id).filter((other) => other !== id)
 }
 
 async function check(scenario: Scenario): Promise<void> {
