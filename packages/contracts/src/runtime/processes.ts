@@ -84,7 +84,9 @@ export function processesSuite(bench: () => Bench): void {
       const ended = await run(box.guest, leaver, { untilOutputEnds: true })
       await ended.until((reader) => reader.text() === 'first')
       await box.guest.processes.signal(ended.info.id, 'SIGKILL', true)
-      expect((await ended.end()).exit).toMatchObject({ code: 0, timedOut: false })
+      // Whether the signal still met the program itself or only the child is a matter of moments.
+      expect((await ended.end()).exit).toMatchObject({ timedOut: false })
+      expect(ended.text()).toBe('first')
       const limited = await (await run(box.guest, leaver, { untilOutputEnds: true, timeoutMs: 700 })).end()
       expect([limited.text(), limited.exit?.timedOut]).toEqual(['first', true])
     })
