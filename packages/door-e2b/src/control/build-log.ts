@@ -1,6 +1,7 @@
 import type { BuildLogEntry, Image, Principal, SpawnpointApi } from '@spawnpoint/core'
 import type { BuildProgress } from './build-start.ts'
 import { wholeLog } from './builds.ts'
+import { isContainerImage } from './container-image.ts'
 import { PROVISION_STEPS } from './provision.ts'
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
@@ -41,10 +42,13 @@ export async function buildLog(
 /** Why a build failed; the step is one of those that the client sent. */
 export async function reasonJson(api: SpawnpointApi, by: Principal, image: Image) {
   const last = (await wholeLog(api, by, image)).findLast(({ level }) => level === 'error')
-  const message = last?.message ?? image.failure ?? 'The build failed'
-  if (last === undefined) return { message, logEntries: [] }
-  const entry = logEntryJson(image, last)
-  return { message, ...('step' in entry ? { step: entry.step } : {}), logEntries: [entry] }
+  const entry = last === undefined ? null : logEntryJson(image, last)
+  const step = entry?.step ?? (isContainerImage(image) ? 'base' : undefined)
+  return {
+    message: entry?.message ?? image.failure ?? 'The build failed',
+    ...(step === undefined ? {} : { step }),
+    logEntries: entry === null ? [] : [entry],
+  }
 }
 
 /** What the server adds to a recipe belongs to its base. */

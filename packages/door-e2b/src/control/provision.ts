@@ -9,7 +9,8 @@ fi
 mkdir -p /home/user /etc/sudoers.d
 chown user: /home/user
 echo 'user ALL=(ALL:ALL) NOPASSWD: ALL' >/etc/sudoers.d/spawnpoint-user
-chmod 0440 /etc/sudoers.d/spawnpoint-user`
+chmod 0440 /etc/sudoers.d/spawnpoint-user
+exit 0`
 
 /** What comes before the steps of a template that begins with a container image. */
 export const PROVISION_STEPS: readonly [BuildStep, ...BuildStep[]] = [
