@@ -1,5 +1,5 @@
 import { Sandbox as E2b } from 'e2b'
-import { Novita, Sandbox, SandboxNotFoundError, Template } from 'novita-sandbox'
+import { Novita, Sandbox, SandboxNotFoundError } from 'novita-sandbox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until, VendorWorld } from '../vendor-world.ts'
 
@@ -183,18 +183,5 @@ describe('snapshots', () => {
     await Promise.all([ours.kill(), theirs.kill(), again.kill(), native.kill()])
     expect(await E2b.deleteSnapshot(back.snapshotId)).toBe(true)
     expect(await Sandbox.deleteSnapshot(snapshotId)).toBe(true)
-  })
-})
-
-describe('templates', () => {
-  it('are listed and found', async () => {
-    const { templates, total } = await Template.list().nextPage()
-    expect(total).toBe(1)
-    expect(templates[0]).toMatchObject({ aliases: ['base'], templateType: 'template_build', buildStatus: 'ready' })
-    const templateId = templates[0]?.templateId ?? ''
-    expect(await Template.get(templateId)).toMatchObject({ templateId, aliases: ['base'] })
-    expect(await Template.exists('base')).toBe(true)
-    expect(await Template.exists('nothing')).toBe(false)
-    expect(await new Novita().template.delete('nothing')).toBe(false)
   })
 })

@@ -1,0 +1,68 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { BuildError, Novita, Sandbox, Template, waitForFile } from 'novita-sandbox'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { VendorWorld } from '../vendor-world.ts'
+
+let vendor: VendorWorld
+/** Where the files are that templates copy */
+let context: string
+beforeAll(async () => {
+  vendor = await VendorWorld.start()
+  context = mkdtempSync(join(tmpdir(), 'spawnpoint-template-'))
+  writeFileSync(join(context, 'file.txt'), 'copied')
+})
+afterAll(async () => {
+  rmSync(context, { recursive: true, force: true })
+  await vendor[Symbol.asyncDispose]()
+})
+
+describe('templates', () => {
+  it('are listed and found', async () => {
+    const { templates, total } = await Template.list().nextPage()
+    expect(total).toBe(1)
+    expect(templates[0]).toMatchObject({ aliases: ['base'], templateType: 'template_build', buildStatus: 'ready' })
+    const templateId = templates[0]?.templateId ?? ''
+    expect(await Template.get(templateId)).toMatchObject({ templateId, aliases: ['base'] })
+    expect(await Template.exists('base')).toBe(true)
+    expect(await Template.exists('nothing')).toBe(false)
+    expect(await new Novita().template.delete('nothing')).toBe(false)
+  })
+
+  it('are built, started from and deleted', async () => {
+    const template = Template({ fileContextPath: context })
+      .fromTemplate('base')
+      .setEnvs({ COLOUR: 'green' })
+      .copy('file.txt', '/home/user/file.txt')
+      .runCmd('echo $COLOUR > ~/colour')
+      .setStartCmd('touch /tmp/started; sleep infinity', waitForFile('/tmp/started'))
+    const lines: string[] = []
+    const built = await Template.build(template, 'mine', { onBuildLogs: ({ message }) => void lines.push(message) })
+    expect(lines.join('\n')).toContain('file.txt')
+    const sandbox = await Sandbox.create('mine')
+    const { stdout } = await sandbox.commands.run('cat ~/file.txt ~/colour; pgrep -f "sleep infinity" | wc -l')
+    expect(stdout).toMatch(/^copiedgreen\n[1-9]/)
+    expect(await sandbox.getInfo()).toMatchObject({ name: 'mine', templateId: built.templateId })
+    await sandbox.kill()
+    expect((await Template.list().nextPage()).total).toBe(2)
+    expect(await new Novita().template.delete(built.templateId)).toBe(true)
+    expect(await Template.exists('mine')).toBe(false)
+  })
+
+  it('that fail say so', async () => {
+    const template = Template().fromTemplate('base').runCmd('exit 4')
+    await expect(Template.build(template, 'failing')).rejects.toThrow(BuildError)
+  })
+
+  it('list snapshots too, where they are asked for', async () => {
+    const sandbox = await Sandbox.create()
+    const { snapshotId } = await sandbox.createSnapshot()
+    const { templates } = await Template.list({ templateType: 'snapshot_template' }).nextPage()
+    expect(templates).toMatchObject([
+      { templateId: snapshotId.replace(':default', ''), templateType: 'snapshot_template' },
+    ])
+    await sandbox.kill()
+    expect(await Sandbox.deleteSnapshot(snapshotId)).toBe(true)
+  })
+})
