@@ -5,6 +5,13 @@ import { LocalBlobs } from '@spawnpoint/blobs-local'
 import { Core, SpawnpointError, systemClock } from '@spawnpoint/core'
 import { BRIMBLE_PREFIX, refuseBrimble, registerBrimbleDoor } from '@spawnpoint/door-brimble'
 import { controlUrl, E2B, MOUNTS, NOVITA, refuseControl, registerE2bControl } from '@spawnpoint/door-e2b'
+import {
+  HYPERBROWSER_PREFIX,
+  openHyperbrowserDoor,
+  RUNTIME_PREFIX,
+  refuseHyperbrowser,
+  runtimeUrl,
+} from '@spawnpoint/door-hyperbrowser'
 import { createNativeUpgradeHandler, problemOf, registerNativeDoor } from '@spawnpoint/door-native'
 import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
 import { OciImageBuilder } from '@spawnpoint/images-oci'
@@ -100,12 +107,14 @@ async function listen(
   const domain = toldDomain(config.domain, tls?.port ?? null)
   const gateway = openGateway(core, log, domain)
   const upgrade = createNativeUpgradeHandler({ api: core, log })
+  const hyperbrowser = openHyperbrowserDoor({ api: core, log, domain })
   const fastify = Fastify({
     serverFactory: (own) => {
       const handlers = dispatch(gateway, {
         request: own,
         upgrade: (request, socket, head) => {
           if (request.url?.startsWith('/v1/')) upgrade(request, socket, head)
+          else if (hyperbrowser.upgrades(request)) hyperbrowser.upgrade(request, socket, head)
           else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
         },
       })
@@ -122,7 +131,10 @@ async function listen(
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 256 },
-    rewriteUrl: (request) => controlUrl(request, domain),
+    rewriteUrl: (request) => {
+      const url = controlUrl(request, domain)
+      return url === request.url ? runtimeUrl(request, domain) : url
+    },
     // What the router itself refuses (a path too long, or not decodable) never reaches a door.
     frameworkErrors: refuse,
   })
@@ -142,9 +154,11 @@ async function listen(
     await registerE2bControl(fastify, { api: core, log, dialect, prefix, domain })
   }
   await registerBrimbleDoor(fastify, { api: core, log })
+  await hyperbrowser.register(fastify)
   undo.defer(() => fastify.close())
   // Before that: the HTTP server would wait for its WebSockets.
   undo.defer(() => upgrade.close())
+  undo.defer(() => hyperbrowser.close())
   undo.defer(() => gateway.close())
   const url = await fastify.listen({ host: config.host, port: config.port })
   tls?.serve({
@@ -161,6 +175,10 @@ function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyRepl
   }
   if (request.url.startsWith(`${BRIMBLE_PREFIX}/`)) {
     void refuseBrimble(error, reply)
+    return
+  }
+  if ([`${HYPERBROWSER_PREFIX}/`, RUNTIME_PREFIX].some((mount) => request.url.startsWith(mount))) {
+    void refuseHyperbrowser(error, reply)
     return
   }
   const refused = new SpawnpointError('invalid_argument', error.message, {

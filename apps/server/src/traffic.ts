@@ -10,6 +10,7 @@ import {
   SignedFiles,
   TRAFFIC_TOKEN_HEADER,
 } from '@spawnpoint/door-e2b'
+import { BROWSER_PATH, browserSession, runtimeTokenAllows } from '@spawnpoint/door-hyperbrowser'
 import { INGRESS_TOKEN_HEADER, showsIngressToken } from '@spawnpoint/door-native'
 import { Gateway, type GatewayService } from '@spawnpoint/gateway'
 import type { Logger } from 'pino'
@@ -29,7 +30,8 @@ export function openGateway(api: SpawnpointApi, log: Logger, domain: string | nu
       [INTERPRETER_PORT, new Interpreter({ tokens: api.tokens, log })],
     ]),
     finders: [new SignedFiles(api)],
-    tokens: [showsIngressToken(api), holdsTrafficToken(api.tokens)],
+    tokens: [showsIngressToken(api), holdsTrafficToken(api.tokens), runtimeTokenAllows(api)],
+    logins: new Map([[BROWSER_PATH, { request: browserSession(api) }]]),
     stripHeaders: [INGRESS_TOKEN_HEADER, TRAFFIC_TOKEN_HEADER],
   })
 }

@@ -54,6 +54,8 @@ export interface GatewayOptions {
   routingHeaders: readonly RoutingHeaders[]
   services: ReadonlyMap<number, GatewayService>
   finders?: readonly Finder[]
+  /** By path: what answers there on every port that asks for a token, so that a browser can come by one */
+  logins?: ReadonlyMap<string, GatewayService>
   /** Whether a request may use a port that asks for a token: if any of them says so */
   tokens: readonly ((req: IncomingMessage, sandbox: Sandbox, port: number) => boolean)[]
   /** Lower-case headers for us that programs do not see, besides the routing headers */
@@ -148,6 +150,12 @@ export class Gateway {
       await service.request({ req, res, by, sandbox, port, guest: () => this.#guest(reached, req, res, address) })
       return
     }
+    const login = this.#options.logins?.get(req.url?.split('?', 1)[0] ?? '')
+    if (login !== undefined && accessOf(sandbox, address.port) === 'token') {
+      const { port } = address
+      await login.request({ req, res, by, sandbox, port, guest: () => this.#guest(reached, req, res, address) })
+      return
+    }
     const refusal = this.#forbidden(req, sandbox, address.port)
     if (refusal !== null) return this.#refuse(req, res, refusal, address)
     const { guest } = await this.#guest(reached, req, res, address)
@@ -205,11 +213,12 @@ export class Gateway {
   }
 
   #forbidden(req: IncomingMessage, sandbox: Sandbox, port: number): Refusal | null {
-    const { ports, default: otherwise } = sandbox.ingress
-    const access: PortAccess = ports[String(port)] ?? otherwise
+    const access = accessOf(sandbox, port)
     if (access === 'open') return null
     if (access === 'closed') return { status: 403, message: 'The port is closed to traffic from outside' }
     if (this.#options.tokens.some((allows) => allows(req, sandbox, port))) return null
+    // Whoever opened this port by itself for those who show who they are, lets them ask for that.
+    if (sandbox.ingress.ports[String(port)] !== undefined) return { status: 401, message: 'Authentication is required' }
     return { status: 403, message: 'The traffic access token is missing or invalid' }
   }
 
@@ -232,6 +241,10 @@ export class Gateway {
   #finder(req: IncomingMessage): Finder | undefined {
     return this.#options.finders?.find((finder) => finder.matches(req))
   }
+}
+
+function accessOf({ ingress }: Sandbox, port: number): PortAccess {
+  return ingress.ports[String(port)] ?? ingress.default
 }
 
 function named(address: Address | string | null): Address | null {

@@ -1,0 +1,133 @@
+import type { NetworkPolicy, Principal, Sandbox, SandboxState, Snapshot, SpawnpointApi } from '@spawnpoint/core'
+import { browserUrl } from '../exposed-ports.ts'
+import { exposedUrl, type Origin, runtimeAddress } from '../runtime-address.ts'
+import { issueRuntimeToken } from '../runtime-token.ts'
+import { imageById, type NamedImage } from './images.ts'
+
+const MIB = 2 ** 20
+
+/** There is no state of rest here: what rests comes back when it is used. */
+export const STATUSES: { readonly [S in SandboxState]: 'active' | 'closed' | 'error' } = {
+  creating: 'active',
+  running: 'active',
+  snapshotting: 'active',
+  pausing: 'active',
+  paused: 'active',
+  resuming: 'active',
+  stopping: 'active',
+  stopped: 'active',
+  starting: 'active',
+  rolling_back: 'active',
+  killing: 'closed',
+  killed: 'closed',
+  failed: 'error',
+}
+
+export const SNAPSHOT_STATUSES = {
+  creating: 'creating',
+  ready: 'created',
+  failed: 'failed',
+  deleting: 'deleting',
+} as const
+
+export function networkJson({ internet, allow, allowDomains, deny }: NetworkPolicy) {
+  const plain = (cidr: string) => cidr.replace(/\/32$/, '')
+  return { allowInternetAccess: internet, allowOut: [...allow.map(plain), ...allowDomains], denyOut: deny.map(plain) }
+}
+
+/** Without what only its owner's session gets. */
+export function sandboxJson(sandbox: Sandbox, origin: Origin, domain: string | null) {
+  const { id, teamId, resources, timeout } = sandbox
+  const end = sandbox.endedAt?.getTime() ?? null
+  const start = (sandbox.startedAt ?? sandbox.createdAt).getTime()
+  return {
+    id,
+    teamId,
+    status: STATUSES[sandbox.state],
+    startTime: start,
+    endTime: end,
+    createdAt: sandbox.createdAt.toISOString(),
+    updatedAt: (sandbox.endedAt ?? sandbox.startedAt ?? sandbox.createdAt).toISOString(),
+    closeReason: sandbox.failure?.detail ?? null,
+    dataConsumed: 0,
+    proxyDataConsumed: 0,
+    usageType: 'sandbox',
+    jobId: null,
+    launchState: null,
+    creditsUsed: null,
+    region: 'us',
+    sessionUrl: '',
+    duration: Math.max(0, (end ?? Date.now()) - start),
+    proxyBytesUsed: 0,
+    vcpus: resources.cpus,
+    memMiB: Math.round(resources.memoryBytes / MIB),
+    diskSizeMiB: Math.round(resources.diskBytes / MIB),
+    timeoutMinutes: timeout.timeoutMs === null ? null : timeout.timeoutMs / 60_000,
+    network: networkJson(sandbox.network),
+    runtime: runtimeAddress(origin, domain, id),
+  }
+}
+
+export function detailJson(api: SpawnpointApi, sandbox: Sandbox, origin: Origin, domain: string | null) {
+  const json = sandboxJson(sandbox, origin, domain)
+  const session = json.status === 'active' ? issueRuntimeToken(api, sandbox.id) : null
+  return {
+    ...json,
+    exposedPorts: Object.keys(sandbox.ingress.ports)
+      .map((port) => exposureJson(api, sandbox, Number(port), origin, domain))
+      .filter((exposure) => exposure !== null),
+    token: session?.token ?? null,
+    tokenExpiresAt: session?.expiresAt.toISOString() ?? null,
+  }
+}
+
+/** `null` if the port is not exposed. */
+export function exposureJson(
+  api: SpawnpointApi,
+  { id, ingress }: Sandbox,
+  port: number,
+  origin: Origin,
+  domain: string | null,
+) {
+  const access = ingress.ports[String(port)] ?? ingress.default
+  if (access === 'closed') return null
+  const url = exposedUrl(runtimeAddress(origin, domain, id), port)
+  if (access === 'open') return { port, auth: false, url, browserUrl: url, browserUrlExpiresAt: null }
+  const browser = browserUrl(api, url, id, port)
+  return { port, auth: true, url, ...browser, browserUrlExpiresAt: browser.browserUrlExpiresAt.toISOString() }
+}
+
+export function imageJson({ name, image }: NamedImage, namespace: string) {
+  return {
+    id: image.id,
+    imageName: name,
+    namespace,
+    source: 'team',
+    imageInit: { env: image.defaults.env, command: image.defaults.startCommand[0] ?? null },
+    uploaded: true,
+    createdAt: image.createdAt.toISOString(),
+    updatedAt: (image.readyAt ?? image.createdAt).toISOString(),
+  }
+}
+
+export async function snapshotJson(api: SpawnpointApi, by: Principal, snapshot: Snapshot, namespace: string) {
+  const image = await imageById(api, by, snapshot.imageId)
+  const { resources } = snapshot
+  return {
+    id: snapshot.id,
+    snapshotName: snapshot.name ?? snapshot.id,
+    namespace,
+    imageNamespace: namespace,
+    imageName: image?.name ?? '',
+    imageId: snapshot.imageId,
+    status: SNAPSHOT_STATUSES[snapshot.state],
+    vcpus: resources.cpus,
+    memMiB: Math.round(resources.memoryBytes / MIB),
+    diskSizeMiB: Math.round(resources.diskBytes / MIB),
+    compatibilityTag: snapshot.requirements?.runtimeVersion ?? '',
+    metadata: snapshot.labels,
+    uploaded: snapshot.state === 'ready',
+    createdAt: snapshot.createdAt.toISOString(),
+    updatedAt: (snapshot.readyAt ?? snapshot.createdAt).toISOString(),
+  }
+}

@@ -1,0 +1,21 @@
+import { optional } from '@spawnpoint/door-kit'
+import { z } from 'zod'
+
+const number = (max: number) => optional(z.coerce.number().int().min(1).max(max))
+
+export const pageQuery = { search: optional(z.string().max(200)), page: number(1_000_000), limit: number(1_000) }
+/** A key of a query that may come once, or several times. */
+export const many = optional(z.union([z.string(), z.array(z.string())]).transform((given) => [given].flat()))
+
+const DEFAULT_LIMIT = 20
+
+/** One page of a list that is here in full. */
+export function paged<T>(
+  all: readonly T[],
+  { page = 1, limit = DEFAULT_LIMIT }: { page?: number | undefined; limit?: number | undefined },
+) {
+  return {
+    items: all.slice((page - 1) * limit, page * limit),
+    counts: { totalCount: all.length, page, perPage: limit },
+  }
+}

@@ -1,0 +1,84 @@
+import {
+  type IngressPolicy,
+  invalidArgument,
+  type NetworkPolicy,
+  type PortAccess,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import { optional } from '@spawnpoint/door-kit'
+import { z } from 'zod'
+
+/** Where the vendor's own runtime listens inside a sandbox. */
+const RESERVED_PORT = 4001
+
+export const exposeSchema = z.object({ port: z.number().int().min(1).max(65_535), auth: optional(z.boolean()) })
+
+export const networkSchema = z.object({
+  allowInternetAccess: optional(z.boolean()),
+  allowOut: optional(z.array(z.string().min(1).max(255)).max(256)),
+  denyOut: optional(z.array(z.string().min(1).max(64)).max(256)),
+})
+
+export const createSchema = z.object({
+  imageName: optional(z.string().min(1).max(128)),
+  imageId: optional(z.string().max(64)),
+  snapshotName: optional(z.string().min(1).max(128)),
+  snapshotId: optional(z.string().max(64)),
+  region: optional(z.string().max(32)),
+  enableRecording: optional(z.boolean()),
+  exposedPorts: optional(z.array(exposeSchema).max(64)),
+  mounts: optional(z.record(z.string(), z.unknown())),
+  timeoutMinutes: optional(z.number().positive().max(525_600)),
+  vcpus: optional(z.number().positive().max(1024)),
+  memMiB: optional(
+    z
+      .number()
+      .positive()
+      .max(2 ** 24),
+  ),
+  diskSizeMiB: optional(
+    z
+      .number()
+      .positive()
+      .max(2 ** 30),
+  ),
+  ...networkSchema.shape,
+})
+export type CreateBody = z.output<typeof createSchema>
+
+/** Which of the two a sandbox starts from. Rejects what is neither or both. */
+export function checkCreate(body: CreateBody): void {
+  const { imageName, imageId, snapshotName, snapshotId, mounts } = body
+  if ((imageName === undefined) === (snapshotName === undefined))
+    throw invalidArgument('imageName', 'exactly one of imageName and snapshotName is needed')
+  if (imageId !== undefined && imageName === undefined) throw invalidArgument('imageId', 'needs imageName')
+  if (snapshotId !== undefined && snapshotName === undefined) throw invalidArgument('snapshotId', 'needs snapshotName')
+  if (snapshotName !== undefined && [body.vcpus, body.memMiB, body.diskSizeMiB].some((size) => size !== undefined))
+    throw invalidArgument('vcpus', 'sizes are those of the snapshot')
+  if (mounts !== undefined && Object.keys(mounts).length > 0)
+    throw new SpawnpointError('forbidden', 'This server has no volumes to mount', { what: 'volumes' })
+}
+
+const isAddress = (entry: string) => /^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/.test(entry)
+
+/** What is allowed beats what is denied here. Only what was given is changed. */
+export function networkOf(given: z.output<typeof networkSchema>): Partial<NetworkPolicy> {
+  const { allowInternetAccess, allowOut, denyOut } = given
+  return {
+    precedence: 'allow',
+    ...(allowInternetAccess === undefined ? {} : { internet: allowInternetAccess }),
+    ...(allowOut === undefined
+      ? {}
+      : { allow: allowOut.filter(isAddress), allowDomains: allowOut.filter((entry) => !isAddress(entry)) }),
+    ...(denyOut === undefined ? {} : { deny: denyOut }),
+  }
+}
+
+export function ingressOf(exposed: readonly z.output<typeof exposeSchema>[]): IngressPolicy {
+  return { default: 'closed', ports: Object.fromEntries(exposed.map(portAccess)), hostHeader: null }
+}
+
+export function portAccess({ port, auth }: z.output<typeof exposeSchema>): [string, PortAccess] {
+  if (port === RESERVED_PORT) throw invalidArgument('port', `port ${port} cannot be exposed`)
+  return [String(port), auth ? 'token' : 'open']
+}

@@ -1,0 +1,64 @@
+import { type ErrorCode, isCode, type SpawnpointError } from '@spawnpoint/core'
+import type { Refusal, RefusedByRouter } from '@spawnpoint/door-kit'
+
+/** How each error of the core is said here. */
+export const STATUSES: { readonly [C in ErrorCode]: number } = {
+  invalid_argument: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  not_found: 404,
+  name_taken: 409,
+  wrong_state: 409,
+  operation_in_progress: 409,
+  in_use: 409,
+  incompatible: 409,
+  capture_refused: 409,
+  limit_exceeded: 400,
+  rate_limited: 429,
+  disk_full: 507,
+  stale_incarnation: 409,
+  hook_failed: 409,
+  timeout: 408,
+  cancelled: 409,
+  idempotency_mismatch: 409,
+  payload_too_large: 413,
+  guest_error: 400,
+  guest_unresponsive: 504,
+  process_not_found: 404,
+  port_closed: 502,
+  runtime_failed: 500,
+  unavailable: 503,
+  internal: 500,
+  build_failed: 422,
+  cursor_expired: 410,
+}
+
+/** What the vendor's clients look at besides the status. */
+const CODES: Partial<Record<ErrorCode, string>> = {
+  wrong_state: 'sandbox_not_running',
+  stale_incarnation: 'sandbox_not_running',
+  cursor_expired: 'replay_window_expired',
+}
+
+export function refusal(error: SpawnpointError | RefusedByRouter): Refusal {
+  if (!('code' in error)) return { status: error.status, body: { message: error.message } }
+  const status = statusOf(error)
+  const headers = isCode(error, 'rate_limited')
+    ? { headers: { 'retry-after': String(Math.max(1, Math.ceil(error.context.retryAfterMs / 1000))) } }
+    : {}
+  return { status, body: { message: messageOf(error), code: CODES[error.code] ?? error.code }, ...headers }
+}
+
+function statusOf(error: SpawnpointError): number {
+  if (!isCode(error, 'guest_error')) return STATUSES[error.code]
+  return { ENOENT: 404, EEXIST: 409, ENOSPC: 507, EDQUOT: 507 }[error.context.errno] ?? STATUSES.guest_error
+}
+
+function messageOf(error: SpawnpointError): string {
+  if (isCode(error, 'wrong_state') && error.context.resource === 'sandbox') return 'Sandbox is not running'
+  if (isCode(error, 'process_not_found')) return `Process not found: ${error.context.ref}`
+  if (isCode(error, 'guest_error') && error.context.errno === 'ENOENT') return `File not found: ${error.message}`
+  if (!isCode(error, 'not_found')) return error.message
+  const { resource, ref } = error.context
+  return resource === 'route' ? error.message : `${resource} not found: ${ref}`
+}

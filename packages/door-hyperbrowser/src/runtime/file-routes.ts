@@ -1,0 +1,342 @@
+import {
+  type FileAccess,
+  type FileType,
+  type Guest,
+  invalidArgument,
+  isCode,
+  type Principal,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import { type AnyRoute, bodyChunks, collectOutput, optional, route, STREAMED, streamBytes } from '@spawnpoint/door-kit'
+import { z } from 'zod'
+import type { DoorContext } from '../context.ts'
+import { originOf, runtimeAddress, runtimeCallUrl } from '../runtime-address.ts'
+import { fileJson } from './file-json.ts'
+import { type Method, presign, redeem } from './presigned.ts'
+import { ok } from './process-routes.ts'
+
+const params = z.object({ sandbox: z.string() })
+const path = z.string().min(1).max(4096)
+const runAs = optional(z.string().max(256))
+const flag = optional(z.boolean())
+const encoding = optional(z.enum(['utf8', 'base64']))
+const mode = optional(z.union([z.string().regex(/^[0-7]{1,4}$/, 'octal digits'), z.number().int().min(0).max(0o7777)]))
+
+const LIST_LIMIT = 20_000
+/** Bytes of a file that come back within JSON */
+const READ_LIMIT = 64 * 2 ** 20
+const TOOL_TIMEOUT_MS = 60_000
+
+const writeOne = z.object({ path, data: z.string(), encoding, append: flag, mode })
+
+export function fileRoutes(context: DoorContext): AnyRoute[] {
+  const { api, domain, watches } = context
+  const guestOf = async (by: Principal, sandbox: string): Promise<Guest> =>
+    (await api.sandboxes.guest(by, sandbox)).guest
+  return [
+    route({
+      method: 'GET',
+      path: '/files/stat',
+      params,
+      query: z.object({ path, runAs }),
+      handle: async ({ by, params: { sandbox }, query }) => {
+        const guest = await guestOf(by, sandbox)
+        return ok({ file: fileJson(await guest.files.stat(query.path, { ...as(query.runAs), targets: true })) })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/files',
+      params,
+      query: z.object({ path, depth: optional(z.coerce.number().int().min(1).max(100)), runAs }),
+      handle: async ({ by, params: { sandbox }, query }) => {
+        const guest = await guestOf(by, sandbox)
+        const access = as(query.runAs)
+        const listing = { depth: query.depth ?? 1, limit: LIST_LIMIT, ...access, targets: true }
+        return ok({ entries: (await guest.files.list(query.path, listing)).map(fileJson) })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/files/read',
+      params,
+      body: z.object({
+        path,
+        offset: optional(z.number().int().min(0)),
+        length: optional(z.number().int().min(0)),
+        encoding,
+        runAs,
+      }),
+      handle: async ({ by, params: { sandbox }, body, signal }) => {
+        const guest = await guestOf(by, sandbox)
+        const { offset, length, encoding: as_ = 'utf8' } = body
+        const options = { ...(offset === undefined ? {} : { offset }), ...(length === undefined ? {} : { length }) }
+        const { body: stream } = await guest.files.read(body.path, { ...options, ...as(body.runAs), signal })
+        const chunks: Buffer[] = []
+        let size = 0
+        for await (const chunk of stream as AsyncIterable<Buffer>) {
+          size += chunk.length
+          if (size > READ_LIMIT) {
+            stream.destroy()
+            throw new SpawnpointError('payload_too_large', 'Read a part of it, or download it', {
+              limitBytes: READ_LIMIT,
+            })
+          }
+          chunks.push(chunk)
+        }
+        const content = Buffer.concat(chunks).toString(as_)
+        return ok({
+          content,
+          encoding: as_,
+          bytesRead: size,
+          truncated: false,
+          contentType: 'application/octet-stream',
+        })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/files/write',
+      params,
+      body: z.union([z.object({ files: z.array(writeOne).min(1).max(1000), runAs }), writeOne.extend({ runAs })]),
+      handle: async ({ by, params: { sandbox }, body }) => {
+        const guest = await guestOf(by, sandbox)
+        const files = 'files' in body ? body.files : [body]
+        const written = []
+        for (const file of files) {
+          const info = await guest.files.write(file.path, once(Buffer.from(file.data, file.encoding ?? 'utf8')), {
+            ...as(body.runAs),
+            ...modeOf(file.mode),
+            append: file.append ?? false,
+          })
+          written.push({ path: info.path, name: info.name, type: 'file' })
+        }
+        return ok({ files: written })
+      },
+    }),
+    route({
+      method: 'PUT',
+      path: '/files/upload',
+      params,
+      query: z.object({ path, runAs, token: optional(z.string().max(2_048)) }),
+      rawBody: true,
+      handle: async (call) => {
+        const { sandbox } = call.params
+        const user = await userOf(call.by, sandbox, 'PUT', call.query)
+        const guest = await guestOf(call.by, sandbox)
+        const { path: written, sizeBytes } = await guest.files.write(call.query.path, bodyChunks(call), as(user))
+        return ok({ path: written, bytesWritten: sizeBytes })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/files/download',
+      params,
+      query: z.object({ path, runAs, token: optional(z.string().max(2_048)) }),
+      handle: async (call) => {
+        const { sandbox } = call.params
+        const user = await userOf(call.by, sandbox, 'GET', call.query)
+        const guest = await guestOf(call.by, sandbox)
+        const { info, body } = await guest.files.read(call.query.path, { ...as(user), signal: call.signal })
+        // What the kernel makes up claims to be empty: only its end tells how long it is.
+        const length = info.type === 'file' && info.sizeBytes > 0 ? info.sizeBytes : null
+        await streamBytes(call, 200, { 'content-type': 'application/octet-stream' }, body, length)
+        return STREAMED
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/files/mkdir',
+      params,
+      body: z.object({ path, parents: flag, mode, runAs }),
+      handle: async ({ by, params: { sandbox }, body }) => {
+        const guest = await guestOf(by, sandbox)
+        const access = as(body.runAs)
+        const there = await typeOf(guest, body.path, access)
+        if (there === 'directory') return ok({ created: false })
+        await guest.files.mkdir(body.path, { parents: body.parents ?? true, ...modeOf(body.mode), ...access })
+        return ok({ created: true })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/files/move',
+      params,
+      body: z.object({ from: path, to: path, overwrite: flag, runAs }),
+      handle: async ({ by, params: { sandbox }, body }) => {
+        const guest = await guestOf(by, sandbox)
+        const entry = await guest.files.move(body.from, body.to, { ...as(body.runAs), targets: true })
+        return ok({ entry: fileJson(entry) })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/files/copy',
+      params,
+      body: z.object({ from: path, to: path, recursive: flag, overwrite: flag, runAs }),
+      handle: async ({ by, params: { sandbox }, body }) => {
+        const guest = await guestOf(by, sandbox)
+        const access = as(body.runAs)
+        await guest.files.stat(body.from, access)
+        if (!body.overwrite && (await typeOf(guest, body.to, access)) !== null)
+          throw invalidArgument('to', `already exists: ${body.to.slice(0, 200)}`)
+        const options = [
+          '-P',
+          '-p',
+          '-T',
+          ...(body.recursive ? ['-R'] : []),
+          ...(body.overwrite ? ['--remove-destination'] : []),
+        ]
+        await tool(guest, sandbox, ['cp', ...options, '--', body.from, body.to], body.runAs)
+        return ok({ entry: fileJson(await guest.files.stat(body.to, { ...access, targets: true })) })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/files/delete',
+      params,
+      body: z.object({ path, recursive: flag, runAs }),
+      handle: async ({ by, params: { sandbox }, body }) => {
+        const guest = await guestOf(by, sandbox)
+        try {
+          await guest.files.remove(body.path, { recursive: body.recursive ?? false, ...as(body.runAs) })
+        } catch (error) {
+          if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOENT') throw error
+        }
+        return ok({ deleted: true })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/files/chmod',
+      params,
+      body: z.object({ path, mode: z.string().regex(/^[0-7]{1,4}$/, 'octal digits'), recursive: flag, runAs }),
+      handle: async ({ by, params: { sandbox }, body }) => {
+        const guest = await guestOf(by, sandbox)
+        await guest.files.stat(body.path, as(body.runAs))
+        const recursive = body.recursive ? ['-R'] : []
+        await tool(guest, sandbox, ['chmod', ...recursive, '--', body.mode, body.path], body.runAs)
+        return ok({ ok: true })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/files/chown',
+      params,
+      body: z.object({
+        path,
+        uid: optional(z.number().int().min(0)),
+        gid: optional(z.number().int().min(0)),
+        recursive: flag,
+        runAs,
+      }),
+      handle: async ({ by, params: { sandbox }, body }) => {
+        const guest = await guestOf(by, sandbox)
+        await guest.files.stat(body.path, as(body.runAs))
+        const owner = `${body.uid ?? ''}${body.gid === undefined ? '' : `:${body.gid}`}`
+        if (owner === '') throw invalidArgument('uid', 'uid or gid is needed')
+        const recursive = body.recursive ? ['-R'] : []
+        await tool(guest, sandbox, ['chown', '-h', ...recursive, '--', owner, body.path], body.runAs)
+        return ok({ ok: true })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/files/watch',
+      params,
+      body: z.object({ path, recursive: flag, runAs }),
+      handle: async ({ by, params: { sandbox }, body }) => {
+        const watch = await watches.start(by, sandbox, body.path, body.recursive ?? false, user(body.runAs))
+        const { id, path: watched, recursive, createdAt } = watch
+        return ok({ watch: { id, path: watched, recursive, active: true, createdAt } })
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/files/watch/:id',
+      params: params.extend({ id: z.string().max(64) }),
+      handle: async ({ params: { sandbox, id } }) => {
+        watches.get(sandbox, id).stop()
+        return ok({ stopped: true })
+      },
+    }),
+    ...(['upload', 'download'] as const).map((what) =>
+      route({
+        method: 'POST',
+        path: `/files/presign-${what}`,
+        params,
+        body: z.object({ path, expiresInSeconds: optional(z.number().positive()), oneTime: flag, runAs }),
+        handle: async ({ params: { sandbox }, body, request }) => {
+          const method: Method = what === 'upload' ? 'PUT' : 'GET'
+          const { token, expiresAt } = presign(api, sandbox, method, body.path, {
+            seconds: body.expiresInSeconds,
+            oneTime: body.oneTime ?? false,
+            runAs: user(body.runAs),
+          })
+          const address = runtimeAddress(originOf(request.raw), domain, sandbox)
+          const call = `files/${what}?${new URLSearchParams({ path: body.path, token })}`
+          return ok({
+            token,
+            path: body.path,
+            method,
+            expiresAt: expiresAt.toISOString(),
+            url: runtimeCallUrl(address, call),
+          })
+        },
+      }),
+    ),
+  ]
+
+  async function userOf(
+    by: Principal,
+    sandbox: string,
+    method: Method,
+    query: { path: string; token?: string | undefined; runAs?: string | undefined },
+  ): Promise<string | undefined> {
+    if (query.token === undefined) return user(query.runAs)
+    return (await redeem(api, by, sandbox, method, query.path, query.token)).runAs
+  }
+}
+
+function user(runAs: string | undefined): string | undefined {
+  return runAs === '' ? undefined : runAs
+}
+
+function as(runAs: string | undefined): FileAccess {
+  const name = user(runAs)
+  return name === undefined ? {} : { user: name }
+}
+
+function modeOf(mode: string | number | undefined): { mode?: number } {
+  if (mode === undefined) return {}
+  return { mode: typeof mode === 'number' ? mode : Number.parseInt(mode, 8) }
+}
+
+async function* once(data: Buffer): AsyncGenerator<Buffer> {
+  yield data
+}
+
+/** What a path leads to; `null` for nothing. */
+async function typeOf(guest: Guest, path: string, access: FileAccess): Promise<FileType | null> {
+  try {
+    const { type, target } = await guest.files.stat(path, { ...access, targets: true })
+    return target?.type ?? type
+  } catch (error) {
+    if (isCode(error, 'guest_error') && error.context.errno === 'ENOENT') return null
+    throw error
+  }
+}
+
+/** Runs one of the sandbox's own programs, as whom the call is for. Rejects with what it said. */
+async function tool(guest: Guest, sandbox: string, args: string[], runAs: string | undefined): Promise<void> {
+  const name = user(runAs)
+  const { output } = await guest.processes.startAndFollow({
+    args,
+    env: {},
+    stdin: false,
+    timeoutMs: TOOL_TIMEOUT_MS,
+    ...(name === undefined ? {} : { user: name }),
+  })
+  const { exit, stderr } = await collectOutput(output, sandbox, 4_096)
+  if (exit.code !== 0) throw invalidArgument('path', stderr.trim() || `${args[0]} failed with ${exit.code}`)
+}

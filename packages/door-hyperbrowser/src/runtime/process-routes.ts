@@ -1,0 +1,209 @@
+import { type ProcessSpec, SpawnpointError } from '@spawnpoint/core'
+import { type Answer, type AnyRoute, optional, route, STREAMED, streamItems } from '@spawnpoint/door-kit'
+import { holdActive } from '@spawnpoint/gateway'
+import { z } from 'zod'
+import type { DoorContext } from '../context.ts'
+import { lateAnswer } from './late-answer.ts'
+import { asciiJson, processJson, resultJson, shellArgs } from './process-json.ts'
+import type { Recorder } from './recorder.ts'
+
+const params = z.object({ sandbox: z.string(), id: z.string().min(1).max(128) })
+const sandboxParams = z.object({ sandbox: z.string() })
+/** Up to here a wait that is over is told by its status; longer ones have begun to answer by then. */
+const TOLD_MS = 19_000
+
+const commandSchema = z.object({
+  command: z.string().min(1),
+  cwd: optional(z.string().min(1).max(4096)),
+  env: optional(z.record(z.string(), z.string())),
+  timeoutMs: optional(z.number().positive()),
+  timeout_sec: optional(z.number().positive()),
+  runAs: optional(z.string().min(1).max(256)),
+})
+const waitSchema = z.object({ timeoutMs: optional(z.number().min(0)), timeout_sec: optional(z.number().min(0)) })
+
+export function ok(body: unknown): Answer {
+  return { status: 200, body }
+}
+
+/** Milliseconds, whichever way they were given; `null` for no limit. */
+export function limitOf({ timeoutMs, timeout_sec }: z.output<typeof waitSchema>): number | null {
+  return timeoutMs ?? (timeout_sec === undefined ? null : timeout_sec * 1000)
+}
+
+export function processRoutes({ api, recorders }: DoorContext): AnyRoute[] {
+  const specOf = (body: z.output<typeof commandSchema>): ProcessSpec => {
+    const timeoutMs = limitOf(body)
+    return {
+      args: shellArgs(body.command),
+      env: body.env ?? {},
+      stdin: true,
+      ...(body.cwd === undefined ? {} : { cwd: body.cwd }),
+      ...(body.runAs === undefined ? {} : { user: body.runAs }),
+      ...(timeoutMs === null ? {} : { timeoutMs: Math.max(1, Math.ceil(timeoutMs)) }),
+    }
+  }
+  return [
+    route({
+      method: 'POST',
+      path: '/exec',
+      params: sandboxParams,
+      body: commandSchema,
+      handle: async (call) => {
+        const { sandbox } = call.params
+        const recorder = await recorders.start(call.by, sandbox, { ...specOf(call.body), stdin: false })
+        using _ = holdActive(api, call.by, sandbox)
+        return lateAnswer(
+          call,
+          recorder.ended(null, call.signal).then(() => ({ result: resultJson(recorder) })),
+        )
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/processes',
+      params: sandboxParams,
+      body: commandSchema,
+      handle: async ({ by, params: { sandbox }, body }) =>
+        ok({ process: processJson(await recorders.start(by, sandbox, specOf(body))) }),
+    }),
+    route({
+      method: 'GET',
+      path: '/processes',
+      params: sandboxParams,
+      query: z.object({
+        status: optional(z.string().max(200)),
+        limit: optional(z.coerce.number().int().min(1).max(1000)),
+        cursor: optional(z.string().max(64)),
+        created_after: optional(z.coerce.number()),
+        created_before: optional(z.coerce.number()),
+      }),
+      handle: async ({ by, params: { sandbox }, query }) => {
+        const { status, limit = 100, cursor, created_after = 0, created_before = Number.POSITIVE_INFINITY } = query
+        const all = (await recorders.list(by, sandbox)).filter(({ info }) => !info.pty).map(processJson)
+        const wanted = status?.split(',')
+        const found = all.filter(
+          (one) =>
+            (wanted?.includes(one.status) ?? true) &&
+            one.started_at >= created_after &&
+            one.started_at <= created_before,
+        )
+        const from = cursor === undefined ? 0 : found.findIndex(({ id }) => id === cursor) + 1
+        const data = found.slice(from, from + limit)
+        return ok({ data, next_cursor: from + limit < found.length ? (data.at(-1)?.id ?? null) : null })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/processes/:id',
+      params,
+      handle: async ({ by, params: { sandbox, id } }) =>
+        ok({ process: processJson(await recorders.get(by, sandbox, id)) }),
+    }),
+    route({
+      method: 'POST',
+      path: '/processes/:id/wait',
+      params,
+      body: waitSchema,
+      handle: async (call) => {
+        const { sandbox, id } = call.params
+        const recorder = await recorders.get(call.by, sandbox, id)
+        using _ = holdActive(api, call.by, sandbox)
+        const result = ended(recorder, limitOf(call.body), call.signal).then(() => ({ result: resultJson(recorder) }))
+        const limit = limitOf(call.body)
+        return limit !== null && limit <= TOLD_MS ? ok(await result) : lateAnswer(call, result)
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/processes/:id/signal',
+      params,
+      body: z.object({ signal: z.string().regex(/^(SIG)?[A-Z0-9]{1,10}$/, 'a name such as TERM') }),
+      handle: ({ by, params: { sandbox, id }, body }) => signalled(by, sandbox, id, body.signal),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/processes/:id',
+      params,
+      handle: ({ by, params: { sandbox, id } }) => signalled(by, sandbox, id, 'KILL'),
+    }),
+    route({
+      method: 'POST',
+      path: '/processes/:id/stdin',
+      params,
+      body: z.object({
+        data: optional(z.string()),
+        encoding: optional(z.enum(['utf8', 'base64'])),
+        eof: optional(z.boolean()),
+      }),
+      handle: async ({ by, params: { sandbox, id }, body }) => {
+        const guest = await recorders.guest(by, sandbox)
+        if (body.data !== undefined)
+          await guest.processes.writeStdin(id, Buffer.from(body.data, body.encoding ?? 'utf8'))
+        if (body.eof) await guest.processes.closeStdin(id)
+        return ok({ ok: true })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/processes/:id/stream',
+      params,
+      query: z.object({ from_seq: optional(z.coerce.number().int().min(0)) }),
+      handle: async (call) => {
+        const { sandbox, id } = call.params
+        const recorder = await recorders.get(call.by, sandbox, id)
+        const { signal } = call
+        const chunks = recorder.follow(call.query.from_seq ?? 0, signal)[Symbol.asyncIterator]()
+        // Whether the beginning is still there has to be known before anything is answered.
+        const first = chunks.next()
+        const refused = await Promise.race([
+          first.then(
+            () => null,
+            (error: unknown) => error,
+          ),
+          soon(),
+        ])
+        if (refused instanceof SpawnpointError) throw refused
+        using _ = holdActive(api, call.by, sandbox)
+        await streamItems(call, SSE, events(recorder, first, chunks))
+        return STREAMED
+      },
+    }),
+  ]
+
+  async function signalled(by: Parameters<typeof recorders.get>[0], sandbox: string, id: string, signal: string) {
+    const recorder = await recorders.get(by, sandbox, id)
+    const name = signal.startsWith('SIG') ? signal : `SIG${signal}`
+    if (!recorder.over) await (await recorders.guest(by, sandbox)).processes.signal(id, name, true)
+    return ok({ process: processJson(recorder) })
+  }
+}
+
+/** Rejects `timeout` if the process goes on for longer than that. */
+export async function ended(recorder: Recorder, limitMs: number | null, signal: AbortSignal): Promise<void> {
+  await recorder.ended(limitMs, signal)
+  if (recorder.over || signal.aborted) return
+  const timeoutMs = limitMs ?? 0
+  throw new SpawnpointError('timeout', `The wait timed out after ${timeoutMs} ms`, { what: 'wait', timeoutMs })
+}
+
+const SSE = {
+  contentType: 'text/event-stream; charset=utf-8',
+  heartbeat: ': alive\n\n',
+  failure: () => 'event: error\ndata: {}\n\n',
+}
+
+type Chunks = AsyncIterator<Awaited<ReturnType<ReturnType<Recorder['follow']>['next']>>['value'] & object, void>
+
+async function* events(recorder: Recorder, first: ReturnType<Chunks['next']>, chunks: Chunks): AsyncGenerator<string> {
+  for (let next = await first; !next.done; next = await chunks.next()) {
+    const { stream, seq, data, at } = next.value
+    yield `event: output\ndata: ${asciiJson({ stream, seq, data: data.toString('utf8'), timestamp: at })}\n\n`
+  }
+  if (recorder.over) yield `event: done\ndata: ${asciiJson(resultJson(recorder))}\n\n`
+}
+
+/** A turn of the event loop: time enough for what needs no waiting. */
+function soon(): Promise<null> {
+  return new Promise((resolve) => setImmediate(() => resolve(null)))
+}

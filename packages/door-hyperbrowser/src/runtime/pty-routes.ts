@@ -1,0 +1,99 @@
+import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
+import { holdActive } from '@spawnpoint/gateway'
+import { z } from 'zod'
+import type { DoorContext } from '../context.ts'
+import { lateAnswer } from './late-answer.ts'
+import { ptyJson } from './process-json.ts'
+import { ended, ok } from './process-routes.ts'
+import type { PtySizes } from './pty-sizes.ts'
+
+const params = z.object({ sandbox: z.string(), id: z.string().min(1).max(128) })
+const side = z.number().int().min(1).max(10_000)
+const TOLD_MS = 19_000
+const flag = optional(z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]))
+
+export function ptyRoutes({ api, recorders }: DoorContext, sizes: PtySizes): AnyRoute[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/pty',
+      params: z.object({ sandbox: z.string() }),
+      body: z.object({
+        command: z.string().min(1),
+        args: optional(z.array(z.string()).max(1000)),
+        cwd: optional(z.string().min(1).max(4096)),
+        env: optional(z.record(z.string(), z.string())),
+        useShell: optional(z.boolean()),
+        rows: optional(side),
+        cols: optional(side),
+        timeoutMs: optional(z.number().positive()),
+        runAs: optional(z.string().min(1).max(256)),
+      }),
+      handle: async ({ by, params: { sandbox }, body }) => {
+        const size = { cols: body.cols ?? 80, rows: body.rows ?? 24 }
+        const { command, args = [] } = body
+        const recorder = await recorders.start(by, sandbox, {
+          args: body.useShell ? ['/bin/sh', '-c', [command, ...args].join(' ')] : [command, ...args],
+          env: { TERM: 'xterm-256color', ...body.env },
+          stdin: true,
+          pty: size,
+          ...(body.cwd === undefined ? {} : { cwd: body.cwd }),
+          ...(body.runAs === undefined ? {} : { user: body.runAs }),
+          ...(body.timeoutMs === undefined ? {} : { timeoutMs: Math.ceil(body.timeoutMs) }),
+        })
+        sizes.set(sandbox, recorder.info.id, size)
+        return ok({ pty: ptyJson(recorder, size, false) })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/pty/:id',
+      params,
+      query: z.object({ includeOutput: flag }),
+      handle: async ({ by, params: { sandbox, id }, query }) => {
+        const recorder = await recorders.get(by, sandbox, id)
+        return ok({ pty: ptyJson(recorder, sizes.get(sandbox, id), query.includeOutput ?? false) })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/pty/:id/wait',
+      params,
+      body: z.object({ timeoutMs: optional(z.number().min(0)), includeOutput: flag }),
+      handle: async (call) => {
+        const { sandbox, id } = call.params
+        const { timeoutMs = null, includeOutput = false } = call.body
+        const recorder = await recorders.get(call.by, sandbox, id)
+        using _ = holdActive(api, call.by, sandbox)
+        const work = ended(recorder, timeoutMs, call.signal).then(() => ({
+          pty: ptyJson(recorder, sizes.get(sandbox, id), includeOutput),
+        }))
+        return timeoutMs !== null && timeoutMs <= TOLD_MS ? ok(await work) : lateAnswer(call, work)
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/pty/:id/kill',
+      params,
+      body: z.object({ signal: optional(z.string().regex(/^(SIG)?[A-Z0-9]{1,10}$/, 'a name such as TERM')) }),
+      handle: async ({ by, params: { sandbox, id }, body: { signal = 'KILL' } }) => {
+        const recorder = await recorders.get(by, sandbox, id)
+        const name = signal.startsWith('SIG') ? signal : `SIG${signal}`
+        if (!recorder.over) await (await recorders.guest(by, sandbox)).processes.signal(id, name, true)
+        return ok({ pty: ptyJson(recorder, sizes.get(sandbox, id), false) })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/pty/:id/resize',
+      params,
+      body: z.object({ rows: side, cols: side }),
+      handle: async ({ by, params: { sandbox, id }, body }) => {
+        const recorder = await recorders.get(by, sandbox, id)
+        await (await recorders.guest(by, sandbox)).processes.resize(id, body)
+        sizes.set(sandbox, id, body)
+        return ok({ pty: ptyJson(recorder, body, false) })
+      },
+    }),
+  ]
+}

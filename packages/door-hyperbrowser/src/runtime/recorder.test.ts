@@ -1,0 +1,68 @@
+import type { ProcessInfo, ProcessOutput } from '@spawnpoint/core'
+import { describe, expect, it } from 'vitest'
+import { asciiJson } from './process-json.ts'
+import { Recorder } from './recorder.ts'
+
+const never = new AbortController().signal
+const INFO = { id: 'p', pid: 7, args: [], cwd: '/', startedAt: new Date(), exit: null } as unknown as ProcessInfo
+const EXIT = { type: 'exit', exit: { code: 0, signal: null, timedOut: false, at: new Date() } } as const
+
+async function* outputs(
+  items: readonly (readonly ['stdout' | 'stderr' | 'pty', Buffer])[],
+): AsyncGenerator<ProcessOutput> {
+  for (const [stream, data] of items) yield { type: 'data', stream, offset: 0, data }
+  yield EXIT
+}
+
+async function all(recorder: Recorder, from = 0): Promise<string[]> {
+  const seen: string[] = []
+  for await (const { seq, stream, data } of recorder.follow(from, never)) seen.push(`${seq} ${stream} ${data}`)
+  return seen
+}
+
+describe('a recorder', () => {
+  it('numbers pieces, which never end within a character', async () => {
+    const text = Buffer.from('aé€😀b')
+    const bytes = [...text].map((byte) => ['stdout', Buffer.from([byte])] as const)
+    const recorder = new Recorder(
+      INFO,
+      outputs([...bytes, ['stderr', Buffer.from('x')], ['stdout', Buffer.from([0xc3])]]),
+    )
+    expect(await all(recorder)).toEqual([
+      '1 stdout a',
+      '2 stdout é',
+      '3 stdout €',
+      '4 stdout 😀',
+      '5 stdout b',
+      '6 stderr x',
+      '7 stdout �',
+    ])
+    expect(await all(recorder, 5)).toEqual(['5 stdout b', '6 stderr x', '7 stdout �'])
+    expect([recorder.result('stdout'), recorder.result('stderr')]).toEqual(['aé€😀b�', 'x'])
+  })
+
+  it('tells who asks for what is not kept any more, and shows the rest to who asks for nothing', async () => {
+    const chunk = Buffer.alloc(300_000, 'x')
+    const recorder = new Recorder(INFO, outputs(Array.from({ length: 10 }, () => ['stdout', chunk] as const)))
+    await recorder.ended(null, never)
+    await expect(all(recorder, 1)).rejects.toMatchObject({ code: 'cursor_expired' })
+    expect((await all(recorder)).map((one) => one.slice(0, 2))).toEqual(['8 ', '9 ', '10'])
+  })
+
+  it('ends where the sandbox does, and says so', async () => {
+    const broken = (async function* (): AsyncGenerator<ProcessOutput> {
+      yield { type: 'data', stream: 'stdout', offset: 0, data: Buffer.from('x') }
+      throw new Error('gone')
+    })()
+    const recorder = new Recorder(INFO, broken)
+    expect(await recorder.ended(null, never)).toBeNull()
+    expect([recorder.over, recorder.lost, recorder.exit]).toEqual([true, true, null])
+    expect(await all(recorder)).toEqual(['1 stdout x'])
+  })
+})
+
+it('JSON for event streams is ASCII', () => {
+  const text = asciiJson({ a: 'é😀\n' })
+  expect(text).toMatch(/^[\x20-\x7e]*$/)
+  expect(JSON.parse(text)).toEqual({ a: 'é😀\n' })
+})

@@ -1,0 +1,163 @@
+import type { ProcessExit, ProcessInfo, ProcessOutput, ProcessStream } from '@spawnpoint/core'
+import { cursorExpired } from './cursor-expired.ts'
+
+/** Bytes that a client which comes back can still be shown */
+const WINDOW_BYTES = 1024 * 1024
+/** Bytes of each stream in a result */
+const RESULT_BYTES = 4 * 1024 * 1024
+
+export interface RecordedChunk {
+  seq: number
+  stream: ProcessStream
+  data: Buffer
+  at: number
+}
+
+/**
+ * Reads one process to its end and numbers what it writes: this protocol counts pieces of output, not bytes. Keeps the latest
+ * pieces for those who come back, and the beginning of each stream for the result.
+ */
+export class Recorder {
+  readonly info: ProcessInfo
+  exit: ProcessExit | null = null
+  /** Set when the sandbox ended before the process did */
+  lost = false
+  readonly #window: RecordedChunk[] = []
+  #windowBytes = 0
+  #seq = 0
+  readonly #heads: Record<ProcessStream, Head> = { stdout: new Head(), stderr: new Head(), pty: new Head() }
+  readonly #waiting = new Set<() => void>()
+
+  constructor(info: ProcessInfo, output: AsyncIterable<ProcessOutput>) {
+    this.info = info
+    this.exit = info.exit
+    void this.#read(output)
+  }
+
+  get over(): boolean {
+    return this.exit !== null || this.lost
+  }
+
+  result(stream: ProcessStream): string {
+    return this.#heads[stream].text()
+  }
+
+  /** Pieces kept. */
+  recent(): readonly RecordedChunk[] {
+    return this.#window
+  }
+
+  /** Resolves with the exit; `null` if `ms` pass before, or the sandbox ends. */
+  async ended(ms: number | null, signal: AbortSignal): Promise<ProcessExit | null> {
+    const until = ms === null ? null : Date.now() + ms
+    while (!this.over && !signal.aborted) {
+      const left = until === null ? null : until - Date.now()
+      if (left !== null && left <= 0) return null
+      await this.#change(left, signal)
+    }
+    return this.exit
+  }
+
+  /** Pieces from number `from` on, then what comes, to the end. Rejects `cursor_expired` if that is not kept any more. */
+  async *follow(from: number, signal: AbortSignal): AsyncGenerator<RecordedChunk> {
+    let next = Math.max(1, from)
+    for (;;) {
+      const first = this.#window[0]?.seq ?? this.#seq + 1
+      if (next < first && this.#seq > 0 && from > 0) throw cursorExpired(next, first)
+      // Who asked for no number takes what there is, and goes on with what is left where it was too slow.
+      next = Math.max(next, first)
+      const chunk = this.#window[next - first]
+      if (chunk !== undefined) {
+        next += 1
+        yield chunk
+        continue
+      }
+      if (this.over || signal.aborted) return
+      await this.#change(null, signal)
+    }
+  }
+
+  async #read(output: AsyncIterable<ProcessOutput>): Promise<void> {
+    try {
+      for await (const item of output) {
+        if (item.type === 'data') this.#add(item.stream, item.data)
+        else if (item.type === 'exit') {
+          for (const stream of ['stdout', 'stderr'] as const) this.#add(stream, Buffer.alloc(0), true)
+          this.exit = item.exit
+        }
+        this.#told()
+      }
+    } catch {
+      // The sandbox was stopped, rolled back or killed: `lost` tells whoever waits.
+    }
+    if (this.exit === null) this.lost = true
+    this.#told()
+  }
+
+  #add(stream: ProcessStream, data: Buffer, last = false): void {
+    const head = this.#heads[stream]
+    head.add(data)
+    // A piece never ends within a character, for each is text of its own; what a terminal shows goes out as bytes.
+    const piece = stream === 'pty' ? data : head.wholeCharacters(data, last)
+    if (piece.length === 0) return
+    this.#seq += 1
+    this.#window.push({ seq: this.#seq, stream, data: piece, at: Date.now() })
+    this.#windowBytes += piece.length
+    while (this.#windowBytes > WINDOW_BYTES && this.#window.length > 1) {
+      this.#windowBytes -= this.#window.shift()?.data.length ?? 0
+    }
+  }
+
+  #told(): void {
+    for (const wake of this.#waiting) wake()
+  }
+
+  async #change(ms: number | null, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = ms === null ? null : setTimeout(resolve, Math.min(ms, 2 ** 31 - 1))
+    this.#waiting.add(resolve)
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    await promise
+    this.#waiting.delete(resolve)
+    if (timer !== null) clearTimeout(timer)
+  }
+}
+
+/** The beginning of a stream. */
+class Head {
+  readonly #parts: Buffer[] = []
+  #left = RESULT_BYTES
+  #tail = Buffer.alloc(0)
+
+  add(data: Buffer): void {
+    if (this.#left === 0) return
+    const part = data.subarray(0, this.#left)
+    this.#left -= part.length
+    this.#parts.push(part)
+  }
+
+  text(): string {
+    return Buffer.concat(this.#parts).toString('utf8')
+  }
+
+  /** What came, without a character that is not all there yet; that comes with the next. */
+  wholeCharacters(data: Buffer, last: boolean): Buffer {
+    const all = this.#tail.length === 0 ? data : Buffer.concat([this.#tail, data])
+    const cut = last ? all.length : all.length - incompleteBytes(all)
+    this.#tail = Buffer.from(all.subarray(cut))
+    return all.subarray(0, cut)
+  }
+}
+
+/** Bytes of the character at the end that is not whole. */
+function incompleteBytes(data: Buffer): number {
+  for (let back = 1; back <= 3 && back <= data.length; back += 1) {
+    const byte = data[data.length - back] as number
+    if (byte < 0x80) return 0
+    if (byte >= 0xc0) {
+      const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2
+      return back < length ? back : 0
+    }
+  }
+  return 0
+}
