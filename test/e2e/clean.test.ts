@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { REPOSITORY, World } from './world.ts'
 
 /** As script/test makes it; `startTime` tells its process from others that had or get the same number. */
@@ -41,28 +41,34 @@ function tracesOf({ dataDir }: World): string[] {
   ]
 }
 
-it('script/clean removes what a killed run left, and nothing of one that runs', async () => {
-  const startTime = readFileSync('/proc/self/stat', 'utf8').split(') ').at(-1)?.split(' ')[19] ?? ''
-  const [dead, living] = [runDir('1'), runDir(startTime)]
-  try {
-    await using killed = await worldIn(dead)
-    await using running = await worldIn(living)
-    await killed.client.sandboxes.create({ image: 'base' })
-    const sandbox = await running.client.sandboxes.create({ image: 'base' })
-    await killed.killServer()
-    expect(killed.leftovers().length).toBeGreaterThan(0)
-    const traces = tracesOf(killed)
-    expect(traces.length).toBeGreaterThan(4)
+const startTime = readFileSync('/proc/self/stat', 'utf8').split(') ').at(-1)?.split(' ')[19] ?? ''
+const [dead, living] = [runDir('1'), runDir(startTime)]
+let killed: World
+let running: World
+beforeAll(async () => {
+  killed = await worldIn(dead)
+  running = await worldIn(living)
+})
+afterAll(async () => {
+  await killed?.[Symbol.asyncDispose]()
+  await running?.[Symbol.asyncDispose]()
+  for (const dir of [dead, living]) rmSync(dir, { recursive: true, force: true })
+})
 
-    const said = execFileSync(join(REPOSITORY, 'script/clean'), { encoding: 'utf8' })
-    expect(said).toContain(dead)
-    expect(said).not.toContain(living)
-    expect(killed.leftovers()).toEqual([])
-    expect(traces.filter((path) => existsSync(path))).toEqual([])
-    expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(dead)
-    expect((await sandbox.run('echo alive')).stdout).toBe('alive\n')
-    expect(tracesOf(running).filter((path) => !existsSync(path))).toEqual([])
-  } finally {
-    for (const dir of [dead, living]) rmSync(dir, { recursive: true, force: true })
-  }
+it('script/clean removes what a killed run left, and nothing of one that runs', async () => {
+  await killed.client.sandboxes.create({ image: 'base' })
+  const sandbox = await running.client.sandboxes.create({ image: 'base' })
+  await killed.killServer()
+  expect(killed.leftovers().length).toBeGreaterThan(0)
+  const traces = tracesOf(killed)
+  expect(traces.length).toBeGreaterThan(4)
+
+  const said = execFileSync(join(REPOSITORY, 'script/clean'), { encoding: 'utf8' })
+  expect(said).toContain(dead)
+  expect(said).not.toContain(living)
+  expect(killed.leftovers()).toEqual([])
+  expect(traces.filter((path) => existsSync(path))).toEqual([])
+  expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(dead)
+  expect((await sandbox.run('echo alive')).stdout).toBe('alive\n')
+  expect(tracesOf(running).filter((path) => !existsSync(path))).toEqual([])
 })

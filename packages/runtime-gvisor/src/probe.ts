@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { release } from 'node:os'
+import { binaryDigest } from './binary-digest.ts'
 import type { Capabilities } from './capabilities.ts'
 import { runCommand } from './command.ts'
 import { errorText, unavailable } from './failure.ts'
@@ -27,7 +26,7 @@ export interface ProbeOptions {
 export async function probe(options: ProbeOptions): Promise<Capabilities> {
   let digest: string
   try {
-    digest = await digestFile(options.binary)
+    digest = await binaryDigest(options.binary, `${options.cacheDir}/runsc/binary.json`)
   } catch (error) {
     throw unavailable(`runsc cannot be read at ${options.binary}: ${errorText(error)}; install gVisor`, error)
   }
@@ -36,8 +35,9 @@ export async function probe(options: ProbeOptions): Promise<Capabilities> {
   if (known) return known
   const capabilities = await ask(options, digest)
   await mkdir(`${options.cacheDir}/runsc`, { recursive: true })
-  await writeFile(`${file}.new`, JSON.stringify({ format: FORMAT, capabilities }, null, 2))
-  await rename(`${file}.new`, file)
+  const draft = `${file}.${process.pid}`
+  await writeFile(draft, JSON.stringify({ format: FORMAT, capabilities }, null, 2))
+  await rename(draft, file)
   return capabilities
 }
 
@@ -99,12 +99,6 @@ async function knownWords(binary: string): Promise<{ refusesDeletedFiles: boolea
     refusesDeletedFiles: program.includes(REFUSES_DELETED_FILES),
     refusesConnections: program.includes(REFUSES_CONNECTIONS),
   }
-}
-
-async function digestFile(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path)) hash.update(chunk)
-  return hash.digest('hex')
 }
 
 async function readKnown(file: string): Promise<Capabilities | null> {
