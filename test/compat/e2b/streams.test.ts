@@ -15,7 +15,7 @@ afterAll(() => vendor[Symbol.asyncDispose]())
 type Box = InstanceType<Sdk['Sandbox']>
 
 describe.each(SDKS)('streams of %s', (_name, sdk) => {
-  const { Sandbox, TimeoutError, SandboxNotFoundError } = sdk
+  const { Sandbox, TimeoutError, SandboxNotFoundError, SandboxError } = sdk
 
   describe('when their sandbox ends', () => {
     it.each(['kill', 'pause'] as const)('by %s end as the client documents', async (how) => {
@@ -67,6 +67,25 @@ describe.each(SDKS)('streams of %s', (_name, sdk) => {
     expect(await again.kill()).toBe(true)
     await expect(again.wait()).rejects.toThrow('signal: killed')
     await same.kill()
+  })
+
+  it('are there again after the server has died, and the client needs nothing new', async () => {
+    const sandbox = await Sandbox.create()
+    const command = await sandbox.commands.run('for n in $(seq 100000); do echo $n; sleep 0.1; done', {
+      background: true,
+      timeoutMs: 0,
+    })
+    const ended = command.wait()
+    ended.catch(() => {}) // awaited below
+    await vendor.world.killServer()
+    await expect(ended).rejects.toThrow(SandboxError)
+    await vendor.world.startServer()
+    const seen: string[] = []
+    const again = await sandbox.commands.connect(command.pid, { onStdout: (text) => void seen.push(text) })
+    await until(async () => seen.length > 0)
+    expect(await again.kill()).toBe(true)
+    await expect(again.wait()).rejects.toThrow('signal: killed')
+    await sandbox.kill()
   })
 
   it('wake a sandbox that is to wake', async () => {

@@ -24,6 +24,7 @@ describe('a stream', () => {
   it('is frames of JSON and a last one that says so', async () => {
     const res = await world.open(id, START, frame(echo), { 'connect-protocol-version': '1' })
     expect([res.statusCode, res.headers['content-type']]).toEqual([200, 'application/connect+json'])
+    expect(res.headers.connection).toBe('keep-alive')
     const frames = framesOf(await buffer(res))
     expect(frames).toEqual([
       { flags: 0, json: { event: { start: { pid: expect.any(Number) } } } },
