@@ -15,7 +15,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BASE_IMAGE, type KnownImage } from '@spawnpoint/images-debian'
+import { BASE_IMAGE, CODE_INTERPRETER_PACKAGES, type KnownImage } from '@spawnpoint/images-debian'
+import { KNOWN_IMAGES } from '@spawnpoint/server/known-images'
 import { Spawnpoint } from 'spawnpoint'
 import { archiveOf } from './known-image.ts'
 
@@ -80,6 +81,14 @@ export class World implements AsyncDisposable {
     const imports = join(this.dataDir, 'imports')
     placeFile(await archiveOf(image), join(imports, path))
     await this.client.images.build({ name: image.name, source: { type: 'tar', path }, defaults: image.defaults })
+  }
+
+  /** The code interpreter's image, of packages that were built before. */
+  async importInterpreter(): Promise<void> {
+    const [, started] = KNOWN_IMAGES['code-interpreter-v1']
+    if (started === undefined) throw new Error('the image is not built in two parts')
+    await this.importImage(CODE_INTERPRETER_PACKAGES)
+    await this.client.images.build(started)
   }
 
   async startServer(options: ServerOptions = {}): Promise<void> {

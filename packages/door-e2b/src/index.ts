@@ -15,4 +15,10 @@ export {
   SignedFiles,
   TRAFFIC_TOKEN_HEADER,
 } from './envd/index.ts'
-export { INTERPRETER_PORT, Interpreter, type InterpreterCall, type InterpreterOptions } from './interpreter/index.ts'
+export {
+  INTERPRETER_COMMANDS,
+  INTERPRETER_PORT,
+  Interpreter,
+  type InterpreterCall,
+  type InterpreterOptions,
+} from './interpreter/index.ts'

@@ -1,12 +1,12 @@
 import { BASE_IMAGE, type KnownImage } from './base-image.ts'
 
 /**
- * What the code interpreter of E2B and Novita runs in: the base image with Jupyter, a Python kernel, and the packages that
- * code written by models expects. Built on request only: matplotlib brings SciPy and its relatives, 900 MB in all.
+ * The base image with Jupyter, a Python kernel, and the packages that code written by models expects. Built on request
+ * only: matplotlib brings SciPy and its relatives, 900 MB in all.
  */
-export const CODE_INTERPRETER_IMAGE: KnownImage = {
+export const CODE_INTERPRETER_PACKAGES: KnownImage = {
   ...BASE_IMAGE,
-  name: 'code-interpreter-v1',
+  name: 'code-interpreter-packages',
   source: {
     ...BASE_IMAGE.source,
     packages: [
@@ -24,6 +24,3 @@ export const CODE_INTERPRETER_IMAGE: KnownImage = {
     ],
   },
 }
-
-/** Images of Spawnpoint's own, which nobody needs to describe. */
-export const KNOWN_IMAGES: readonly KnownImage[] = [BASE_IMAGE, CODE_INTERPRETER_IMAGE]

@@ -6,7 +6,6 @@ import {
   SandboxError,
   TimeoutError,
 } from '@e2b/code-interpreter'
-import { CODE_INTERPRETER_IMAGE } from '@spawnpoint/images-debian'
 import { Sandbox as Plain } from 'e2b'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until, VendorWorld } from '../vendor-world.ts'
@@ -15,7 +14,7 @@ let vendor: VendorWorld
 let sandbox: Sandbox
 beforeAll(async () => {
   vendor = await VendorWorld.start()
-  await vendor.world.importImage(CODE_INTERPRETER_IMAGE)
+  await vendor.world.importInterpreter()
   sandbox = await Sandbox.create({ timeoutMs: 600_000, envs: { OWN: 'sandbox' } })
 }, 900_000) // the first run builds the image
 afterAll(() => vendor[Symbol.asyncDispose]())
@@ -217,6 +216,34 @@ describe('a memory snapshot', () => {
     const resumed = await Sandbox.connect(paused.sandboxId)
     expect(await result('kept', {}, resumed)).toBe('7')
     await resumed.kill()
+  })
+})
+
+describe('Jupyter', () => {
+  it('runs already in a new sandbox, whose random numbers are its own', async () => {
+    const code = 'import random, numpy\n[random.random(), numpy.random.rand()]'
+    const sandboxes = await Promise.all([1, 2].map(() => Sandbox.create()))
+    const before = await Promise.all(sandboxes.map((one) => vendor.run(one, 'pgrep -fc [i]pykernel_launcher')))
+    expect(before).toEqual(['1', '1'])
+    const [first, second] = await Promise.all(sandboxes.map((one) => result(code, {}, one)))
+    expect(first).toMatch(/^\[0\.\d+, 0\.\d+\]$/)
+    expect(first).not.toBe(second)
+    for (const one of sandboxes) await one.kill()
+  })
+
+  it('is started on first use where it does not, and where the sandbox has booted anew', async () => {
+    const plain = await Sandbox.create('code-interpreter-packages')
+    const texts = await Promise.all([1, 2, 3].map((n) => result(`${n}`, {}, plain)))
+    expect(texts).toEqual(['1', '2', '3'])
+    await plain.kill()
+
+    const rebooted = await Sandbox.create()
+    await result('lost = 1', {}, rebooted)
+    await rebooted.pause({ keepMemory: false })
+    await rebooted.connect()
+    expect((await rebooted.runCode('lost')).error?.name).toBe('NameError')
+    expect(await vendor.run(rebooted, 'pgrep -fc ^/usr/bin/python3.*[j]upyter-server')).toBe('1')
+    await rebooted.kill()
   })
 })
 

@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Sandbox as Interpreter } from '@e2b/code-interpreter'
-import { CODE_INTERPRETER_IMAGE } from '@spawnpoint/images-debian'
 import { Sandbox, SandboxNotFoundError } from 'e2b'
 import { Sandbox as NovitaSandbox } from 'novita-sandbox'
 import { Sandbox as NovitaInterpreter } from 'novita-sandbox/code-interpreter'
@@ -18,7 +17,7 @@ let domain: string
 beforeAll(async () => {
   vendor = await VendorWorld.startOverTls(certificates)
   domain = vendor.world.domain ?? ''
-  await vendor.world.importImage(CODE_INTERPRETER_IMAGE)
+  await vendor.world.importInterpreter()
 }, 900_000) // the first run builds the image
 afterAll(async () => {
   await vendor[Symbol.asyncDispose]()

@@ -20,6 +20,16 @@ interface Known extends Context {
 
 /** Marks sessions of Jupyter as contexts; others are the user's own business. */
 const TYPE = 'code-interpreter'
+
+/** The session that is the default context of a language. */
+export function defaultSession(language: string, kernel: string, workdir: string) {
+  return sessionOf(language, kernel, workdir, `default-${language}`)
+}
+
+function sessionOf(language: string, kernel: string, cwd: string, name: string) {
+  return { path: `${cwd}/${name}`.replace(/^\/+/, ''), name: language, type: TYPE, kernel: { name: kernel } }
+}
+
 const STARTS_WITHIN_MS = 60_000
 
 /**
@@ -90,12 +100,7 @@ export class Contexts {
     const answer = await this.#call({
       method: 'POST',
       path: '/api/sessions',
-      body: {
-        path: `${cwd}/${name}`.replace(/^\/+/, ''),
-        name: language,
-        type: TYPE,
-        kernel: { name: kernel },
-      },
+      body: sessionOf(language, kernel, cwd, name),
       timeoutMs: STARTS_WITHIN_MS,
     })
     const session = sessionSchema.safeParse(answer.json)

@@ -3,7 +3,7 @@ import type { Guest } from '@spawnpoint/core'
 /** What the interpreter needs of the inside of a sandbox. */
 export interface Inside {
   connectPort: Guest['connectPort']
-  processes: Pick<Guest['processes'], 'start' | 'wait'>
+  processes: Pick<Guest['processes'], 'list' | 'start' | 'wait'>
   files: Pick<Guest['files'], 'stat'>
 }
 

@@ -254,6 +254,18 @@ describe('Jupyter', () => {
     expect(jupyter.sessions).toHaveLength(1)
   })
 
+  it('that the image starts is waited for', async () => {
+    jupyter.listening = false
+    const args = ['/bin/bash', '-c', 'exec env A=b jupyter-server --port=49999']
+    const about = { pid: 2, env: {}, cwd: '/', user: 'user', tag: null, pty: false, startedAt: new Date(), exit: null }
+    jupyter.processes = [{ id: 'start', args, ...about }]
+    const answer = post('/execute', { code: 'x' })
+    await expect.poll(() => jupyter.dialled).toBeGreaterThan(3)
+    jupyter.listening = true
+    await lines(answer)
+    expect(jupyter.started).toEqual([])
+  })
+
   it('that the image does not have is told', async () => {
     jupyter.listening = false
     jupyter.start = () => {

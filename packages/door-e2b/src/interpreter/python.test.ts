@@ -28,6 +28,20 @@ it('takes on a sandbox’s environment once', () => {
   expect(after([adopt], { X_ID: 'clone', X_A: 'changed since' })).toMatchObject({ X_A: 'changed since' })
 })
 
+it('gives a kernel that has run nothing yet random numbers of its own', () => {
+  const kernel = (count: number) => [
+    'import random, sys, types',
+    `kernel = types.SimpleNamespace(execution_count=${count})`,
+    "sys.modules['IPython'] = types.SimpleNamespace(get_ipython=lambda: kernel)",
+    'random.seed(7)',
+    adoptSandbox('X_ID', { X_ID: 'clone' }),
+    "import os; os.environ['X_RANDOM'] = str(random.random())",
+  ]
+  const [fresh, again, used] = [kernel(1), kernel(1), kernel(2)].map((code) => after(code, {}).X_RANDOM)
+  expect(fresh).not.toBe(again)
+  expect(used).toMatch(/^0\.32383/)
+})
+
 it('leaves no name behind', () => {
   const names = ['before = set(dir())', setVariables({ X_A: '1' }), resetVariables(['X_A'], {})]
   expect(after([...names, 'assert set(dir()) - before == {"before"}'], {})).toEqual({})

@@ -3,9 +3,14 @@ import { asciiJson } from './ascii-json.ts'
 
 /** Code for a Python kernel that leaves no name behind. Each is one expression whose value is of no interest. */
 
-/** A kernel lives longer than the sandbox it was started in: clones have it too, with an environment of their own. */
+/**
+ * A kernel lives longer than the sandbox it was started in: clones have it too, with an environment of their own. One that
+ * has run nothing yet is of an image, and random numbers of its sandboxes would all be the same.
+ */
 export function adoptSandbox(marker: string, env: Env): string {
-  return inEnviron(`e.get(${literal(marker)}) == ${literal(env[marker] ?? '')} or e.update(${json(env)})`)
+  const isNew = `(lambda i: i is not None and i.get_ipython().execution_count == 1)(__import__('sys').modules.get('IPython'))`
+  const adopt = `(e.update(${json(env)}), ${isNew} and __import__('random').seed())`
+  return inEnviron(`e.get(${literal(marker)}) == ${literal(env[marker] ?? '')} or ${adopt}`)
 }
 
 export function setVariables(env: Env): string {

@@ -13,12 +13,13 @@ export function addBuild(parent: Command): void {
     "build an image from Debian packages or a tar file, or one of Spawnpoint's own: base, code-interpreter-v1",
     async (cli, options, name: string) => {
       const progress = new BuildProgress(cli, options.verbose ?? false)
-      const { source, defaults } = await described(name, options)
+      const [last, ...before] = (await described(name, options)).reverse()
+      if (last === undefined) throw new Error(`nothing to build for ${name}`)
+      for (const request of before.reverse()) await cli.client.images.build(request, { onProgress: progress.tell })
       const image = await cli.client.images.build(
         {
-          name,
-          source,
-          defaults: { ...defaults, ...defaultsFrom(options) },
+          ...last,
+          defaults: { ...last.defaults, ...defaultsFrom(options) },
           labels: pairs(options.label, 'label'),
         },
         { onProgress: progress.tell },
@@ -33,16 +34,15 @@ export function addBuild(parent: Command): void {
   )
 }
 
-/** What the name alone says, where there is a known image of that name and no other description. */
-async function described(name: string, options: Options): Promise<Pick<BuildImage, 'source' | 'defaults'>> {
+/** What to build in turn: a known image says it by its name alone, where the command line does not describe another. */
+async function described(name: string, options: Options): Promise<BuildImage[]> {
   const { suite, package: packages, tar } = options
   if (suite === undefined && packages === undefined && tar === undefined) {
     // Imported here: few who use the command line build these.
-    const { KNOWN_IMAGES } = await import('@spawnpoint/images-debian')
-    const known = KNOWN_IMAGES.find((image) => image.name === name)
-    if (known !== undefined) return { source: known.source, defaults: known.defaults }
+    const { isKnownImage, KNOWN_IMAGES } = await import('@spawnpoint/server/known-images')
+    if (isKnownImage(name)) return [...KNOWN_IMAGES[name]]
   }
-  return { source: sourceFrom(options) }
+  return [{ name, source: sourceFrom(options) }]
 }
 
 function sourceFrom({ suite, package: packages, tar }: Options): ImageSource {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Env, isCode } from '@spawnpoint/core'
+import { type Env, isCode, type ProcessInfo } from '@spawnpoint/core'
 import { INTERPRETER_PORT, type Inside } from '../inside.ts'
 import { broken, Refusal } from '../refusal.ts'
 import { callJupyter, nothingListens } from './client.ts'
@@ -7,9 +7,14 @@ import { callJupyter, nothingListens } from './client.ts'
 const LOOK_EVERY_MS = 50
 const STARTS_WITHIN_MS = 60_000
 
+const JUPYTER_PROGRAM = 'jupyter-server'
+
+/** What it writes while it runs is in memory: it must not outlive it, and is nothing for a home directory. */
+export const JUPYTER_ENV: Env = { JUPYTER_RUNTIME_DIR: '/tmp/.jupyter' }
+
 /** All of Jupyter's configuration: nothing of ours lies in the image. */
 export const JUPYTER_COMMAND = [
-  'jupyter-server',
+  JUPYTER_PROGRAM,
   '--ServerApp.ip=127.0.0.1',
   `--ServerApp.port=${INTERPRETER_PORT}`,
   '--ServerApp.port_retries=0',
@@ -30,25 +35,14 @@ export const JUPYTER_COMMAND = [
 ]
 
 /**
- * Starts Jupyter and resolves when it answers. Rejects a `Refusal` where there is none to start. That the port is taken
- * is no failure: then somebody else has started it.
+ * Starts Jupyter, unless it is starting already, and resolves when it answers. Rejects a `Refusal` where there is none to
+ * start.
  */
 export async function startJupyter(inside: Inside, workdir: string, env: Env): Promise<void> {
   if (await answers(inside)) return
-  const { id } = await inside.processes
-    .start({
-      args: JUPYTER_COMMAND,
-      // What it writes while it runs, in memory: it must not outlive it, and is nothing for a home directory.
-      env: { ...env, JUPYTER_RUNTIME_DIR: '/tmp/.jupyter' },
-      cwd: workdir,
-      stdin: false,
-      tag: 'code-interpreter',
-      bufferBytes: 64 * 1024,
-    })
-    .catch((error: unknown) => {
-      if (!isCode(error, 'guest_error') || error.context.path !== JUPYTER_COMMAND[0]) throw error
-      throw new Refusal(501, 'This sandbox has no code interpreter; start one from the template code-interpreter-v1')
-    })
+  // The start command of an image that boots just now.
+  const present = (await inside.processes.list()).find(isJupyter)
+  const { id } = present ?? (await start(inside, workdir, env))
   const settled = new AbortController()
   let ended = false
   inside.processes.wait(id, settled.signal).then(
@@ -68,6 +62,26 @@ export async function startJupyter(inside: Inside, workdir: string, env: Env): P
   } finally {
     settled.abort()
   }
+}
+
+function isJupyter({ exit, args }: ProcessInfo): boolean {
+  return exit === null && args.some((arg) => arg.includes(JUPYTER_PROGRAM))
+}
+
+function start(inside: Inside, workdir: string, env: Env): Promise<ProcessInfo> {
+  return inside.processes
+    .start({
+      args: JUPYTER_COMMAND,
+      env: { ...env, ...JUPYTER_ENV },
+      cwd: workdir,
+      stdin: false,
+      tag: 'code-interpreter',
+      bufferBytes: 64 * 1024,
+    })
+    .catch((error: unknown) => {
+      if (!isCode(error, 'guest_error') || error.context.path !== JUPYTER_PROGRAM) throw error
+      throw new Refusal(501, 'This sandbox has no code interpreter; start one from the template code-interpreter-v1')
+    })
 }
 
 async function answers(inside: Inside): Promise<boolean> {

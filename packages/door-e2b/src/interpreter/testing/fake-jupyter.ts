@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Duplex, duplexPair } from 'node:stream'
-import { SpawnpointError } from '@spawnpoint/core'
+import { type ProcessInfo, SpawnpointError } from '@spawnpoint/core'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { INTERPRETER_PORT, type Inside } from '../inside.ts'
 
@@ -32,7 +32,11 @@ export class FakeJupyter {
   gone = false
   sessions: FakeSession[] = []
   calls: string[] = []
+  /** Connections that were asked for */
+  dialled = 0
   executed: string[] = []
+  /** Programs that run */
+  processes: ProcessInfo[] = []
   /** Programs that were started, by arguments */
   started: string[][] = []
   directories = new Set(['/home/user', '/tmp'])
@@ -56,6 +60,7 @@ export class FakeJupyter {
 
   readonly inside: Inside = {
     connectPort: async (port) => {
+      this.dialled += 1
       if (this.gone) throw new SpawnpointError('stale_incarnation', 'gone', { sandboxId: '' })
       if (port !== INTERPRETER_PORT || !this.listening) throw new SpawnpointError('port_closed', 'closed', { port })
       const [ours, theirs] = duplexPair()
@@ -70,6 +75,7 @@ export class FakeJupyter {
       return ours
     },
     processes: {
+      list: async () => this.processes,
       start: async (spec) => {
         this.started.push(spec.args)
         await this.start()
