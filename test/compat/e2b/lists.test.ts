@@ -1,4 +1,3 @@
-import { Sandbox } from 'e2b'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until, VendorWorld } from '../vendor-world.ts'
 import { SDKS } from './sdks.ts'
@@ -90,22 +89,5 @@ describe.each(SDKS)('%s', (_version, { Sandbox, SandboxNotFoundError, SandboxErr
     await expect(sandbox.fork()).rejects.toThrow('409')
     await sandbox.kill()
     await expect(Sandbox.fork(sandbox.sandboxId)).rejects.toThrow(SandboxNotFoundError)
-  })
-})
-
-/** What the older client cannot ask for. */
-describe('e2b alone', () => {
-  it('orders, and filters by start and by template', async () => {
-    const first = await Sandbox.create()
-    const second = await Sandbox.create()
-    const ids = [second.sandboxId, first.sandboxId]
-    expect(await everyId(Sandbox.list({ order: 'asc' }))).toEqual(ids.toReversed())
-    expect(await everyId(Sandbox.list({ order: 'asc', limit: 1 }))).toEqual(ids.toReversed())
-    expect(await everyId(Sandbox.list({ order: 'desc', limit: 1 }))).toEqual(ids)
-    const { startedAt, templateId } = await second.getInfo()
-    expect(await everyId(Sandbox.list({ query: { startedAfter: startedAt } }))).toEqual([ids[0]])
-    for (const template of ['base', templateId])
-      expect(await everyId(Sandbox.list({ query: { template } }))).toEqual(ids)
-    expect(await everyId(Sandbox.list({ query: { template: 'nothing' } }))).toEqual([])
   })
 })

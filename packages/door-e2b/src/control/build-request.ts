@@ -21,6 +21,7 @@ export function buildRequest(
     resources: {
       ...(order.cpus === null ? {} : { cpus: order.cpus }),
       ...(order.memoryBytes === null ? {} : { memoryBytes: order.memoryBytes }),
+      ...(order.diskBytes === null ? {} : { diskBytes: order.diskBytes }),
     },
     source: {
       type: 'recipe',

@@ -55,7 +55,8 @@ function bound<T extends object>(target: T, over: Partial<Record<keyof T, unknow
 
 describe('a template', () => {
   it('is ordered, built step by step, followed and started from', async () => {
-    const build = await order({ name: 'Mine:V1', tags: ['stable'], cpuCount: 2, memoryMB: 512 })
+    const asked = { name: 'Mine:V1', tags: ['stable'], cpuCount: 2, memoryMB: 512, minFreeDiskMb: 1024 }
+    const build = await order(asked)
     expect(build).toEqual({
       templateID: (await world.core.names.get(world.by, 'mine')).id,
       buildID: expect.stringMatching(/^[0-9a-f-]{36}$/),
@@ -85,7 +86,9 @@ describe('a template', () => {
     for (const ref of ['mine:v1', 'default/mine:stable', build.templateID])
       expect(await read(ref, '/srv/made')).toBe('green round\n')
     const made = (await world.get(`/e2b/templates/${build.templateID}`)).body
-    expect(made.builds).toMatchObject([{ buildID: build.buildID, status: 'ready', cpuCount: 2, memoryMB: 512 }])
+    expect(made.builds).toMatchObject([
+      { buildID: build.buildID, status: 'ready', cpuCount: 2, memoryMB: 512, diskSizeMB: 5120 },
+    ])
     const tags = (await world.get('/e2b/templates/mine/tags')).body
     expect(tags.map((one: { tag: string }) => one.tag).toSorted()).toEqual(['default', 'stable', 'v1'])
     expect(new Set(tags.map((one: { buildID: string }) => one.buildID))).toEqual(new Set([build.buildID]))
@@ -199,6 +202,7 @@ describe('a template', () => {
     [{ fromTemplate: 'base', steps: [{ type: 'ENV', args: ['odd'] }] }, 'in turn'],
     [{ fromImage: 'debian', fromImageRegistry: { type: 'aws', awsRegion: 'x' } }, 'signs in'],
     [{ fromImage: 'http://x' }, 'registry'],
+    [{ fromTemplate: 'base', preBootScript: 'true' }, 'not supported'],
   ])('refuses the recipe %j', async (body, message) => {
     const build = await order({ name: 'refused' })
     const answer = await start(build, body)

@@ -16,6 +16,7 @@ const order = z.object({
   tags: z.array(z.string()),
   cpus: z.number().nullable(),
   memoryBytes: z.number().nullable(),
+  diskBytes: z.number().nullable(),
 })
 
 /** What a build was asked for before what it consists of: its files are sent in between. */

@@ -27,6 +27,8 @@ export const startBody = z.object({
   startCmd: optional(z.string().max(64 * 1024)),
   readyCmd: optional(z.string().max(64 * 1024)),
   force: optional(z.boolean()),
+  /** Novita's `setPatchCmd` */
+  preBootScript: optional(z.string()),
   steps: optional(z.array(step).max(STEPS_MAX)),
 })
 

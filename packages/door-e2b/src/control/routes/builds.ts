@@ -37,7 +37,7 @@ export function buildRoutes(context: DoorContext): AnyRoute[] {
         minFreeDiskMb: optional(z.int32().min(0)),
       }),
       handle: async (call) => {
-        const { cpuCount, memoryMB } = call.body
+        const { cpuCount, memoryMB, minFreeDiskMb = 0 } = call.body
         const text = call.body.name ?? call.body.alias
         if (text === undefined) throw invalidArgument('name', 'a template needs one')
         const ref = await newName(api, call.by, 'name', text)
@@ -54,6 +54,8 @@ export function buildRoutes(context: DoorContext): AnyRoute[] {
           tags,
           cpus: cpuCount ?? null,
           memoryBytes: memoryMB === undefined ? null : memoryMB * MIB,
+          // What the template will take is not known yet: it is given what everybody has.
+          diskBytes: minFreeDiskMb === 0 ? null : api.limits.resources.diskBytes + minFreeDiskMb * MIB,
         })
         const team = (await api.keys.team(call.by)).name
         const names = [`${team}/${ref.name}`]
