@@ -110,7 +110,7 @@ async function listen(
   const hyperbrowser = openHyperbrowserDoor({ api: core, log, domain })
   const fastify = Fastify({
     serverFactory: (own) => {
-      const handlers = dispatch(gateway, {
+      const handlers = dispatch(gateway, domain, {
         request: own,
         upgrade: (request, socket, head) => {
           if (request.url?.startsWith('/v1/')) upgrade(request, socket, head)

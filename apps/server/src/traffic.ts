@@ -7,6 +7,7 @@ import {
   holdsTrafficToken,
   INTERPRETER_PORT,
   Interpreter,
+  isControlRequest,
   SignedFiles,
   TRAFFIC_TOKEN_HEADER,
 } from '@spawnpoint/door-e2b'
@@ -42,10 +43,11 @@ export interface Handlers {
 }
 
 /** To the gateway what is for a sandbox, the rest to the server's own. For every server that listens. */
-export function dispatch(gateway: Gateway, own: Handlers): Handlers {
+export function dispatch(gateway: Gateway, domain: string | null, own: Handlers): Handlers {
+  const isForSandbox = (req: IncomingMessage) => gateway.matches(req) && !isControlRequest(req, domain)
   return {
-    request: (req, res) => (gateway.matches(req) ? gateway.request(req, res) : own.request(req, res)),
+    request: (req, res) => (isForSandbox(req) ? gateway.request(req, res) : own.request(req, res)),
     upgrade: (req, socket, head) =>
-      gateway.matches(req) ? gateway.upgrade(req, socket, head) : own.upgrade(req, socket, head),
+      isForSandbox(req) ? gateway.upgrade(req, socket, head) : own.upgrade(req, socket, head),
   }
 }

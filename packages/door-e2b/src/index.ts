@@ -2,6 +2,7 @@ export {
   type ControlDoorOptions,
   controlUrl,
   E2B,
+  isControlRequest,
   MOUNTS,
   NOVITA,
   refuseControl,

@@ -52,6 +52,23 @@ describe('sandboxes', () => {
     expect(await Sandbox.kill(sandbox.sandboxId)).toBe(true)
   })
 
+  it('are connected to as the Python client does it, with the headers of calls to the agent', async () => {
+    const sandbox = await Sandbox.create()
+    const headers = {
+      'x-api-key': process.env.NOVITA_API_KEY ?? '',
+      'content-type': 'application/json',
+      'novita-sandbox-id': sandbox.sandboxId,
+      'novita-sandbox-port': '49983',
+    }
+    const path = `/sandboxes/${sandbox.sandboxId}/connect`
+    const connect = () =>
+      fetch(`${process.env.NOVITA_API_URL}${path}`, { method: 'POST', headers, body: '{"timeout":300}' })
+    expect((await connect()).status).toBe(200)
+    await Sandbox.pause(sandbox.sandboxId)
+    expect((await connect()).status).toBe(201)
+    await sandbox.kill()
+  })
+
   it('are listed by state and metadata, in pages', async () => {
     const made = []
     for (const n of ['1', '2', '3']) made.unshift(await Sandbox.create({ metadata: { n, 'k&': 'v=' } }))

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { controlUrl } from './control-url.ts'
+import { controlUrl, isControlRequest } from './control-url.ts'
 
 const novita = { 'x-novita-sdk-name': 'sdk_js' }
 
@@ -21,4 +21,18 @@ it('finds the one call that loses the path of its address', () => {
   expect(at('/v2/templates/x', novita)).toBe('/v2/templates/x')
   expect(at('/novita/v2/templates', novita)).toBe('/novita/v2/templates')
   expect(at('/v1/sandboxes', { host: 'api.sbx.test' })).toBe('/v1/sandboxes')
+})
+
+it('tells calls that name a sandbox in their headers from those to the sandbox', () => {
+  const is = (url: string, headers: Record<string, string>, domain: string | null = 'sbx.test') =>
+    isControlRequest(
+      { url, headers: { 'novita-sandbox-id': 'abc', 'novita-sandbox-port': '49983', ...headers } },
+      domain,
+    )
+  expect(is('/novita/sandboxes/abc/connect', { host: '127.0.0.1:7300', 'x-api-key': 'k' })).toBe(true)
+  expect(is('/sandboxes/abc/connect', { host: 'api.sbx.test', 'x-api-key': 'k' })).toBe(true)
+  expect(is('/health', { host: '127.0.0.1:7300' })).toBe(false)
+  expect(is('/files?path=/e2b/x', { host: '127.0.0.1:7300' }, null)).toBe(false)
+  expect(is('/e2b/page', { host: '127.0.0.1:7300' })).toBe(false)
+  expect(is('/e2b/page', { host: '3000-abc.sbx.test', 'x-api-key': 'of the program' })).toBe(false)
 })
