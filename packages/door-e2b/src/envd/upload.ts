@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import { pipeline, type Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { FileInfo, Guest, Sandbox } from '@spawnpoint/core'
+import { eachFile, MalformedForm } from '@spawnpoint/door-kit'
 import { aboutFile, type FilesCall } from './files.ts'
 import { answerJson, HttpError } from './http-error.ts'
 import { metadataFrom, metadataOf } from './metadata.ts'
-import { eachFile } from './multipart.ts'
 import { on, pathOf } from './who.ts'
 
 /** `POST /files`: writes the body, or each file of a form. Answers with what was written. */
@@ -35,6 +35,7 @@ export async function upload({ req, res, query, user, guest: reach }: FilesCall)
     // What is still on its way is not wanted; it is read so that the client can read why.
     req.unpipe()
     req.resume()
+    if (error instanceof MalformedForm) throw new HttpError(400, error.message, { cause: error })
     throw isBadGzip(error) ? new HttpError(400, 'the body is not gzip', { cause: error }) : error
   }
   answerJson(res, 200, written.map(shown))

@@ -1,7 +1,6 @@
 import { type FileEvent, type Guest, invalidArgument, type Principal } from '@spawnpoint/core'
-import { bodyChunks, streamBytes } from '@spawnpoint/door-kit'
+import { bodyChunks, parseRange, streamBytes } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
-import { parseRange } from '../byte-range.ts'
 import { defined } from '../defined.ts'
 import type { DoorContext } from '../door-context.ts'
 import { problemOf } from '../problem.ts'

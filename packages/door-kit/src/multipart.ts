@@ -1,7 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { pipeline, type Readable } from 'node:stream'
 import { Busboy, type BusboyInstance } from '@fastify/busboy'
-import { HttpError } from './http-error.ts'
+
+/** A form that cannot be read; the message says why. */
+export class MalformedForm extends Error {
+  override readonly name = 'MalformedForm'
+}
 
 /** The field that carries files; others are passed over. */
 const FILE_FIELD = 'file'
@@ -42,9 +46,9 @@ export function eachFile<T>(
       taken.push(done)
       done.catch(fail)
     })
-    form.on('partsLimit', () => fail(new HttpError(400, `a form has at most ${LIMITS.parts} parts`)))
+    form.on('partsLimit', () => fail(new MalformedForm(`a form has at most ${LIMITS.parts} parts`)))
     form.on('finish', () => void Promise.all(taken).then(resolve, fail))
-    form.on('error', (error: Error) => fail(new HttpError(400, `malformed form: ${error.message}`, { cause: error })))
+    form.on('error', (error: Error) => fail(new MalformedForm(`malformed form: ${error.message}`, { cause: error })))
     pipeline(body, form, (error) => {
       if (error != null) fail(error)
     })
@@ -60,6 +64,6 @@ function openForm(contentType: string): BusboyInstance {
       limits: LIMITS,
     })
   } catch (error) {
-    throw new HttpError(400, `malformed form: ${error instanceof Error ? error.message : error}`, { cause: error })
+    throw new MalformedForm(`malformed form: ${error instanceof Error ? error.message : error}`, { cause: error })
   }
 }
