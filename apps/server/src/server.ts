@@ -12,6 +12,12 @@ import {
   refuseHyperbrowser,
   runtimeUrl,
 } from '@spawnpoint/door-hyperbrowser'
+import {
+  createLangsmithUpgradeHandler,
+  LANGSMITH_PREFIX,
+  refuseLangsmith,
+  registerLangsmithDoor,
+} from '@spawnpoint/door-langsmith'
 import { createNativeUpgradeHandler, problemOf, registerNativeDoor } from '@spawnpoint/door-native'
 import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
 import { OciImageBuilder } from '@spawnpoint/images-oci'
@@ -108,6 +114,7 @@ async function listen(
   const gateway = openGateway(core, log, domain)
   const upgrade = createNativeUpgradeHandler({ api: core, log })
   const hyperbrowser = openHyperbrowserDoor({ api: core, log, domain })
+  const langsmithUpgrade = createLangsmithUpgradeHandler({ api: core, log })
   const fastify = Fastify({
     serverFactory: (own) => {
       const handlers = dispatch(gateway, domain, {
@@ -115,6 +122,7 @@ async function listen(
         upgrade: (request, socket, head) => {
           if (request.url?.startsWith('/v1/')) upgrade(request, socket, head)
           else if (hyperbrowser.upgrades(request)) hyperbrowser.upgrade(request, socket, head)
+          else if (request.url?.startsWith(`${LANGSMITH_PREFIX}/`)) langsmithUpgrade(request, socket, head)
           else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
         },
       })
@@ -155,10 +163,12 @@ async function listen(
   }
   await registerBrimbleDoor(fastify, { api: core, log })
   await hyperbrowser.register(fastify)
+  await registerLangsmithDoor(fastify, { api: core, log, domain: null })
   undo.defer(() => fastify.close())
   // Before that: the HTTP server would wait for its WebSockets.
   undo.defer(() => upgrade.close())
   undo.defer(() => hyperbrowser.close())
+  undo.defer(() => langsmithUpgrade.close())
   undo.defer(() => gateway.close())
   const url = await fastify.listen({ host: config.host, port: config.port })
   tls?.serve({
@@ -171,6 +181,10 @@ async function listen(
 function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   if (Object.values(MOUNTS).some((mount) => request.url.startsWith(`${mount}/`))) {
     void refuseControl(error, reply)
+    return
+  }
+  if (request.url.startsWith(`${LANGSMITH_PREFIX}/`)) {
+    void refuseLangsmith(error, reply)
     return
   }
   if (request.url.startsWith(`${BRIMBLE_PREFIX}/`)) {

@@ -3,7 +3,7 @@ import { type ErrorCode, type Principal, SpawnpointError, toSpawnpointError } fr
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import type { Log } from './log.ts'
-import { type AnyRoute, type Call, STREAMED } from './route.ts'
+import { type AnyRoute, type Call, type Method, STREAMED } from './route.ts'
 
 /** What the HTTP layer refused by itself: no such route, a body that is too large, of another type, or not JSON. */
 export interface RefusedByRouter {
@@ -51,7 +51,7 @@ export async function registerDoor<L extends FastifyBaseLogger>(
       })
       const add = (scope: FastifyInstance, spec: AnyRoute) =>
         scope.route({
-          method: spec.method,
+          method: [spec.method].flat() as Method[],
           url: spec.path,
           exposeHeadRoute: false,
           bodyLimit: options.jsonLimitBytes,

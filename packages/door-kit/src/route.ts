@@ -2,7 +2,7 @@ import type { Principal } from '@spawnpoint/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 
-export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
 
 export interface Answer {
   status: number
@@ -27,7 +27,7 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
 }
 
 export interface RouteSpec<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
-  method: Method
+  method: Method | readonly Method[]
   /** In the router's form, without the door's prefix */
   path: string
   params?: P

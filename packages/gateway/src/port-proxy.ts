@@ -13,6 +13,8 @@ export interface ProxyOptions {
   stripHeaders?: readonly string[]
   /** Offered subprotocols that begin so must not reach the program either: they carry keys */
   stripSubprotocols?: string
+  /** Cookies that must not reach the program: they carry tokens of ours */
+  stripCookies?: readonly string[]
   /** Host header for the program, instead of the client's */
   host?: string
   /** Scheme the client used */
@@ -189,7 +191,10 @@ function requestHeaders(req: IncomingMessage, options: ProxyOptions, upgrade: bo
     if (HOP_BY_HOP.has(lower) || FORWARDED.has(lower) || named.has(lower) || strip.has(lower) || lower === 'expect')
       continue
     if (lower === 'host') out.push(name, options.host ?? value)
-    else if (lower !== 'sec-websocket-protocol') out.push(name, value)
+    else if (lower === 'cookie' && options.stripCookies !== undefined) {
+      const kept = otherCookies(value, options.stripCookies)
+      if (kept !== '') out.push(name, kept)
+    } else if (lower !== 'sec-websocket-protocol') out.push(name, value)
     else {
       const offered = offeredProtocols(value, options.stripSubprotocols)
       if (offered !== '') out.push(name, offered)
@@ -202,6 +207,11 @@ function requestHeaders(req: IncomingMessage, options: ProxyOptions, upgrade: bo
   out.push('X-Forwarded-Proto', options.scheme ?? 'http')
   if (options.pathPrefix !== undefined) out.push('X-Forwarded-Prefix', options.pathPrefix)
   return out
+}
+
+function otherCookies(cookies: string, strip: readonly string[]): string {
+  const pairs = cookies.split(';').map((text) => text.trim())
+  return pairs.filter((pair) => !strip.includes(pair.split('=', 1)[0] ?? '')).join('; ')
 }
 
 /** Subprotocols offered for the program. */

@@ -1,0 +1,41 @@
+import type { IncomingMessage } from 'node:http'
+import type { Sandbox } from '@spawnpoint/core'
+import { dataPlaneUrl } from './address.ts'
+import { proxyConfigJson } from './egress.ts'
+import { OWN, usersLabels } from './labels.ts'
+import { runConfigJson } from './run-config.ts'
+import { boxStatus } from './states.ts'
+
+export function boxJson(sandbox: Sandbox, request: Pick<IncomingMessage, 'headers' | 'socket'>) {
+  const { resources, timeout, labels } = sandbox
+  return {
+    id: sandbox.id,
+    name: sandbox.name ?? sandbox.id,
+    dataplane_url: dataPlaneUrl(request, sandbox.id),
+    ...statusJson(sandbox),
+    created_at: sandbox.createdAt.toISOString(),
+    updated_at: (sandbox.endedAt ?? sandbox.haltedAt ?? sandbox.startedAt ?? sandbox.createdAt).toISOString(),
+    stopped_at: sandbox.haltedAt?.toISOString(),
+    idle_ttl_seconds: seconds(timeout.idleTimeoutMs),
+    delete_after_stop_seconds: seconds(timeout.deleteAfterMs),
+    preserve_memory_on_stop: timeout.onTimeout === 'pause',
+    persistent: true,
+    snapshot_id: labels[OWN.snapshot] ?? sandbox.originSnapshotId ?? sandbox.imageId,
+    vcpus: Math.ceil(resources.cpus),
+    cpu_millicores: Math.round(resources.cpus * 1000),
+    mem_bytes: resources.memoryBytes,
+    fs_capacity_bytes: resources.diskBytes,
+    run_config: runConfigJson(sandbox),
+    labels: usersLabels(labels),
+    proxy_config: proxyConfigJson(sandbox.network),
+  }
+}
+
+export function statusJson(sandbox: Sandbox) {
+  return { status: boxStatus(sandbox), status_message: sandbox.failure?.detail }
+}
+
+/** Nought is never. */
+function seconds(ms: number | null): number {
+  return ms === null ? 0 : Math.ceil(ms / 1000)
+}

@@ -1,0 +1,261 @@
+import {
+  type Guest,
+  isCode,
+  type ProcessInfo,
+  type ProcessOutput,
+  type ProcessSpec,
+  type Sandbox,
+  SpawnpointError,
+  toSpawnpointError,
+} from '@spawnpoint/core'
+import { type Log, untilAborted } from '@spawnpoint/door-kit'
+import { type RawData, WebSocket } from 'ws'
+import { z } from 'zod'
+import { type Execute, executeSchema, followedSpec, withShell } from './command.ts'
+import type { Leases } from './leases.ts'
+import { termsOf } from './terms.ts'
+import { Utf8Stream } from './utf8-stream.ts'
+
+const START_WITHIN_MS = 30_000
+const PING_EVERY_MS = 15_000
+/** Bytes to the client beyond which no more output is taken from the process */
+const OUTPUT_WINDOW_BYTES = 1024 * 1024
+/** Bytes to the process beyond which no more is taken from the client */
+const STDIN_WINDOW_BYTES = 256 * 1024
+const NORMAL = 1000
+
+const position = z.number().int().min(0).default(0)
+const firstMessage = z.discriminatedUnion('type', [
+  executeSchema.extend({ type: z.literal('execute') }),
+  z.object({
+    type: z.literal('reconnect'),
+    command_id: z.string().min(1).max(256),
+    stdout_offset: position,
+    stderr_offset: position,
+  }),
+])
+const laterMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('input'), data: z.string() }),
+  z.object({ type: z.literal('close_stdin') }),
+  z.object({ type: z.literal('kill') }),
+])
+
+type Followed = { info: ProcessInfo; output: AsyncIterable<ProcessOutput> }
+type Offsets = { stdout: number; stderr: number }
+
+/** One WebSocket that follows one command, which it has started or come back to. */
+export class CommandSocket {
+  readonly #ws: WebSocket
+  readonly #guest: Guest
+  readonly #sandbox: Sandbox
+  readonly #leases: Leases
+  readonly #gone: AbortController
+  readonly #log: Log
+  #process: ProcessInfo | null = null
+  #begun = false
+  #heard = true
+  #killed = false
+  /** Writes to stdin in order; each waits for the one before */
+  #stdin: Promise<void> = Promise.resolve()
+  #stdinBytes = 0
+
+  constructor(
+    ws: WebSocket,
+    { guest, sandbox }: { guest: Guest; sandbox: Sandbox },
+    leases: Leases,
+    gone: AbortController,
+    log: Log,
+  ) {
+    this.#ws = ws
+    this.#guest = guest
+    this.#sandbox = sandbox
+    this.#leases = leases
+    this.#gone = gone
+    this.#log = log
+  }
+
+  run(): void {
+    const ws = this.#ws
+    const ping = setInterval(() => {
+      if (!this.#heard) ws.terminate()
+      this.#heard = false
+      ws.ping()
+    }, PING_EVERY_MS)
+    const late = setTimeout(() => this.#end('CommandError', 'No message in time'), START_WITHIN_MS)
+    ws.on('pong', () => {
+      this.#heard = true
+    })
+    ws.on('close', () => {
+      clearInterval(ping)
+      clearTimeout(late)
+      this.#gone.abort()
+    })
+    // Harmless: ws closes the socket itself after a frame it cannot read, and says why in the close code.
+    ws.on('error', () => {})
+    ws.on('message', (data) => {
+      this.#heard = true
+      if (ws.readyState !== WebSocket.OPEN) return
+      clearTimeout(late)
+      if (this.#begun) this.#later(data)
+      else void this.#first(data)
+    })
+  }
+
+  async #first(data: RawData): Promise<void> {
+    this.#begun = true
+    const message = parsed(firstMessage, data)
+    if (message instanceof z.ZodError) return this.#end('CommandError', reasonOf(message))
+    try {
+      if (message.type === 'execute') await this.#show(await this.#start(message), { stdout: 0, stderr: 0 })
+      else await this.#show(await this.#comeBack(message.command_id), {
+          stdout: message.stdout_offset,
+          stderr: message.stderr_offset,
+        })
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+  }
+
+  /** One that is there already is followed from its beginning: the client may not have heard that it began. */
+  #start(message: Execute): Promise<Followed> {
+    const spec: ProcessSpec = followedSpec(this.#sandbox, message)
+    return withShell(spec, (one) => this.#guest.processes.startAndFollow(one, this.#gone.signal))
+  }
+
+  async #comeBack(id: string): Promise<Followed> {
+    const { processes } = this.#guest
+    try {
+      const followed = await processes.follow(id, { signal: this.#gone.signal })
+      const { ttlMs } = termsOf(followed.info.tag)
+      const endedAt = followed.info.exit?.at.getTime()
+      if (endedAt === undefined || ttlMs === null || Date.now() - endedAt <= ttlMs) return followed
+    } catch (error) {
+      if (!isCode(error, 'process_not_found')) throw error
+    }
+    throw new SpawnpointError('process_not_found', `No command, or not any more: ${id.slice(0, 80)}`, { ref: id })
+  }
+
+  async #show({ info, output }: Followed, from: Offsets): Promise<void> {
+    this.#process = info
+    const lease = this.#follow(info)
+    const text = { stdout: new Utf8Stream(from.stdout), stderr: new Utf8Stream(from.stderr) }
+    this.#send({ type: 'started', command_id: info.id, pid: info.pid })
+    try {
+      for await (const item of untilAborted(output, this.#gone.signal)) {
+        if (this.#ws.readyState !== WebSocket.OPEN) return
+        if (item.type === 'exit') {
+          lease.ended()
+          for (const stream of ['stdout', 'stderr'] as const) await this.#sendOutput(stream, text[stream].end())
+          if (item.exit.timedOut && !this.#killed) this.#end('CommandTimeout', 'The command ran out of time')
+          else this.#exit(item.exit.code)
+          return
+        }
+        const stream = item.stream === 'stderr' ? 'stderr' : 'stdout'
+        if (item.type === 'gap') text[stream].gap(item.resumeAt - item.offset)
+        else await this.#sendOutput(stream, text[stream].push(item.data))
+      }
+      if (!this.#gone.signal.aborted) this.#end('CommandError', 'The sandbox ended before the command did')
+    } finally {
+      lease[Symbol.dispose]()
+    }
+  }
+
+  #follow({ id, tag, exit }: ProcessInfo) {
+    const { processes } = this.#guest
+    const lease = this.#leases.follow(`${this.#sandbox.id} ${id}`, termsOf(tag), () =>
+      // Harmless: it has ended meanwhile, or its sandbox has.
+      processes.signal(id, 'SIGKILL', true).catch(() => {}),
+    )
+    if (exit !== null) lease.ended()
+    return lease
+  }
+
+  /** Resolves at once while the client keeps up, else when the frame is on its way. */
+  #sendOutput(type: 'stdout' | 'stderr', piece: { offset: number; data: string } | null): Promise<void> | undefined {
+    if (piece === null) return undefined
+    const frame = JSON.stringify({ type, ...piece })
+    if (this.#ws.bufferedAmount < OUTPUT_WINDOW_BYTES) {
+      this.#ws.send(frame)
+      return undefined
+    }
+    // The callback comes also when the connection breaks; the loop then sees that it is no longer open.
+    return new Promise((resolve) => this.#ws.send(frame, () => resolve()))
+  }
+
+  #later(data: RawData): void {
+    const message = parsed(laterMessage, data)
+    // What a newer client says is none of ours; what comes before the command runs has nowhere to go.
+    if (message instanceof z.ZodError || this.#process === null) return
+    const { id } = this.#process
+    const { processes } = this.#guest
+    if (message.type === 'input') this.#writeStdin(id, Buffer.from(message.data))
+    else if (message.type === 'close_stdin') this.#afterStdin(() => processes.closeStdin(id))
+    else {
+      this.#killed = true
+      processes.signal(id, 'SIGKILL', true).catch((thrown) => this.#report(thrown))
+    }
+  }
+
+  #writeStdin(id: string, data: Buffer): void {
+    this.#stdinBytes += data.length
+    if (this.#stdinBytes > STDIN_WINDOW_BYTES) this.#ws.pause()
+    this.#afterStdin(async () => {
+      try {
+        await this.#guest.processes.writeStdin(id, data)
+      } finally {
+        this.#stdinBytes -= data.length
+        if (this.#stdinBytes <= STDIN_WINDOW_BYTES) this.#ws.resume()
+      }
+    })
+  }
+
+  #afterStdin(work: () => Promise<void>): void {
+    this.#stdin = this.#stdin.then(work).catch((thrown) => this.#report(thrown))
+  }
+
+  /** A request that failed while the command goes on: this protocol has no word for it, clients take every error for the end. */
+  #report(thrown: unknown): void {
+    const error = toSpawnpointError(thrown)
+    if (error.code === 'internal' && !this.#gone.signal.aborted)
+      this.#log.error({ err: thrown }, 'a request to a command failed')
+  }
+
+  #fail(thrown: unknown): void {
+    if (this.#gone.signal.aborted) return
+    const error = toSpawnpointError(thrown)
+    if (error.code === 'internal') this.#log.error({ err: thrown }, 'command socket failed')
+    const type = isCode(error, 'process_not_found') ? 'CommandNotFound' : 'CommandError'
+    this.#end(type, error.message)
+  }
+
+  #exit(code: number): void {
+    this.#send({ type: 'exit', exit_code: code })
+    this.#ws.close(NORMAL, 'The command ended')
+  }
+
+  #end(error_type: string, error: string): void {
+    this.#send({ type: 'error', error_type, error })
+    this.#ws.close(NORMAL, 'Over')
+  }
+
+  #send(message: object): void {
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.send(JSON.stringify(message))
+  }
+}
+
+function parsed<T extends z.ZodType>(schema: T, data: RawData): z.output<T> | z.ZodError {
+  const bytes = Buffer.isBuffer(data) ? data : Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data)
+  let json: unknown
+  try {
+    json = JSON.parse(bytes.toString('utf8'))
+  } catch {
+    json = undefined
+  }
+  const result = schema.safeParse(json)
+  return result.success ? result.data : result.error
+}
+
+function reasonOf(error: z.ZodError): string {
+  const [issue] = error.issues
+  return issue === undefined ? 'Unknown message' : `${issue.path.join('.') || 'message'}: ${issue.message}`
+}

@@ -1,0 +1,180 @@
+import {
+  type CreateSandboxRequest,
+  type Env,
+  invalidArgument,
+  isCode,
+  type Labels,
+  type Principal,
+  type Resolved,
+  type Resources,
+  type SpawnpointApi,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import { optional } from '@spawnpoint/door-kit'
+import { z } from 'zod'
+import { networkOf, proxyConfigSchema } from './egress.ts'
+import { unsupported } from './errors.ts'
+import { checkUsersLabels, OWN, ownLabels, usersLabels } from './labels.ts'
+import { envOf, runConfigSchema, runLabels } from './run-config.ts'
+import { defaultImage, findSnapshot } from './snapshot-refs.ts'
+import { idOf } from './snapshot-json.ts'
+
+const DEFAULT_IDLE_S = 600
+const DEFAULT_DELETE_AFTER_S = 14 * 86_400
+const DEFAULT_READY_S = 30
+
+export const ttlSchema = z
+  .number()
+  .int()
+  .min(0)
+  .multipleOf(60, 'a multiple of 60, or 0 for never')
+const env = z.record(z.string().min(1).max(256), z.string())
+export const labelsSchema = z.record(z.string(), z.string())
+const something = z.unknown().optional()
+
+export const createSchema = z.object({
+  name: optional(z.string()),
+  wait_for_ready: optional(z.boolean()),
+  timeout: optional(z.number().positive().max(3600)),
+  snapshot_id: optional(z.string().min(1)),
+  snapshot_name: optional(z.string().min(1)),
+  snapshot: optional(z.string().min(1)),
+  persistent: optional(z.boolean()),
+  preserve_memory_on_stop: optional(z.boolean()),
+  restore_memory: optional(z.boolean()),
+  idle_ttl_seconds: optional(ttlSchema),
+  delete_after_stop_seconds: optional(ttlSchema),
+  vcpus: optional(z.number().positive()),
+  cpu_millicores: optional(z.number().positive()),
+  mem_bytes: optional(z.number().int().positive()),
+  fs_capacity_bytes: optional(z.number().int().positive()),
+  labels: optional(labelsSchema),
+  run_config: optional(runConfigSchema),
+  env_vars: optional(env),
+  proxy_config: optional(proxyConfigSchema),
+  mount_config: something,
+  volumes: optional(z.array(z.unknown())),
+  access_delegation: something,
+})
+export type CreateBody = z.output<typeof createSchema>
+
+/** What the core is asked for, and how many seconds the client waits for it; 0 if it does not. */
+export async function createRequest(
+  api: SpawnpointApi,
+  by: Principal,
+  body: CreateBody,
+): Promise<{ request: CreateSandboxRequest; waitMs: number }> {
+  refuseUnsupported(body)
+  const found = await sourceOf(api, by, body)
+  const source = 'image' in found ? found.image : found.snapshot
+  const network = networkOf(body.proxy_config)
+  const request: CreateSandboxRequest = {
+    ...('image' in found ? { image: found.image.id } : { snapshot: found.snapshot.id }),
+    cold: isCold(found, body),
+    ...(body.name === undefined ? {} : { name: body.name }),
+    env: { ...envOf(source.labels), ...body.env_vars, ...body.run_config?.env_vars },
+    labels: labelsOf(body, found),
+    resources: resourcesOf(body, source.resources.diskBytes),
+    ...(network === undefined ? {} : { network }),
+    // Whoever is to reach a service is given an address with a token.
+    ingress: { default: 'token' },
+    timeout: {
+      timeoutMs: null,
+      idleTimeoutMs: milliseconds(body.idle_ttl_seconds ?? DEFAULT_IDLE_S),
+      deleteAfterMs: milliseconds(body.delete_after_stop_seconds ?? DEFAULT_DELETE_AFTER_S),
+      onTimeout: body.preserve_memory_on_stop ? 'pause' : 'stop',
+      autoResume: true,
+    },
+  }
+  return { request, waitMs: body.wait_for_ready === false ? 0 : (body.timeout ?? DEFAULT_READY_S) * 1000 }
+}
+
+/** Nought is never. */
+export function milliseconds(seconds: number): number | null {
+  return seconds === 0 ? null : seconds * 1000
+}
+
+function refuseUnsupported(body: CreateBody): void {
+  if (body.persistent === false) throw unsupported('persistent: false')
+  if (body.mount_config !== undefined && body.mount_config !== null) throw unsupported('mount_config')
+  if (body.volumes !== undefined && body.volumes.length > 0) throw unsupported('volumes')
+  if (body.access_delegation !== undefined && body.access_delegation !== null) throw unsupported('access_delegation')
+  if (body.env_vars !== undefined && body.run_config?.env_vars !== undefined)
+    throw invalidArgument('body.env_vars', 'not together with run_config.env_vars')
+}
+
+async function sourceOf(
+  api: SpawnpointApi,
+  by: Principal,
+  { snapshot_id, snapshot_name, snapshot }: CreateBody,
+): Promise<Resolved> {
+  const [ref, ...more] = [snapshot_id, snapshot_name, snapshot].filter((one) => one !== undefined)
+  if (more.length > 0) throw invalidArgument('body.snapshot_id', 'give one of snapshot_id and snapshot_name')
+  if (ref === undefined) return { image: await defaultImage(api, by) }
+  try {
+    return await findSnapshot(api, by, ref)
+  } catch (error) {
+    if (!isCode(error, 'not_found')) throw error
+    // To clients a 404 of this call would be about the sandbox.
+    throw badSource(`snapshot not found: ${ref.slice(0, 255)}`, ref)
+  }
+}
+
+function isCold(found: Resolved, { restore_memory }: CreateBody): boolean {
+  const hasMemory = 'snapshot' in found && found.snapshot.kind === 'memory'
+  if (restore_memory === true && !hasMemory) throw badSource('restore_memory: the snapshot has no memory', idOf(found))
+  return restore_memory === false && hasMemory
+}
+
+function badSource(message: string, id: string): SpawnpointError<'wrong_state'> {
+  return new SpawnpointError('wrong_state', message, { resource: 'snapshot', id, state: 'absent', request: 'start' })
+}
+
+function labelsOf(body: CreateBody, found: Resolved): Labels {
+  const { labels } = 'image' in found ? found.image : found.snapshot
+  const { [OWN.description]: _description, [OWN.env]: _env, ...inherited } = ownLabels(labels)
+  // The default has an account of its own; here people expect to be root.
+  const isDefault = body.snapshot_id ?? body.snapshot_name ?? body.snapshot
+  return {
+    ...usersLabels(labels),
+    ...checkUsersLabels(body.labels),
+    ...(isDefault === undefined ? { [OWN.user]: 'root', [OWN.workDir]: '/root' } : {}),
+    ...inherited,
+    ...runLabels(body.run_config ?? {}),
+    [OWN.snapshot]: idOf(found),
+  }
+}
+
+function resourcesOf(body: CreateBody, sourceDiskBytes: number | undefined): Partial<Resources> {
+  const { vcpus, cpu_millicores, mem_bytes, fs_capacity_bytes } = body
+  if (vcpus !== undefined && cpu_millicores !== undefined)
+    throw invalidArgument('body.cpu_millicores', 'not together with vcpus')
+  if (fs_capacity_bytes !== undefined && sourceDiskBytes !== undefined && fs_capacity_bytes < sourceDiskBytes)
+    throw invalidArgument('body.fs_capacity_bytes', `at least that of the snapshot, ${sourceDiskBytes}`)
+  const cpus = vcpus ?? (cpu_millicores === undefined ? undefined : cpu_millicores / 1000)
+  return {
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(mem_bytes === undefined ? {} : { memoryBytes: mem_bytes }),
+    ...(fs_capacity_bytes === undefined ? {} : { diskBytes: fs_capacity_bytes }),
+  }
+}
+
+/** The sandbox's own variables once those of its run configuration are others; what its snapshot brought stays beneath. */
+export async function replacedEnv(
+  api: SpawnpointApi,
+  by: Principal,
+  { originSnapshotId, labels }: { originSnapshotId: string | null; labels: Labels },
+  env: Env,
+): Promise<Env> {
+  const ref = originSnapshotId ?? labels[OWN.snapshot]
+  if (ref === undefined) return env
+  try {
+    const found = await api.resolve(by, ref)
+    const { labels } = 'image' in found ? found.image : found.snapshot
+    return { ...('snapshot' in found ? found.snapshot.env : {}), ...envOf(labels), ...env }
+  } catch (error) {
+    // Deleted since: what it brought is not known any more.
+    if (isCode(error, 'not_found')) return env
+    throw error
+  }
+}

@@ -1,0 +1,57 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Principal, SpawnpointApi } from '@spawnpoint/core'
+import { type AnyRoute, type Log, registerDoor } from '@spawnpoint/door-kit'
+import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply } from 'fastify'
+import { BASES } from './address.ts'
+import { authenticate } from './credentials.ts'
+import { refusal } from './errors.ts'
+import { boxRoutes } from './routes/boxes.ts'
+import { executeRoutes } from './routes/execute.ts'
+import { fileRoutes } from './routes/files.ts'
+import { lifeRoutes } from './routes/life.ts'
+import { searchRoutes } from './routes/search.ts'
+import { serviceRoutes } from './routes/services.ts'
+import { snapshotRoutes } from './routes/snapshots.ts'
+import { reachLink } from './services/reach-link.ts'
+
+const JSON_LIMIT_BYTES = 8 * 2 ** 20
+
+export interface LangsmithDoorOptions {
+  api: SpawnpointApi
+  log: Log
+  /** `host[:port]` below which each port of a sandbox has a host of its own; `null` for none */
+  domain: string | null
+}
+
+/** Adds the API that LangSmith's clients speak, below `/langsmith`. */
+export async function registerLangsmithDoor<L extends FastifyBaseLogger>(
+  fastify: FastifyInstance<Server, IncomingMessage, ServerResponse, L>,
+  { api, log, domain }: LangsmithDoorOptions,
+): Promise<void> {
+  const routes: AnyRoute[] = [
+    ...boxRoutes(api),
+    ...lifeRoutes(api),
+    ...snapshotRoutes(api),
+    ...serviceRoutes(api, { domain }),
+    ...executeRoutes(api),
+    ...fileRoutes(api),
+    ...searchRoutes(api),
+  ]
+  for (const prefix of BASES) {
+    await registerDoor(fastify, {
+      prefix,
+      log,
+      jsonLimitBytes: JSON_LIMIT_BYTES,
+      routes,
+      authenticate: async (request): Promise<Principal> =>
+        (await reachLink(api, request.raw)) ?? authenticate(api, request.headers),
+      refuse: (error, request) => refusal(error, request.raw.url ?? '/'),
+    })
+  }
+}
+
+/** For what the router itself refuses below the mount. */
+export function refuseLangsmith(error: FastifyError, reply: FastifyReply): FastifyReply {
+  const refused = refusal({ status: error.statusCode ?? 400, message: error.message }, '/')
+  return reply.code(refused.status).send(refused.body)
+}

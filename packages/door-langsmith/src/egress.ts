@@ -1,0 +1,49 @@
+import { invalidArgument, type NetworkPolicy } from '@spawnpoint/core'
+import { optional } from '@spawnpoint/door-kit'
+import { z } from 'zod'
+import { unsupported } from './errors.ts'
+
+const hosts = optional(z.array(z.string().min(1).max(255)).max(256))
+
+export const proxyConfigSchema = z.object({
+  rules: optional(z.array(z.looseObject({ enabled: optional(z.boolean()) })).max(256)),
+  callbacks: optional(z.array(z.unknown()).max(256)),
+  no_proxy: optional(z.array(z.string())),
+  access_control: optional(z.object({ allow_list: hosts, deny_list: hosts })),
+})
+
+const OPEN = { internet: true, allow: [], allowDomains: [], deny: [], precedence: 'deny' } as const
+
+/** Which hosts may be reached is enforced. Credentials are not put into requests here, so rules that would are refused. */
+export function networkOf(config: z.output<typeof proxyConfigSchema> | undefined): Partial<NetworkPolicy> | undefined {
+  if (config === undefined) return undefined
+  if (config.rules?.some(({ enabled }) => enabled !== false)) throw unsupported('proxy_config.rules')
+  if (config.callbacks !== undefined && config.callbacks.length > 0) throw unsupported('proxy_config.callbacks')
+  const allowed = config.access_control?.allow_list ?? []
+  const denied = config.access_control?.deny_list ?? []
+  if (allowed.length > 0 && denied.length > 0)
+    throw invalidArgument('body.proxy_config.access_control', 'has either allow_list or deny_list')
+  for (const host of [...allowed, ...denied]) {
+    if (host.startsWith('~')) throw unsupported(`access_control: the expression ${host.slice(0, 64)}`)
+    if (/:\d+$/.test(host)) throw unsupported(`access_control: the port of ${host.slice(0, 64)}`)
+  }
+  const name = denied.find((host) => !isAddress(host))
+  if (name !== undefined) throw unsupported(`access_control.deny_list: the name ${name.slice(0, 64)}`)
+  return {
+    ...OPEN,
+    allow: allowed.filter(isAddress),
+    allowDomains: allowed.filter((host) => !isAddress(host)),
+    deny: denied,
+  }
+}
+
+export function proxyConfigJson({ allow, allowDomains, deny }: NetworkPolicy) {
+  const shown = (cidrs: readonly string[]) => cidrs.map((cidr) => cidr.replace(/\/32$/, ''))
+  const allowed = [...shown(allow), ...allowDomains]
+  if (allowed.length > 0) return { rules: [], access_control: { allow_list: allowed } }
+  return deny.length > 0 ? { rules: [], access_control: { deny_list: shown(deny) } } : { rules: [] }
+}
+
+function isAddress(host: string): boolean {
+  return /^[\d.]+(\/\d+)?$/.test(host)
+}

@@ -1,0 +1,36 @@
+import { invalidArgument, type Labels } from '@spawnpoint/core'
+
+const PREFIX = 'langsmith.'
+
+/** What this protocol knows of a sandbox, image or snapshot and the core does not, kept among its labels. */
+export const OWN = {
+  /** Whom commands run as, and where */
+  user: `${PREFIX}user`,
+  workDir: `${PREFIX}work-dir`,
+  /** JSON of variables that a captured snapshot gives its sandboxes */
+  env: `${PREFIX}env`,
+  /** What a box was asked to begin from */
+  snapshot: `${PREFIX}snapshot`,
+  description: `${PREFIX}description`,
+} as const
+
+/** Those that users have given. */
+export function usersLabels(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => !key.startsWith(PREFIX)))
+}
+
+export function ownLabels(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => key.startsWith(PREFIX)))
+}
+
+export function checkUsersLabels(labels: Labels | undefined): Labels {
+  for (const key of Object.keys(labels ?? {})) {
+    if (key.startsWith(PREFIX)) throw invalidArgument('body.labels', `keys that begin with ${PREFIX} are the server's own`)
+  }
+  return labels ?? {}
+}
+
+/** Without those that are not there. */
+export function present(labels: Record<string, string | undefined>): Labels {
+  return Object.fromEntries(Object.entries(labels).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}

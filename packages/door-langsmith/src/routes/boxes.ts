@@ -1,0 +1,154 @@
+import { type Principal, type Sandbox, type SpawnpointApi, SpawnpointError, isCode, notFound } from '@spawnpoint/core'
+import { type AnyRoute, everyPage, optional, route } from '@spawnpoint/door-kit'
+import { z } from 'zod'
+import { boxJson, statusJson } from '../box-json.ts'
+import { createRequest, createSchema, labelsSchema, milliseconds, replacedEnv, ttlSchema } from '../create-request.ts'
+import { networkOf, proxyConfigSchema } from '../egress.ts'
+import { unsupported } from '../errors.ts'
+import { checkUsersLabels, ownLabels } from '../labels.ts'
+import { listQuery, page, type SortKeys } from '../paging.ts'
+import { runConfigSchema, runLabels } from '../run-config.ts'
+
+export const boxParams = z.object({ name: z.string().min(1).max(255) })
+
+const patchSchema = z.object({
+  name: optional(z.string()),
+  idle_ttl_seconds: optional(ttlSchema),
+  delete_after_stop_seconds: optional(ttlSchema),
+  labels: optional(labelsSchema),
+  run_config: optional(runConfigSchema),
+  proxy_config: optional(proxyConfigSchema),
+  vcpus: z.unknown().optional(),
+  cpu_millicores: z.unknown().optional(),
+  mem_bytes: z.unknown().optional(),
+  fs_capacity_bytes: z.unknown().optional(),
+})
+const RESIZES = ['vcpus', 'cpu_millicores', 'mem_bytes', 'fs_capacity_bytes'] as const
+
+const SORT: SortKeys<ReturnType<typeof boxJson>> = {
+  name: ({ name }) => name,
+  status: ({ status }) => status,
+  created_at: ({ created_at }) => created_at,
+  stopped_at: ({ stopped_at }) => stopped_at ?? '',
+  idle_ttl_seconds: ({ idle_ttl_seconds }) => idle_ttl_seconds,
+  delete_after_stop_seconds: ({ delete_after_stop_seconds }) => delete_after_stop_seconds,
+}
+
+export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/boxes',
+      body: createSchema,
+      handle: async ({ by, body, request }) => {
+        const { request: asked, waitMs } = await createRequest(api, by, body)
+        const { value, done } = await api.sandboxes.create(by, asked)
+        const sandbox = waitMs === 0 ? value : await within(waitMs, value, done)
+        return { status: 201, body: boxJson(sandbox, request.raw) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/boxes',
+      query: z.object(listQuery),
+      handle: async ({ by, query, request }) => {
+        const all = await everyPage((each) => api.sandboxes.list(by, {}, each))
+        const boxes = all.map((sandbox) => boxJson(sandbox, request.raw))
+        const { items, ...rest } = page(boxes, query, SORT, null)
+        return { status: 200, body: { sandboxes: items, items, ...rest } }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/boxes/:name',
+      params: boxParams,
+      handle: async ({ by, params, request }) => ({
+        status: 200,
+        body: boxJson(await find(api, by, params.name), request.raw),
+      }),
+    }),
+    route({
+      method: 'GET',
+      path: '/boxes/:name/status',
+      params: boxParams,
+      handle: async ({ by, params }) => ({ status: 200, body: statusJson(await find(api, by, params.name)) }),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/boxes/:name',
+      params: boxParams,
+      body: patchSchema,
+      handle: async ({ by, params, body, request }) => {
+        for (const key of RESIZES) if (body[key] !== undefined && body[key] !== null) throw unsupported(key)
+        const sandbox = await find(api, by, params.name)
+        const network = networkOf(body.proxy_config)
+        const { idle_ttl_seconds: idle, delete_after_stop_seconds: after, run_config: run } = body
+        const updated = await api.sandboxes.update(by, sandbox.id, {
+          name: body.name,
+          ...(body.labels === undefined && run === undefined ? {} : { labels: changedLabels(sandbox, body) }),
+          ...(run?.env_vars === undefined ? {} : { env: await replacedEnv(api, by, sandbox, run.env_vars) }),
+          ...(network === undefined ? {} : { network }),
+          timeout: {
+            ...(idle === undefined ? {} : { idleTimeoutMs: milliseconds(idle) }),
+            ...(after === undefined ? {} : { deleteAfterMs: milliseconds(after) }),
+          },
+        })
+        return { status: 200, body: boxJson(updated, request.raw) }
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/boxes/:name',
+      params: boxParams,
+      handle: async ({ by, params }) => {
+        await api.sandboxes.kill(by, params.name)
+        return { status: 204 }
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/boxes/batch-delete',
+      body: z.object({ names: z.array(z.string().min(1).max(255)).min(1).max(100) }),
+      handle: async ({ by, body }) => {
+        const deleted: string[] = []
+        const skipped: { name: string; reason: string }[] = []
+        for (const name of new Set(body.names)) {
+          try {
+            await api.sandboxes.kill(by, name)
+            deleted.push(name)
+          } catch (error) {
+            if (!(error instanceof SpawnpointError)) throw error
+            skipped.push({ name, reason: isCode(error, 'not_found') ? 'not found' : error.message })
+          }
+        }
+        return { status: 200, body: { deleted, skipped } }
+      },
+    }),
+  ]
+}
+
+/** One that was deleted is not there; one that never came up is, by its id, and says why. */
+export async function find(api: SpawnpointApi, by: Principal, ref: string): Promise<Sandbox> {
+  const sandbox = await api.sandboxes.get(by, ref)
+  if (sandbox.state === 'killed' && sandbox.failure === null) throw notFound('sandbox', ref)
+  return sandbox
+}
+
+function changedLabels(sandbox: Sandbox, { labels, run_config }: z.output<typeof patchSchema>) {
+  const users = labels === undefined ? sandbox.labels : checkUsersLabels(labels)
+  return { ...users, ...ownLabels(sandbox.labels), ...runLabels(run_config ?? {}) }
+}
+
+/** What it is once it is up; it goes on coming up if that takes longer than the client waits. */
+async function within(waitMs: number, { id }: Sandbox, done: Promise<Sandbox>): Promise<Sandbox> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    const message = `Sandbox ${id} is not ready after ${waitMs / 1000} s; last status: provisioning`
+    late.reject(new SpawnpointError('timeout', message, { what: 'sandbox', timeoutMs: waitMs }))
+  }, waitMs)
+  try {
+    return await Promise.race([done, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}

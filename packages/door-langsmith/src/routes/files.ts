@@ -1,0 +1,137 @@
+import type { FileInfo, Guest, Sandbox, SpawnpointApi } from '@spawnpoint/core'
+import { invalidArgument } from '@spawnpoint/core'
+import {
+  type AnyRoute,
+  type Call,
+  eachFile,
+  MalformedForm,
+  route,
+  STREAMED,
+  streamBytes,
+} from '@spawnpoint/door-kit'
+import { holdActive } from '@spawnpoint/gateway'
+import mime from 'mime'
+import { z } from 'zod'
+import { etagOf, wantedOf } from '../conditions.ts'
+import { fileAccess } from '../file-access.ts'
+import { readDownloadToken } from '../services/download-token.ts'
+import { dataParams } from './execute.ts'
+
+const pathQuery = z.object({ path: z.string().min(1).max(4096) })
+
+export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/:id/upload',
+      params: dataParams,
+      query: pathQuery,
+      rawBody: true,
+      handle: async ({ by, params, query, request: { raw } }) => {
+        const { sandbox, guest } = await api.sandboxes.guest(by, params.id)
+        using _ = holdActive(api, by, sandbox.id)
+        const written: FileInfo[] = []
+        try {
+          await eachFile(raw.headers, raw, async (_name, content) => {
+            if (written.length > 0) throw invalidArgument('body', 'one file at a time')
+            written.push(await guest.files.write(query.path, content, fileAccess(sandbox)))
+          })
+        } catch (error) {
+          // What is still on its way is not wanted; it is read so that the client can read why.
+          raw.unpipe()
+          raw.resume()
+          throw error instanceof MalformedForm ? invalidArgument('body', error.message) : error
+        }
+        const [file] = written
+        if (file === undefined) throw invalidArgument('body.file', 'missing')
+        return { status: 200, body: { path: file.path, written: file.sizeBytes } }
+      },
+    }),
+    route({
+      method: ['GET', 'HEAD'],
+      path: '/:id/download',
+      params: dataParams,
+      query: pathQuery,
+      handle: async (call) => {
+        const { sandbox, guest } = await api.sandboxes.guest(call.by, call.params.id)
+        using _ = holdActive(api, call.by, sandbox.id)
+        return send(call, { sandbox, guest, path: call.query.path })
+      },
+    }),
+    route({
+      method: ['GET', 'HEAD'],
+      path: '/downloads',
+      query: z.object({ token: z.string() }),
+      handle: async (call) => {
+        const { id, path, type, disposition } = readDownloadToken(api.tokens, call.query.token)
+        const { sandbox, guest } = await api.sandboxes.guest(call.by, id)
+        using _ = holdActive(api, call.by, sandbox.id)
+        return send(call, {
+          sandbox,
+          guest,
+          path,
+          headers: {
+            // A link is for browsers: what a sandbox wrote must not run as a page of this server.
+            'content-security-policy': 'sandbox',
+            ...(type === undefined ? {} : { 'content-type': type }),
+            ...(disposition === undefined ? {} : { 'content-disposition': disposition }),
+          },
+        })
+      },
+    }),
+  ]
+}
+
+interface Wish {
+  sandbox: Sandbox
+  guest: Guest
+  path: string
+  headers?: Record<string, string>
+}
+
+/** How often a file that is another one whenever it is opened is opened again. */
+const ATTEMPTS = 3
+
+async function send(call: Call, { sandbox, guest, path, headers: more = {} }: Wish) {
+  const access = fileAccess(sandbox)
+  const { method, headers: asked } = call.request.raw
+  for (let attempt = 1; ; attempt += 1) {
+    // Opened to be looked at: that follows links, and says what a reader would find.
+    const { info, body: nothing } = await guest.files.read(path, { ...access, length: 0 })
+    nothing.destroy()
+    const headers = { ...headersOf(info), ...more }
+    const wanted = wantedOf(asked, info)
+    if (wanted === 'not_modified') return { status: 304, headers }
+    if (wanted === 'precondition_failed') return { status: 412, headers }
+    if (wanted === 'unsatisfiable') return { status: 416, headers: { ...headers, 'content-range': `bytes */${info.sizeBytes}` } }
+    if (method === 'HEAD') {
+      call.reply.hijack()
+      call.reply.raw.writeHead(200, { ...headers, 'content-length': info.sizeBytes }).end()
+      return STREAMED
+    }
+    const part = wanted === 'whole' ? {} : { offset: wanted.start, length: wanted.end - wanted.start + 1 }
+    const { info: now, body } = await guest.files.read(path, { ...access, ...part, signal: call.signal })
+    if (etagOf(now) !== etagOf(info) && attempt < ATTEMPTS) {
+      body.destroy()
+      continue
+    }
+    if (wanted === 'whole') {
+      // What the kernel makes up claims to be empty: only its end tells how long it is.
+      await streamBytes(call, 200, { ...headersOf(now), ...more }, body, now.sizeBytes > 0 ? now.sizeBytes : null)
+    } else {
+      const place = `bytes ${wanted.start}-${wanted.end}/${info.sizeBytes}`
+      await streamBytes(call, 206, { ...headers, 'content-range': place }, body, wanted.end - wanted.start + 1)
+    }
+    return STREAMED
+  }
+}
+
+function headersOf(info: FileInfo): Record<string, string> {
+  return {
+    'content-type': mime.getType(info.name) ?? 'application/octet-stream',
+    'accept-ranges': 'bytes',
+    etag: etagOf(info),
+    'last-modified': info.modifiedAt.toUTCString(),
+    'x-content-type-options': 'nosniff',
+  }
+}

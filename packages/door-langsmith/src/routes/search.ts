@@ -1,0 +1,94 @@
+import { dirname } from 'node:path/posix'
+import { type FileInfo, type Guest, invalidArgument, isCode, type Sandbox, type SpawnpointApi } from '@spawnpoint/core'
+import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
+import { holdActive } from '@spawnpoint/gateway'
+import { z } from 'zod'
+import { fileAccess } from '../file-access.ts'
+import { globMatcher, reachOf } from '../search/glob.ts'
+import { grepFiles } from '../search/grep.ts'
+import { dataParams } from './execute.ts'
+
+/** Entries that one search looks at; the agent lists no more at once */
+const LOOKED_AT_MAX = 100_000
+const DEPTH_MAX = 64
+const DEFAULT_LIMIT = 1000
+const LIMIT_MAX = 10_000
+const WITHIN_MS = 50_000
+
+const limit = optional(z.number().int().min(1).max(LIMIT_MAX))
+const pattern = z.string().min(1).max(4096)
+const path = optional(z.string().min(1).max(4096))
+
+export function searchRoutes(api: SpawnpointApi): AnyRoute[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/:id/glob',
+      params: dataParams,
+      body: z.object({ pattern, path, limit }),
+      handle: async ({ by, params, body }) => {
+        const { sandbox, guest } = await api.sandboxes.guest(by, params.id)
+        using _ = holdActive(api, by, sandbox.id)
+        const { base, depth } = reachOf(relative('body.pattern', body.pattern))
+        const { found, root, whole } = await entries(guest, sandbox, body.path ?? '.', base, depth)
+        const matches = globMatcher(body.pattern)
+        const hits = found.filter((entry) => matches(below(root, entry)))
+        const most = body.limit ?? DEFAULT_LIMIT
+        return { status: 200, body: { matches: hits.slice(0, most).map(entryJson), truncated: !whole || hits.length > most } }
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/:id/grep',
+      params: dataParams,
+      body: z.object({ pattern, path, glob: optional(pattern), limit }),
+      handle: async ({ by, params, body, signal }) => {
+        const { sandbox, guest } = await api.sandboxes.guest(by, params.id)
+        using _ = holdActive(api, by, sandbox.id)
+        const { found, root, whole } = await entries(guest, sandbox, body.path ?? '.', '', null)
+        const wanted = body.glob === undefined ? () => true : fileMatcher(relative('body.glob', body.glob))
+        const files = found.filter((entry) => entry.type === 'file' && wanted(below(root, entry)))
+        const late = AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)])
+        const searched = { guest, access: fileAccess(sandbox), files }
+        const { matches, truncated } = await grepFiles(searched, Buffer.from(body.pattern), body.limit ?? DEFAULT_LIMIT, late)
+        return { status: 200, body: { matches, truncated: truncated || !whole } }
+      },
+    }),
+  ]
+}
+
+/** A pattern without a slash is about names, at any depth. */
+function fileMatcher(glob: string): (path: string) => boolean {
+  const matches = globMatcher(glob)
+  return glob.includes('/') || glob.includes('**') ? matches : (path) => matches(path.slice(path.lastIndexOf('/') + 1))
+}
+
+function relative(field: string, glob: string): string {
+  if (glob.startsWith('/') || glob.split('/').includes('..')) throw invalidArgument(field, 'relative to path, and not above it')
+  return glob
+}
+
+/** All that there is below `base` of a directory, as far as limits allow; nothing if the base is missing. */
+async function entries(guest: Guest, sandbox: Sandbox, path: string, base: string, depth: number | null) {
+  const access = fileAccess(sandbox)
+  const about = await guest.files.stat(path, access)
+  if (about.type === 'file' && base === '') return { found: [about], root: dirname(about.path), whole: true }
+  const root = about.path
+  const from = base === '' ? root : `${root === '/' ? '' : root}/${base}`
+  try {
+    const found = await guest.files.list(from, { ...access, depth: depth ?? DEPTH_MAX, limit: LOOKED_AT_MAX })
+    return { found, root, whole: found.length < LOOKED_AT_MAX }
+  } catch (error) {
+    const missing = isCode(error, 'guest_error') && ['ENOENT', 'ENOTDIR'].includes(error.context.errno)
+    if (base === '' || !missing) throw error
+    return { found: [], root, whole: true }
+  }
+}
+
+function below(root: string, { path }: FileInfo): string {
+  return path.slice(root === '/' ? 1 : root.length + 1)
+}
+
+function entryJson({ path, type, sizeBytes, modifiedAt }: FileInfo) {
+  return { path, is_dir: type === 'directory', size_bytes: sizeBytes, modified_at: modifiedAt.toISOString() }
+}

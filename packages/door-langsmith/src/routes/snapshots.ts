@@ -1,0 +1,177 @@
+import {
+  invalidArgument,
+  type Principal,
+  type Resolved,
+  type SpawnpointApi,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import { type AnyRoute, everyPage, optional, route } from '@spawnpoint/door-kit'
+import { z } from 'zod'
+import { labelsSchema } from '../create-request.ts'
+import { unsupported } from '../errors.ts'
+import { checkUsersLabels, OWN, ownLabels, present } from '../labels.ts'
+import { listQuery, page, type SortKeys } from '../paging.ts'
+import { envLabel, runConfigSchema, runLabels } from '../run-config.ts'
+import { findSnapshot, LATEST } from '../snapshot-refs.ts'
+import { snapshotJson, snapshotsJson } from '../snapshot-json.ts'
+import { boxParams, find } from './boxes.ts'
+
+const params = z.object({ ref: z.string().min(1).max(512) })
+const common = {
+  name: z.string(),
+  tag: optional(z.string()),
+  description: optional(z.string().max(1024)),
+  labels: optional(labelsSchema),
+  run_config: optional(runConfigSchema),
+}
+const buildSchema = z.object({
+  ...common,
+  docker_image: z.string().min(1).max(1024),
+  fs_capacity_bytes: optional(z.number().int().positive()),
+  registry_id: optional(z.string().min(1).max(255)),
+  registry_url: optional(z.string().max(512)),
+  registry_username: optional(z.string()),
+  registry_password: optional(z.string()),
+})
+const given = z.unknown().optional()
+const captureSchema = z.object({
+  ...common,
+  include_memory: optional(z.boolean()),
+  docker_image: given,
+  checkpoint: given,
+  image_config: given,
+  fs_capacity_bytes: optional(z.number().int().positive()),
+})
+
+type SnapshotJson = Awaited<ReturnType<typeof snapshotJson>>
+const SORT: SortKeys<SnapshotJson> = {
+  name: ({ name }) => name,
+  status: ({ status }) => status,
+  created_at: ({ created_at }) => created_at,
+}
+
+export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/snapshots',
+      body: buildSchema,
+      handle: async ({ by, body }) => {
+        const { value } = await api.images.build(by, {
+          name: body.name,
+          tags: [body.tag ?? LATEST],
+          source: { type: 'oci', reference: body.docker_image },
+          // What the image would run at its start is not run: boxes begin idle here.
+          defaults: { startCommand: [], ...imageDefaults(body.run_config) },
+          ...(body.fs_capacity_bytes === undefined ? {} : { resources: { diskBytes: body.fs_capacity_bytes } }),
+          labels: ownedLabels(body),
+          ...credentialsOf(body),
+        })
+        return { status: 201, body: await snapshotJson(api, by, { image: value }) }
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/boxes/:name/snapshot',
+      params: boxParams,
+      body: captureSchema,
+      handle: async ({ by, params, body }) => {
+        for (const key of ['docker_image', 'checkpoint', 'image_config'] as const)
+          if (body[key] !== undefined && body[key] !== null) throw unsupported(key)
+        const sandbox = await find(api, by, params.name)
+        if (body.fs_capacity_bytes !== undefined && body.fs_capacity_bytes !== sandbox.resources.diskBytes)
+          throw unsupported("fs_capacity_bytes other than the sandbox's")
+        const { [OWN.snapshot]: _source, ...inherited } = ownLabels(sandbox.labels)
+        const { value } = await api.snapshots.create(by, sandbox.id, {
+          kind: body.include_memory ? 'memory' : 'filesystem',
+          name: body.name,
+          tag: body.tag ?? LATEST,
+          labels: { ...inherited, ...ownedLabels(body), ...runLabels(body.run_config ?? {}), ...envLabel(body.run_config?.env_vars) },
+        })
+        return { status: 201, body: await snapshotJson(api, by, { snapshot: value }) }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/snapshots',
+      query: z.object(listQuery),
+      handle: async ({ by, query }) => {
+        const images = await everyPage((each) => api.images.list(by, {}, each))
+        const snapshots = await everyPage((each) => api.snapshots.list(by, {}, each))
+        const all: Resolved[] = [...images.map((image) => ({ image })), ...snapshots.map((snapshot) => ({ snapshot }))]
+        const { items, ...rest } = page(await snapshotsJson(api, by, all), query, SORT)
+        return { status: 200, body: { snapshots: items, items, ...rest } }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/snapshots/:ref',
+      params,
+      handle: async ({ by, params }) => ({
+        status: 200,
+        body: await snapshotJson(api, by, await findSnapshot(api, by, params.ref)),
+      }),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/snapshots/:ref',
+      params,
+      handle: async ({ by, params }) => {
+        if (params.ref.startsWith('system/')) throw new SpawnpointError('forbidden', 'system/ is read-only', { what: params.ref })
+        const found = await findSnapshot(api, by, params.ref)
+        if ('snapshot' in found) await api.snapshots.delete(by, found.snapshot.id, { ifUnused: true })
+        else await deleteImage(by, found.image.id)
+        return { status: 204 }
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/snapshots-by-name/:ref',
+      params,
+      handle: async ({ by, params }) => {
+        const { id, name } = await api.names.get(by, params.ref)
+        const tags = await api.names.tags(by, id)
+        return {
+          status: 200,
+          body: { name, tags: tags.map(({ tag, imageId, snapshotId }) => ({ tag, snapshot_id: imageId ?? snapshotId })) },
+        }
+      },
+    }),
+  ]
+
+  /** The core would let it go, as its sandboxes live on without; clients of this protocol are promised otherwise. */
+  async function deleteImage(by: Principal, id: string): Promise<void> {
+    const all = await everyPage((each) => api.sandboxes.list(by, { image: id }, each))
+    const users = all.filter(({ originSnapshotId, labels }) => labels[OWN.snapshot] === id || originSnapshotId === null)
+    if (users.length > 0) {
+      const names = users.slice(0, 10).map((one) => one.name ?? one.id)
+      throw new SpawnpointError('in_use', `Snapshot is in use by ${users.length} sandbox(es): ${names.join(', ')}`, {
+        resource: 'image',
+        id,
+        by: users.map((one) => one.id),
+      })
+    }
+    await api.images.delete(by, id)
+  }
+}
+
+function ownedLabels({ labels, description }: { labels?: Record<string, string> | undefined; description?: string | undefined }) {
+  return { ...checkUsersLabels(labels), ...present({ [OWN.description]: description }) }
+}
+
+function imageDefaults(run: z.output<typeof runConfigSchema> | undefined) {
+  return {
+    ...(run?.user === undefined ? {} : { user: run.user }),
+    ...(run?.work_dir === undefined ? {} : { workdir: run.work_dir }),
+    ...(run?.env_vars === undefined ? {} : { env: run.env_vars }),
+  }
+}
+
+/** Older clients send a password with the build; of where it belongs the image's own name says enough. */
+function credentialsOf({ registry_id, registry_username: username, registry_password: password }: z.output<typeof buildSchema>) {
+  if (username === undefined && password === undefined) return {}
+  if (registry_id !== undefined) throw invalidArgument('body.registry_id', 'not together with a password')
+  if (username === undefined || password === undefined)
+    throw invalidArgument('body.registry_username', 'user and password go together')
+  return { credentials: { username, password } }
+}

@@ -1,0 +1,17 @@
+import type { IncomingMessage } from 'node:http'
+import { type Principal, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
+import { BASES } from '../address.ts'
+import { readDownloadToken } from './download-token.ts'
+import { reachService, serviceOf } from './service-path.ts'
+
+/** On whose behalf an address with a token in it acts; `null` for every other. Rejects `unauthenticated`. */
+export async function reachLink(api: SpawnpointApi, req: IncomingMessage): Promise<Principal | null> {
+  const service = serviceOf(req.url ?? '/')
+  if (service !== null) return (await reachService(api, service, req)).by
+  const [path = '', search = ''] = (req.url ?? '/').split('?', 2)
+  if (!BASES.some((base) => path === `${base}/downloads`)) return null
+  const { id } = readDownloadToken(api.tokens, new URLSearchParams(search).get('token') ?? '')
+  const reached = await api.sandboxes.reach(id)
+  if (reached === null) throw new SpawnpointError('unauthenticated', 'Invalid download link', {})
+  return reached.by
+}

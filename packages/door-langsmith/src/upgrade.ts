@@ -1,0 +1,105 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { isCode, type SpawnpointApi, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
+import type { Log } from '@spawnpoint/door-kit'
+import { holdActive, proxyUpgrade } from '@spawnpoint/gateway'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { LANGSMITH_PREFIX } from './address.ts'
+import { CommandSocket } from './commands/command-socket.ts'
+import { Leases } from './commands/leases.ts'
+import { authenticate } from './credentials.ts'
+import { refusal } from './errors.ts'
+import { reachService, serviceOf, serviceProxy } from './services/service-path.ts'
+
+export interface LangsmithUpgradeHandler {
+  /** Takes over an `upgrade` request whose path begins with `/langsmith/`. Never throws; answers or closes the socket. */
+  (req: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Closes the WebSockets, so that clients come back to the next server; commands go on. */
+  close(): Promise<void>
+}
+
+const EXECUTE = new RegExp(`^${LANGSMITH_PREFIX}/(?:api/)?v2/sandboxes/([A-Za-z0-9._-]{1,255})/execute/ws$`)
+/** Input of a command comes in messages of any size that a client thinks of. */
+const MESSAGE_MAX_BYTES = 16 * 2 ** 20
+const GOING_AWAY = 1001
+
+export function createLangsmithUpgradeHandler({ api, log }: { api: SpawnpointApi; log: Log }): LangsmithUpgradeHandler {
+  const leases = new Leases()
+  const server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_MAX_BYTES, perMessageDeflate: false })
+
+  async function route(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const [path = '/'] = (req.url ?? '/').split('?', 1)
+    const service = serviceOf(req.url ?? '/')
+    if (service !== null) {
+      const { by, sandbox } = await reachService(api, service, req)
+      const { guest } = await api.sandboxes.guest(by, sandbox.id)
+      const active = holdActive(api, by, sandbox.id)
+      socket.once('close', () => active[Symbol.dispose]())
+      if (socket.destroyed) active[Symbol.dispose]()
+      await proxyUpgrade(guest, service.port, req, socket, head, serviceProxy(service))
+      return
+    }
+    const by = await authenticate(api, req.headers)
+    const id = EXECUTE.exec(path)?.[1]
+    if (id === undefined) throw noRoute(path)
+    const reached = await api.sandboxes.guest(by, id)
+    const gone = new AbortController()
+    socket.once('close', () => gone.abort())
+    if (socket.destroyed) return
+    const active = holdActive(api, by, reached.sandbox.id)
+    gone.signal.addEventListener('abort', () => active[Symbol.dispose](), { once: true })
+    server.handleUpgrade(req, socket, head, (ws) => new CommandSocket(ws, reached, leases, gone, log).run())
+    if (socket.destroyed) gone.abort()
+  }
+
+  const open = new Set<Duplex>()
+  const handle = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    // Harmless: a socket that breaks is closed, and `close` is what everybody listens for.
+    socket.on('error', () => {})
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+    route(req, socket, head).catch((thrown: unknown) => {
+      const error = toSpawnpointError(thrown)
+      if (error.code === 'internal') log.error({ err: thrown }, 'upgrade failed')
+      refuse(socket, error)
+    })
+  }
+  const close = async (): Promise<void> => {
+    leases[Symbol.dispose]()
+    await Promise.all([...server.clients].map(goAway))
+    for (const socket of open) socket.destroy()
+  }
+  return Object.assign(handle, { close })
+}
+
+function goAway(ws: WebSocket): Promise<void> {
+  ws.close(GOING_AWAY, 'The server closes')
+  return new Promise((resolve) => {
+    const late = setTimeout(() => ws.terminate(), 1000)
+    ws.once('close', () => {
+      clearTimeout(late)
+      resolve()
+    })
+  })
+}
+
+function noRoute(path: string): SpawnpointError<'not_found'> {
+  const shown = path.slice(0, 200)
+  return new SpawnpointError('not_found', `No WebSocket here: ${shown}`, { resource: 'route', ref: shown })
+}
+
+/** Clients give up at once but for a few statuses, so what passes by itself is said with one of these. */
+function refuse(socket: Duplex, error: SpawnpointError): void {
+  const passing = isCode(error, 'operation_in_progress') || isCode(error, 'stale_incarnation')
+  const { status, body, headers } = refusal(error, '')
+  const code = passing ? 503 : status
+  const text = JSON.stringify(body)
+  const lines = [
+    `HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ''}`,
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    'Connection: close',
+    ...Object.entries({ ...(passing ? { 'Retry-After': '1' } : {}), ...headers }).map(([name, value]) => `${name}: ${value}`),
+  ]
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`)
+}
