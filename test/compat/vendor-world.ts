@@ -9,6 +9,7 @@ export function vendorEnvironment(url: string, key: string): Disposable {
     E2B_SANDBOX_URL: url,
     NOVITA_API_URL: `${url}/novita`,
     NOVITA_SANDBOX_URL: url,
+    LANGSMITH_ENDPOINT: `${url}/langsmith`,
   })
 }
 
@@ -16,7 +17,7 @@ function environment(key: string, addresses: Record<string, string>): Disposable
   const before = { ...process.env }
   // Older clients and Python's look for the prefix; any is as good to the server.
   const apiKey = key.replace(/^[a-z]+_/, 'e2b_')
-  Object.assign(process.env, { ...addresses, E2B_API_KEY: apiKey, NOVITA_API_KEY: apiKey })
+  Object.assign(process.env, { ...addresses, E2B_API_KEY: apiKey, NOVITA_API_KEY: apiKey, LANGSMITH_API_KEY: key })
   return {
     [Symbol.dispose]() {
       for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]

@@ -35,7 +35,10 @@ function rangeOf(header: string | undefined, size: number): Wanted {
     return length === 0 ? 'unsatisfiable' : { start: size - length, end: size - 1 }
   }
   if (range.offset >= size) return 'unsatisfiable'
-  return { start: range.offset, end: range.length === null ? size - 1 : Math.min(range.offset + range.length, size) - 1 }
+  return {
+    start: range.offset,
+    end: range.length === null ? size - 1 : Math.min(range.offset + range.length, size) - 1,
+  }
 }
 
 function isListed(header: string, etag: string): boolean {

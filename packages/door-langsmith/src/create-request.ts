@@ -16,18 +16,14 @@ import { networkOf, proxyConfigSchema } from './egress.ts'
 import { unsupported } from './errors.ts'
 import { checkUsersLabels, OWN, ownLabels, usersLabels } from './labels.ts'
 import { envOf, runConfigSchema, runLabels } from './run-config.ts'
-import { defaultImage, findSnapshot } from './snapshot-refs.ts'
 import { idOf } from './snapshot-json.ts'
+import { defaultImage, findSnapshot } from './snapshot-refs.ts'
 
 const DEFAULT_IDLE_S = 600
 const DEFAULT_DELETE_AFTER_S = 14 * 86_400
 const DEFAULT_READY_S = 30
 
-export const ttlSchema = z
-  .number()
-  .int()
-  .min(0)
-  .multipleOf(60, 'a multiple of 60, or 0 for never')
+export const ttlSchema = z.number().int().min(0).multipleOf(60, 'a multiple of 60, or 0 for never')
 const env = z.record(z.string().min(1).max(256), z.string())
 export const labelsSchema = z.record(z.string(), z.string())
 const something = z.unknown().optional()

@@ -9,6 +9,7 @@ import { boxRoutes } from './routes/boxes.ts'
 import { executeRoutes } from './routes/execute.ts'
 import { fileRoutes } from './routes/files.ts'
 import { lifeRoutes } from './routes/life.ts'
+import { registryRoutes } from './routes/registries.ts'
 import { searchRoutes } from './routes/search.ts'
 import { serviceRoutes } from './routes/services.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
@@ -32,6 +33,7 @@ export async function registerLangsmithDoor<L extends FastifyBaseLogger>(
     ...boxRoutes(api),
     ...lifeRoutes(api),
     ...snapshotRoutes(api),
+    ...registryRoutes(api),
     ...serviceRoutes(api, { domain }),
     ...executeRoutes(api),
     ...fileRoutes(api),

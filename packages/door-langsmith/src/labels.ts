@@ -25,7 +25,8 @@ export function ownLabels(labels: Labels): Labels {
 
 export function checkUsersLabels(labels: Labels | undefined): Labels {
   for (const key of Object.keys(labels ?? {})) {
-    if (key.startsWith(PREFIX)) throw invalidArgument('body.labels', `keys that begin with ${PREFIX} are the server's own`)
+    if (key.startsWith(PREFIX))
+      throw invalidArgument('body.labels', `keys that begin with ${PREFIX} are the server's own`)
   }
   return labels ?? {}
 }

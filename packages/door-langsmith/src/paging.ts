@@ -2,7 +2,12 @@ import { invalidArgument } from '@spawnpoint/core'
 import { z } from 'zod'
 
 const number = (min: number, max: number) =>
-  z.string().regex(/^\d{1,9}$/, 'a whole number').transform(Number).pipe(z.number().min(min).max(max)).optional()
+  z
+    .string()
+    .regex(/^\d{1,9}$/, 'a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+    .optional()
 
 /** Either a place counted from the beginning, or a cursor; and what both narrow the list down by. */
 export const listQuery = {
@@ -12,7 +17,10 @@ export const listQuery = {
   cursor: z.string().max(2048).optional(),
   name_contains: z.string().max(255).optional(),
   status: z.string().max(64).optional(),
-  label: z.union([z.string(), z.array(z.string())]).transform((value) => [value].flat()).optional(),
+  label: z
+    .union([z.string(), z.array(z.string())])
+    .transform((value) => [value].flat())
+    .optional(),
   created_by: z.string().max(64).optional(),
   sort_by: z.string().max(64).optional(),
   sort_order: z.enum(['asc', 'desc']).optional(),
@@ -38,13 +46,20 @@ const DEFAULT_LIMIT = 50
 const cursorSchema = z.tuple([z.union([z.string(), z.number()]), z.string()])
 
 /** One page of a list that is here in full, newest first unless told otherwise. */
-export function page<T extends Listed>(all: readonly T[], query: ListQuery, keys: SortKeys<T>, defaultLimit: number | null = DEFAULT_LIMIT) {
+export function page<T extends Listed>(
+  all: readonly T[],
+  query: ListQuery,
+  keys: SortKeys<T>,
+  defaultLimit: number | null = DEFAULT_LIMIT,
+) {
   // Who made what is not recorded; a filter that is not applied would show more than was asked for.
   if (query.created_by !== undefined) throw invalidArgument('query.created_by', 'not recorded on this server')
   const key = keys[query.sort_by ?? 'created_at']
   if (key === undefined) throw invalidArgument('query.sort_by', `one of ${Object.keys(keys).join(', ')}`)
-  const direction = (query.sort_order ?? query.sort_direction ?? (query.sort_by === undefined ? 'desc' : 'asc')) === 'asc' ? 1 : -1
-  const order = (a: readonly [Value, string], b: readonly [Value, string]) => direction * (compare(a[0], b[0]) || compare(a[1], b[1]))
+  const direction =
+    (query.sort_order ?? query.sort_direction ?? (query.sort_by === undefined ? 'desc' : 'asc')) === 'asc' ? 1 : -1
+  const order = (a: readonly [Value, string], b: readonly [Value, string]) =>
+    direction * (compare(a[0], b[0]) || compare(a[1], b[1]))
   const placed = all
     .filter((one) => isWanted(one, query))
     .map((item) => ({ item, place: [key(item), item.id] as const }))

@@ -1,4 +1,4 @@
-import { type Env, type Image, type Labels, type Sandbox, type Snapshot, invalidArgument } from '@spawnpoint/core'
+import { type Env, type Image, invalidArgument, type Labels, type Sandbox } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { OWN, present } from './labels.ts'
@@ -9,7 +9,7 @@ export const runConfigSchema = z.object({
   work_dir: optional(z.string().max(4096).regex(/^\//, 'an absolute path')),
   env_vars: optional(z.record(z.string().min(1).max(256), z.string())),
 })
-export type RunConfig = z.output<typeof runConfigSchema>
+export type RunConfig = Partial<z.output<typeof runConfigSchema>>
 
 /** As labels of whatever bears it; variables have a place of their own. */
 export function runLabels({ user, work_dir }: RunConfig): Labels {
@@ -20,7 +20,8 @@ export function envLabel(env: Env | undefined): Labels {
   if (env === undefined || Object.keys(env).length === 0) return {}
   const text = JSON.stringify(env)
   // Labels hold no more.
-  if (text.length > 1024) throw invalidArgument('body.run_config.env_vars', 'of a captured snapshot at most 1,024 characters in all')
+  if (text.length > 1024)
+    throw invalidArgument('body.run_config.env_vars', 'of a captured snapshot at most 1,024 characters in all')
   return { [OWN.env]: text }
 }
 
@@ -39,9 +40,9 @@ function jsonOf(text: string): unknown {
   }
 }
 
-type Layered = Pick<Sandbox | Snapshot, 'defaults' | 'labels'> & { env?: Env }
+type Layered = Pick<Image, 'defaults' | 'labels'> & { env?: Env }
 
-export function runConfigJson({ defaults, labels, env }: Layered | Image) {
+export function runConfigJson({ defaults, labels, env }: Layered) {
   return {
     user: labels[OWN.user] ?? defaults.user,
     work_dir: labels[OWN.workDir] ?? defaults.workdir,

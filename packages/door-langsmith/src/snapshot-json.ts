@@ -39,7 +39,9 @@ function shown(api: SpawnpointApi, one: Resolved, tagged: readonly { name: Name;
 }
 
 function ofImage({ source }: Image) {
-  return source.type === 'oci' ? { docker_image: source.reference, image_digest: source.digest } : {}
+  return source.type === 'oci'
+    ? { docker_image: source.reference, image_digest: source.digest, registry_id: source.registryId }
+    : {}
 }
 
 function ofSnapshot({ sandboxId, kind, receipt }: Snapshot) {

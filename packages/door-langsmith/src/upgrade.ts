@@ -99,7 +99,9 @@ function refuse(socket: Duplex, error: SpawnpointError): void {
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(text)}`,
     'Connection: close',
-    ...Object.entries({ ...(passing ? { 'Retry-After': '1' } : {}), ...headers }).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries({ ...(passing ? { 'Retry-After': '1' } : {}), ...headers }).map(
+      ([name, value]) => `${name}: ${value}`,
+    ),
   ]
   socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`)
 }

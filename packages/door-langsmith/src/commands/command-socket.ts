@@ -107,7 +107,8 @@ export class CommandSocket {
     if (message instanceof z.ZodError) return this.#end('CommandError', reasonOf(message))
     try {
       if (message.type === 'execute') await this.#show(await this.#start(message), { stdout: 0, stderr: 0 })
-      else await this.#show(await this.#comeBack(message.command_id), {
+      else
+        await this.#show(await this.#comeBack(message.command_id), {
           stdout: message.stdout_offset,
           stderr: message.stderr_offset,
         })

@@ -13,7 +13,10 @@ const TERMINAL = { cols: 80, rows: 24 }
 export const DEFAULT_SHELL = '/bin/bash'
 
 export const commandFields = {
-  command: z.string().min(1).max(2 ** 20),
+  command: z
+    .string()
+    .min(1)
+    .max(2 ** 20),
   shell: optional(z.string().min(1).max(4096)),
   env: optional(z.record(z.string().min(1).max(256), z.string())),
   cwd: optional(z.string().min(1).max(4096)),

@@ -17,7 +17,11 @@ export class Leases implements Disposable {
   #disposed = false
 
   /** While the returned value is not disposed of, somebody follows the command. `end` must not reject. */
-  follow(command: string, { idleMs, killOnDisconnect }: Terms, end: () => Promise<void>): Disposable & { ended(): void } {
+  follow(
+    command: string,
+    { idleMs, killOnDisconnect }: Terms,
+    end: () => Promise<void>,
+  ): Disposable & { ended(): void } {
     const lease = this.#leases.get(command) ?? { clients: 0, timer: null }
     this.#leases.set(command, lease)
     lease.clients += 1

@@ -59,7 +59,12 @@ export class Utf8Stream {
     this.#at += Buffer.byteLength(data)
     if (offset >= this.#from) return { offset, data }
     if (this.#at <= this.#from) return null
-    return { offset: this.#from, data: Buffer.from(data).subarray(this.#from - offset).toString() }
+    return {
+      offset: this.#from,
+      data: Buffer.from(data)
+        .subarray(this.#from - offset)
+        .toString(),
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Principal, type Sandbox, type SpawnpointApi, SpawnpointError, isCode, notFound } from '@spawnpoint/core'
+import { isCode, notFound, type Principal, type Sandbox, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
 import { type AnyRoute, everyPage, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { boxJson, statusJson } from '../box-json.ts'

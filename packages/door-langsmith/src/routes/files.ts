@@ -1,14 +1,6 @@
 import type { FileInfo, Guest, Sandbox, SpawnpointApi } from '@spawnpoint/core'
 import { invalidArgument } from '@spawnpoint/core'
-import {
-  type AnyRoute,
-  type Call,
-  eachFile,
-  MalformedForm,
-  route,
-  STREAMED,
-  streamBytes,
-} from '@spawnpoint/door-kit'
+import { type AnyRoute, type Call, eachFile, MalformedForm, route, STREAMED, streamBytes } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import mime from 'mime'
 import { z } from 'zod'
@@ -103,7 +95,8 @@ async function send(call: Call, { sandbox, guest, path, headers: more = {} }: Wi
     const wanted = wantedOf(asked, info)
     if (wanted === 'not_modified') return { status: 304, headers }
     if (wanted === 'precondition_failed') return { status: 412, headers }
-    if (wanted === 'unsatisfiable') return { status: 416, headers: { ...headers, 'content-range': `bytes */${info.sizeBytes}` } }
+    if (wanted === 'unsatisfiable')
+      return { status: 416, headers: { ...headers, 'content-range': `bytes */${info.sizeBytes}` } }
     if (method === 'HEAD') {
       call.reply.hijack()
       call.reply.raw.writeHead(200, { ...headers, 'content-length': info.sizeBytes }).end()

@@ -34,7 +34,10 @@ export function searchRoutes(api: SpawnpointApi): AnyRoute[] {
         const matches = globMatcher(body.pattern)
         const hits = found.filter((entry) => matches(below(root, entry)))
         const most = body.limit ?? DEFAULT_LIMIT
-        return { status: 200, body: { matches: hits.slice(0, most).map(entryJson), truncated: !whole || hits.length > most } }
+        return {
+          status: 200,
+          body: { matches: hits.slice(0, most).map(entryJson), truncated: !whole || hits.length > most },
+        }
       },
     }),
     route({
@@ -50,7 +53,12 @@ export function searchRoutes(api: SpawnpointApi): AnyRoute[] {
         const files = found.filter((entry) => entry.type === 'file' && wanted(below(root, entry)))
         const late = AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)])
         const searched = { guest, access: fileAccess(sandbox), files }
-        const { matches, truncated } = await grepFiles(searched, Buffer.from(body.pattern), body.limit ?? DEFAULT_LIMIT, late)
+        const { matches, truncated } = await grepFiles(
+          searched,
+          Buffer.from(body.pattern),
+          body.limit ?? DEFAULT_LIMIT,
+          late,
+        )
         return { status: 200, body: { matches, truncated: truncated || !whole } }
       },
     }),
@@ -64,7 +72,8 @@ function fileMatcher(glob: string): (path: string) => boolean {
 }
 
 function relative(field: string, glob: string): string {
-  if (glob.startsWith('/') || glob.split('/').includes('..')) throw invalidArgument(field, 'relative to path, and not above it')
+  if (glob.startsWith('/') || glob.split('/').includes('..'))
+    throw invalidArgument(field, 'relative to path, and not above it')
   return glob
 }
 

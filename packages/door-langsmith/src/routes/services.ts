@@ -4,8 +4,8 @@ import { holdActive, proxyHttp } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import { BASES, originOf } from '../address.ts'
 import { unsupported } from '../errors.ts'
-import { LOGIN, loginAnswer, reachService, serviceOf, serviceProxy, shownToken } from '../services/service-path.ts'
 import { issueDownloadToken } from '../services/download-token.ts'
+import { LOGIN, loginAnswer, reachService, serviceOf, serviceProxy, shownToken } from '../services/service-path.ts'
 import { issueServiceToken } from '../services/service-token.ts'
 import { boxParams, find } from './boxes.ts'
 
@@ -112,5 +112,8 @@ export function serviceRoutes(api: SpawnpointApi, { domain }: ServiceOptions): A
 }
 
 function headerText(max: number) {
-  return z.string().max(max).regex(/^[\x20-\x7e]*$/, 'printable ASCII characters')
+  return z
+    .string()
+    .max(max)
+    .regex(/^[\x20-\x7e]*$/, 'printable ASCII characters')
 }

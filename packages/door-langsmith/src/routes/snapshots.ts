@@ -1,6 +1,8 @@
 import {
   invalidArgument,
+  normalRegistryHost,
   type Principal,
+  parseImageReference,
   type Resolved,
   type SpawnpointApi,
   SpawnpointError,
@@ -12,8 +14,8 @@ import { unsupported } from '../errors.ts'
 import { checkUsersLabels, OWN, ownLabels, present } from '../labels.ts'
 import { listQuery, page, type SortKeys } from '../paging.ts'
 import { envLabel, runConfigSchema, runLabels } from '../run-config.ts'
-import { findSnapshot, LATEST } from '../snapshot-refs.ts'
 import { snapshotJson, snapshotsJson } from '../snapshot-json.ts'
+import { findSnapshot, LATEST } from '../snapshot-refs.ts'
 import { boxParams, find } from './boxes.ts'
 
 const params = z.object({ ref: z.string().min(1).max(512) })
@@ -86,7 +88,12 @@ export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
           kind: body.include_memory ? 'memory' : 'filesystem',
           name: body.name,
           tag: body.tag ?? LATEST,
-          labels: { ...inherited, ...ownedLabels(body), ...runLabels(body.run_config ?? {}), ...envLabel(body.run_config?.env_vars) },
+          labels: {
+            ...inherited,
+            ...ownedLabels(body),
+            ...runLabels(body.run_config ?? {}),
+            ...envLabel(body.run_config?.env_vars),
+          },
         })
         return { status: 201, body: await snapshotJson(api, by, { snapshot: value }) }
       },
@@ -117,7 +124,8 @@ export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
       path: '/snapshots/:ref',
       params,
       handle: async ({ by, params }) => {
-        if (params.ref.startsWith('system/')) throw new SpawnpointError('forbidden', 'system/ is read-only', { what: params.ref })
+        if (params.ref.startsWith('system/'))
+          throw new SpawnpointError('forbidden', 'system/ is read-only', { what: params.ref })
         const found = await findSnapshot(api, by, params.ref)
         if ('snapshot' in found) await api.snapshots.delete(by, found.snapshot.id, { ifUnused: true })
         else await deleteImage(by, found.image.id)
@@ -133,7 +141,10 @@ export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
         const tags = await api.names.tags(by, id)
         return {
           status: 200,
-          body: { name, tags: tags.map(({ tag, imageId, snapshotId }) => ({ tag, snapshot_id: imageId ?? snapshotId })) },
+          body: {
+            name,
+            tags: tags.map(({ tag, imageId, snapshotId }) => ({ tag, snapshot_id: imageId ?? snapshotId })),
+          },
         }
       },
     }),
@@ -155,7 +166,13 @@ export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
   }
 }
 
-function ownedLabels({ labels, description }: { labels?: Record<string, string> | undefined; description?: string | undefined }) {
+function ownedLabels({
+  labels,
+  description,
+}: {
+  labels?: Record<string, string> | undefined
+  description?: string | undefined
+}) {
   return { ...checkUsersLabels(labels), ...present({ [OWN.description]: description }) }
 }
 
@@ -167,11 +184,18 @@ function imageDefaults(run: z.output<typeof runConfigSchema> | undefined) {
   }
 }
 
-/** Older clients send a password with the build; of where it belongs the image's own name says enough. */
-function credentialsOf({ registry_id, registry_username: username, registry_password: password }: z.output<typeof buildSchema>) {
-  if (username === undefined && password === undefined) return {}
+/** A stored registry, or what older clients send with the build itself. */
+function credentialsOf(body: z.output<typeof buildSchema>) {
+  const { registry_id, registry_url, registry_username: username, registry_password: password } = body
+  if (username === undefined && password === undefined)
+    return registry_id === undefined ? {} : { registry: registry_id }
   if (registry_id !== undefined) throw invalidArgument('body.registry_id', 'not together with a password')
   if (username === undefined || password === undefined)
     throw invalidArgument('body.registry_username', 'user and password go together')
+  const host = registry_url?.replace(/^https?:\/\//, '').replace(/\/.*$/, '')
+  // A password is for the place it was given for.
+  const image = parseImageReference(body.docker_image, 'body.docker_image')
+  if (host !== undefined && (image.transport !== 'registry' || image.registry !== normalRegistryHost(host)))
+    throw invalidArgument('body.registry_url', 'the image is elsewhere')
   return { credentials: { username, password } }
 }

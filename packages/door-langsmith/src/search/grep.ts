@@ -38,7 +38,9 @@ export async function grepFiles({ guest, access, files }: Files, pattern: Buffer
   for (let at = 0; at < wanted.length; at += AT_ONCE) {
     if (signal.aborted) return { matches, truncated: true }
     const found = await Promise.all(
-      wanted.slice(at, at + AT_ONCE).map(async ({ path }) => linesOf(path, await content(guest, access, path, signal), pattern)),
+      wanted
+        .slice(at, at + AT_ONCE)
+        .map(async ({ path }) => linesOf(path, await content(guest, access, path, signal), pattern)),
     )
     for (const lines of found) matches.push(...lines.slice(0, limit + 1))
     if (matches.length > limit) return { matches: matches.slice(0, limit), truncated: true }

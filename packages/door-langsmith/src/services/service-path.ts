@@ -15,7 +15,9 @@ export interface ServicePath {
 
 export const SERVICE_HEADER = 'x-langsmith-sandbox-service-token'
 export const SERVICE_COOKIE = 'langsmith_sandbox_service'
-const PATH = new RegExp(`^(${LANGSMITH_PREFIX}/(?:api/)?v2/sandboxes/([0-9a-f]{24})/services/([1-9]\\d{0,4}))(?=[/?]|$)`)
+const PATH = new RegExp(
+  `^(${LANGSMITH_PREFIX}/(?:api/)?v2/sandboxes/([0-9a-f]{24})/services/([1-9]\\d{0,4}))(?=[/?]|$)`,
+)
 
 export function serviceOf(url: string): ServicePath | null {
   const [, prefix, id, port] = PATH.exec(url) ?? []

@@ -3,7 +3,11 @@ import { SpawnpointError, type TokensApi } from '@spawnpoint/core'
 const PURPOSE = 'langsmith-service'
 
 /** Opens one port of one sandbox until `expiresAt`. */
-export function issueServiceToken(tokens: TokensApi, { id, port }: { id: string; port: number }, expiresAt: Date): string {
+export function issueServiceToken(
+  tokens: TokensApi,
+  { id, port }: { id: string; port: number },
+  expiresAt: Date,
+): string {
   const until = expiresAt.getTime().toString(36)
   return `${until}.${tokens.issue(PURPOSE, `${id} ${port} ${until}`)}`
 }

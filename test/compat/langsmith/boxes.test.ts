@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto'
+import { type Sandbox, SandboxClient } from 'langsmith/sandbox'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { VendorWorld } from '../vendor-world.ts'
+
+let vendor: VendorWorld
+let client: SandboxClient
+beforeAll(async () => {
+  vendor = await VendorWorld.start()
+  client = new SandboxClient()
+})
+afterAll(() => vendor[Symbol.asyncDispose]())
+
+async function out(box: Sandbox, command: string): Promise<string> {
+  const { stdout, stderr, exit_code } = await box.run(command)
+  expect([exit_code, stderr]).toEqual([0, ''])
+  return stdout.trim()
+}
+
+describe('boxes', () => {
+  it('come ready with what was asked for, and are found, changed, listed and deleted', async () => {
+    const box = await client.createSandbox({
+      name: 'my-box',
+      vCpus: 1,
+      memBytes: 512 * 2 ** 20,
+      fsCapacityBytes: 12 * 2 ** 30,
+      idleTtlSeconds: 120,
+      deleteAfterStopSeconds: 3600,
+      labels: { team: 'blue' },
+      runConfig: { user: 'user', work_dir: '/home/user', env_vars: { WHO: 'me' } },
+    })
+    expect(box).toMatchObject({
+      name: 'my-box',
+      status: 'ready',
+      idle_ttl_seconds: 120,
+      delete_after_stop_seconds: 3600,
+    })
+    expect(await out(box, 'whoami; pwd; echo $WHO; hostname')).toBe('user\n/home/user\nme\nmy-box')
+    const found = await client.getSandbox('my-box')
+    expect(found).toMatchObject({ id: box.id, vCpus: 1, mem_bytes: 512 * 2 ** 20, fs_capacity_bytes: 12 * 2 ** 30 })
+    expect((await client.getSandbox(box.id ?? '')).name).toBe('my-box')
+    expect((await client.listSandboxes()).map(({ name }) => name)).toEqual(['my-box'])
+    expect((await client.getSandboxStatus('my-box')).status).toBe('ready')
+
+    const updated = await client.updateSandbox('my-box', { newName: 'other', idleTtlSeconds: 0 })
+    expect(updated).toMatchObject({ name: 'other', idle_ttl_seconds: 0, labels: { team: 'blue' } })
+    await client.deleteSandbox('other')
+    await expect(client.getSandbox('other')).rejects.toMatchObject({ name: 'LangSmithResourceNotFoundError' })
+    expect(await client.listSandboxes()).toEqual([])
+  })
+
+  it('begin as root from the default where nothing else is said', async () => {
+    const box = await client.createSandbox()
+    expect(await out(box, 'whoami; pwd; python3 -c "print(1)"; node -e "console.log(2)"')).toBe('root\n/root\n1\n2')
+    await box.delete()
+  })
+
+  it('stop and start with their files, by a call or by being used', async () => {
+    const box = await client.createSandbox({ name: 'my-vm' })
+    await box.write('/opt/state/a.txt', 'kept')
+    await box.stop()
+    expect((await client.getSandbox('my-vm')).status).toBe('stopped')
+    await expect(client.stopSandbox('my-vm')).rejects.toThrow('stopped')
+    await box.start()
+    expect(await out(box, 'cat /opt/state/a.txt')).toBe('kept')
+    await box.stop()
+    // Nobody starts it.
+    expect(new TextDecoder().decode(await box.read('/opt/state/a.txt'))).toBe('kept')
+    await box.stop()
+    expect(await out(box, 'cat /opt/state/a.txt')).toBe('kept')
+    await box.delete()
+  })
+
+  it('keep their processes over a stop if asked to', async () => {
+    const box = await client.createSandbox({ preserveMemoryOnStop: true })
+    await out(box, 'sleep 1000 >/dev/null 2>&1 & echo $! > /tmp/pid')
+    await box.stop()
+    expect((await client.getSandbox(box.name)).status).toBe('stopped')
+    await box.start()
+    expect(await out(box, 'ps -o args= -p $(cat /tmp/pid)')).toBe('sleep 1000')
+    await box.delete()
+  })
+
+  it('take names once, and say what is wrong with a request', async () => {
+    const box = await client.createSandbox({ name: 'taken' })
+    await expect(client.createSandbox({ name: 'taken' })).rejects.toThrow('taken')
+    await expect(client.createSandbox({ name: 'bad name' })).rejects.toMatchObject({ name: 'LangSmithValidationError' })
+    await expect(client.createSandbox({ vCpus: 1000 })).rejects.toMatchObject({ name: 'LangSmithSandboxCreationError' })
+    await expect(client.createSandbox('0'.repeat(24))).rejects.toThrow('snapshot not found')
+    await expect(client.createSandbox({ persistent: false })).rejects.toThrow('does not support')
+    await expect(new SandboxClient({ apiKey: 'wrong' }).listSandboxes()).rejects.toMatchObject({
+      name: 'LangSmithSandboxAuthenticationError',
+    })
+    await box.delete()
+  })
+})
+
+describe('commands', () => {
+  let box: Sandbox
+  beforeAll(async () => {
+    box = await client.createSandbox({ name: 'commands' })
+  })
+
+  it('run over a WebSocket, with their streams apart and their code as a result', async () => {
+    expect(await box.run('echo out; echo err >&2; exit 3')).toMatchObject({
+      stdout: 'out\n',
+      stderr: 'err\n',
+      exit_code: 3,
+    })
+    expect(await box.run('echo $A; pwd', { env: { A: 'b' }, cwd: '/opt' })).toMatchObject({ stdout: 'b\n/opt\n' })
+    expect(await box.run('whoami; pwd', { runConfig: { user: 'user', work_dir: '/tmp' } })).toMatchObject({
+      stdout: 'user\n/tmp\n',
+    })
+    await expect(box.run('sleep 30', { timeout: 1 })).rejects.toMatchObject({ name: 'LangSmithCommandTimeoutError' })
+  })
+
+  it('stream as they go, take input and are killed', async () => {
+    const handle = await box.run('while read line; do echo "got $line"; done; echo end', {
+      wait: false,
+      closeInput: false,
+    })
+    handle.sendInput('one\n')
+    const chunks: string[] = []
+    for await (const chunk of handle) {
+      chunks.push(chunk.data)
+      if (chunks.join('') === 'got one\n') handle.closeInput()
+    }
+    expect(chunks.join('')).toBe('got one\nend\n')
+    expect((await handle.result).exit_code).toBe(0)
+
+    const long = await box.run('echo up; sleep 1000', { wait: false })
+    for await (const _ of long) long.kill()
+    expect((await long.result).exit_code).not.toBe(0)
+  })
+
+  it('run once for one id, and are come back to', async () => {
+    const commandId = randomUUID()
+    const [first, second] = await Promise.all(
+      [1, 2].map(() => box.run('echo run >> /root/runs; sleep 1; wc -l < /root/runs', { commandId })),
+    )
+    expect([first?.stdout.trim(), second?.stdout.trim()]).toEqual(['1', '1'])
+    const handle = await box.run('printf é1; sleep 1; printf ü2', { wait: false })
+    const again = await box.reconnect(handle.commandId ?? '', { stdoutOffset: 3 })
+    expect((await again.result).stdout).toBe('ü2')
+    expect((await handle.result).stdout).toBe('é1ü2')
+    await expect((await box.reconnect('nobody')).result).rejects.toThrow('not found')
+  })
+
+  it('have a terminal', async () => {
+    const { stdout } = await box.run('test -t 0 && test -t 1 && echo tty; echo $TERM', { pty: true })
+    expect(stdout).toBe('tty\r\nxterm-256color\r\n')
+  })
+})
+
+describe('files', () => {
+  let box: Sandbox
+  beforeAll(async () => {
+    box = await client.createSandbox({ name: 'files' })
+  })
+
+  it('are written, read whole and in parts, and looked at', async () => {
+    await box.write('/app/deep/a.bin', new Uint8Array([0, 1, 2, 3, 4, 5, 6, 7]))
+    expect([...(await box.read('/app/deep/a.bin'))]).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+    const stat = await box.stat('/app/deep/a.bin')
+    expect(stat.size_bytes).toBe(8)
+    const chunk = await box.readRange('/app/deep/a.bin', { start: 2, end: 3, ifRange: stat.etag ?? '' })
+    expect(chunk).toMatchObject({ partial: true, start: 2, total_bytes: 8, etag: stat.etag })
+    expect([...chunk.content]).toEqual([2, 3])
+    expect([...(await box.readRange('/app/deep/a.bin', { suffixBytes: 2 })).content]).toEqual([6, 7])
+    expect(await box.readRange('/app/deep/a.bin', { start: 0, ifNoneMatch: stat.etag ?? '' })).toMatchObject({
+      unchanged: true,
+    })
+    await expect(box.readRange('/app/deep/a.bin', { start: 8 })).rejects.toMatchObject({
+      name: 'LangSmithSandboxOperationError',
+    })
+    await box.write('/app/deep/a.bin', 'changed')
+    expect(await box.readRange('/app/deep/a.bin', { start: 2, ifRange: stat.etag ?? '' })).toMatchObject({
+      partial: false,
+      total_bytes: 7,
+    })
+    await expect(box.read('/app/none')).rejects.toMatchObject({ name: 'LangSmithResourceNotFoundError' })
+  })
+
+  it('are found by name and by content', async () => {
+    await box.write('/src/a.py', 'import os\nprint("needle")\n')
+    await box.write('/src/sub/b.py', 'x = 1\n')
+    await box.write('/src/sub/c.txt', 'a needle here\nnone\n')
+    const paths = (found: { matches: { path: string }[] }) => found.matches.map(({ path }) => path)
+    expect(paths(await box.glob('**/*.py', '/src'))).toEqual(['/src/a.py', '/src/sub/b.py'])
+    expect(paths(await box.glob('*', '/src'))).toEqual(['/src/a.py', '/src/sub'])
+    expect(await box.glob('**', '/src', { limit: 1 })).toMatchObject({ truncated: true })
+    expect((await box.grep('needle', '/src')).matches).toEqual([
+      { path: '/src/a.py', line: 2, text: 'print("needle")' },
+      { path: '/src/sub/c.txt', line: 1, text: 'a needle here' },
+    ])
+    expect(paths(await box.grep('needle', '/src', { glob: '*.txt' }))).toEqual(['/src/sub/c.txt'])
+  })
+})
