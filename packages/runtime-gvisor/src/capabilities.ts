@@ -10,5 +10,7 @@ export interface Capabilities {
   coverSysNet: boolean
   capturesDeletedFiles: boolean
   keepsConnections: boolean
+  /** Its kernels obey on their control socket, in the way we know: see `SocketControl` */
+  takesOrders: boolean
   idleIsFree: boolean
 }

@@ -7,6 +7,7 @@ import type { CommandResult } from './command.ts'
 import type { Host } from './host.ts'
 import type { HostProcess } from './host-process.ts'
 import { type IncarnationPaths, incarnationPaths } from './incarnation-record.ts'
+import { CommandControl, type KernelControl, SocketControl } from './kernel-control.ts'
 import { openForContainer } from './pipes.ts'
 import type { RunscStep } from './runsc.ts'
 import { findSandboxProcesses, killSandbox } from './sandbox-processes.ts'
@@ -126,6 +127,12 @@ export class Container {
       signal: this.#abort.signal,
       ...(stdio ? { stdio } : {}),
     })
+  }
+
+  /** How its kernel is stopped and set going; by orders where `controlSocket` is given. */
+  controlBy(controlSocket: string | undefined): KernelControl {
+    if (controlSocket === undefined) return new CommandControl(this)
+    return new SocketControl(controlSocket, this.timeFor('controlMs'), this.#abort.signal)
   }
 
   /** Milliseconds that a step may take that moves so much memory. */

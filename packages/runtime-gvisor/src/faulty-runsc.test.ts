@@ -17,7 +17,7 @@ describe.each(RUNSCS)('a faulty %s', (real) => {
   beforeAll(async () => {
     // Limits that a healthy runsc keeps on a busy machine, and a hanging one does not.
     const timeouts = { launchMs: 2_500, controlMs: 1_500 }
-    world = await World.open(faulty.path, { cacheDir: `${dir}/cache`, timeouts, readySlots: 1 })
+    world = await World.open(faulty.path, { cacheDir: `${dir}/cache`, timeouts, readySlots: 1, byCommandsOnly: true })
     const box = await world.boot()
     await sh(box.guest, 'echo memory > /tmp/kept')
     captured = await world.capture(box)

@@ -18,6 +18,8 @@ export interface Host {
   watch: ExitWatch<string>
   openGuest: OpenGuest
   timeouts: Timeouts
+  /** Kernels are given orders directly */
+  givesOrders: boolean
   log: Log
   /** Work that no caller waits for; `close` does, and failures are logged */
   behind(work: Promise<void>): void

@@ -26,6 +26,8 @@ export interface IncarnationRecord {
   resources: Resources
   agentDigest: string
   frozen: FrozenSpec
+  /** Where its kernel takes orders; absent where it is paused and resumed by runsc's commands */
+  controlSocket?: string
   /** `unknown` while a change is under way */
   paused: boolean | 'unknown'
 }

@@ -7,16 +7,15 @@ import {
   SpawnpointError,
 } from '@spawnpoint/core'
 import type { OpenedGuest } from '@spawnpoint/guest'
-import type { CommandResult } from './command.ts'
 import { Container, type LaunchPlan } from './container.ts'
 import { ErrorOutput } from './error-output.ts'
 import { errorText, runtimeFailed } from './failure.ts'
 import type { Host } from './host.ts'
 import { hostBootId, isAlive } from './host-process.ts'
 import { type IncarnationRecord, writeRecord } from './incarnation-record.ts'
+import { findControlSocket, type KernelControl } from './kernel-control.ts'
 import type { Limiter } from './limiter.ts'
 import { samePolicy } from './network/rules.ts'
-import type { RunscStep } from './runsc.ts'
 
 const ATTACH_TIMEOUT_MS = 15_000
 
@@ -42,6 +41,7 @@ export class Incarnation {
   #prepared: { spec: IncarnationSpec; plan: LaunchPlan } | null = null
   #killing: Promise<void> | null = null
   #record: IncarnationRecord | null = null
+  #madeControl: KernelControl | null = null
   #errors: ErrorOutput | null = null
   #guest: Promise<OpenedGuest> | null = null
   #turn: Promise<unknown> = Promise.resolve()
@@ -162,6 +162,7 @@ export class Incarnation {
   }
 
   #newRecord(spec: IncarnationSpec, plan: LaunchPlan): IncarnationRecord {
+    const controlSocket = this.#host.givesOrders ? findControlSocket(this.#container.paths.root) : null
     return {
       format: 1,
       bootId: hostBootId(),
@@ -172,6 +173,7 @@ export class Incarnation {
       resources: spec.resources,
       agentDigest: plan.agentDigest,
       frozen: plan.frozen,
+      ...(controlSocket === null ? {} : { controlSocket }),
       paused: false,
     }
   }
@@ -243,13 +245,13 @@ export class Incarnation {
 
   #setPaused(wanted: boolean): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.record.paused === wanted) return
+      if ((await this.#isPaused()) === wanted) return
       this.#update({ paused: 'unknown' })
       try {
-        await this.#control(wanted ? 'pause' : 'resume', [this.id])
+        await this.#orStale(() => this.#control.setPaused(wanted))
       } catch (error) {
-        // It may have happened all the same; if runsc does not answer at all, the first error is the one to tell.
-        const paused = await this.#askPaused().catch(() => 'unknown' as const)
+        // It may have happened all the same; if nobody answers at all, the first error is the one to tell.
+        const paused = await this.#control.isPaused().catch(() => 'unknown' as const)
         this.#updateIfLive({ paused })
         if (paused !== wanted) throw error
       }
@@ -260,12 +262,10 @@ export class Incarnation {
   /** Runs `work` when no other control call does, with what it needs to ask runsc for a checkpoint. */
   whilePaused<T>(work: (call: (args: string[], memoryBytes: number) => Promise<void>) => Promise<T>): Promise<T> {
     return this.#inTurn(async () => {
-      const { paused } = this.record
-      if (!(paused === 'unknown' ? await this.#askPaused() : paused)) {
-        throw runtimeFailed('checkpoint', 'the sandbox is not paused')
-      }
+      if (!(await this.#isPaused())) throw runtimeFailed('checkpoint', 'the sandbox is not paused')
       return await work(async (args, memoryBytes) => {
-        await this.#control('checkpoint', [...args, this.id], memoryBytes)
+        const timeoutMs = this.#container.timeFor('controlMs', memoryBytes)
+        await this.#orStale(() => this.#container.call('checkpoint', [...args, this.id], timeoutMs))
       })
     })
   }
@@ -273,7 +273,7 @@ export class Incarnation {
   /** Finds out whether a pause or resume that an earlier server began has happened. */
   settle(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.record.paused === 'unknown') this.#update({ paused: await this.#askPaused() })
+      if (this.record.paused === 'unknown') this.#update({ paused: await this.#isPaused() })
     })
   }
 
@@ -285,16 +285,24 @@ export class Incarnation {
     this.#updateIfLive({ network: policy })
   }
 
-  async #askPaused(): Promise<boolean> {
-    const { stdout } = await this.#control('state', [this.id])
-    const status = /"status":\s*"(\w+)"/.exec(stdout)?.[1]
-    if (status !== 'paused' && status !== 'running') throw runtimeFailed('state', `unexpected answer: ${stdout}`)
-    return status === 'paused'
+  /** As recorded, or else as its kernel says. */
+  async #isPaused(): Promise<boolean> {
+    const { paused } = this.record
+    if (paused !== 'unknown') return paused
+    return await this.#orStale(async () => {
+      await this.#control.settled()
+      return await this.#control.isPaused()
+    })
   }
 
-  async #control(step: RunscStep, args: string[], memoryBytes = 0): Promise<CommandResult> {
+  get #control(): KernelControl {
+    this.#madeControl ??= this.#container.controlBy(this.record.controlSocket)
+    return this.#madeControl
+  }
+
+  async #orStale<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#container.call(step, args, this.#container.timeFor('controlMs', memoryBytes))
+      return await work()
     } catch (error) {
       // A dead sandbox makes every call fail in words of its own: look before the watch does.
       this.#host.watch.check(this.id)

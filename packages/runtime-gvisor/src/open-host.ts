@@ -88,6 +88,7 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
     }),
     openGuest: options.openGuest ?? openGuest,
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+    givesOrders: capabilities.takesOrders && options.byCommandsOnly !== true,
     behind,
   }
   for (const id of dead) await removeRemains(host, id)

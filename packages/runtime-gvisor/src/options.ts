@@ -20,6 +20,8 @@ export interface GvisorOptions {
   /** Network slots kept ready; default 4 */
   readySlots?: number
   timeouts?: Partial<Timeouts>
+  /** Pause and resume by runsc's commands even where its kernels obey us directly */
+  byCommandsOnly?: boolean
   /** Connects to the agent; default that of `@spawnpoint/guest` */
   openGuest?: OpenGuest
 }

@@ -8,7 +8,7 @@ import { tryOut } from './trial.ts'
 
 const HELP_TIMEOUT_MS = 20_000
 /** Raise when `Capabilities` gets a field or a trial changes: older results are not used then. */
-const FORMAT = 1
+const FORMAT = 2
 
 export interface ProbeOptions {
   binary: string
@@ -59,6 +59,7 @@ async function ask(options: ProbeOptions, digest: string): Promise<Capabilities>
     checkpointFlags,
     restoreFlags,
     coverSysNet: false,
+    takesOrders: false,
     capturesDeletedFiles: !words.refusesDeletedFiles,
     keepsConnections: !words.refusesConnections,
     idleIsFree: false,

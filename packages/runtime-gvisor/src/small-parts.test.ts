@@ -48,7 +48,13 @@ describe('asking a runsc', () => {
   })
 
   it('gives it no flag that it does not have', () => {
-    const base = { version: '1', checkpointFlags: [], restoreFlags: [], coverSysNet: false } as const
+    const base = {
+      version: '1',
+      checkpointFlags: [],
+      restoreFlags: [],
+      coverSysNet: false,
+      takesOrders: false,
+    } as const
     const rest = { capturesDeletedFiles: true, keepsConnections: true, idleIsFree: true }
     const flags = globalFlags(
       { ...base, ...rest, checkpointFlags: [], restoreFlags: [], flags: ['network'] },

@@ -5,11 +5,13 @@ import type { Capabilities } from './capabilities.ts'
 import { errorText, unavailable } from './failure.ts'
 import { findCommands, killProcess, waitUntilDead } from './host-process.ts'
 import { incarnationPaths } from './incarnation-record.ts'
+import { findControlSocket, SocketControl } from './kernel-control.ts'
 import { openForContainer, PipeStock } from './pipes.ts'
 import { Runsc } from './runsc.ts'
 
 const TRIAL_ID = '0'.repeat(24)
 const START_TIMEOUT_MS = 60_000
+const ORDER_TIMEOUT_MS = 5_000
 const SETTLE_MS = 500
 const IDLE_SAMPLE_MS = 1_000
 /** Of one processor. Those that idle freely take less than 0.1 %, the others 1 to 6 % */
@@ -22,19 +24,20 @@ export interface TrialOptions {
 }
 
 /**
- * Starts one sandbox to learn what no help text tells: whether this kernel needs /proc/sys/net covered, and what an idle
- * sandbox costs. Rejects `unavailable` if it starts neither way.
+ * Starts one sandbox to learn what no help text tells: whether this kernel needs /proc/sys/net covered, what an idle
+ * sandbox costs, and whether its kernel obeys us on its control socket. Rejects `unavailable` if it starts neither way.
  */
 export async function tryOut(
   options: TrialOptions,
   asked: Capabilities,
-): Promise<Pick<Capabilities, 'coverSysNet' | 'idleIsFree'>> {
+): Promise<Pick<Capabilities, 'coverSysNet' | 'idleIsFree' | 'takesOrders'>> {
   const refusals: string[] = []
   for (const coverSysNet of [false, true]) {
     const dir = `${options.scratchDir}/${coverSysNet ? 'covered' : 'plain'}`
     try {
       const sentry = await startTrial(options, { ...asked, coverSysNet }, dir)
-      return { coverSysNet, idleIsFree: (await idleShare(sentry)) < IDLE_SHARE }
+      const idleIsFree = (await idleShare(sentry)) < IDLE_SHARE
+      return { coverSysNet, idleIsFree, takesOrders: await takesOrders(trialPaths(dir).root) }
     } catch (error) {
       const detail = error instanceof Error && 'context' in error ? JSON.stringify(error.context) : errorText(error)
       refusals.push(detail)
@@ -48,8 +51,12 @@ export async function tryOut(
   throw unavailable(`${options.binary} cannot start a sandbox on this host: ${refusals.join(' | ')}`)
 }
 
+function trialPaths(dir: string) {
+  return incarnationPaths(dir, TRIAL_ID as Parameters<typeof incarnationPaths>[1])
+}
+
 async function startTrial(options: TrialOptions, capabilities: Capabilities, dir: string): Promise<number> {
-  const paths = incarnationPaths(dir, TRIAL_ID as Parameters<typeof incarnationPaths>[1])
+  const paths = trialPaths(dir)
   const rootPath = `${dir}/root`
   mkdirSync(rootPath, { recursive: true })
   mkdirSync(paths.bundle, { recursive: true })
@@ -78,6 +85,24 @@ async function startTrial(options: TrialOptions, capabilities: Capabilities, dir
     pipes.close()
   }
   return Number(readFileSync(paths.pidFile, 'utf8'))
+}
+
+/** Every order, and what each leads to: a version that understands them in another way is given none. */
+async function takesOrders(root: string): Promise<boolean> {
+  const path = findControlSocket(root)
+  if (path === null) return false
+  const control = new SocketControl(path, ORDER_TIMEOUT_MS, new AbortController().signal)
+  try {
+    for (const paused of [true, false]) {
+      if ((await control.isPaused()) === paused) return false
+      await control.setPaused(paused)
+      if ((await control.isPaused()) !== paused) return false
+    }
+    return true
+  } catch {
+    // Another protocol, or none: the commands work all the same.
+    return false
+  }
 }
 
 async function idleShare(pid: number): Promise<number> {
