@@ -9,10 +9,11 @@ import {
 import type { OpenedGuest } from '@spawnpoint/guest'
 import { Container, type LaunchPlan } from './container.ts'
 import { ErrorOutput } from './error-output.ts'
+import { explainExit } from './explain-exit.ts'
 import { errorText, runtimeFailed } from './failure.ts'
 import type { Host } from './host.ts'
 import { hostBootId, isAlive } from './host-process.ts'
-import { type IncarnationRecord, writeRecord } from './incarnation-record.ts'
+import { type IncarnationRecord, writePaused, writeRecord } from './incarnation-record.ts'
 import { findControlSocket, type KernelControl } from './kernel-control.ts'
 import type { Limiter } from './limiter.ts'
 import { samePolicy } from './network/rules.ts'
@@ -246,16 +247,16 @@ export class Incarnation {
   #setPaused(wanted: boolean): Promise<void> {
     return this.#inTurn(async () => {
       if ((await this.#isPaused()) === wanted) return
-      this.#update({ paused: 'unknown' })
+      this.#notePaused('unknown')
       try {
         await this.#orStale(() => this.#control.setPaused(wanted))
       } catch (error) {
         // It may have happened all the same; if nobody answers at all, the first error is the one to tell.
         const paused = await this.#control.isPaused().catch(() => 'unknown' as const)
-        this.#updateIfLive({ paused })
+        this.#notePaused(paused)
         if (paused !== wanted) throw error
       }
-      this.#updateIfLive({ paused: wanted })
+      this.#notePaused(wanted)
     })
   }
 
@@ -273,7 +274,7 @@ export class Incarnation {
   /** Finds out whether a pause or resume that an earlier server began has happened. */
   settle(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.record.paused === 'unknown') this.#update({ paused: await this.#isPaused() })
+      if (this.record.paused === 'unknown') this.#notePaused(await this.#isPaused())
     })
   }
 
@@ -282,7 +283,9 @@ export class Incarnation {
     // Rejects where there is no slot any more. What is so already is not done again: a server that starts asks for it.
     if (samePolicy(this.record.network, policy)) return
     await this.#container.setNetwork(policy)
-    this.#updateIfLive({ network: policy })
+    if (!this.isLive) return
+    this.#record = { ...this.record, network: policy }
+    writeRecord(this.#container.paths, this.#record)
   }
 
   /** As recorded, or else as its kernel says. */
@@ -318,13 +321,10 @@ export class Incarnation {
     return turn
   }
 
-  #update(change: Partial<IncarnationRecord>): void {
-    this.#record = { ...this.record, ...change }
-    writeRecord(this.#container.paths, this.#record)
-  }
-
-  #updateIfLive(change: Partial<IncarnationRecord>): void {
-    if (this.isLive) this.#update(change)
+  #notePaused(paused: IncarnationRecord['paused']): void {
+    if (!this.isLive) return
+    this.#record = { ...this.record, paused }
+    writePaused(this.#container.paths, paused)
   }
 
   // -------------------------------------------------------------- end
@@ -368,7 +368,7 @@ export class Incarnation {
   }
 
   async #exited(record: IncarnationRecord): Promise<void> {
-    const exit = this.#explain(record)
+    const exit = explainExit(record, this.#host.cgroups.hits(this.id), this.#errors?.tail ?? '')
     this.#ended.resolve(exit)
     // A launch that is under way does its own cleaning.
     if (!this.isLive) return
@@ -376,19 +376,6 @@ export class Incarnation {
     await this.#container.kill()
     this.#onExit(exit)
     await this.#removeTraces()
-  }
-
-  #explain(record: IncarnationRecord): IncarnationExit {
-    const hits = this.#host.cgroups.hits(this.id)
-    const mib = Math.round(record.resources.memoryBytes / 1024 ** 2)
-    if (hits.oomKills > 0) {
-      return { id: this.id, reason: 'out_of_memory', detail: `the sandbox used more than its ${mib} MiB of memory` }
-    }
-    const detail =
-      hits.processLimit > 0
-        ? 'the sandbox used more threads than the host allows it'
-        : `the sandbox's kernel ended; its last words: ${this.#errors?.tail.slice(-500) || 'none'}`
-    return { id: this.id, reason: 'runtime_exited', detail }
   }
 
   async #closeGuest(): Promise<void> {

@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { incarnationPaths } from './incarnation-record.ts'
+import { incarnationPaths, readRecord, writePaused } from './incarnation-record.ts'
 import { standsStill } from './kernel-control.ts'
 import { ControlStandIn } from './testing/control-stand-in.ts'
 import { RUNSCS } from './testing/test-host.ts'
@@ -103,10 +103,9 @@ describe.each(RUNSCS)('orders to kernels of %s', (runsc) => {
 
   it('whose outcome nobody knows are asked about, and not repeated before', async () => {
     for (const state of [true, false]) {
-      const { record } = incarnationPaths(world.stateDir, box.id)
       if (state) await world.runtime.pause(box.id)
       await world.runtime.close()
-      writeFileSync(record, readFileSync(record, 'utf8').replace(/"paused":(true|false)/, '"paused":"unknown"'))
+      writePaused(incarnationPaths(world.stateDir, box.id), 'unknown')
       control.set('Stacks', 'fail')
       await world.runtime.open()
       await expect(world.runtime.resume(box.id)).rejects.toMatchObject({ context: { step: 'state' } })
@@ -133,8 +132,9 @@ describe.each(RUNSCS)('where the control socket is too far away, %s', (runsc) =>
   it('is paused and resumed by its commands', async () => {
     await using world = await World.open(runsc, { stateDir: dir, readySlots: 1 })
     const box = await world.boot()
-    const { records } = { records: readFileSync(incarnationPaths(dir, box.id).record, 'utf8') }
-    expect(JSON.parse(records).controlSocket).toBeUndefined()
+    const record = readRecord(incarnationPaths(dir, box.id))
+    expect(record?.id).toBe(box.id)
+    expect(record?.controlSocket).toBeUndefined()
     await world.runtime.pause(box.id)
     expect(await world.runtime.list()).toEqual([{ id: box.id, paused: true }])
     await world.runtime.resume(box.id)

@@ -7,7 +7,7 @@ import type { IncarnationSpec, ProcessOutput } from '@spawnpoint/core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { GvisorRuntime } from './gvisor-runtime.ts'
 import { isAlive } from './host-process.ts'
-import { incarnationPaths } from './incarnation-record.ts'
+import { incarnationPaths, writePaused } from './incarnation-record.ts'
 import { emptyNamespaceName, namespaceName, namespacePath } from './network/addresses.ts'
 import { FaultyRunsc } from './testing/faulty-runsc.ts'
 import { RUNSCS } from './testing/test-host.ts'
@@ -104,10 +104,10 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
     expect(await world.runtime.list()).toEqual([{ id: spec.id, paused: true }])
     await world.runtime.resume(spec.id)
 
-    const record = incarnationPaths(world.stateDir, spec.id).record
+    const paths = incarnationPaths(world.stateDir, spec.id)
     await world.runtime.pause(spec.id)
     await world.runtime.close()
-    writeFileSync(record, readFileSync(record, 'utf8').replace('"paused":true', '"paused":"unknown"'))
+    writePaused(paths, 'unknown')
     await world.runtime.open()
     expect(await world.runtime.list()).toEqual([{ id: spec.id, paused: true }])
     await world.runtime.resume(spec.id)
