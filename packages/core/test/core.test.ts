@@ -22,6 +22,7 @@ describe('the main job', () => {
       'stage',
       'hold',
       'flush',
+      'flush again',
       'pause',
       'capture',
       'checkpoint',

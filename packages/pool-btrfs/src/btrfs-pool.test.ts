@@ -178,6 +178,27 @@ describe('capture and clone', () => {
     }
   })
 
+  it('leave the file system with nothing to commit where there was no data to write', async () => {
+    const root = await world.root(image)
+    const pool = join(world.dataDir, 'pool')
+    const { 1: uuid } =
+      /uuid: (\S+)/.exec(execFileSync('btrfs', ['filesystem', 'show', pool], { encoding: 'utf8' })) ?? []
+    const commits = async () => Number(await readFile(`/sys/fs/btrfs/${uuid}/generation`, 'utf8'))
+    const before = await commits()
+    await Promise.all([world.pool.flushRoot(root), world.pool.flushRoot(root)])
+    expect((await commits()) - before).toBeGreaterThanOrEqual(1)
+    await world.reopen()
+    await world.pool.flushRoot(root)
+    expect((await commits()) - before).toBeGreaterThanOrEqual(2)
+  })
+
+  it('let memory be written past the page cache', async () => {
+    const { memoryDir } = await world.pool.stageSnapshot(newId<SnapshotId>())
+    await writeFile(join(memoryDir, 'pages.img'), 'memory')
+    for (const path of [memoryDir, join(memoryDir, 'pages.img')])
+      expect(execFileSync('lsattr', ['-d', path], { encoding: 'utf8' })).toMatch(/^-*C-* /)
+  })
+
   it('keep what a snapshot holds when its origin goes on, and let nobody write to it', async () => {
     const root = await world.root(image)
     const file = join(world.pool.rootPath(root), 'state')

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, statfs } from 'node:fs/promises'
+import { mkdir, readFile, rename, rmdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type ImageId,
@@ -19,6 +19,7 @@ import {
   snapshotSubvolume,
   syncFilesystem,
 } from './btrfs.ts'
+import { Commits } from './commits.ts'
 import { renameDurably, syncPath, syncTree, writeFileSynced } from './durable.ts'
 import { failed, Layout, present } from './layout.ts'
 import { QuotaWatch } from './quota-watch.ts'
@@ -57,11 +58,12 @@ export class BtrfsPool implements Pool {
   #layout!: Layout
   #trash!: Trash
   #quotas!: Quotas
+  #commits!: Commits
   #watch!: QuotaWatch
   /** What roots held alone at the last `flushRoot`: the flush itself shares it for a moment. */
   readonly #unsharedAtFlush = new Map<RootId, number>()
-  /** What staged snapshots took over from their roots. */
-  readonly #capturedBytes = new Map<SnapshotId, number>()
+  /** What staged snapshots hold of their roots, and what of it they took over. */
+  readonly #captured = new Map<SnapshotId, { bytes: number; takenBytes: number }>()
 
   constructor(options: BtrfsPoolOptions) {
     this.#options = options
@@ -74,6 +76,9 @@ export class BtrfsPool implements Pool {
     const volume = await openVolume(this.#options.dataDir, this.#options.poolBytes, this.#failpoint)
     this.#layout = new Layout(volume.path)
     await this.#layout.make()
+    // No copy-on-write and no checksums for files made below: only then does btrfs write them with direct I/O.
+    await runTool('chattr', ['+C', this.#layout.blanks])
+    this.#commits = await Commits.open(this.#layout.commits)
     this.#quotas = new Quotas(volume.path)
     await this.#quotas.enable().catch((error) => {
       throw unavailable(`btrfs cannot account for space (kernel 5.9 or newer is needed): ${error.message}`, error)
@@ -83,6 +88,7 @@ export class BtrfsPool implements Pool {
     )
     await this.#trash.sweep()
     for (const path of await this.#layout.abandonedRoots()) await this.#trash.put(path)
+    for (const path of await this.#layout.abandonedBlanks()) await rmdir(path)
     this.#volume = volume
     this.#watch = new QuotaWatch(this.#quotas, this.#options.log)
     await this.#watch.look()
@@ -232,21 +238,23 @@ export class BtrfsPool implements Pool {
   }
 
   /**
-   * With little to write it does nothing: the capture that follows writes that as fast. Otherwise it takes a snapshot and throws it away: that writes the dirty data of this root only. `btrfs filesystem sync` would
-   * write everybody's, which beside a busy sandbox took 600 ms instead of 80, and left the capture that followed at
-   * 45 ms instead of 5.
+   * Takes a snapshot and throws it away where there is data to write: that writes this root's only. `btrfs filesystem
+   * sync` would write everybody's, which beside a busy sandbox took 600 ms instead of 80, and left the capture that
+   * followed at 45 ms instead of 5. Where there is none it commits, so that the accounting of what others have deleted,
+   * seconds of work at times, is not left to the capture either.
    */
   flushRoot(id: RootId): Promise<void> {
     return this.#step('flushRoot', async () => {
       const root = await this.#layout.root(id)
-      if ((await this.#quotas.usage(root)).dirtyBytes < FLUSHED_FROM_BYTES) return
+      if ((await this.#quotas.usage(root)).dirtyBytes < FLUSHED_FROM_BYTES) return await this.#commits.settle()
       this.#unsharedAtFlush.set(id, await this.#unshared(id, root))
       const name = this.#trash.newName()
       try {
         await snapshotSubvolume(root, this.#trash.path(name), { readOnly: true })
         this.#failpoint('pool.flushRoot.taken')
       } finally {
-        if (await present(this.#trash.path(name))) this.#trash.drop(name)
+        // Not at once: the accounting would be beside the capture that follows.
+        if (await present(this.#trash.path(name))) this.#trash.dropLater(name)
       }
     })
   }
@@ -258,12 +266,12 @@ export class BtrfsPool implements Pool {
       await this.#needSpace()
       const { staged } = await this.#layout.fresh('stageSnapshot', 'snapshots', id)
       const memoryDir = join(staged, 'memory')
+      const blank = this.#layout.blank(id)
       await mkdir(staged, { mode: 0o700 })
       try {
-        await mkdir(memoryDir, { mode: 0o700 })
+        await mkdir(blank, { mode: 0o700 })
         this.#failpoint('pool.stageSnapshot.made')
-        // No copy-on-write and no checksums for files made in it: only then does btrfs write them with direct I/O.
-        await runTool('chattr', ['+C', memoryDir])
+        await rename(blank, memoryDir)
       } catch (error) {
         await this.#discard(staged)
         throw error
@@ -279,9 +287,10 @@ export class BtrfsPool implements Pool {
       const rootfs = join(staged, 'rootfs')
       // A capture that is made again replaces the first.
       if (await present(rootfs)) await deleteSubvolume(rootfs)
-      const unshared = await this.#unshared(rootId, root)
+      const { referencedBytes, exclusiveBytes } = await this.#quotas.usage(root)
       await snapshotSubvolume(root, rootfs, { readOnly: true })
-      this.#capturedBytes.set(id, unshared)
+      const takenBytes = Math.max(exclusiveBytes, this.#unsharedAtFlush.get(rootId) ?? 0)
+      this.#captured.set(id, { bytes: referencedBytes, takenBytes })
       this.#unsharedAtFlush.delete(rootId)
       this.#failpoint('pool.captureRoot.captured')
     })
@@ -291,24 +300,21 @@ export class BtrfsPool implements Pool {
   publishSnapshot(id: SnapshotId, manifest: unknown): Promise<SnapshotSizes> {
     return this.#step('publishSnapshot', async () => {
       const staged = await this.#layout.stagedSnapshot(id)
-      const rootfs = join(staged, 'rootfs')
-      if (!(await present(rootfs))) throw failed('publishSnapshot', `${id} has no captured root`)
-      await rm(join(staged, MANIFEST), { force: true })
-      const [memoryBytes, { referencedBytes }] = await Promise.all([
+      const captured = this.#captured.get(id)
+      if (!captured) throw failed('publishSnapshot', `${id} has no captured root`)
+      const [memoryBytes] = await Promise.all([
         syncTree(join(staged, 'memory')),
-        this.#usageOnce(rootfs),
         writeFileSynced(join(staged, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`),
       ])
       this.#failpoint('pool.publishSnapshot.synced')
       await syncPath(staged)
       this.#failpoint('pool.publishSnapshot.written')
       await renameDurably(staged, this.#layout.published('snapshots', id))
-      const captured = this.#capturedBytes.get(id) ?? 0
-      this.#capturedBytes.delete(id)
+      this.#captured.delete(id)
       return {
         memoryBytes,
-        filesystemBytes: referencedBytes,
-        newlyStoredBytes: memoryBytes + Math.min(captured, referencedBytes),
+        filesystemBytes: captured.bytes,
+        newlyStoredBytes: memoryBytes + Math.min(captured.takenBytes, captured.bytes),
       }
     })
   }
@@ -331,7 +337,7 @@ export class BtrfsPool implements Pool {
 
   deleteSnapshot(id: SnapshotId): Promise<void> {
     return this.#step('deleteSnapshot', async () => {
-      this.#capturedBytes.delete(id)
+      this.#captured.delete(id)
       this.#quotas.forget(join(this.#layout.published('snapshots', id), 'rootfs'))
       await this.#trash.put(this.#layout.published('snapshots', id))
       await this.#trash.put(this.#layout.staged('snapshots', id))

@@ -16,9 +16,9 @@ export async function renameDurably(from: string, to: string): Promise<void> {
   await syncPath(dirname(to))
 }
 
-/** Writes a new file and fsyncs it; its directory entry is durable only after `syncPath` of the directory. */
+/** Writes a file, replacing one that is there, and fsyncs it; its directory entry is durable only after `syncPath` of the directory. */
 export async function writeFileSynced(path: string, text: string): Promise<void> {
-  const handle = await open(path, 'wx', 0o600)
+  const handle = await open(path, 'w', 0o600)
   try {
     await handle.writeFile(text)
     await handle.sync()

@@ -14,18 +14,24 @@ const STAGED = '.staged-'
  *     snapshots/ID/           manifest.json, rootfs (read-only subvolume), memory/ (no checksums: see docs/decisions)
  *     …/.staged-ID            not published yet
  *     trash/                  being deleted
+ *     blank/                  what is made in it has no copy-on-write; empty but for a moment
+ *     commits/                of `Commits`
  */
 export class Layout {
   readonly trash: string
+  readonly blanks: string
+  readonly commits: string
   readonly #path: string
 
   constructor(path: string) {
     this.#path = path
     this.trash = join(path, 'trash')
+    this.blanks = join(path, 'blank')
+    this.commits = join(path, 'commits')
   }
 
   async make(): Promise<void> {
-    for (const name of ['images', 'roots', 'snapshots', 'trash']) {
+    for (const name of ['images', 'roots', 'snapshots', 'trash', 'blank', 'commits']) {
       await mkdir(join(this.#path, name), { recursive: true, mode: 0o700 })
     }
   }
@@ -71,6 +77,15 @@ export class Layout {
   async abandonedRoots(): Promise<string[]> {
     const names = await readdir(join(this.#path, 'roots'))
     return names.filter((name) => name.startsWith(STAGED)).map((name) => join(this.#path, 'roots', name))
+  }
+
+  /** For a directory that is moved away at once. */
+  blank(id: SnapshotId): string {
+    return join(this.blanks, checked('snapshots', id))
+  }
+
+  async abandonedBlanks(): Promise<string[]> {
+    return (await readdir(this.blanks)).map((name) => join(this.blanks, name))
   }
 
   async hasRoots(): Promise<boolean> {

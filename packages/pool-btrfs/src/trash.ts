@@ -3,6 +3,8 @@ import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { deleteSubvolume, isSubvolume } from './btrfs.ts'
 
+const LATER_MS = 5_000
+
 /**
  * Deletes in the background. A thing is gone for everybody once it is renamed into the trash directory; whatever a
  * crash leaves there is deleted after the next start.
@@ -10,6 +12,7 @@ import { deleteSubvolume, isSubvolume } from './btrfs.ts'
 export class Trash {
   readonly #dir: string
   readonly #report: (error: unknown, name: string) => void
+  readonly #waiting = new Map<string, NodeJS.Timeout>()
   #work: Promise<void> = Promise.resolve()
 
   constructor(dir: string, report: (error: unknown, name: string) => void) {
@@ -44,6 +47,19 @@ export class Trash {
     this.#work = this.#work.then(() => deleteEntry(join(this.#dir, name)).catch((error) => this.#report(error, name)))
   }
 
+  /** As `drop`, some seconds later or when the trash is settled, whichever comes first. */
+  dropLater(name: string): void {
+    const timer = setTimeout(() => this.#dropWaiting(name), LATER_MS)
+    timer.unref()
+    this.#waiting.set(name, timer)
+  }
+
+  #dropWaiting(name: string): void {
+    clearTimeout(this.#waiting.get(name))
+    this.#waiting.delete(name)
+    this.drop(name)
+  }
+
   /** Queues what an earlier process left. */
   async sweep(): Promise<void> {
     for (const name of await readdir(this.#dir)) this.drop(name)
@@ -51,6 +67,7 @@ export class Trash {
 
   /** Resolves when all that was queued is deleted or reported. */
   async settled(): Promise<void> {
+    for (const name of [...this.#waiting.keys()]) this.#dropWaiting(name)
     await this.#work
   }
 }

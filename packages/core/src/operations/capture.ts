@@ -30,8 +30,8 @@ export interface Captured {
 /**
  * Captures a running sandbox into a staged snapshot: one instant for memory and files.
  *
- *   stage ∥ hold (hooks, sync) ─ flush ─ pause ─ capture root ─ [checkpoint] ─ (then) resume ─ release
- *                                        └──────────── stands still ─────────────┘
+ *   stage ∥ flush ∥ hold (hooks, sync) ─ flush ─ pause ─ capture root ∥ [checkpoint] ─ (then) resume ─ release
+ *                                                └──────────── stands still ─────────────┘
  *
  * With `then: 'run'` the sandbox runs on when this returns; with `'stay'` it stays paused and held (a pause, which kills it
  * next). If a step fails, the sandbox runs on and the error says why; the staged snapshot is the caller's to delete.
@@ -49,7 +49,7 @@ export async function capture(
   const mustFindCulprits = plan.kind === 'memory' && !runtime.info.capabilities.capturesDeletedFiles
   let succeeded = false
   try {
-    const [{ memoryDir }, held] = await both(
+    const [{ memoryDir }, held] = await all(
       work.step('stage', () => pool.stageSnapshot(plan.snapshotId)),
       work.step('hold', () =>
         hold(work, guest, {
@@ -59,19 +59,20 @@ export async function capture(
           findCulprits: mustFindCulprits,
         }),
       ),
+      // Dirty pages are written while it still runs, or the capture below would wait for the disk.
+      work.step('flush', () => pool.flushRoot(rootId)),
     )
     refuse(plan, held, mustFindCulprits)
-    // Dirty pages are written while it still runs, or the capture below would wait for the disk.
-    await work.step('flush', () => pool.flushRoot(rootId))
+    // Once more for what hooks and programs have written meanwhile.
+    await work.step('flush again', () => pool.flushRoot(rootId))
 
     const stoodStill = performance.now()
     await work.step('pause', () => runtime.pause(incarnationId))
-    // Before the memory is written, whose gigabytes a commit of the pool would have to wait for.
-    await work.step('capture', () => pool.captureRoot(plan.snapshotId, rootId))
-    let requirements: Requirements | null = null
-    if (plan.kind === 'memory') {
-      ;({ requirements } = await work.step('checkpoint', () => runtime.checkpoint(incarnationId, memoryDir)))
-    }
+    // The root first: it is captured while the checkpoint is still being started, before the memory goes to the same disk.
+    const [, requirements] = await all(
+      work.step('capture', () => pool.captureRoot(plan.snapshotId, rootId)),
+      plan.kind === 'memory' ? work.step('checkpoint', () => checkpoint(work, incarnationId, memoryDir)) : null,
+    )
     if (then === 'run') {
       await work.step('resume', () => runtime.resume(incarnationId))
       await work.fromGuest('release', () => guest.release())
@@ -99,10 +100,16 @@ async function hold(work: Work<unknown>, guest: Guest, options: HoldOptions): Pr
   }
 }
 
-/** Both results; if one fails, it rejects when both have ended, so that no undo runs beside a step. */
-export async function both<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([one, other])
-  return Promise.all([one, other])
+async function checkpoint(work: Work<unknown>, id: IncarnationId, memoryDir: string): Promise<Requirements> {
+  return (await work.parts.runtime.checkpoint(id, memoryDir)).requirements
+}
+
+/** All results; if one fails, it rejects when all have ended, so that no undo runs beside a step. */
+export async function all<T extends readonly unknown[]>(
+  ...steps: T
+): Promise<{ -readonly [I in keyof T]: Awaited<T[I]> }> {
+  await Promise.allSettled(steps)
+  return Promise.all(steps)
 }
 
 /** Makes a sandbox that a capture may have left paused or held run again. Repeatable; reports, never throws. */

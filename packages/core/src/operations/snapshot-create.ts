@@ -3,7 +3,7 @@ import type { IncarnationId, RootId, SandboxId, Snapshot, SnapshotId, SnapshotKi
 import { changeSnapshot, fallBack, liveSandbox, moveSandbox } from '../sandbox/records.ts'
 import { setTags } from '../services/names.ts'
 import { manifestOf } from '../snapshot/manifest.ts'
-import { both, type Captured, capture, letRun, receiptOf } from './capture.ts'
+import { all, type Captured, capture, letRun, receiptOf } from './capture.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
 export interface SnapshotDetail {
@@ -33,7 +33,7 @@ export const snapshotCreate: OperationDefinition<SnapshotDetail, Snapshot> = {
       const running = work.enter('publishing', async (tx) => {
         await moveSandbox(parts, tx, detail.sandboxId, 'done', {}, { snapshotId: detail.snapshotId })
       })
-      const [patch] = await both(publish(work, detail.snapshotId, captured), running)
+      const [patch] = await all(publish(work, detail.snapshotId, captured), running)
       let ready!: Snapshot
       await work.end('done', async (tx) => {
         ready = await changeSnapshot(parts, tx, detail.snapshotId, patch)
