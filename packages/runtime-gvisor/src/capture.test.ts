@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { newId, type Requirements, type SnapshotId } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ECHO_PORT, OUTSIDE, Outside } from './testing/outside.ts'
+import { ECHO_PORT, OUTSIDE, OUTSIDE_HOOK_MS, Outside } from './testing/outside.ts'
 import { RUNSCS } from './testing/test-host.ts'
 import { MIB, sh, World } from './testing/world.ts'
 
@@ -61,35 +61,42 @@ describe.each(RUNSCS)('captures with %s', (runsc) => {
     await Promise.all([box, clone].map(({ id }) => world.runtime.kill(id)))
   })
 
-  it('keep the origin connected to the outside where the runtime says so', async () => {
-    await using outside = await Outside.open()
-    const box = await world.boot({
-      network: { internet: true, allow: [], deny: [], allowDomains: [], precedence: 'deny' },
-    })
-    const { info, output } = await box.guest.processes.startAndFollow({
-      args: [
-        '/bin/bash',
-        '-c',
-        `exec 3<>/dev/tcp/${OUTSIDE}/${ECHO_PORT}; while read -r l; do echo "$l" >&3; read -r a <&3 || a=lost; echo "$a"; done`,
-      ],
-      env: {},
-      stdin: true,
-    })
-    const lines = output[Symbol.asyncIterator]()
-    const ask = async (text: string) => {
-      await box.guest.processes.writeStdin(info.id, Buffer.from(`${text}\n`))
-      for (;;) {
-        const { value, done } = await lines.next()
-        if (done) return 'the end'
-        if (value.type === 'data' && value.stream === 'stdout') return value.data.toString().trim()
+  describe('beside the outside', () => {
+    let outside: Outside
+    beforeAll(async () => {
+      outside = await Outside.open()
+    }, OUTSIDE_HOOK_MS)
+    afterAll(() => outside[Symbol.asyncDispose]())
+
+    it('keep the origin connected to the outside where the runtime says so', async () => {
+      const box = await world.boot({
+        network: { internet: true, allow: [], deny: [], allowDomains: [], precedence: 'deny' },
+      })
+      const { info, output } = await box.guest.processes.startAndFollow({
+        args: [
+          '/bin/bash',
+          '-c',
+          `exec 3<>/dev/tcp/${OUTSIDE}/${ECHO_PORT}; while read -r l; do echo "$l" >&3; read -r a <&3 || a=lost; echo "$a"; done`,
+        ],
+        env: {},
+        stdin: true,
+      })
+      const lines = output[Symbol.asyncIterator]()
+      const ask = async (text: string) => {
+        await box.guest.processes.writeStdin(info.id, Buffer.from(`${text}\n`))
+        for (;;) {
+          const { value, done } = await lines.next()
+          if (done) return 'the end'
+          if (value.type === 'data' && value.stream === 'stdout') return value.data.toString().trim()
+        }
       }
-    }
-    expect(await ask('one')).toMatch(/one$/)
-    await world.capture(box)
-    if (world.runtime.info.capabilities.keepsConnections) expect(await ask('two')).toMatch(/two$/)
-    else expect(await ask('two')).toBe('lost')
-    expect(outside.heard).toEqual(['ready'])
-    await world.runtime.kill(box.id)
+      expect(await ask('one')).toMatch(/one$/)
+      await world.capture(box)
+      if (world.runtime.info.capabilities.keepsConnections) expect(await ask('two')).toMatch(/two$/)
+      else expect(await ask('two')).toBe('lost')
+      expect(outside.heard).toEqual(['ready'])
+      await world.runtime.kill(box.id)
+    })
   })
 
   it('restore with other resources than they were taken with', async () => {

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { createServer } from 'node:net'
 import type { NetworkPolicy } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ECHO_PORT, METADATA, OTHER, OUTSIDE, OUTSIDE_HOST_SIDE, Outside } from '../testing/outside.ts'
+import { ECHO_PORT, METADATA, OTHER, OUTSIDE, OUTSIDE_HOOK_MS, OUTSIDE_HOST_SIDE, Outside } from '../testing/outside.ts'
 import { RUNSCS } from '../testing/test-host.ts'
 import { type Box, sh, World } from '../testing/world.ts'
 import { outerAddress } from './addresses.ts'
@@ -24,7 +24,7 @@ describe.each(RUNSCS)('network with %s', (runsc) => {
     outside = await Outside.open()
     world = await World.open(runsc)
     box = await world.boot({ network: OPEN })
-  }, 60_000)
+  }, OUTSIDE_HOOK_MS)
   afterAll(async () => {
     await world[Symbol.asyncDispose]()
     await outside[Symbol.asyncDispose]()

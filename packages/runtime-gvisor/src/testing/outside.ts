@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { Exclusive } from '../exclusive.ts'
 
 export const OUTSIDE = '198.51.100.2'
 export const OUTSIDE_HOST_SIDE = '198.51.100.1'
@@ -18,20 +19,32 @@ net.createServer((s) => {
 dgram.createSocket('udp4').on('message', (m, from) => console.log('udp ' + from.address + ' ' + m)).bind(${ECHO_PORT})
 `
 
-/** A machine on "the internet": a namespace behind the host, with addresses that a policy may or may not allow. */
+/** For another test of this machine to be done with its outside, in milliseconds */
+const TURN_MS = 150_000
+/** Limit of a hook that opens one */
+export const OUTSIDE_HOOK_MS = 180_000
+
+/**
+ * A machine on "the internet": a namespace behind the host, with addresses that a policy may or may not allow. There is one at a
+ * time, since its addresses and routes are the host's.
+ */
 export class Outside implements AsyncDisposable {
   /** Of its namespace */
   readonly name: string
   readonly #server: ChildProcess
+  readonly #turn: Exclusive
   readonly heard: string[] = []
 
-  private constructor(name: string, server: ChildProcess) {
+  private constructor(name: string, server: ChildProcess, turn: Exclusive) {
     this.name = name
     this.#server = server
+    this.#turn = turn
     server.stdout?.on('data', (data: Buffer) => this.heard.push(...data.toString().trim().split('\n')))
   }
 
   static async open(): Promise<Outside> {
+    const turn = await Exclusive.take('outside of tests', TURN_MS)
+    if (turn === null) throw new Error('another test keeps the outside')
     const name = `spt${process.pid}`
     execFileSync('ip', ['netns', 'add', name])
     const host = [
@@ -50,7 +63,7 @@ export class Outside implements AsyncDisposable {
     execFileSync('ip', ['-n', name, '-batch', '-'], { input: inside.join('\n') })
     const args = ['netns', 'exec', name, process.execPath, '-e', SERVER]
     const server = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] })
-    const outside = new Outside(name, server)
+    const outside = new Outside(name, server, turn)
     await once(server.stdout as NodeJS.ReadableStream, 'data')
     return outside
   }
@@ -60,5 +73,6 @@ export class Outside implements AsyncDisposable {
     await once(this.#server, 'exit')
     execFileSync('ip', ['link', 'delete', this.name])
     execFileSync('ip', ['netns', 'delete', this.name])
+    await this.#turn.release()
   }
 }

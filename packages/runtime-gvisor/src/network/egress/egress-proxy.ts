@@ -59,7 +59,10 @@ export class EgressProxy {
   /** Rejects `runtime_failed` if the host's address for it cannot be set. */
   static async open(options: EgressProxyOptions): Promise<EgressProxy> {
     const address = proxyAddress(options.server)
-    await ipBatch([`addr replace ${address}/32 dev lo`])
+    // Of this host's scope: otherwise the kernel takes it for its own address on the way to guests, also to those of other
+    // servers, whose answers to it are dropped.
+    await ipBatch([`addr del ${address}/32 dev lo`], { force: true })
+    await ipBatch([`addr add ${address}/32 dev lo scope host`])
     const http = createServer({ allowHalfOpen: true, pauseOnConnect: true })
     const tls = createServer({ allowHalfOpen: true, pauseOnConnect: true })
     const servers = [http, tls]

@@ -1,10 +1,12 @@
+import { execFileSync } from 'node:child_process'
 import type { NetworkPolicy } from '@spawnpoint/core'
 import { OPEN_NETWORK } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { NAMES, NamedOutside } from '../../testing/named-outside.ts'
-import { OTHER, OUTSIDE } from '../../testing/outside.ts'
+import { OTHER, OUTSIDE, OUTSIDE_HOOK_MS } from '../../testing/outside.ts'
 import { RUNSCS } from '../../testing/test-host.ts'
 import { type Box, sh, World } from '../../testing/world.ts'
+import { proxyAddress } from '../addresses.ts'
 
 /** One line of what answered, or nothing. */
 const http = (host: string, address = host) =>
@@ -25,7 +27,7 @@ describe.each(RUNSCS)('hosts by name with %s', (runsc) => {
     world = await World.open(runsc, { dns: [OUTSIDE] })
     box = await world.boot({ network: { ...OPEN_NETWORK, allowDomains: ['good.test', '*.wild.test'] } })
     await sh(box.guest, `echo nameserver ${OUTSIDE} >/etc/resolv.conf`)
-  }, 60_000)
+  }, OUTSIDE_HOOK_MS)
   afterAll(async () => {
     await world[Symbol.asyncDispose]()
     await outside[Symbol.asyncDispose]()
@@ -38,6 +40,12 @@ describe.each(RUNSCS)('hosts by name with %s', (runsc) => {
     expect(await output(tls('bad.test'))).toBe('')
     expect(await output(http('bad.test'))).toBe('')
     expect(await output(http('wild.test'))).toBe('')
+  })
+
+  it('leave the host the addresses from which it speaks to guests', () => {
+    const addresses = execFileSync('ip', ['-4', '-o', 'addr', 'show', 'dev', 'lo'], { encoding: 'utf8' })
+    // One that is not of the host's scope is taken for the source, and a guest may not answer it.
+    expect(addresses).toContain(`${proxyAddress(world.serverIndex)}/32 scope host`)
   })
 
   it('are where the name servers say, not where the guest says', async () => {
