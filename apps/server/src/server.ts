@@ -138,7 +138,7 @@ async function listen(
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
-    routerOptions: { maxParamLength: 256 },
+    routerOptions: { maxParamLength: 512 },
     rewriteUrl: (request) => {
       const url = controlUrl(request, domain)
       return url === request.url ? runtimeUrl(request, domain) : url

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { chmod, lstat, mkdir, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Sandbox, Spawnpoint } from 'spawnpoint'
@@ -369,6 +370,56 @@ describe('the rest', () => {
     expect(await out('image', 'show', 'tools')).toMatch(/^source: +Debian bookworm git$/m)
     expect(await out('image', 'rm', 'tools')).toBe('tools\n')
     expect((await cli('image', 'build', 'x', '--tar', 'a.tar', '--suite', 'sid')).status).toBe(2)
+  })
+
+  describe('images of recipes', () => {
+    const recipe = (content: object) => {
+      const path = join(directory, `recipe-${randomUUID()}.json`)
+      return writeFile(path, JSON.stringify(content)).then(() => path)
+    }
+
+    test('take files from here, and run no step twice', async () => {
+      const app = join(directory, 'app')
+      await mkdir(join(app, 'lib'), { recursive: true })
+      await writeFile(join(app, 'run.sh'), '#!/bin/sh\n', { mode: 0o755 })
+      await writeFile(join(app, 'lib', 'l'.repeat(120)), 'long')
+      await writeFile(join(directory, 'notes'), 'noted')
+      const steps = [
+        { type: 'copy', local: 'notes', destination: '/srv/renamed' },
+        { type: 'run', command: 'cat /srv/renamed' },
+        { type: 'copy', local: 'app', source: 'run.sh', destination: '/srv/app/', user: 'root' },
+      ]
+      const path = await recipe({ from: 'base', steps })
+      const built = await cli('image', 'build', 'stepped', '--recipe', path)
+      expect(built).toMatchObject({ status: 0, stderr: expect.stringContaining('noted') })
+      const sandbox = await client.sandboxes.create({ image: built.stdout.trim() })
+      expect(await sandbox.files.stat('/srv/app/run.sh')).toMatchObject({ mode: 0o755, owner: 'root' })
+      await sandbox.kill()
+      const again = await out('image', 'build', 'stepped', '--recipe', path)
+      expect(await out('image', 'log', again.trim())).toContain('[2] cached: run cat /srv/renamed\n')
+    })
+
+    test('have tags', async () => {
+      const path = await recipe({ from: 'base' })
+      const id = (await out('image', 'build', 'tagged', '--recipe', path, '-t', 'default', '-t', 'v1')).trim()
+      await out('image', 'tag', id, 'tagged:v2', 'other:v1')
+      expect(await out('image', 'list')).toMatch(new RegExp(`^${id}  tagged .*other:v1`, 'm'))
+      expect(await out('image', 'show', 'tagged:v2')).toMatch(/^source: +recipe of 0 steps from base$/m)
+      await out('image', 'tag', '--delete', 'tagged', 'other:v1')
+      expect((await cli('image', 'show', 'other:v1')).status).toBe(1)
+      expect((await cli('image', 'tag', 'base', 'no-tag')).status).toBe(2)
+    })
+
+    test('say what is wrong', async () => {
+      const bad = await recipe({ from: 'base', steps: [{ type: 'run', command: 'exit 3' }] })
+      const failed = await cli('image', 'build', 'stepped', '--recipe', bad)
+      expect(failed).toMatchObject({ status: 1, stderr: expect.stringContaining('Step 1 failed with exit code 3') })
+      const none = await recipe({ steps: [] })
+      expect((await cli('image', 'build', 'x', '--recipe', none)).stderr).toContain('is not a recipe')
+      expect((await cli('image', 'build', 'x', '--recipe', none, '--suite', 'sid')).status).toBe(2)
+      const missing = await recipe({ from: 'base', steps: [{ type: 'copy', local: 'nowhere', destination: '/' }] })
+      expect((await cli('image', 'build', 'x', '--recipe', missing)).stderr).toContain('no such file')
+    })
   })
 
   test('images of our own', async () => {

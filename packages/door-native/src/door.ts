@@ -32,8 +32,8 @@ export interface NativeDoorOptions {
 }
 
 /**
- * Adds the native API under `/v1`. The server must allow path parameters of 160 characters
- * (`routerOptions: { maxParamLength: 256 }`) and bodies of any duration (`requestTimeout: 0`).
+ * Adds the native API under `/v1`. The server must allow path parameters of 400 characters
+ * (`routerOptions: { maxParamLength: 512 }`) and bodies of any duration (`requestTimeout: 0`).
  */
 export async function registerNativeDoor<L extends FastifyBaseLogger>(
   fastify: FastifyInstance<Server, IncomingMessage, ServerResponse, L>,

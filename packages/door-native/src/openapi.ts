@@ -51,6 +51,8 @@ const TAGS = [
   { name: 'schedules', description: 'Snapshots at set times, and how many of them stay' },
   { name: 'images', description: 'Named, read-only root filesystems' },
   { name: 'registries', description: 'Where images are got from' },
+  { name: 'names', description: 'Names whose tags point to images and snapshots' },
+  { name: 'blobs', description: 'Files that builds copy from' },
   { name: 'processes', description: 'Programs in a sandbox' },
   { name: 'files', description: 'Files in a sandbox' },
   { name: 'ports', description: 'What listens in a sandbox' },

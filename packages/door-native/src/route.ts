@@ -84,5 +84,5 @@ export function route<
 
 export const idParams = z.object({ id: z.string().min(1).max(160).describe('Id, or the name it bears while it lives') })
 export const refParams = z.object({
-  ref: z.string().min(1).max(160).describe('Id, name (the latest ready one) or `name@id`'),
+  ref: z.string().min(1).max(400).describe('Id, name, `NAME:TAG` or `NAME@ID`'),
 })

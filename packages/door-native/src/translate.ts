@@ -1,10 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import type {
   ApiKey,
+  BuildLogEntry,
   Event,
   FileInfo,
   ForkedChild,
   Image,
+  Name,
   Operation,
   OperationProgress,
   Principal,
@@ -15,6 +17,7 @@ import type {
   Sandbox,
   ScheduleView,
   Snapshot,
+  Tag,
   Team,
 } from '@spawnpoint/core'
 import type { z } from 'zod'
@@ -132,6 +135,24 @@ export function scheduleJson(schedule: ScheduleView): z.output<typeof schemas.sc
     lastTick: lastTick === null ? null : { ...lastTick, at: at(lastTick.at) },
     nextAt: atOrNull(schedule.nextAt),
   }
+}
+
+export function nameJson(name: Name, tags: Tag[]): z.output<typeof schemas.nameWithTags> {
+  return {
+    id: name.id,
+    name: name.name,
+    tags: tags.map(({ tag, imageId, snapshotId, createdAt }) => ({
+      tag,
+      imageId,
+      snapshotId,
+      createdAt: at(createdAt),
+    })),
+    createdAt: at(name.createdAt),
+  }
+}
+
+export function logEntryJson(entry: BuildLogEntry): z.output<typeof schemas.buildLog>['entries'][number] {
+  return { at: at(entry.at), level: entry.level, step: entry.step, message: entry.message }
 }
 
 /** Without `detail`, which is for recovery. */

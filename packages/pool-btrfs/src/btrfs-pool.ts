@@ -141,6 +141,8 @@ export class BtrfsPool implements Pool {
         this.#failpoint('pool.createImage.filled')
         await makeReadOnly(rootfs)
         await syncFilesystem(rootfs)
+        // The size is told for good, so it must not be of figures that are off.
+        await this.#quotas.consistent()
         return await this.#publishImage(staged, published)
       } catch (error) {
         await this.#discard(staged)
@@ -158,6 +160,7 @@ export class BtrfsPool implements Pool {
       try {
         await snapshotSubvolume(from, join(staged, 'rootfs'), { readOnly: true })
         this.#failpoint('pool.createImageFrom.cloned')
+        // Its size is as right as its source's: a recount would take as long as the pool is large.
         return await this.#publishImage(staged, published)
       } catch (error) {
         await this.#discard(staged)
@@ -167,8 +170,6 @@ export class BtrfsPool implements Pool {
   }
 
   async #publishImage(staged: string, published: string): Promise<{ sizeBytes: number }> {
-    // The size is told for good, so it must not be of figures that are off.
-    await this.#quotas.consistent()
     const { referencedBytes } = await this.#usageOnce(join(staged, 'rootfs'))
     this.#failpoint('pool.createImage.synced')
     await renameDurably(staged, published)

@@ -1,4 +1,6 @@
+import { Blobs } from './blobs.ts'
 import { Images } from './images.ts'
+import { Names } from './names.ts'
 import { Events, Operations } from './operations.ts'
 import { resolveOptions, type SpawnpointOptions } from './options.ts'
 import { Registries } from './registries.ts'
@@ -18,6 +20,8 @@ export class Spawnpoint {
   readonly schedules: Schedules
   readonly registries: Registries
   readonly images: Images
+  readonly names: Names
+  readonly blobs: Blobs
   readonly operations: Operations
   readonly events: Events
   readonly keys: Keys
@@ -30,6 +34,8 @@ export class Spawnpoint {
     this.schedules = new Schedules(transport)
     this.registries = new Registries(transport)
     this.images = new Images(transport)
+    this.names = new Names(transport)
+    this.blobs = new Blobs(transport)
     this.operations = new Operations(transport)
     this.events = new Events(transport)
     this.keys = new Keys(transport)

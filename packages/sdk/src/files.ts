@@ -281,7 +281,8 @@ function isBeyondEnd(thrown: unknown): boolean {
   return thrown instanceof SpawnpointError && thrown.status === 416
 }
 
-function toBody(content: FileContent): {
+/** @internal */
+export function toBody(content: FileContent): {
   body: string | Uint8Array | Blob | ReadableStream<Uint8Array>
   streamed: boolean
 } {

@@ -2,8 +2,9 @@ import { SpawnpointError } from './errors.ts'
 import { type OperationChange, Operations } from './operations.ts'
 import type { CallOptions } from './options.ts'
 import { List, type PageOptions } from './pages.ts'
+import { labelQuery } from './requests.ts'
 import type { Transport } from './transport.ts'
-import type { BuildImage, Image, ImageState } from './types.ts'
+import type { BuildImage, BuildLogEntry, Image, ImageState, Labels } from './types.ts'
 import { toImage } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -12,6 +13,8 @@ export interface BuildOptions {
   signal?: AbortSignal | undefined
   onProgress?: ((change: OperationChange) => void) | undefined
 }
+
+const LOG_PAGE = 1_000
 
 /** Read-only root filesystems that sandboxes are made from. */
 export class Images {
@@ -44,7 +47,7 @@ export class Images {
     return this.get(body.id, { signal: options.signal })
   }
 
-  /** By id, name (the latest ready one) or `name@id`. */
+  /** By id, name, `NAME:TAG` or `NAME@ID`. */
   async get(ref: string, options: CallOptions = {}): Promise<Image> {
     const path = `/v1/images/${encodeURIComponent(ref)}`
     return toImage(await this.#transport.json({ method: 'GET', path, ...options }))
@@ -52,14 +55,33 @@ export class Images {
 
   /** Newest first. */
   list(
-    filter: { name?: string | undefined; states?: ImageState[] | undefined } = {},
+    filter: { name?: string | undefined; states?: ImageState[] | undefined; labels?: Labels | undefined } = {},
     options: PageOptions = {},
   ): List<Image> {
-    const query = { name: filter.name, state: filter.states }
+    const query = { name: filter.name, state: filter.states, label: labelQuery(filter.labels) }
     return new List(this.#transport, { path: '/v1/images', query }, options, toImage)
   }
 
-  /** Sandboxes and snapshots made from it live on. */
+  /**
+   * What its build did and printed, from entry number `offset` on. Complete once the image is ready or failed; of a failed
+   * one the last entry says why.
+   */
+  async *log(
+    ref: string,
+    options: CallOptions & { offset?: number | undefined } = {},
+  ): AsyncGenerator<BuildLogEntry, void, undefined> {
+    const { offset = 0, ...call } = options
+    const path = `/v1/images/${encodeURIComponent(ref)}/log`
+    for (let next = offset; ; ) {
+      const query = { offset: next, limit: LOG_PAGE }
+      const page = await this.#transport.json<Schemas['BuildLog']>({ method: 'GET', path, query, ...call })
+      for (const entry of page.entries) yield { ...entry, at: new Date(entry.at) }
+      if (page.entries.length < LOG_PAGE) return
+      next = page.nextOffset
+    }
+  }
+
+  /** Sandboxes, snapshots and images made from it live on. */
   async delete(ref: string, options: CallOptions = {}): Promise<void> {
     await this.#transport.json({ method: 'DELETE', path: `/v1/images/${encodeURIComponent(ref)}`, ...options })
   }

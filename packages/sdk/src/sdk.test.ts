@@ -1,5 +1,6 @@
+import { tarOf } from '@spawnpoint/contracts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { GuestError, NotFoundError, Spawnpoint, WrongStateError } from './index.ts'
+import { BuildError, GuestError, NotFoundError, Spawnpoint, WrongStateError } from './index.ts'
 import { openCuttingProxy } from './testing/cutting-proxy.ts'
 import { openServerWorld, type ServerWorld } from './testing/server-world.ts'
 
@@ -400,6 +401,48 @@ describe('files', () => {
 })
 
 describe('the rest', () => {
+  test('images are built step by step, and found by tags', async () => {
+    const archive = tarOf([{ name: 'notes', data: 'from here' }])
+    const blob = await client.blobs.upload(archive)
+    expect(blob).toMatch(/^sha256:[0-9a-f]{64}$/)
+    expect(await client.blobs.upload(archive)).toBe(blob)
+    const image = await client.images.build({
+      name: 'stepped',
+      tags: ['v1'],
+      source: {
+        type: 'recipe',
+        from: 'base',
+        steps: [
+          { type: 'copy', blob, source: 'notes', destination: '/srv/' },
+          { type: 'run', command: 'cat /srv/notes' },
+        ],
+      },
+    })
+    expect(image).toMatchObject({ tags: ['stepped:v1'], startsFromMemory: false, parentImageId: expect.any(String) })
+    const messages: string[] = []
+    for await (const entry of client.images.log('stepped:v1')) {
+      expect(entry.at).toBeInstanceOf(Date)
+      messages.push(entry.message)
+    }
+    expect(messages).toContain('from here')
+    const name = await client.names.tag('stepped', 'default', { image: image.id })
+    expect(name.tags.map(({ tag }) => tag).sort()).toEqual(['default', 'v1'])
+    await using sandbox = await client.sandboxes.create({ from: name.id })
+    expect(sandbox.info.image.id).toBe(image.id)
+    expect((await client.names.list().toArray()).map(({ id }) => id)).toContain(name.id)
+    await client.names.untag('stepped', 'v1')
+    expect((await client.names.get('stepped')).tags).toHaveLength(1)
+    await client.names.delete('stepped')
+    await expect(client.names.get('stepped')).rejects.toThrow(NotFoundError)
+    const source = { type: 'recipe', from: 'stepped', steps: [{ type: 'run', command: 'exit 5' }] } as const
+    await expect(client.images.build({ name: 'bad', source: { ...source, steps: [...source.steps] } })).rejects.toThrow(
+      BuildError,
+    )
+    await client.images.delete('stepped')
+    await client.blobs.delete(blob)
+    expect(await client.blobs.has(blob)).toBe(false)
+  })
+
   test('images are built, with progress, and deleted', async () => {
     const phases: string[] = []
     const image = await client.images.build(

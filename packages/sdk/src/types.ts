@@ -3,6 +3,7 @@
 export type * from './types/common.ts'
 export type * from './types/file.ts'
 export type * from './types/image.ts'
+export type * from './types/name.ts'
 export type * from './types/operation.ts'
 export type * from './types/process.ts'
 export type * from './types/registry.ts'

@@ -512,6 +512,38 @@ export interface Schemas {
     createdAt: string
     updatedAt: string
   }
+  Name: {
+    id: string
+    name: string
+    tags: {
+      tag: string
+      imageId: string | null
+      snapshotId: string | null
+      createdAt: string
+    }[]
+    createdAt: string
+  }
+  SetTag: {
+    image?: string | undefined
+    snapshot?: string | undefined
+  }
+  BlobPresence: {
+    key: string
+    present: boolean
+  }
+  StoredBlob: {
+    key: string
+    sizeBytes: number
+  }
+  BuildLog: {
+    entries: {
+      at: string
+      level: 'debug' | 'info' | 'warn' | 'error'
+      step: string | null
+      message: string
+    }[]
+    nextOffset: number
+  }
   Operation: {
     id: string
     kind:

@@ -2,6 +2,7 @@ import type {
   ApiKey,
   FileInfo,
   Image,
+  Name,
   Operation,
   ProcessExit,
   ProcessInfo,
@@ -23,6 +24,11 @@ export function toImage(wire: Schemas['Image']): Image {
 
 export function toRegistry(wire: Schemas['Registry']): Registry {
   return { ...wire, createdAt: at(wire.createdAt), updatedAt: at(wire.updatedAt) }
+}
+
+export function toName(wire: Schemas['Name']): Name {
+  const tags = wire.tags.map((tag) => ({ ...tag, createdAt: at(tag.createdAt) }))
+  return { ...wire, tags, createdAt: at(wire.createdAt) }
 }
 
 export function toSandboxInfo(wire: Schemas['Sandbox']): SandboxInfo {

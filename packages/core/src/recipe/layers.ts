@@ -47,7 +47,7 @@ export async function keepLayer(
   id: SnapshotId,
 ): Promise<void> {
   const { ledger } = work.parts
-  const plan = { snapshotId: id, kind: 'filesystem', hooks: false, requireHooks: false } as const
+  const plan = { snapshotId: id, kind: 'filesystem', hooks: false, requireHooks: false, unhurried: true } as const
   const captured = await capture(work, builder, plan, 'run')
   const fresh = { ...newSnapshot(work.parts, builder, { kind: 'filesystem', internal: true, ttlMs: KEPT_MS }), id }
   const layer = await published(work, { ...fresh, cacheKey: step.key }, captured)

@@ -46,7 +46,11 @@ export async function captureStarted(
   let snapshot: Snapshot | null = null
   if (work.parts.runtime.info.capabilities.memorySnapshots) {
     snapshot = await captureAll(work, builder, image, footing.snapshotId, { ...defaults, startCommand })
-    log.add('info', STEP, `Captured it running: ${Math.round(snapshot.sizeBytes / 2 ** 20)} MiB`)
+    log.add(
+      'info',
+      STEP,
+      `Captured it running, ${Math.round((snapshot.receipt?.memoryBytes ?? 0) / 2 ** 20)} MiB of memory`,
+    )
   } else log.add('warn', STEP, 'This server captures no memory: the start command will run anew in every sandbox')
   await closeBuilder(work, footing)
   return { startCommand, snapshot }
@@ -140,7 +144,7 @@ async function captureAll(
   id: SnapshotId,
   defaults: ImageDefaults,
 ): Promise<Snapshot> {
-  const plan = { snapshotId: id, kind: 'memory', hooks: true, requireHooks: false } as const
+  const plan = { snapshotId: id, kind: 'memory', hooks: true, requireHooks: false, unhurried: true } as const
   const captured = await capture(work, sandbox, plan, 'stay')
   const record = { ...newSnapshot(work.parts, sandbox, { kind: 'memory', internal: true }), id, imageId: image.id }
   if (captured.requirements === null) throw new SpawnpointError('internal', 'A memory snapshot needs nothing', {})

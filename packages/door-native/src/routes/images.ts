@@ -3,9 +3,10 @@ import { labelsOf, pageRequest, startedAnswer } from '../answers.ts'
 import type { DoorContext } from '../door-context.ts'
 import { type AnyRoute, refParams, route } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
-import { imageJson } from '../translate.ts'
+import { imageJson, logEntryJson } from '../translate.ts'
 
 const tag = 'images'
+const LOG_PAGE = 100
 
 export function imageRoutes({ api }: DoorContext): AnyRoute[] {
   const tagsOf = async (by: Principal, images: Image[]) => {
@@ -78,6 +79,23 @@ export function imageRoutes({ api }: DoorContext): AnyRoute[] {
         status: 200,
         body: await json(call.by)(await api.images.get(call.by, call.params.ref)),
       }),
+    }),
+    route({
+      method: 'GET',
+      path: '/images/{ref}/log',
+      operationId: 'getBuildLog',
+      tag,
+      summary: 'What the build of an image did and printed',
+      description: 'Complete once the image is ready or failed; of a failed one the last entry says why.',
+      params: refParams,
+      query: schemas.buildLogQuery,
+      responses: { 200: { description: 'Entries in their order', schema: schemas.buildLog } },
+      errors: ['not_found'],
+      handle: async (call) => {
+        const { offset = 0, limit = LOG_PAGE } = call.query
+        const entries = await api.images.log(call.by, call.params.ref, { offset, limit })
+        return { status: 200, body: { entries: entries.map(logEntryJson), nextOffset: offset + entries.length } }
+      },
     }),
     route({
       method: 'DELETE',

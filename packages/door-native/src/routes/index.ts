@@ -1,9 +1,11 @@
 import type { DoorContext } from '../door-context.ts'
 import type { AnyRoute } from '../route.ts'
+import { blobRoutes } from './blobs.ts'
 import { eventRoutes } from './events.ts'
 import { fileRoutes } from './files.ts'
 import { imageRoutes } from './images.ts'
 import { keyRoutes } from './keys.ts'
+import { nameRoutes } from './names.ts'
 import { operationRoutes } from './operations.ts'
 import { portRoutes } from './ports.ts'
 import { processSocketRoute } from './process-socket.ts'
@@ -21,6 +23,8 @@ export function nativeRoutes(context: DoorContext): AnyRoute[] {
     ...scheduleRoutes(context),
     ...imageRoutes(context),
     ...registryRoutes(context),
+    ...nameRoutes(context),
+    ...blobRoutes(context),
     ...processRoutes(context),
     processSocketRoute(),
     ...fileRoutes(context),

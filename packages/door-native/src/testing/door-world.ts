@@ -18,7 +18,7 @@ interface Init {
 export async function openDoorWorld() {
   const fake = await openFakeCore()
   const { core, host, runtime, log, failures, key, by } = fake
-  const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 256 } })
+  const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 512 } })
   await registerNativeDoor(app, { api: core, log, version: '1.2.3', checkAnswers: true })
   const upgrade = createNativeUpgradeHandler({ api: core, log })
   app.server.on('upgrade', upgrade)

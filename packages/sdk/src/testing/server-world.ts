@@ -46,7 +46,7 @@ export async function openServerWorld() {
       config: CONFIG,
       failpoint: () => {},
     })
-    const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 256 } })
+    const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 512 } })
     await registerNativeDoor(app, { api: core, log, version: '0.0.0', checkAnswers: true })
     const upgrade = createNativeUpgradeHandler({ api: core, log })
     app.server.on('upgrade', upgrade)

@@ -100,3 +100,11 @@ export interface Image {
   createdAt: Date
   readyAt: Date | null
 }
+
+export interface BuildLogEntry {
+  at: Date
+  level: 'debug' | 'info' | 'warn' | 'error'
+  /** `base`, the number of a step counted from 1, or `finalize`; `null` where it concerns none */
+  step: string | null
+  message: string
+}

@@ -74,6 +74,8 @@ export interface CreateSnapshot {
   kind?: SnapshotKind | undefined
   /** `[a-z0-9][a-z0-9._-]{0,127}`; may be used again, and then means the latest ready one */
   name?: string | undefined
+  /** Tag of `name` that points to the snapshot once it is ready */
+  tag?: string | undefined
   labels?: Labels | undefined
   /** Milliseconds until it is deleted, `null` for never; absent for what the team has set */
   ttlMs?: number | null | undefined

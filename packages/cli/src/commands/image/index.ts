@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
 import { addBuild } from './build.ts'
 import { addList } from './list.ts'
+import { addLog } from './log.ts'
 import { addPull } from './pull.ts'
 import { addRm } from './rm.ts'
 import { addShow } from './show.ts'
+import { addTag } from './tag.ts'
 
 export function addImage(root: Command): void {
   const noun = root.command('image').description('read-only root filesystems that sandboxes are made from')
@@ -11,5 +13,7 @@ export function addImage(root: Command): void {
   addPull(noun)
   addList(noun)
   addShow(noun)
+  addLog(noun)
+  addTag(noun)
   addRm(noun)
 }

@@ -25,6 +25,7 @@ export function addList(parent: Command): void {
           { title: 'STATE', value: ({ state }) => state, color: ({ state }) => colorOfState(state) },
           { title: 'SIZE', value: ({ sizeBytes }) => formatBytes(sizeBytes), align: 'right' },
           { title: 'CREATED', value: ({ createdAt }) => formatAge(createdAt) },
+          { title: 'TAGS', value: ({ tags }) => tags.join(' ') },
         ],
         'No images. Build one with: spawnpoint image build NAME',
       )

@@ -17,6 +17,7 @@ export function addCreate(parent: Command): void {
       const snapshot = await sandbox.snapshot({
         kind: options.kind,
         name: options.name,
+        tag: options.tag,
         labels: pairs(options.label, 'label'),
         ttlMs: options.ttl === undefined ? undefined : parseDuration(options.ttl),
         hooks: options.hooks,
@@ -38,6 +39,7 @@ export function addCreate(parent: Command): void {
     (command) =>
       declareLabels(command)
         .option('-n, --name <name>', 'name; may be used again, and then means the latest')
+        .option('-t, --tag <tag>', 'tag of the name that points to it')
         .option('-k, --kind <kind>', 'memory or filesystem', 'memory')
         .option('--ttl <duration>', 'delete it after so long')
         .option('--no-hooks', "do not run the sandbox's pre-snapshot hooks")
