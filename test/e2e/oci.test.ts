@@ -13,9 +13,9 @@ import {
 } from '@spawnpoint/images-oci/testing'
 import type { OperationChange } from 'spawnpoint'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { alpineLike } from './alpine-like.ts'
 import { REPOSITORY, World } from './world.ts'
 
-const DEBIAN = join(REPOSITORY, '.cache/debian')
 const ENV = { SPAWNPOINT_IMAGE_BYTES: String(256 * 2 ** 20) }
 
 let world: World
@@ -46,22 +46,6 @@ function program(source: string): Buffer {
   const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=mod', GOTOOLCHAIN: 'local', GOPROXY: 'off' }
   execFileSync(go, ['build', '-ldflags', '-s -w', '-o', join(scratch, 'program'), file], { env, stdio: 'pipe' })
   return readFileSync(join(scratch, 'program'))
-}
-
-/** As Alpine has it: busybox for a shell, musl for a C library. */
-function alpineLike(more: TarEntry[] = []): TarEntry[] {
-  const busybox = readFileSync(join(DEBIAN, 'bin/busybox'))
-  const musl = readFileSync(join(DEBIAN, 'lib/ld-musl-x86_64.so.1'))
-  return [
-    { name: 'bin/busybox', data: busybox, mode: 0o4755 },
-    ...['sh', 'cat', 'id', 'ls', 'stat', 'touch', 'su', 'echo'].map(
-      (name): TarEntry => ({ name: `bin/${name}`, type: 'symlink', link: '/bin/busybox' }),
-    ),
-    { name: 'lib/ld-musl-x86_64.so.1', data: musl, mode: 0o755 },
-    { name: 'etc/passwd', data: 'root::0:0:root:/root:/bin/sh\napp:x:1001:1002::/home/app:/bin/sh\n' },
-    { name: 'etc/group', data: 'root:x:0:\napp:x:1002:\n' },
-    ...more,
-  ]
 }
 
 describe('an image of a registry', () => {

@@ -163,7 +163,7 @@ async function listen(
   }
   await registerBrimbleDoor(fastify, { api: core, log })
   await hyperbrowser.register(fastify)
-  await registerLangsmithDoor(fastify, { api: core, log, domain: null })
+  await registerLangsmithDoor(fastify, { api: core, log, domain })
   undo.defer(() => fastify.close())
   // Before that: the HTTP server would wait for its WebSockets.
   undo.defer(() => upgrade.close())

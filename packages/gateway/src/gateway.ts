@@ -60,6 +60,8 @@ export interface GatewayOptions {
   tokens: readonly ((req: IncomingMessage, sandbox: Sandbox, port: number) => boolean)[]
   /** Lower-case headers for us that programs do not see, besides the routing headers */
   stripHeaders?: readonly string[]
+  /** Cookies for us that programs do not see */
+  stripCookies?: readonly string[]
 }
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: what policies write for the port
@@ -226,6 +228,7 @@ export class Gateway {
     const host = sandbox.ingress.hostHeader?.replaceAll(PORT_IN_HOST, String(port))
     return {
       stripHeaders: this.#strip,
+      ...(this.#options.stripCookies === undefined ? {} : { stripCookies: this.#options.stripCookies }),
       scheme: 'encrypted' in req.socket && req.socket.encrypted === true ? 'https' : 'http',
       ...(host === undefined ? {} : { host }),
     }

@@ -1,8 +1,19 @@
-import { type Principal, type Sandbox, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
+import { type ErrorCode, type Principal, type Sandbox, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
 import { type AnyRoute, route } from '@spawnpoint/door-kit'
 import { boxJson } from '../box-json.ts'
 import { boxStatus } from '../states.ts'
 import { boxParams, find } from './boxes.ts'
+
+/** Milliseconds that processes have to end by themselves */
+const GRACE_MS = 5_000
+/** Why memory cannot be kept though the sandbox is well enough to be stopped. */
+const IN_THE_WAY = new Set<ErrorCode>([
+  'capture_refused',
+  'guest_unresponsive',
+  'guest_error',
+  'disk_full',
+  'runtime_failed',
+])
 
 /** Starting and stopping are refused where there is nothing to do, as this protocol has it. */
 export function lifeRoutes(api: SpawnpointApi): AnyRoute[] {
@@ -34,10 +45,25 @@ export function lifeRoutes(api: SpawnpointApi): AnyRoute[] {
       params: boxParams,
       handle: async ({ by, params }) => {
         const { id, timeout } = await mustBe(by, params.name, ['ready'], 'stopped')
-        const stopped = timeout.onTimeout === 'pause' ? api.sandboxes.pause(by, id) : api.sandboxes.stop(by, id)
-        await (await stopped).done
+        if (timeout.onTimeout === 'pause') await (await api.sandboxes.pause(by, id)).done
+        else await stop(by, id)
         return { status: 204 }
       },
     }),
   ]
+
+  /**
+   * Processes end, and what files there are in memory rests with the others: here /tmp is there again after a stop. Where that
+   * cannot be, the files on disk are kept.
+   */
+  async function stop(by: Principal, id: string): Promise<void> {
+    try {
+      const { guest } = await api.sandboxes.guest(by, id)
+      await guest.shutdown(GRACE_MS)
+      await (await api.sandboxes.pause(by, id)).done
+    } catch (error) {
+      if (!(error instanceof SpawnpointError) || !IN_THE_WAY.has(error.code)) throw error
+      await (await api.sandboxes.stop(by, id)).done
+    }
+  }
 }

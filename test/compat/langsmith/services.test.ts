@@ -1,0 +1,94 @@
+import { type Sandbox, SandboxClient, ServiceUrl } from 'langsmith/sandbox'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { VendorWorld } from '../vendor-world.ts'
+
+const PROGRAM = `
+const http = require('http')
+http.createServer((req, res) => {
+  const { host, cookie, ...headers } = req.headers
+  res.end(JSON.stringify({ url: req.url, cookie, headers: Object.keys(headers) }))
+}).listen(8080)`
+
+let vendor: VendorWorld
+let client: SandboxClient
+let box: Sandbox
+beforeAll(async () => {
+  vendor = await VendorWorld.start()
+  client = new SandboxClient()
+  box = await client.createSandbox({ name: 'web', preserveMemoryOnStop: true })
+  await box.write('/opt/server.js', PROGRAM)
+  await box.run('node /opt/server.js >/dev/null 2>&1 & until curl -s localhost:8080; do sleep 0.1; done')
+})
+afterAll(() => vendor?.[Symbol.asyncDispose]())
+
+async function service(options: { port: number; expiresInSeconds?: number }): Promise<ServiceUrl> {
+  const url = await client.serviceUrl('web', options)
+  if (!(url instanceof ServiceUrl)) throw new Error('not one with a token')
+  return url
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: answers of several shapes, which the tests then look at
+const jsonOf = (response: Response): Promise<any> => response.json() as Promise<any>
+
+describe('service addresses', () => {
+  it('lead to a program of the box for who holds the token', async () => {
+    const web = await service({ port: 8080 })
+    const answer = await jsonOf(await web.fetch('/a/b?c=d'))
+    expect(answer.url).toBe('/a/b?c=d')
+    expect(answer.headers).not.toContain('x-langsmith-sandbox-service-token')
+    const bare = await fetch(await web.serviceUrl())
+    expect([bare.status, (await jsonOf(bare)).detail.message]).toEqual([401, 'Authentication required'])
+    const other = (await web.serviceUrl()).replace(/8080$/, '8081')
+    const header = { 'x-langsmith-sandbox-service-token': await web.token() }
+    expect((await fetch(other, { headers: header })).status).toBe(401)
+  })
+
+  it('take a browser from a link to the service by way of a cookie that the program does not see', async () => {
+    const web = await service({ port: 8080, expiresInSeconds: 120 })
+    const login = await fetch(`${await web.browserUrl()}&redirect=/page`, { redirect: 'manual' })
+    expect(login.status).toBe(302)
+    const cookie = login.headers.get('set-cookie')?.split(';', 1)[0] ?? ''
+    expect(login.headers.get('set-cookie')).toContain('HttpOnly')
+    const page = new URL(login.headers.get('location') ?? '', await web.serviceUrl())
+    const answer = await jsonOf(await fetch(page, { headers: { cookie: `${cookie}; own=1` } }))
+    expect(answer).toMatchObject({ url: '/page', cookie: 'own=1' })
+    const evil = await fetch(`${await web.browserUrl()}&redirect=//evil.example/`, { redirect: 'manual' })
+    expect(new URL(evil.headers.get('location') ?? '', await web.serviceUrl()).host).toBe(
+      new URL(await web.serviceUrl()).host,
+    )
+  })
+
+  it('end with their time, and start a stopped box', async () => {
+    const short = await service({ port: 8080, expiresInSeconds: 1 })
+    // Not through the client, which would get itself another.
+    const token = Reflect.get(short, '_token') as string
+    const url = Reflect.get(short, '_serviceUrl') as string
+    await new Promise((next) => setTimeout(next, 1100))
+    const late = await fetch(url, { headers: { 'x-langsmith-sandbox-service-token': token } })
+    expect([late.status, (await jsonOf(late)).detail.message]).toEqual([401, 'Service link has expired'])
+    const web = await service({ port: 8080 })
+    await box.stop()
+    expect((await jsonOf(await web.fetch('/'))).url).toBe('/')
+  })
+})
+
+describe('download links', () => {
+  it('give one file to anybody who has them, also of a stopped box', async () => {
+    await box.write('/opt/report.txt', 'all is well')
+    const link = await client.generateDownloadURL('web', '/opt/report.txt', { contentType: 'text/csv' })
+    expect(link.expires_at).toBeFalsy()
+    await box.stop()
+    const whole = await fetch(link.download_url)
+    expect([whole.headers.get('content-type'), await whole.text()]).toEqual(['text/csv', 'all is well'])
+    const part = await fetch(link.download_url, { headers: { range: 'bytes=0-2' } })
+    expect([part.status, await part.text()]).toEqual([206, 'all'])
+    expect((await fetch(link.download_url, { method: 'HEAD' })).headers.get('content-length')).toBe('11')
+    const [text, proof] = link.token.split('.')
+    const forged = Buffer.from(
+      Buffer.from(text ?? '', 'base64url')
+        .toString()
+        .replace('report.txt', 'server.js'),
+    ).toString('base64url')
+    expect((await fetch(link.download_url.replace(link.token, `${forged}.${proof}`))).status).toBe(401)
+  })
+})
