@@ -126,6 +126,63 @@ describe('an image of a registry', () => {
   })
 })
 
+describe('a snapshot that is pushed as an image', () => {
+  it('is what another engine runs, with its environment, user, directory and command', async () => {
+    const entries = alpineLike([{ name: 'work/', type: 'dir', uid: 1001, gid: 1002 }])
+    const startCommand = ['/bin/sh', '-c', 'echo "$GREETING from $(pwd): $(cat mine)"; id -u']
+    const config = { User: 'app', WorkingDir: '/work', Env: ['PATH=/bin', 'GREETING=hello'], Cmd: startCommand }
+    await pull('origin', makeImage({ layers: [{ entries }], config }))
+    await using sandbox = await world.client.sandboxes.create({ image: 'origin', env: { TOKEN: 'secret' } })
+    await sandbox.run('echo changed > mine; echo temporary > /tmp/gone', { check: true })
+    const { id } = await sandbox.snapshot({ kind: 'filesystem', name: 'changed' })
+    const reference = `${registry.host}/pushed:v1`
+    const steps = new Set<string>()
+    const pushed = await world.client.images.push(
+      'changed',
+      { reference, credentials: USER },
+      { onProgress: ({ progress }) => progress && steps.add(progress.step) },
+    )
+    expect(pushed).toMatchObject({ reference, digest: expect.stringMatching(/^sha256:/) })
+    expect(steps).toContain('upload')
+    await world.client.images.push(id, { reference: 'oci:changed:v1' })
+
+    // Elsewhere: other tools, and a container engine's way to run it.
+    const layout = join(world.dataDir, 'exports/changed')
+    const bundle = join(scratch, 'bundle')
+    execFileSync('umoci', ['unpack', '--image', `${layout}:v1`, bundle], { stdio: 'pipe' })
+    const spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'))
+    expect(JSON.stringify(spec)).not.toContain('secret')
+    spec.process.terminal = false
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec))
+    const runsc = process.env.SPAWNPOINT_RUNSC ?? 'runsc'
+    const flags = ['--root', join(scratch, 'runsc'), '--ignore-cgroups', '--network=none', '--platform=systrap']
+    const said = execFileSync(runsc, [...flags, 'run', '--bundle', bundle, 'elsewhere'], { encoding: 'utf8' })
+    // runsc keeps a network namespace mounted there.
+    execFileSync('umount', [join(scratch, 'runsc/null-netns')])
+    expect(said).toBe('hello from /work: changed\n1001\n')
+
+    const source = { type: 'oci' as const, reference: `${registry.host}/pushed@${pushed.digest}` }
+    const again = await world.client.images.build({ name: 'again', source, credentials: USER })
+    expect(again.defaults).toEqual({
+      env: { PATH: '/bin', GREETING: 'hello' },
+      user: 'app',
+      workdir: '/work',
+      startCommand,
+      exposedPorts: [],
+    })
+    await using back = await world.client.sandboxes.create({ image: 'again' })
+    expect((await back.run('cat mine; id -un; ls /tmp')).stdout).toBe('changed\napp\n')
+    expect(readdirSync(join(world.dataDir, 'archive/work'))).toEqual([])
+  })
+
+  it('needs a place that takes it', async () => {
+    const push = (reference: string) => world.client.images.push('origin', { reference })
+    await expect(push(`${registry.host}/pushed:v2`)).rejects.toMatchObject({ code: 'forbidden' })
+    await expect(push('oci:changed:v1')).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(push('127.0.0.1:1/a')).rejects.toMatchObject({ code: 'unavailable' })
+  })
+})
+
 describe('a stored registry', () => {
   it('opens for pulls from its address, also after a restart, and its password is nowhere in the clear', async () => {
     await registry.push('stored', 'v1', makeImage({ layers: [{ entries: alpineLike() }] }))

@@ -20,7 +20,7 @@ import {
 } from '@spawnpoint/door-langsmith'
 import { createNativeUpgradeHandler, problemOf, registerNativeDoor } from '@spawnpoint/door-native'
 import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
-import { OciImageBuilder } from '@spawnpoint/images-oci'
+import { OciArchive, OciImageBuilder } from '@spawnpoint/images-oci'
 import { PostgresLedger } from '@spawnpoint/ledger-postgres'
 import { BtrfsPool } from '@spawnpoint/pool-btrfs'
 import { GvisorRuntime } from '@spawnpoint/runtime-gvisor'
@@ -69,6 +69,10 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         cacheDir: join(config.dataDir, 'runtime'),
         dns: config.core.dns,
         log,
+      }),
+      archive: await OciArchive.open({
+        dir: join(config.dataDir, 'archive'),
+        exportsDir: join(config.dataDir, 'exports'),
       }),
       imageBuilders: [
         new DebianImageBuilder({ cacheDir: join(config.dataDir, 'packages') }),

@@ -431,7 +431,7 @@ describe('the rest', () => {
 
   test('images of registries', async () => {
     const pulled = await cli('image', 'pull', 'ghcr.io/team/tool:1.2', '-e', 'A=b')
-    expect(pulled).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Pulled tool in /m) })
+    expect(pulled).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Pulled tool, /m) })
     expect(await out('image', 'show', 'tool:1.2')).toMatch(/^source: +ghcr\.io\/team\/tool:1\.2$/m)
     expect(await out('image', 'show', pulled.stdout.trim())).toMatch(/^env: +A=b$/m)
 
@@ -445,6 +445,13 @@ describe('the rest', () => {
     expect((await cli('image', 'pull', 'a/b', '-u', 'alice')).stderr).toContain('--password-stdin')
     expect((await cli('image', 'pull', 'a//b')).status).toBe(1)
     for (const name of ['tool', 'mine']) await out('image', 'rm', name)
+  })
+
+  test('images to registries', async () => {
+    const pushed = await cli('image', 'push', 'base', 'ghcr.io/team/mine:1')
+    expect(pushed).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Pushed ghcr\.io\/team\/mine:1, /m) })
+    expect(pushed.stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/)
+    expect((await cli('image', 'push', 'none', 'ghcr.io/a')).status).toBe(1)
   })
 
   test('images whose build failed are listed where they are asked for', async () => {

@@ -12,6 +12,7 @@ import { Incarnations } from './sandbox/incarnations.ts'
 import { LIVING_STATES } from './sandbox/lifecycle.ts'
 import { isUp, moveSandbox } from './sandbox/records.ts'
 import { type ScheduledSnapshots, Scheduler } from './schedule/scheduler.ts'
+import { Archives } from './services/archives.ts'
 import { BlobStore } from './services/blobs.ts'
 import { Events } from './services/events.ts'
 import { Signal } from './services/follow.ts'
@@ -41,6 +42,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly snapshots: Snapshots
   readonly schedules: Schedules
   readonly registries: Registries
+  readonly archives: Archives
   readonly operations: Operations
   readonly events: Events
   readonly idempotency: Idempotency
@@ -86,6 +88,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.names = new Names(parts)
     this.blobs = new BlobStore(parts)
     this.registries = new Registries(parts)
+    this.archives = new Archives(parts, this.#runner, this.registries)
     this.images = new Images(parts, this.#runner, this.registries, (teamId, id) =>
       this.snapshots.deleteById(teamId, id),
     )

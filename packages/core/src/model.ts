@@ -416,6 +416,7 @@ export type OperationKind =
   | 'sandbox.kill'
   | 'snapshot.create'
   | 'snapshot.delete'
+  | 'archive.push'
 
 export type OperationState = 'open' | 'done' | 'failed'
 

@@ -1,5 +1,5 @@
 import type { Resources, TimeoutPolicy } from './model.ts'
-import type { Blobs, ImageBuilder, Ledger, Pool, Runtime } from './ports/index.ts'
+import type { Archive, Blobs, ImageBuilder, Ledger, Pool, Runtime } from './ports/index.ts'
 
 /** The core's own view of time, so that tests need not wait. */
 export interface Clock {
@@ -49,6 +49,8 @@ export interface Parts {
   pool: Pool
   blobs: Blobs
   imageBuilders: readonly ImageBuilder[]
+  /** Absent where nothing goes out */
+  archive?: Archive
   clock: Clock
   log: Log
   config: CoreConfig

@@ -41,6 +41,11 @@ const SCENARIOS: Scenario[] = [
     after: ['running'],
   },
   {
+    name: 'archive.push',
+    run: async (w, c) => (await c.archives.pushImage(w.by, 'base', { reference: 'registry.example/app' })).done,
+    after: ['running'],
+  },
+  {
     name: 'image.build of a recipe',
     prepare: async (w, c) => {
       await c.blobs.put(w.by, 'x:a', Readable.from([tarOf([{ name: 'a', data: 'a' }])]))

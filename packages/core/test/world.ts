@@ -1,4 +1,5 @@
 import {
+  FakeArchive,
   FakeBlobs,
   FakeClock,
   FakeHost,
@@ -50,6 +51,7 @@ export class World {
       pool: new FakePool(this.host),
       blobs: new FakeBlobs(this.host),
       imageBuilders: [new FakeImageBuilder(this.host)],
+      archive: new FakeArchive(this.host),
       clock: options.fakeTime ? this.clock : systemClock,
       log: options.log ?? silent,
       config: { ...CONFIG, secret: options.secret ?? CONFIG.secret },

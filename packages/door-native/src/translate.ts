@@ -20,6 +20,7 @@ import type {
   Tag,
   Team,
 } from '@spawnpoint/core'
+import { pushedBy } from '@spawnpoint/core'
 import type { z } from 'zod'
 import type { ImageNames } from './image-names.ts'
 import type * as schemas from './schemas/index.ts'
@@ -165,6 +166,7 @@ export function operationJson(operation: Operation): z.output<typeof schemas.ope
     sandboxId: operation.sandboxId,
     snapshotId: operation.snapshotId,
     imageId: operation.imageId,
+    result: pushedBy(operation),
     error: operation.error,
     createdAt: at(operation.createdAt),
     endedAt: atOrNull(operation.endedAt),

@@ -1,4 +1,5 @@
 import { Core, type CoreConfig, type Log, type Principal, systemClock } from '@spawnpoint/core'
+import { FakeArchive } from './archive.ts'
 import { FakeBlobs } from './blobs.ts'
 import { FakeHost } from './host.ts'
 import { FakeImageBuilder } from './image-builder.ts'
@@ -45,6 +46,7 @@ export async function openFakeCore(): Promise<FakeCore> {
     pool: new FakePool(host),
     blobs: new FakeBlobs(host),
     imageBuilders: [new FakeImageBuilder(host)],
+    archive: new FakeArchive(host),
     clock: systemClock,
     log,
     config: CONFIG,

@@ -1,4 +1,5 @@
 import { type ImageId, type IncarnationId, type RootId, type SnapshotId, SpawnpointError } from '@spawnpoint/core'
+import type { FakePushed } from './archive.ts'
 import { Faults } from './faults.ts'
 import type { FileTree } from './file-tree.ts'
 import type { FakeIncarnation } from './incarnation.ts'
@@ -37,6 +38,8 @@ export class FakeHost {
   readonly roots = new Map<RootId, StoredRoot>()
   readonly snapshots = new Map<SnapshotId, StoredSnapshot>()
   readonly staged = new Map<string, StagedEntry>()
+  /** What was pushed, by full reference */
+  readonly pushed = new Map<string, FakePushed>()
   /** By team and key */
   readonly blobs = new Map<string, { data: Buffer; usedAt: number }>()
   readonly incarnations = new Map<IncarnationId, FakeIncarnation>()

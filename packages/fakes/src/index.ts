@@ -1,3 +1,4 @@
+export * from './archive.ts'
 export * from './blobs.ts'
 export * from './clock.ts'
 export { type FakeCore, openFakeCore } from './fake-core.ts'

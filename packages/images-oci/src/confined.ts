@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { SpawnpointError } from '@spawnpoint/core'
 
 export interface ConfinedCommand {
@@ -15,6 +16,8 @@ export interface ConfinedCommand {
   /** Largest file it may write, in bytes */
   fileBytes: number
   timeoutMs: number
+  /** Takes what it writes to stdout; if it rejects, the program is ended and that is the error */
+  output?: (stdout: Readable) => Promise<void>
   signal: AbortSignal
 }
 
@@ -33,7 +36,7 @@ export async function runConfined(command: ConfinedCommand): Promise<void> {
   if (signal.aborted) throw cancelled(step)
   const child = spawn('prlimit', prlimitArgs(command), {
     detached: true,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: `${process.env.PATH ?? ''}:${SBIN}`, LC_ALL: 'C.UTF-8' },
   })
   const tail: string[] = []
@@ -49,17 +52,25 @@ export async function runConfined(command: ConfinedCommand): Promise<void> {
     end()
   }, timeoutMs)
   signal.addEventListener('abort', end)
+  let refused: { error: unknown } | null = null
+  const taken = command.output?.(child.stdout).catch((error: unknown) => {
+    refused = { error }
+    end()
+  })
+  if (taken === undefined) child.stdout.resume()
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
       child.once('error', reject)
       child.once('close', resolve)
     })
+    await taken
     if (signal.aborted) throw cancelled(step)
     if (late) {
       const message = `Could not ${step} within ${Math.round(timeoutMs / 1_000)} s`
       throw new SpawnpointError('timeout', message, { what: step, timeoutMs })
     }
-    if (code !== 0) throw failed(command, tail)
+    if (code !== 0 && refused === null) throw failed(command, tail)
+    if (refused !== null) throw (refused as { error: unknown }).error
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     throw missing('prlimit', 'util-linux', error)
@@ -96,10 +107,13 @@ function failed({ step, program }: ConfinedCommand, tail: string[]): SpawnpointE
   })
 }
 
-/** umoci marks what went wrong with a cross, skopeo with a level; the paths in it are those of the inside. */
+/** umoci marks what went wrong with a cross, skopeo with a level, tar with its name; paths are those of the inside. */
 function reasonIn(tail: string[]): string | null {
   for (const line of tail.toReversed()) {
-    const reason = /^\s*⨯\s*(.+)$/.exec(line)?.[1] ?? /level=fatal msg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1]
+    const reason =
+      /^\s*⨯\s*(.+)$/.exec(line)?.[1] ??
+      /level=fatal msg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1] ??
+      /^tar: (?!Exiting)(.+)$/.exec(line)?.[1]
     if (reason !== undefined) return reason.replace(/^create rootfs: (?:unpack rootfs: )?/, '').replaceAll('\\"', '"')
   }
   return null

@@ -4,7 +4,7 @@ import type { CallOptions } from './options.ts'
 import { List, type PageOptions } from './pages.ts'
 import { labelQuery } from './requests.ts'
 import type { Transport } from './transport.ts'
-import type { BuildImage, BuildLogEntry, Image, ImageState, Labels } from './types.ts'
+import type { BuildImage, BuildLogEntry, Image, ImageState, Labels, Operation, Push, Pushed } from './types.ts'
 import { toImage } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -34,16 +34,7 @@ export class Images {
       json: request satisfies Schemas['BuildImage'],
       signal: options.signal,
     })
-    const operationId = response.headers.get('location')?.split('/').at(-1)
-    if (operationId === undefined) {
-      const { url, status } = response
-      throw new SpawnpointError('bad_response', 'The server names no operation for the build', {
-        url,
-        status,
-        excerpt: '',
-      })
-    }
-    await new Operations(this.#transport).wait(operationId, options)
+    await this.#ended(response, options)
     return this.get(body.id, { signal: options.signal })
   }
 
@@ -84,5 +75,31 @@ export class Images {
   /** Sandboxes, snapshots and images made from it live on. */
   async delete(ref: string, options: CallOptions = {}): Promise<void> {
     await this.#transport.json({ method: 'DELETE', path: `/v1/images/${encodeURIComponent(ref)}`, ...options })
+  }
+
+  /**
+   * Puts an image, or the files of a snapshot, where any container engine finds it. Resolves when it is there; a connection
+   * that breaks meanwhile does no harm.
+   */
+  async push(ref: string, request: Push, options: BuildOptions = {}): Promise<Pushed> {
+    const { response } = await this.#transport.exchange<Schemas['Operation']>({
+      method: 'POST',
+      path: `/v1/images/${encodeURIComponent(ref)}/push`,
+      query: { wait: false },
+      json: request satisfies Schemas['Push'],
+      signal: options.signal,
+    })
+    const { id, result } = await this.#ended(response, options)
+    if (result !== null) return result
+    const { url, status } = response
+    const context = { url, status, excerpt: id }
+    throw new SpawnpointError('bad_response', 'The server does not say what it has pushed', context)
+  }
+
+  async #ended(response: Response, options: BuildOptions): Promise<Operation> {
+    const operationId = response.headers.get('location')?.split('/').at(-1)
+    if (operationId !== undefined) return new Operations(this.#transport).wait(operationId, options)
+    const { url, status } = response
+    throw new SpawnpointError('bad_response', 'The server names no operation', { url, status, excerpt: '' })
   }
 }

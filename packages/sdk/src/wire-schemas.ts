@@ -4,6 +4,21 @@
 export interface Schemas {
   Labels: Record<string, string>
   Env: Record<string, string>
+  Push: {
+    reference: string
+    registry?: string | undefined
+    credentials?:
+      | {
+          username: string
+          password: string
+        }
+      | undefined
+  }
+  Pushed: {
+    reference: string
+    digest: string
+    sizeBytes: number
+  }
   File: {
     path: string
     name: string
@@ -559,11 +574,13 @@ export interface Schemas {
       | 'sandbox.kill'
       | 'snapshot.create'
       | 'snapshot.delete'
+      | 'archive.push'
     state: 'open' | 'done' | 'failed'
     phase: string
     sandboxId: string | null
     snapshotId: string | null
     imageId: string | null
+    result: Schemas['Pushed'] | null
     error: {
       code: string
       message: string

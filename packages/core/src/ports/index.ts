@@ -1,3 +1,4 @@
+export * from './archive.ts'
 export * from './blobs.ts'
 export * from './guest.ts'
 export * from './image-builder.ts'

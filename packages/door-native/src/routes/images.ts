@@ -1,9 +1,9 @@
 import type { Image, Principal } from '@spawnpoint/core'
-import { labelsOf, pageRequest, startedAnswer } from '../answers.ts'
+import { labelsOf, operationLocation, pageRequest, startedAnswer, wantsAsync } from '../answers.ts'
 import type { DoorContext } from '../door-context.ts'
 import { type AnyRoute, refParams, route } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
-import { imageJson, logEntryJson } from '../translate.ts'
+import { imageJson, logEntryJson, operationJson } from '../translate.ts'
 
 const tag = 'images'
 const LOG_PAGE = 100
@@ -95,6 +95,35 @@ export function imageRoutes({ api }: DoorContext): AnyRoute[] {
         const { offset = 0, limit = LOG_PAGE } = call.query
         const entries = await api.images.log(call.by, call.params.ref, { offset, limit })
         return { status: 200, body: { entries: entries.map(logEntryJson), nextOffset: offset + entries.length } }
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/images/{ref}/push',
+      operationId: 'pushImage',
+      tag,
+      summary: 'Put an image, or the files of a snapshot, where any container engine finds it',
+      description:
+        'An ordinary OCI image of one layer, with environment, user, working directory and start command. Variables given to a sandbox do not go along.',
+      params: refParams,
+      query: schemas.waitOnly,
+      body: schemas.pushBody,
+      responses: {
+        200: { description: 'It is there', schema: schemas.pushed },
+        202: { description: 'Accepted; the operation', schema: schemas.operation },
+      },
+      errors: [
+        ...(['not_found', 'wrong_state', 'forbidden', 'rate_limited', 'disk_full'] as const),
+        ...(['runtime_failed', 'unavailable', 'timeout'] as const),
+      ],
+      idempotent: true,
+      handle: async (call) => {
+        const { operationId, done } = await api.archives.pushImage(call.by, call.params.ref, call.body)
+        if (wantsAsync(call)) {
+          const operation = await api.operations.get(call.by, operationId)
+          return { status: 202, body: operationJson(operation), headers: operationLocation(operationId) }
+        }
+        return { status: 200, body: await done, headers: { 'spawnpoint-operation': operationId } }
       },
     }),
     route({

@@ -384,6 +384,24 @@ describe('schedules', () => {
   })
 })
 
+describe('pushes', () => {
+  it('answer with where it is, or with the operation', async () => {
+    const pushed = await world.post('/images/base/push', { reference: 'registry.example/app:1' })
+    expect(await seen(pushed)).toEqual([
+      200,
+      { reference: 'registry.example/app:1', digest: expect.stringMatching(/^sha256:/), sizeBytes: expect.any(Number) },
+    ])
+    const accepted = await world.post('/images/base/push?wait=false', { reference: 'registry.example/app:2' })
+    const operation = await jsonOf(accepted)
+    expect([accepted.status, operation.kind]).toEqual([202, 'archive.push'])
+    expect(accepted.headers.get('location')).toBe(`/v1/operations/${operation.id}`)
+    expect(await seen(await world.post('/images/none/push', { reference: 'a/b' }))).toMatchObject([
+      404,
+      { code: 'not_found' },
+    ])
+  })
+})
+
 describe('registries', () => {
   it('are stored, found, changed and forgotten, and never give their password out', async () => {
     const asked = { name: 'ours', url: 'Registry.Example:5000/team/', username: 'ci', password: 'hunter2' }

@@ -1,5 +1,6 @@
 import type { BuildStep, ImageSource, ImageState } from '@spawnpoint/core'
 import { z } from 'zod'
+import { credentials } from './archive.ts'
 import {
   blobKey,
   bytes,
@@ -121,10 +122,7 @@ export const buildImageBody = component(
     registry: ref
       .optional()
       .describe('Stored registry, by id or name, to pull from; default the one at the same address'),
-    credentials: z
-      .strictObject({ username: z.string().min(1).max(256), password: z.string().max(16 * 1024) })
-      .optional()
-      .describe('For this pull from a registry; kept nowhere'),
+    credentials: credentials.optional(),
     defaults: z
       .strictObject({
         env: env.exactOptional(),

@@ -1,3 +1,4 @@
+export * from './archive.ts'
 export * from './common.ts'
 export * from './file.ts'
 export * from './image.ts'

@@ -1,5 +1,6 @@
 import type { OperationKind, OperationState } from '@spawnpoint/core'
 import { z } from 'zod'
+import { pushed } from './archive.ts'
 import { id, milliseconds, nullableTime, pageQuery, query, ref, time } from './common.ts'
 import { component } from './registry.ts'
 
@@ -16,6 +17,7 @@ const kinds = [
   'sandbox.kill',
   'snapshot.create',
   'snapshot.delete',
+  'archive.push',
 ] as const satisfies readonly OperationKind[]
 const states = ['open', 'done', 'failed'] as const satisfies readonly OperationState[]
 const operationKind = z.enum(kinds)
@@ -31,6 +33,7 @@ export const operation = component(
     sandboxId: id.nullable(),
     snapshotId: id.nullable(),
     imageId: id.nullable(),
+    result: pushed.nullable().describe('Of `archive.push`, once it is done'),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     createdAt: time,
     endedAt: nullableTime,

@@ -1,13 +1,14 @@
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { isIP } from 'node:net'
 import type { Readable } from 'node:stream'
 import { allows, ForbiddenAddress, lookupWithin, type Reach, reachOf } from './reach.ts'
 
 export interface HttpRequest {
-  method: 'GET' | 'HEAD'
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT'
   url: URL
   headers?: Record<string, string>
+  body?: Readable | Buffer
   /** Nearest address that may be asked */
   nearest: Reach
   signal: AbortSignal
@@ -41,7 +42,7 @@ export class Http implements Disposable {
   }
 
   /** Rejects with the socket's error, `ForbiddenAddress`, or the reason of `signal`. */
-  ask({ method, url, headers = {}, nearest, signal }: HttpRequest): Promise<HttpAnswer> {
+  ask({ method, url, headers = {}, body, nearest, signal }: HttpRequest): Promise<HttpAnswer> {
     const secure = url.protocol === 'https:'
     const host = url.hostname.replace(/^\[|\]$/g, '')
     return new Promise((resolve, reject) => {
@@ -57,9 +58,17 @@ export class Http implements Disposable {
       request.once('error', (error) => reject(signal.aborted ? signal.reason : error))
       request.on('timeout', () => request.destroy(new Error(`no answer for ${this.#silenceMs / 1000} s`)))
       request.once('response', (response) => resolve(answer(response)))
-      request.end()
+      send(request, body)
     })
   }
+}
+
+function send(request: ClientRequest, body: Readable | Buffer | undefined): void {
+  if (body === undefined || Buffer.isBuffer(body)) return void request.end(body)
+  body.once('error', (error) => request.destroy(error))
+  // An answer before the end, or a connection that breaks, leaves it half read.
+  request.once('close', () => body.destroy())
+  body.pipe(request)
 }
 
 function proxyFor(secure: boolean): boolean {

@@ -11,6 +11,7 @@ import { type FetchedImage, readConfig } from '../fetched-image.ts'
 import type { BlobSource, Gained, HeldBlob, LayerCache } from '../layer-cache.ts'
 import { chooseEntry, type Descriptor, type ImageManifest, machinePlatform, parseManifest } from '../manifest.ts'
 import { RegistryClient } from './registry-client.ts'
+import { RegistrySession } from './session.ts'
 
 export interface PullOptions {
   cache: LayerCache
@@ -41,7 +42,7 @@ export async function pull(
   await using undo = new AsyncDisposableStack()
   const failed = new AbortController()
   const signal = AbortSignal.any([options.signal, failed.signal])
-  const client = undo.use(new RegistryClient(reference, access, signal))
+  const client = new RegistryClient(undo.use(new RegistrySession(reference, access, 'pull', signal)))
   options.report({ step: 'resolve', fraction: null, line: formatImageReference(reference) })
   const { digest, image } = await again(() => resolve(client), RESOLVE_ATTEMPTS, options)
   const blobs = [...new Map([image.config, ...image.layers].map((blob) => [blob.digest, blob])).values()]

@@ -1,7 +1,15 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { Core, type CoreConfig, systemClock } from '@spawnpoint/core'
 import { createNativeUpgradeHandler, registerNativeDoor } from '@spawnpoint/door-native'
-import { FakeBlobs, FakeHost, FakeImageBuilder, FakePool, FakeRuntime, MemoryLedger } from '@spawnpoint/fakes'
+import {
+  FakeArchive,
+  FakeBlobs,
+  FakeHost,
+  FakeImageBuilder,
+  FakePool,
+  FakeRuntime,
+  MemoryLedger,
+} from '@spawnpoint/fakes'
 import Fastify from 'fastify'
 
 const GIB = 2 ** 30
@@ -41,6 +49,7 @@ export async function openServerWorld() {
       pool: new FakePool(host),
       blobs: new FakeBlobs(host),
       imageBuilders: [new FakeImageBuilder(host)],
+      archive: new FakeArchive(host),
       clock: systemClock,
       log,
       config: CONFIG,

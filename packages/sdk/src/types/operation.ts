@@ -1,3 +1,5 @@
+import type { Pushed } from './registry.ts'
+
 export type OperationKind =
   | 'image.build'
   | 'image.delete'
@@ -11,6 +13,7 @@ export type OperationKind =
   | 'sandbox.kill'
   | 'snapshot.create'
   | 'snapshot.delete'
+  | 'archive.push'
 
 export type OperationState = 'open' | 'done' | 'failed'
 
@@ -23,6 +26,8 @@ export interface Operation {
   sandboxId: string | null
   snapshotId: string | null
   imageId: string | null
+  /** What a push put where, once it is done */
+  result: Pushed | null
   error: { code: string; message: string } | null
   createdAt: Date
   endedAt: Date | null

@@ -15,6 +15,28 @@ export interface UpdateRegistry {
   password?: string | null | undefined
 }
 
+/** Where something is to go, and as whom. */
+export interface Push {
+  /**
+   * As for `docker push`; or `oci:NAME[:TAG]`, `oci-archive:NAME[:TAG]`, `docker-archive:NAME[:IMAGE]`: a layout or file in
+   * `exports` of the server's data directory
+   */
+  reference: string
+  /** Stored registry, by id or name; default the one at the same address */
+  registry?: string | undefined
+  /** Kept nowhere */
+  credentials?: { username: string; password: string } | undefined
+}
+
+export interface Pushed {
+  /** In full */
+  reference: string
+  /** Of the manifest: what to pull it by, whatever its tag means later */
+  digest: string
+  /** Bytes of all that belongs to it, packed */
+  sizeBytes: number
+}
+
 /** Where images are kept, and as whom they are got. */
 export interface Registry {
   id: string

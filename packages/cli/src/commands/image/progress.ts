@@ -31,9 +31,14 @@ export class BuildProgress {
 
   /** The last word, and the image's id on stdout. */
   async done(what: string, image: Image): Promise<void> {
-    if (this.#bar) await this.#cli.write(CLEAR_LINE, process.stderr)
-    await this.#cli.note(`${what} in ${this.#took()}, ${formatBytes(image.sizeBytes)}`)
+    await this.end(`${what}, ${formatBytes(image.sizeBytes)},`)
     await this.#cli.print(image, () => `${image.id}\n`)
+  }
+
+  /** The last word alone, with how long it took. */
+  async end(what: string): Promise<void> {
+    if (this.#bar) await this.#cli.write(CLEAR_LINE, process.stderr)
+    await this.#cli.note(`${what} in ${this.#took()}`)
   }
 
   #line(step: string, fraction: number | null): string {

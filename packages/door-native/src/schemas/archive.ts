@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import { bytes, ref } from './common.ts'
+import { component } from './registry.ts'
+
+export const credentials = z
+  .strictObject({ username: z.string().min(1).max(256), password: z.string().max(16 * 1024) })
+  .describe('Kept nowhere')
+
+export const pushBody = component(
+  'Push',
+  z.strictObject({
+    reference: z
+      .string()
+      .min(1)
+      .max(512)
+      .describe(
+        'As for `docker push`; or `oci:NAME[:TAG]`, `oci-archive:NAME[:TAG]`, `docker-archive:NAME[:IMAGE]` for a layout or file in the exports directory of the server',
+      ),
+    registry: ref.optional().describe('Stored registry, by id or name; default the one at the same address'),
+    credentials: credentials.optional(),
+  }),
+  { examples: [{ reference: 'registry.example/team/app:1' }] },
+)
+
+export const pushed = component(
+  'Pushed',
+  z.object({
+    reference: z.string().describe('In full'),
+    digest: z.string().describe('Of the manifest: what to pull it by, whatever its tag means later'),
+    sizeBytes: bytes.describe('Bytes of all that belongs to it, packed'),
+  }),
+)

@@ -1,0 +1,28 @@
+import type { PackedRoot } from '@spawnpoint/core'
+import { machinePlatform } from '../manifest.ts'
+
+/** What `docker run` does with an image that says nothing of a command; here a shell, where there is one. */
+const SHELL = ['/bin/sh']
+
+/** The config of an image with one layer, such that containers of it start as sandboxes do. */
+export function imageConfig({ defaults, labels, createdAt }: PackedRoot, diffId: string): object {
+  const { os, architecture } = machinePlatform()
+  const { env, user, workdir, startCommand, exposedPorts = [] } = defaults
+  return {
+    created: createdAt.toISOString(),
+    architecture,
+    os,
+    config: {
+      Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+      User: user === 'root' ? '' : user,
+      WorkingDir: workdir,
+      Cmd: startCommand.length > 0 ? startCommand : SHELL,
+      ...(exposedPorts.length > 0
+        ? { ExposedPorts: Object.fromEntries(exposedPorts.map((port) => [`${port}/tcp`, {}])) }
+        : {}),
+      ...(Object.keys(labels).length > 0 ? { Labels: labels } : {}),
+    },
+    rootfs: { type: 'layers', diff_ids: [diffId] },
+    history: [{ created: createdAt.toISOString(), created_by: 'spawnpoint' }],
+  }
+}
