@@ -126,6 +126,19 @@ describe('a recipe', () => {
     expect(await world.disagreements(core)).toEqual([])
   })
 
+  it('keeps its layers until it ends, whatever other builds of the same leave', async () => {
+    const { world, core, start, build } = await begin()
+    const steps = [run('echo 1 > /1'), run('sleep 0.2'), run('echo 3 > /3')]
+    const slow = await start({ steps, force: true })
+    while (!ran(world).some((args) => args.endsWith('sleep 0.2'))) await new Promise((resolve) => setImmediate(resolve))
+    await build({ steps: steps.slice(0, 1), force: true })
+    expect((await slow.done).state).toBe('ready')
+    await core.idle()
+    const keys = [...world.host.ledger.committed.snapshots.values()].map(({ cacheKey }) => cacheKey)
+    expect(new Set(keys).size).toBe(keys.length)
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
   it('is run in full where the layer it could go on from is lost', async () => {
     const { world, core, build } = await begin()
     const steps = [run('echo 1 > /1'), run('echo 2 > /2')]
@@ -186,6 +199,9 @@ describe('a recipe', () => {
         code: expect.stringMatching(/invalid_argument|not_found/),
       })
     expect(world.host.ledger.committed.images.size).toBe(images)
+    await core.blobs.put(world.by, 'x:a', Readable.from([tarOf([{ name: 'a', data: 'a' }])]))
+    const lost = await start({ steps: [{ type: 'copy', blob: 'x:a', source: 'b', destination: '/' }] })
+    await expect(lost.done).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringContaining("'b'") })
   })
 
   it('copies from uploads and from other images, inside the sandbox', async () => {

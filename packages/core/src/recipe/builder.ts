@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { SpawnpointError } from '../errors.ts'
+import { invalidArgument, isCode, SpawnpointError } from '../errors.ts'
 import type { CopyStep, Image, ImageDefaults, RunStep } from '../model.ts'
 import { boot, retire } from '../operations/boot.ts'
 import type { Work } from '../operations/runner.ts'
@@ -89,9 +89,15 @@ export async function copyFiles(
     owner: step.user ?? before.user,
     ...(step.mode === undefined ? {} : { mode: step.mode }),
   }
-  return limited(work.parts, { what: `Step ${number}`, ms: STEP_LIMIT_MS }, () =>
-    builder.guest.files.unpack(archive, request),
-  )
+  try {
+    return await limited(work.parts, { what: `Step ${number}`, ms: STEP_LIMIT_MS }, () =>
+      builder.guest.files.unpack(archive, request),
+    )
+  } catch (error) {
+    if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOENT' || error.context.path !== step.source)
+      throw error
+    throw invalidArgument(`source.steps.${number - 1}.source`, `nothing matches '${step.source}'`)
+  }
 }
 
 export function buildFailed(step: string, exitCode: number, signal: string | null): SpawnpointError<'build_failed'> {

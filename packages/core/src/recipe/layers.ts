@@ -1,5 +1,6 @@
 import type { Snapshot, SnapshotId, TeamId } from '../model.ts'
 import { type Captured, capture, receiptOf } from '../operations/capture.ts'
+import type { ImageDetail } from '../operations/image-build.ts'
 import type { Work } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
 import type { LiveSandbox } from '../sandbox/records.ts'
@@ -80,7 +81,10 @@ export async function dropLayers(work: Work<unknown>, { layers }: Pick<RecipeDet
   }
 }
 
-/** Removes the layers that came out of use first, beyond as many as are kept, and those that were made anew. */
+/**
+ * Removes the layers that came out of use first, beyond as many as are kept, and those that were made anew. What a build
+ * under way has made is its own until it ends.
+ */
 export async function trimLayers(
   parts: Parts,
   teamId: TeamId,
@@ -102,5 +106,22 @@ export async function trimLayers(
   })
   const rest = layers.filter((layer) => !doubled.includes(layer))
   rest.sort((one, other) => (other.expiresAt?.getTime() ?? 0) - (one.expiresAt?.getTime() ?? 0))
-  for (const layer of [...doubled, ...rest.slice(MAX_LAYERS)]) await remove(layer.id)
+  const busy = await layersUnderWay(parts, teamId)
+  for (const { id } of [...doubled, ...rest.slice(MAX_LAYERS)]) if (!busy.has(id)) await remove(id)
+}
+
+async function layersUnderWay({ ledger }: Parts, teamId: TeamId): Promise<Set<SnapshotId>> {
+  const found = new Set<SnapshotId>()
+  for (let after: string | undefined; ; ) {
+    const page = await ledger.read.operations(
+      { teamId, kinds: ['image.build'], states: ['open'] },
+      { limit: 500, after },
+    )
+    for (const { detail } of page.items) {
+      const { recipe } = detail as Partial<ImageDetail>
+      for (const id of recipe?.layers ?? []) if (id !== null) found.add(id)
+    }
+    if (page.next === null) return found
+    after = page.next
+  }
 }
