@@ -16,12 +16,12 @@ export function snapshotRoutes({ api }: DoorContext): AnyRoute[] {
       method: 'POST',
       path: '/sandboxes/:id/snapshots',
       params: sandboxParams,
-      body: z.object({ name: optional(z.string().min(1).max(256)) }),
+      body: z.object({ name: optional(z.string().min(1).max(256)), memory: optional(z.boolean()) }),
       handle: async (call) => {
         const name = call.body.name === undefined ? null : await newName(api, call.by, 'name', call.body.name)
         const { id } = await mustBe(api, call.by, sandboxId(call.params.id), 'running', 'snapshot')
         const started = await api.snapshots.create(call.by, id, {
-          kind: 'memory',
+          kind: call.body.memory === false ? 'filesystem' : 'memory',
           ...(name === null ? {} : { name: name.name, tag: name.tag ?? DEFAULT_TAG }),
         })
         const [json] = await snapshotsJson(api, call.by, [await started.done])

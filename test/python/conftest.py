@@ -1,0 +1,25 @@
+"""One server for all tests, set as a user of the vendors' packages sets theirs: by environment variables."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def server():
+    command = ["node", "--conditions=development", str(HERE / "server.ts"), "--code-interpreter"]
+    process = subprocess.Popen(command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        # What it says about building images comes first.
+        line = next(line for line in process.stdout if line.startswith("{"))
+        os.environ.update(json.loads(line))
+        yield
+    finally:
+        process.stdin.close()
+        status = process.wait(timeout=60)
+    assert status == 0
