@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { CODE_INTERPRETER_IMAGE } from '@spawnpoint/images-debian'
 import { VendorWorld } from '../compat/vendor-world.ts'
 
 /**
@@ -7,8 +6,15 @@ import { VendorWorld } from '../compat/vendor-world.ts'
  * sets; ends when stdin does.
  */
 await using vendor = await VendorWorld.start()
-if (process.argv.includes('--code-interpreter')) await vendor.world.importImage(CODE_INTERPRETER_IMAGE)
-const names = ['E2B_API_URL', 'E2B_SANDBOX_URL', 'E2B_API_KEY', 'NOVITA_API_URL', 'NOVITA_SANDBOX_URL', 'NOVITA_API_KEY']
+if (process.argv.includes('--code-interpreter')) await vendor.world.importInterpreter()
+const names = [
+  'E2B_API_URL',
+  'E2B_SANDBOX_URL',
+  'E2B_API_KEY',
+  'NOVITA_API_URL',
+  'NOVITA_SANDBOX_URL',
+  'NOVITA_API_KEY',
+]
 process.stdout.write(`${JSON.stringify(Object.fromEntries(names.map((name) => [name, process.env[name]])))}\n`)
 process.stdin.resume()
 await once(process.stdin, 'end')
