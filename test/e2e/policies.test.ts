@@ -96,12 +96,12 @@ describe('a use', () => {
     await serve(sandbox, 8080)
     const { header, token } = await sandbox.ingressToken()
     await sandbox.pause()
-    for (const [port, headers] of [
-      [8080, {}],
-      [8080, { [header]: token.replace(/^./, (first) => (first === '0' ? '1' : '0')) }],
-      [9090, { [header]: token }],
+    for (const [port, headers, status] of [
+      [8080, {}, 401],
+      [8080, { [header]: token.replace(/^./, (first) => (first === '0' ? '1' : '0')) }, 401],
+      [9090, { [header]: token }, 403],
     ] as const) {
-      expect((await ask(sandbox, port, headers)).status).toBe(403)
+      expect((await ask(sandbox, port, headers)).status).toBe(status)
       expect((await sandbox.refresh()).state).toBe('paused')
     }
     expect(await ask(sandbox, 8080, { [header]: token })).toEqual({ status: 200, body: 'here:8080, no token' })
