@@ -22,18 +22,17 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
       handle: async ({ by, params, query, request: { raw } }) => {
         const { sandbox, guest } = await api.sandboxes.guest(by, params.id)
         using _ = holdActive(api, by, sandbox.id)
-        const written: FileInfo[] = []
-        try {
-          await eachFile(raw.headers, raw, async (_name, content) => {
-            if (written.length > 0) throw invalidArgument('body', 'one file at a time')
-            written.push(await guest.files.write(query.path, content, fileAccess(sandbox)))
-          })
-        } catch (error) {
+        let begun = false
+        const written = await eachFile(raw.headers, raw, async (_name, content) => {
+          if (begun) throw invalidArgument('body', 'one file at a time')
+          begun = true
+          return guest.files.write(query.path, content, fileAccess(sandbox))
+        }).catch((error: unknown) => {
           // What is still on its way is not wanted; it is read so that the client can read why.
           raw.unpipe()
           raw.resume()
           throw error instanceof MalformedForm ? invalidArgument('body', error.message) : error
-        }
+        })
         const [file] = written
         if (file === undefined) throw invalidArgument('body.file', 'missing')
         return { status: 200, body: { path: file.path, written: file.sizeBytes } }
