@@ -10,6 +10,11 @@ type Run = (
 const RUNS: Record<string, Run> = {
   'image build': async (w, c) =>
     (await c.images.build(w.by, { name: 'small', source: { type: 'tar', path: 'small.tar' } })).done,
+  recipe: async (w, c) => {
+    const steps = [{ type: 'run' as const, command: 'echo x > x' }]
+    const source = { type: 'recipe' as const, from: 'base', steps, startCommand: 'sleep 100', readyCommand: 'true' }
+    await (await c.images.build(w.by, { name: 'small', source })).done
+  },
   'delete an image': async (w, c) => {
     const image = await (await c.images.build(w.by, { name: 'small', source: { type: 'tar', path: 'small.tar' } })).done
     await c.images.delete(w.by, image.id)
