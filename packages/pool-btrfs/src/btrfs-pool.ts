@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rmdir, statfs } from 'node:fs/promises'
+import { mkdir, readFile, rename, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type ImageId,
@@ -24,7 +24,8 @@ import { renameDurably, syncPath, syncTree, writeFileSynced } from './durable.ts
 import { failed, Layout, present } from './layout.ts'
 import { QuotaWatch } from './quota-watch.ts'
 import { type QgroupUsage, Quotas } from './quotas.ts'
-import { classify, diskFull, runTool, unavailable } from './run-tool.ts'
+import { classify, runTool, unavailable } from './run-tool.ts'
+import { needSpace, spaceOf } from './space.ts'
 import { Trash } from './trash.ts'
 import { closeVolume, openVolume, type Volume } from './volume.ts'
 
@@ -42,12 +43,8 @@ export interface BtrfsPoolOptions {
   failpoint?: (name: string) => void
 }
 
-/** New work is refused while the file system under `pool.img` has less: were it full, btrfs would turn read-only. */
-const HOST_RESERVE = 2 * 2 ** 30
 /** Less than this is not worth a snapshot of its own. */
 const FLUSHED_FROM_BYTES = 2 ** 20
-/** New work is refused while the pool has less. */
-const POOL_RESERVE = 256 * 2 ** 20
 const MANIFEST = 'manifest.json'
 
 /** Pool on btrfs, below `dataDir/pool`; see `Layout`. */
@@ -129,7 +126,7 @@ export class BtrfsPool implements Pool {
     limits?: { maxBytes: number },
   ): Promise<{ sizeBytes: number }> {
     return this.#step('createImage', async () => {
-      await this.#needSpace()
+      await needSpace(this.#opened())
       const { published, staged } = await this.#layout.fresh('createImage', 'images', id)
       await mkdir(staged, { mode: 0o700 })
       try {
@@ -153,7 +150,7 @@ export class BtrfsPool implements Pool {
 
   createImageFrom(id: ImageId, source: RootSource): Promise<{ sizeBytes: number }> {
     return this.#step('createImageFrom', async () => {
-      await this.#needSpace()
+      await needSpace(this.#opened())
       const from = await this.#sourceOf(source)
       const { published, staged } = await this.#layout.fresh('createImageFrom', 'images', id)
       await mkdir(staged, { mode: 0o700 })
@@ -192,7 +189,7 @@ export class BtrfsPool implements Pool {
    */
   createRoot(id: RootId, source: RootSource, limits: { diskBytes: number }): Promise<void> {
     return this.#step('createRoot', async () => {
-      await this.#needSpace()
+      await needSpace(this.#opened())
       const from = await this.#sourceOf(source)
       const { published, staged } = await this.#layout.fresh('createRoot', 'roots', id)
       const { referencedBytes } = await this.#quotas.usage(from)
@@ -264,7 +261,7 @@ export class BtrfsPool implements Pool {
 
   stageSnapshot(id: SnapshotId): Promise<{ memoryDir: string }> {
     return this.#step('stageSnapshot', async () => {
-      await this.#needSpace()
+      await needSpace(this.#opened())
       const { staged } = await this.#layout.fresh('stageSnapshot', 'snapshots', id)
       const memoryDir = join(staged, 'memory')
       const blank = this.#layout.blank(id)
@@ -357,15 +354,8 @@ export class BtrfsPool implements Pool {
     })
   }
 
-  /** What can still be written: `pool.img` is sparse, so the host's free space counts too, less a reserve. */
   async space(): Promise<{ totalBytes: number; freeBytes: number }> {
-    const volume = this.#opened()
-    const pool = await statfs(volume.path)
-    const free = pool.bavail * pool.bsize
-    const totalBytes = pool.blocks * pool.bsize
-    if (!volume.imageFile) return { totalBytes, freeBytes: free }
-    const host = await statfs(this.#options.dataDir)
-    return { totalBytes, freeBytes: Math.max(0, Math.min(free, host.bavail * host.bsize - HOST_RESERVE)) }
+    return spaceOf(this.#opened())
   }
 
   // ---------------------------------------------------------------- helpers
@@ -386,11 +376,6 @@ export class BtrfsPool implements Pool {
   #opened(): Volume {
     if (!this.#volume) throw unavailable('The pool is not open')
     return this.#volume
-  }
-
-  async #needSpace(): Promise<void> {
-    const { freeBytes } = await this.space()
-    if (freeBytes < POOL_RESERVE) throw diskFull(freeBytes)
   }
 
   async #sourceOf(source: RootSource): Promise<string> {
