@@ -167,7 +167,7 @@ async function listen(
   }
   await registerBrimbleDoor(fastify, { api: core, log })
   await hyperbrowser.register(fastify)
-  await registerLangsmithDoor(fastify, { api: core, log, domain })
+  await registerLangsmithDoor(fastify, { api: core, log, domain, tls: tls !== null })
   undo.defer(() => fastify.close())
   // Before that: the HTTP server would wait for its WebSockets.
   undo.defer(() => upgrade.close())

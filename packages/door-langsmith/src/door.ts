@@ -11,30 +11,28 @@ import { fileRoutes } from './routes/files.ts'
 import { lifeRoutes } from './routes/life.ts'
 import { registryRoutes } from './routes/registries.ts'
 import { searchRoutes } from './routes/search.ts'
-import { serviceRoutes } from './routes/services.ts'
+import { type ServiceOptions, serviceRoutes } from './routes/services.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
 import { reachLink } from './services/reach-link.ts'
 
 const JSON_LIMIT_BYTES = 8 * 2 ** 20
 
-export interface LangsmithDoorOptions {
+export interface LangsmithDoorOptions extends ServiceOptions {
   api: SpawnpointApi
   log: Log
-  /** `host[:port]` below which each port of a sandbox has a host of its own; `null` for none */
-  domain: string | null
 }
 
 /** Adds the API that LangSmith's clients speak, below `/langsmith`. */
 export async function registerLangsmithDoor<L extends FastifyBaseLogger>(
   fastify: FastifyInstance<Server, IncomingMessage, ServerResponse, L>,
-  { api, log, domain }: LangsmithDoorOptions,
+  { api, log, domain, tls }: LangsmithDoorOptions,
 ): Promise<void> {
   const routes: AnyRoute[] = [
     ...boxRoutes(api),
     ...lifeRoutes(api),
     ...snapshotRoutes(api),
     ...registryRoutes(api),
-    ...serviceRoutes(api, { domain }),
+    ...serviceRoutes(api, { domain, tls }),
     ...executeRoutes(api),
     ...fileRoutes(api),
     ...searchRoutes(api),

@@ -146,6 +146,16 @@ describe('commands', () => {
     await expect((await box.reconnect('nobody')).result).rejects.toThrow('not found')
   })
 
+  it('go on while the server is killed and started again, and their client with them', async () => {
+    const handle = await box.run('echo é1; sleep 3; echo ü2; exit 5', { wait: false })
+    for await (const chunk of handle) {
+      if (chunk.data !== 'é1\n') continue
+      await vendor.world.killServer()
+      await vendor.world.startServer()
+    }
+    expect(await handle.result).toMatchObject({ stdout: 'é1\nü2\n', exit_code: 5 })
+  })
+
   it('have a terminal', async () => {
     const { stdout } = await box.run('test -t 0 && test -t 1 && echo tty; echo $TERM', { pty: true })
     expect(stdout).toBe('tty\r\nxterm-256color\r\n')

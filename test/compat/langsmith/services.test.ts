@@ -1,5 +1,6 @@
 import { type Sandbox, SandboxClient, ServiceUrl } from 'langsmith/sandbox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Certificates } from '../over-tls.ts'
 import { VendorWorld } from '../vendor-world.ts'
 
 const PROGRAM = `
@@ -91,4 +92,29 @@ describe('download links', () => {
     ).toString('base64url')
     expect((await fetch(link.download_url.replace(link.token, `${forged}.${proof}`))).status).toBe(401)
   })
+})
+
+it('with a domain each port of a box has a host of its own, over TLS', async () => {
+  using certificates = new Certificates()
+  await using tls = await VendorWorld.startOverTls(certificates)
+  const { url, key } = tls.world
+  const over = new SandboxClient({ apiEndpoint: `${url}/langsmith/v2/sandboxes`, apiKey: key })
+  const other = await over.createSandbox({ name: 'web' })
+  await other.write('/opt/server.js', PROGRAM)
+  await other.run('node /opt/server.js >/dev/null 2>&1 & until curl -s localhost:8080; do sleep 0.1; done')
+  const web = await over.serviceUrl('web', { port: 8080 })
+  if (!(web instanceof ServiceUrl)) throw new Error('not one with a token')
+  const host = await web.serviceUrl()
+  expect(host).toBe(`https://8080-${other.id}.${tls.world.domain}`)
+  const answer = await jsonOf(await web.fetch('/a'))
+  expect(answer.url).toBe('/a')
+  expect(answer.headers).not.toContain('x-langsmith-sandbox-service-token')
+  expect((await fetch(host)).status).toBe(403)
+  const login = await fetch(await web.browserUrl(), { redirect: 'manual' })
+  expect([login.status, login.headers.get('location')]).toEqual([302, '/'])
+  const cookie = login.headers.get('set-cookie')?.split(';', 1)[0] ?? ''
+  expect(login.headers.get('set-cookie')).toContain('Secure')
+  expect(await jsonOf(await fetch(`${host}/b`, { headers: { cookie } }))).not.toHaveProperty('cookie')
+  const { host: at } = new URL(host)
+  expect((await fetch(`https://${at.replace('8080', '8081')}/`, { headers: { cookie } })).status).toBe(403)
 })

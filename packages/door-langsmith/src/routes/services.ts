@@ -16,9 +16,11 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as 
 export interface ServiceOptions {
   /** `host[:port]` below which each port of a sandbox has a host of its own; `null` for none */
   domain: string | null
+  /** These hosts are reached over TLS, whatever the request came by */
+  tls: boolean
 }
 
-export function serviceRoutes(api: SpawnpointApi, { domain }: ServiceOptions): AnyRoute[] {
+export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOptions): AnyRoute[] {
   const proxied = (path: string): AnyRoute =>
     route({
       method: METHODS,
@@ -58,7 +60,7 @@ export function serviceRoutes(api: SpawnpointApi, { domain }: ServiceOptions): A
         const base =
           domain === null
             ? `${origin}${BASES[1]}/${id}/services/${body.port}`
-            : `${origin.split('://', 1)[0]}://${body.port}-${id}.${domain}`
+            : `${tls ? 'https' : origin.split('://', 1)[0]}://${body.port}-${id}.${domain}`
         return {
           status: 200,
           body: {

@@ -15,7 +15,7 @@ export interface Got {
 export async function openDoorWorld(domain: string | null = null) {
   const { core, host, runtime, log, failures, key, by } = await openFakeCore()
   const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 256 } })
-  await registerLangsmithDoor(app, { api: core, log, domain })
+  await registerLangsmithDoor(app, { api: core, log, domain, tls: false })
   const upgrade = createLangsmithUpgradeHandler({ api: core, log })
   app.server.on('upgrade', upgrade)
   await app.listen({ port: 0, host: '127.0.0.1' })
