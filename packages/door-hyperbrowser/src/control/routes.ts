@@ -249,10 +249,12 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
   async function sourceOf(by: Principal, body: z.output<typeof createSchema>) {
     const { imageName, imageId, snapshotName = '', snapshotId } = body
     if (imageName !== undefined) return { image: (await imageNamed(api, by, imageName, imageId)).id }
-    const snapshot = await api.snapshots.get(
-      by,
-      snapshotId === undefined ? snapshotName : `${snapshotName}@${snapshotId}`,
-    )
+    const snapshot = await api.snapshots.get(by, snapshotId ?? snapshotName)
+    // One without a name goes by its id here.
+    if (snapshotId !== undefined && snapshotName !== (snapshot.name ?? snapshot.id)) {
+      const ref = `${snapshotName}@${snapshotId}`
+      throw new SpawnpointError('not_found', `No such snapshot: ${ref}`, { resource: 'snapshot', ref })
+    }
     // What is not usable yet is not found: that is what clients wait for.
     if (SNAPSHOT_STATUSES[snapshot.state] !== 'created') {
       const ref = `${snapshotName} is ${SNAPSHOT_STATUSES[snapshot.state]}`
