@@ -81,6 +81,14 @@ describe('boxes', () => {
     await box.delete()
   })
 
+  it('come up without being waited for', async () => {
+    const box = await client.createSandbox({ waitForReady: false })
+    expect(box.status).toBe('provisioning')
+    const ready = await client.waitForSandbox(box.name)
+    expect(await out(ready, 'echo up')).toBe('up')
+    await box.delete()
+  })
+
   it('take names once, and say what is wrong with a request', async () => {
     const box = await client.createSandbox({ name: 'taken' })
     await expect(client.createSandbox({ name: 'taken' })).rejects.toThrow('taken')

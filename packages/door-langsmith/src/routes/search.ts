@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { fileAccess } from '../file-access.ts'
 import { globMatcher, reachOf } from '../search/glob.ts'
 import { grepFiles } from '../search/grep.ts'
+import { select } from '../search/select.ts'
 import { dataParams } from './execute.ts'
 
 /** Entries that one search looks at; the agent lists no more at once */
@@ -16,7 +17,7 @@ const LIMIT_MAX = 10_000
 const WITHIN_MS = 50_000
 
 const limit = optional(z.number().int().min(1).max(LIMIT_MAX))
-const pattern = z.string().min(1).max(4096)
+const pattern = z.string().min(1).max(1024)
 const path = optional(z.string().min(1).max(4096))
 
 export function searchRoutes(api: SpawnpointApi): AnyRoute[] {
@@ -26,18 +27,15 @@ export function searchRoutes(api: SpawnpointApi): AnyRoute[] {
       path: '/:id/glob',
       params: dataParams,
       body: z.object({ pattern, path, limit }),
-      handle: async ({ by, params, body }) => {
+      handle: async ({ by, params, body, signal }) => {
         const { sandbox, guest } = await api.sandboxes.guest(by, params.id)
         using _ = holdActive(api, by, sandbox.id)
         const { base, depth } = reachOf(relative('body.pattern', body.pattern))
         const { found, root, whole } = await entries(guest, sandbox, body.path ?? '.', base, depth)
         const matches = globMatcher(body.pattern)
-        const hits = found.filter((entry) => matches(below(root, entry)))
-        const most = body.limit ?? DEFAULT_LIMIT
-        return {
-          status: 200,
-          body: { matches: hits.slice(0, most).map(entryJson), truncated: !whole || hits.length > most },
-        }
+        const late = AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)])
+        const hits = await select(found, (one) => matches(below(root, one)), body.limit ?? DEFAULT_LIMIT, late)
+        return { status: 200, body: { matches: hits.found.map(entryJson), truncated: !(whole && hits.whole) } }
       },
     }),
     route({
@@ -50,16 +48,17 @@ export function searchRoutes(api: SpawnpointApi): AnyRoute[] {
         using _ = holdActive(api, by, sandbox.id)
         const { found, root, whole } = await entries(guest, sandbox, body.path ?? '.', '', null)
         const wanted = body.glob === undefined ? () => true : fileMatcher(relative('body.glob', body.glob))
-        const files = found.filter((entry) => entry.type === 'file' && wanted(below(root, entry)))
         const late = AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)])
-        const searched = { guest, access: fileAccess(sandbox), files }
+        const isWanted = (entry: FileInfo) => entry.type === 'file' && wanted(below(root, entry))
+        const files = await select(found, isWanted, LOOKED_AT_MAX, late)
+        const searched = { guest, access: fileAccess(sandbox), files: files.found }
         const { matches, truncated } = await grepFiles(
           searched,
           Buffer.from(body.pattern),
           body.limit ?? DEFAULT_LIMIT,
           late,
         )
-        return { status: 200, body: { matches, truncated: truncated || !whole } }
+        return { status: 200, body: { matches, truncated: truncated || !(whole && files.whole) } }
       },
     }),
   ]

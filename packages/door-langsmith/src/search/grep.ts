@@ -40,9 +40,9 @@ export async function grepFiles({ guest, access, files }: Files, pattern: Buffer
     const found = await Promise.all(
       wanted
         .slice(at, at + AT_ONCE)
-        .map(async ({ path }) => linesOf(path, await content(guest, access, path, signal), pattern)),
+        .map(async ({ path }) => linesOf(path, await content(guest, access, path, signal), pattern, limit + 1)),
     )
-    for (const lines of found) matches.push(...lines.slice(0, limit + 1))
+    for (const lines of found) matches.push(...lines)
     if (matches.length > limit) return { matches: matches.slice(0, limit), truncated: true }
   }
   return { matches, truncated: truncated || signal.aborted }
@@ -61,17 +61,20 @@ async function content(guest: Guest, access: FileAccess, path: string, signal: A
   }
 }
 
-function linesOf(path: string, bytes: Buffer, pattern: Buffer): Line[] {
+function linesOf(path: string, bytes: Buffer, pattern: Buffer, most: number): Line[] {
   if (bytes.subarray(0, PROBE_BYTES).includes(0)) return []
   const lines: Line[] = []
   let [line, counted] = [1, 0]
-  for (let hit = bytes.indexOf(pattern); hit !== -1; ) {
+  for (let hit = bytes.indexOf(pattern); hit !== -1 && lines.length < most; ) {
     for (let next = bytes.indexOf(10, counted); next !== -1 && next < hit; next = bytes.indexOf(10, counted)) {
       line += 1
       counted = next + 1
     }
     const end = bytes.indexOf(10, hit)
-    const text = bytes.subarray(counted, end === -1 ? bytes.length : end).toString()
+    // No longer than it can be shown: a file may be one line.
+    const text = bytes
+      .subarray(counted, Math.min(end === -1 ? bytes.length : end, counted + 4 * LINE_MAX_CHARS))
+      .toString()
     lines.push({ path, line, text: text.replace(/\r$/, '').slice(0, LINE_MAX_CHARS) })
     hit = end === -1 ? -1 : bytes.indexOf(pattern, end + 1)
   }
