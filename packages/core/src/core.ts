@@ -30,7 +30,7 @@ import { Snapshots } from './services/snapshots.ts'
 import { FIRST_TEAM, Teams } from './services/teams.ts'
 import { Tokens } from './services/tokens.ts'
 import { Standby } from './standby.ts'
-import { type StartUpReport, startUp } from './start-up.ts'
+import { definitionOf, type StartUpReport, startUp } from './start-up.ts'
 
 /** The core: everything that can be asked, over the parts it is given. Use `Core.open`. */
 export class Core implements SpawnpointApi, AsyncDisposable {
@@ -67,11 +67,13 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     const ledger = observed(
       given.ledger,
       (changes) => this.#changed(changes),
-      ({ sandboxes }) => {
+      ({ sandboxes, operations }, error) => {
         for (const sandbox of sandboxes) {
           this.sandboxes.changed(sandbox.id)
           this.#deadlines.watch(sandbox) // an alarm too many does nothing: whoever it wakes reads the record
         }
+        if (!isCode(error, 'unavailable')) return
+        for (const operation of operations) this.#runner.doubted(definitionOf(operation.kind), operation)
       },
     )
     const parts: Parts = { ...given, ledger, closing: this.#closing.signal }

@@ -1,18 +1,25 @@
-import type { Sandbox, Snapshot } from './model.ts'
+import type { Operation, Sandbox, Snapshot } from './model.ts'
 import type { Ledger, LedgerTx } from './ports/index.ts'
 
 /** What a committed transaction changed. */
 export interface Changes {
   sandboxes: Sandbox[]
   snapshots: Snapshot[]
+  operations: Operation[]
   events: boolean
 }
+
+const nothing = (): Changes => ({ sandboxes: [], snapshots: [], operations: [], events: false })
 
 /**
  * The ledger, telling after each commit what was changed, so that no caller can forget to say so. What a transaction that
  * failed would have changed goes to `doubt`: when the answer to a commit is lost, it may have happened.
  */
-export function observed(ledger: Ledger, tell: (changes: Changes) => void, doubt: (changes: Changes) => void): Ledger {
+export function observed(
+  ledger: Ledger,
+  tell: (changes: Changes) => void,
+  doubt: (changes: Changes, error: unknown) => void,
+): Ledger {
   return {
     open: () => ledger.open(),
     close: () => ledger.close(),
@@ -20,15 +27,15 @@ export function observed(ledger: Ledger, tell: (changes: Changes) => void, doubt
       return ledger.read
     },
     async transact(work) {
-      let changes: Changes = { sandboxes: [], snapshots: [], events: false }
+      let changes = nothing()
       let result: Awaited<ReturnType<typeof work>>
       try {
         result = await ledger.transact((tx) => {
-          changes = { sandboxes: [], snapshots: [], events: false } // `work` may run again
+          changes = nothing() // `work` may run again
           return work(watching(tx, () => changes))
         })
       } catch (error) {
-        doubt(changes)
+        doubt(changes, error)
         throw error
       }
       if (changes.events || changes.sandboxes.length + changes.snapshots.length > 0) tell(changes)
@@ -52,6 +59,12 @@ function watching(tx: LedgerTx, changes: () => Changes): LedgerTx {
         return (snapshot: Snapshot) => {
           changes().snapshots.push(snapshot)
           return target.putSnapshot(snapshot)
+        }
+      }
+      if (property === 'putOperation') {
+        return (operation: Operation) => {
+          changes().operations.push(operation)
+          return target.putOperation(operation)
         }
       }
       if (property === 'addEvent') changes().events = true

@@ -37,6 +37,11 @@ const DEFINITIONS = {
   // biome-ignore lint/suspicious/noExplicitAny: each definition reads its own detail from the record it wrote itself
 } as const satisfies { [K in OperationKind]: OperationDefinition<any, any> }
 
+/** For whoever goes on with a record, and so knows nothing of its detail. */
+export function definitionOf(kind: OperationKind): OperationDefinition<never, unknown> {
+  return DEFINITIONS[kind] as unknown as OperationDefinition<never, unknown>
+}
+
 /** What start-up found and did, for the log. */
 export interface StartUpReport {
   recovered: { kind: OperationKind; phase: string }[]
@@ -69,7 +74,7 @@ async function recover(parts: Parts, runner: OperationRunner, operation: Operati
     'going on with what was under way',
   )
   try {
-    await runner.recover(DEFINITIONS[operation.kind] as unknown as OperationDefinition<never, unknown>, operation)
+    await runner.recover(definitionOf(operation.kind), operation)
   } catch (error) {
     // One that cannot be settled must not keep the server down; it stays open, is tried at the next start, and says so.
     parts.log.error({ err: error, operation: operation.id, kind: operation.kind }, 'could not be settled')

@@ -146,6 +146,50 @@ describe('an operation that could not be recorded as ended', () => {
   })
 })
 
+describe('an operation whose acceptance was recorded though the answer to that was lost', () => {
+  it('is undone soon: what it would have made or changed is as before', async () => {
+    const world = new World()
+    await using core = await world.server({ fakeTime: true })
+    const sandbox = await world.sandbox(core)
+    const create = () => core.sandboxes.create(world.by, { image: 'base', name: 'wanted' })
+    for (const ask of [create, () => core.sandboxes.pause(world.by, sandbox.id)]) {
+      world.host.faults.loseNext('ledger.commit')
+      await expect(ask()).rejects.toMatchObject({ code: 'unavailable' })
+    }
+    await expect(create()).rejects.toMatchObject({ code: 'name_taken' })
+    await expect(core.sandboxes.stop(world.by, sandbox.id)).rejects.toMatchObject({ code: 'unavailable' })
+    world.clock.advance(1_000)
+    await world.host.faults.quiet()
+    expect(await world.disagreements(core)).toEqual([])
+    expect((await core.sandboxes.get(world.by, sandbox.id)).state).toBe('running')
+    expect((await (await create()).done).state).toBe('running')
+  })
+
+  it('is done once under its idempotency key', async () => {
+    const world = new World()
+    await using core = await world.server({ fakeTime: true })
+    const create = () =>
+      core.idempotency.once(world.by, 'key', 'hash', async (as) => {
+        const { value, done } = await core.sandboxes.create(as, { image: 'base' })
+        await done
+        return { status: 201, body: value.id }
+      })
+    const claim = world.host.faults.hang('ledger.commit')
+    const first = create()
+    await claim.reached
+    world.host.faults.loseNext('ledger.commit') // the commit after the claim of the key
+    claim.release()
+    await expect(first).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(create()).rejects.toMatchObject({ code: 'operation_in_progress' })
+    world.clock.advance(1_000)
+    await world.host.faults.quiet()
+    const { body } = await create()
+    const { items } = await core.sandboxes.list(world.by, {}, { limit: 10 })
+    expect(items.map(({ id }) => id)).toEqual([body])
+    expect(await world.disagreements(core)).toEqual([])
+  })
+})
+
 describe('a fork that the ledger fails for one child', () => {
   it('ends only after the others have, and leaves nothing', async () => {
     const world = new World()

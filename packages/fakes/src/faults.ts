@@ -63,6 +63,7 @@ type Plan =
   | { type: 'fail'; error: Error }
   | { type: 'hang'; arrived: () => void; released: Promise<void> }
   | { type: 'crash'; when: CrashPoint }
+  | { type: 'lose'; error: Error }
 
 /**
  * Named fault points. Every call of a fake goes through `run` under a step name such as `runtime.checkpoint`,
@@ -82,6 +83,11 @@ export class Faults {
   /** The next call of `step` rejects and does nothing. Call again for further calls. */
   failNext(step: string, error: Error = injected(step)): void {
     this.#plan(step, { type: 'fail', error })
+  }
+
+  /** The next call of `step` does its work and then rejects: its answer is lost. */
+  loseNext(step: string, error: Error = lost(step)): void {
+    this.#plan(step, { type: 'lose', error })
   }
 
   /** The next call of `step` waits, before it has done anything, until released or until the server dies. */
@@ -154,6 +160,7 @@ export class Faults {
     })
     life.check()
     if (crashes !== null) throw this.crash(step)
+    if (plan?.type === 'lose') throw plan.error
     return result
   }
 
@@ -175,6 +182,10 @@ export class Faults {
 
 function injected(step: string): Error {
   return new SpawnpointError('runtime_failed', `${step} failed as the test asked`, { step, detail: 'injected fault' })
+}
+
+function lost(step: string): Error {
+  return new SpawnpointError('unavailable', `The answer of ${step} is lost`, { reason: 'connection lost' })
 }
 
 function untilDead(life: Life): Promise<void> {

@@ -253,6 +253,14 @@ export class OperationRunner {
     await done
   }
 
+  /**
+   * An operation that may have been accepted though whoever asked for it was told otherwise. Nobody works on it: if it is in
+   * the ledger, it is finished or undone, as after a restart.
+   */
+  doubted(definition: OperationDefinition<never, unknown>, operation: Operation): void {
+    if (!this.#active.has(operation.id)) this.#settleLater(definition, operation)
+  }
+
   /** An operation whose end could not be recorded holds its resource: tries to finish or undo it, again and again. */
   #settleLater<Detail>(
     definition: OperationDefinition<Detail, unknown>,

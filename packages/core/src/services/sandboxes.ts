@@ -110,7 +110,7 @@ export class Sandboxes implements SandboxesApi {
         await tx.addEvent(sandboxEvent(this.#parts, sandbox, 'sandbox.creating', {}))
       })
     } catch (error) {
-      // A commit whose answer was lost may have happened; its operation is undone at the next start either way.
+      // A commit whose answer was lost may have happened; its operation is then undone.
       if (ahead !== null) this.#standby.drop(ahead)
       throw error
     }
