@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { SpawnpointError } from '@spawnpoint/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type DoorWorld, openDoorWorld } from './testing/door-world.ts'
 
@@ -128,6 +129,17 @@ describe('boxes', () => {
     expect((await world.post(`/boxes/${id}/stop`, {})).status).toBe(400)
     expect((await world.post(`/boxes/${id}/start`, {})).status).toBe(202)
     expect((await world.get(`/boxes/${id}/status`)).body).toEqual({ status: 'ready' })
+  })
+
+  it('stop with what is on their disks where memory cannot be kept', async () => {
+    const { id } = await world.box()
+    await upload(id, '/opt/kept', 'here')
+    const reason = 'a deleted file is open'
+    const refused = new SpawnpointError('capture_refused', reason, { reason, culprits: [] })
+    world.host.faults.failNext('runtime.checkpoint', refused)
+    expect((await world.post(`/boxes/${id}/stop`, {})).status).toBe(204)
+    expect((await world.core.sandboxes.get(world.by, id)).state).toBe('stopped')
+    expect((await world.get(`/${id}/download?path=/opt/kept`)).body).toBe('here')
   })
 
   it('are deleted several at a time', async () => {
