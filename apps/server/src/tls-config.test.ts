@@ -38,5 +38,6 @@ test('clients are told the port that they need', () => {
   expect(toldDomain('sbx.test', null)).toBe('sbx.test')
   expect(toldDomain('sbx.test', 443)).toBe('sbx.test')
   expect(toldDomain('sbx.test', 7443)).toBe('sbx.test:7443')
-  expect(toldDomain('sbx.test:443', 7443)).toBe('sbx.test:443')
+  expect(toldDomain('sbx.test:443', 7443)).toBe('sbx.test')
+  expect(toldDomain('sbx.test:8443', 7443)).toBe('sbx.test:8443')
 })

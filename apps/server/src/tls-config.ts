@@ -38,8 +38,10 @@ export function tlsFrom(
 
 /** What clients are told: with the port of the server's own TLS unless the operator has said another, or none is needed. */
 export function toldDomain(domain: string | null, tlsPort: number | null): string | null {
-  if (domain === null || domain.includes(':') || tlsPort === null || tlsPort === 443) return domain
-  return `${domain}:${tlsPort}`
+  if (domain === null) return null
+  // Clients leave out the port that https has anyway, also where they are told it.
+  if (domain.endsWith(':443')) return domain.slice(0, -':443'.length)
+  return domain.includes(':') || tlsPort === null || tlsPort === 443 ? domain : `${domain}:${tlsPort}`
 }
 
 function checkDomain(domain: string): void {

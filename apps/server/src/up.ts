@@ -152,7 +152,7 @@ async function demonstrate(
   show.table()
   show.text(`
 Address   ${server.url}    API reference ${server.url}/v1/docs
-API key   ${server.adminKey}
+API key   ${server.adminKey}${server.domain === null ? '' : `\nDomain    ${server.domain}`}
 
   import { Spawnpoint } from 'spawnpoint'
   const client = new Spawnpoint({ url: '${server.url}', apiKey: '${server.adminKey.slice(0, 9)}…' })
