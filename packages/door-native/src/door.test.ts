@@ -152,10 +152,11 @@ describe('refusals', () => {
   })
 
   it('takes a name of the greatest length in a path and refuses a longer one', async () => {
-    expect(await jsonOf(await world.get(`/snapshots/${'n'.repeat(128)}@${'a'.repeat(24)}`))).toMatchObject({
-      code: 'not_found',
-    })
-    expect((await world.get(`/snapshots/${'n'.repeat(161)}`)).status).toBe(400)
+    for (const ref of [`${'n'.repeat(128)}@${'a'.repeat(24)}`, `${'n'.repeat(128)}:${'t'.repeat(128)}`]) {
+      expect(await jsonOf(await world.get(`/snapshots/${ref}`))).toMatchObject({ code: 'not_found' })
+    }
+    expect((await world.get(`/snapshots/${'n'.repeat(401)}`)).status).toBe(400)
+    expect((await world.get(`/sandboxes/${'n'.repeat(161)}`)).status).toBe(400)
     expect((await world.get(`/snapshots/${'n'.repeat(1000)}`)).status).toBe(414)
   })
 
