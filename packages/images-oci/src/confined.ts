@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
+import { PassThrough, type Readable } from 'node:stream'
 import { SpawnpointError } from '@spawnpoint/core'
 
 export interface ConfinedCommand {
@@ -53,7 +53,8 @@ export async function runConfined(command: ConfinedCommand): Promise<void> {
   }, timeoutMs)
   signal.addEventListener('abort', end)
   let refused: { error: unknown } | null = null
-  const taken = command.output?.(child.stdout).catch((error: unknown) => {
+  // Read from the first moment: what nobody reads when a program ends, Node throws away.
+  const taken = command.output?.(child.stdout.pipe(new PassThrough())).catch((error: unknown) => {
     refused = { error }
     end()
   })
