@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, chown, cp, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
 import { sampleSandbox } from '@spawnpoint/contracts/ledger-samples'
 import { isCode, newId, type Sandbox } from '@spawnpoint/core'
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
@@ -111,10 +112,13 @@ it('starts although the process ids that an earlier PostgreSQL noted now belong 
   await ledger.close()
 
   await using undo = new AsyncDisposableStack()
-  // Starts a child and becomes a program that never asks for its end.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  // Starts a child that ends when told to, and becomes a program that never asks for its end.
+  const script = '(read -r line <&3) & echo $!; exec sleep 60 3<&-'
+  const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore', 'pipe'] })
   undo.defer(() => void parent.kill('SIGKILL'))
-  const zombie = Number(String((await once(parent.stdout, 'data'))[0]))
+  const zombie = Number(String((await once(parent.stdout as Readable, 'data'))[0]))
+  await expect.poll(() => readFile(`/proc/${parent.pid}/comm`, 'utf8')).toBe('sleep\n')
+  ;(parent.stdio[3] as Writable).end()
   while (!/\) Z /.test(await readFile(`/proc/${zombie}/stat`, 'utf8'))) expect(parent.exitCode).toBeNull()
 
   const { uid, gid } = await stat(join(dataDir, 'postgres'))
