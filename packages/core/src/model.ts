@@ -417,7 +417,6 @@ export type OperationKind =
   | 'snapshot.create'
   | 'snapshot.delete'
   | 'archive.push'
-  | 'archive.pull'
 
 export type OperationState = 'open' | 'done' | 'failed'
 

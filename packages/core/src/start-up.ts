@@ -1,6 +1,5 @@
 import type { Guests } from './guests.ts'
 import type { Operation, OperationKind, Sandbox, SandboxId, Snapshot } from './model.ts'
-import { archivePull } from './operations/archive-pull.ts'
 import { archivePush } from './operations/archive-push.ts'
 import { imageBuild } from './operations/image-build.ts'
 import { imageDelete } from './operations/image-delete.ts'
@@ -34,8 +33,7 @@ const DEFINITIONS = {
   'sandbox.kill': sandboxKill,
   'snapshot.create': snapshotCreate,
   'snapshot.delete': snapshotDelete,
-  'archive.push': archivePush(null, null),
-  'archive.pull': archivePull(null),
+  'archive.push': archivePush(null),
   // biome-ignore lint/suspicious/noExplicitAny: each definition reads its own detail from the record it wrote itself
 } as const satisfies { [K in OperationKind]: OperationDefinition<any, any> }
 

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { chmod, copyFile, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
-import type { RuntimeAgents } from '@spawnpoint/core'
 
 const DIGEST = /^[0-9a-f]{64}$/
 
@@ -8,7 +7,7 @@ const DIGEST = /^[0-9a-f]{64}$/
  * Agents by SHA-256, one directory each. A memory snapshot maps the agent it was taken with, so a restore needs that very
  * file; old ones therefore stay.
  */
-export class AgentStore implements RuntimeAgents {
+export class AgentStore {
   readonly #dir: string
 
   constructor(cacheDir: string) {
@@ -28,10 +27,6 @@ export class AgentStore implements RuntimeAgents {
       // ENOENT: never seen here.
       return false
     }
-  }
-
-  async file(digest: string): Promise<string | null> {
-    return (await this.has(digest)) ? `${this.dirOf(digest)}/agent` : null
   }
 
   /** Takes a copy of `file`; returns its digest. */

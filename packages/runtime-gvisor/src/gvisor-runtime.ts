@@ -9,7 +9,6 @@ import type {
   NetworkPolicy,
   Requirements,
   Runtime,
-  RuntimeAgents,
   RuntimeInfo,
 } from '@spawnpoint/core'
 import { freshSpec } from './bundle.ts'
@@ -112,30 +111,21 @@ export class GvisorRuntime implements Runtime {
   }
 
   async #plan(spec: IncarnationSpec, memory: MemoryImage | null): Promise<LaunchPlan> {
-    const { agentDigest } = this.#open
+    const { host, info, agentDigest } = this.#open
     if (!memory) return { frozen: freshSpec(spec.resources), agentDigest, image: null }
     const needs = memory.requirements
-    await this.checkRestore(needs, { agent: false })
-    return {
-      frozen: await readFrozenSpec(memory.dir),
-      agentDigest: needs.agentDigest as string,
-      image: { dir: memory.dir, bytes: await memoryImageBytes(memory.dir) },
-    }
-  }
-
-  async checkRestore(needs: Requirements, brings: { agent: boolean }): Promise<void> {
-    const { host, info } = this.#open
-    const hasAgent = needs.agentDigest !== null && (brings.agent || (await host.agents.has(needs.agentDigest)))
+    const hasAgent = needs.agentDigest !== null && (await host.agents.has(needs.agentDigest))
     checkRequirements(needs, {
       runtime: RUNTIME_NAME,
       runtimeVersion: info.version,
       cpuFeatures: new Set(info.cpuFeatures),
       hasAgent,
     })
-  }
-
-  get agents(): RuntimeAgents {
-    return this.#open.host.agents
+    return {
+      frozen: await readFrozenSpec(memory.dir),
+      agentDigest: needs.agentDigest as string,
+      image: { dir: memory.dir, bytes: await memoryImageBytes(memory.dir) },
+    }
   }
 
   async pause(id: IncarnationId): Promise<void> {

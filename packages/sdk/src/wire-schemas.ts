@@ -14,19 +14,6 @@ export interface Schemas {
         }
       | undefined
   }
-  PullSnapshot: {
-    reference: string
-    registry?: string | undefined
-    credentials?:
-      | {
-          username: string
-          password: string
-        }
-      | undefined
-    name?: string | undefined
-    tag?: string | undefined
-    labels?: Schemas['Labels'] | undefined
-  }
   Pushed: {
     reference: string
     digest: string
@@ -588,7 +575,6 @@ export interface Schemas {
       | 'snapshot.create'
       | 'snapshot.delete'
       | 'archive.push'
-      | 'archive.pull'
     state: 'open' | 'done' | 'failed'
     phase: string
     sandboxId: string | null

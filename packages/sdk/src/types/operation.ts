@@ -14,7 +14,6 @@ export type OperationKind =
   | 'snapshot.create'
   | 'snapshot.delete'
   | 'archive.push'
-  | 'archive.pull'
 
 export type OperationState = 'open' | 'done' | 'failed'
 

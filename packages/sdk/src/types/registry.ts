@@ -1,5 +1,3 @@
-import type { Labels } from './common.ts'
-
 export interface CreateRegistry {
   /** Unique among the team's */
   name: string
@@ -28,14 +26,6 @@ export interface Push {
   registry?: string | undefined
   /** Kept nowhere */
   credentials?: { username: string; password: string } | undefined
-}
-
-export interface PullSnapshot extends Push {
-  /** Instead of the one it had */
-  name?: string | undefined
-  tag?: string | undefined
-  /** Added to its own */
-  labels?: Labels | undefined
 }
 
 export interface Pushed {
