@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Ledger, LedgerReads, LedgerTx } from '@spawnpoint/core'
+import { isCode, type Ledger, type LedgerReads, type LedgerTx } from '@spawnpoint/core'
 import { Kysely, PostgresDialect } from 'kysely'
 import { type Log, PostgresSupervisor } from './embedded/supervisor.ts'
 import { isRetryable, unavailable } from './failures.ts'
@@ -22,6 +22,8 @@ export type PostgresLedgerOptions =
 const TRANSACTIONS = 8
 const READS = 4
 const ATTEMPTS = 10
+/** As many connections as may be found cut, one after the other, before the database counts as gone */
+const UNBEGUN_ATTEMPTS = 3
 
 /**
  * The ledger on PostgreSQL. Rejects `unavailable` while the database cannot be reached and goes on by itself afterwards;
@@ -79,10 +81,16 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
 
   async transact<T>(work: (tx: LedgerTx) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
+      let begun = false
       try {
-        return await this.#attempt(work)
+        return await this.#attempt((tx) => {
+          begun = true
+          return work(tx)
+        })
       } catch (thrown) {
-        if (!isRetryable(thrown)) throw thrown
+        // A connection of the pool that was cut while nobody used it: nothing was asked on it yet, and others are there.
+        const unbegun = !begun && isCode(thrown, 'unavailable') && attempt < UNBEGUN_ATTEMPTS
+        if (!unbegun && !isRetryable(thrown)) throw thrown
         if (attempt === ATTEMPTS) throw unavailable('Too many transactions at once on the same rows', thrown)
         await pause(Math.random() * 5 * attempt)
       }
