@@ -18,6 +18,7 @@ describe.each(RUNSCS)('captures with %s', (runsc) => {
       box.guest,
       'echo precious > /root/held; (exec 3</root/held; rm /root/held; sleep 600; cat <&3) >/dev/null 2>&1 &',
     )
+    await expect.poll(() => sh(box.guest, 'test -e /root/held; echo $?')).toBe('0 1')
     const read = 'for p in /proc/[0-9]*/fd/3; do case "$(readlink $p)" in */root/held*) cat $p;; esac; done'
     if (world.runtime.info.capabilities.capturesDeletedFiles) {
       const clone = await world.spawn(await world.capture(box))
