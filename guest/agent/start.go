@@ -26,10 +26,6 @@ type processSpec struct {
 	BufferBytes int               `json:"bufferBytes"`
 	// UntilOutputEnds delays the exit until nobody keeps the output open, however long that takes.
 	UntilOutputEnds bool `json:"untilOutputEnds"`
-	// GatherMs is how long the first frames about a process that is followed may be kept back, see gather.
-	GatherMs int64 `json:"gatherMs"`
-	// unread leaves reading to the caller, who calls gather. False after a start that found the process there.
-	unread bool
 }
 
 const (
@@ -62,7 +58,6 @@ func (t *processes) start(spec *processSpec) (*process, error) {
 		if known.info.PID == 0 {
 			return nil, guestError(syscall.EAGAIN, "") // its start failed; the next one may work
 		}
-		spec.unread = false
 		return known, nil
 	}
 	if len(t.byID)-len(t.done) >= maxLiving {
@@ -149,16 +144,16 @@ func (p *process) launch(spec *processSpec) error {
 	p.pty = files.outputs[ptyStream]
 	p.stdin.open(files.stdin, spec.PTY != nil)
 
-	if err := p.exec(spec.Args, path, attr, spec.unread); err != nil {
+	if err := p.exec(spec.Args, path, attr); err != nil {
 		p.stdin.close()
 		for _, st := range p.streams {
 			syscall.Close(st.fd)
 		}
 		return err
 	}
-	if !spec.unread {
-		for _, st := range p.streams {
-			st.watch()
+	for _, st := range p.streams {
+		if err := p.table.poller.watch(st); err != nil {
+			logf("cannot watch output: %v", err)
 		}
 	}
 	if spec.TimeoutMs > 0 {
@@ -168,17 +163,13 @@ func (p *process) launch(spec *processSpec) error {
 }
 
 // exec finds the program as execvp(3) does and starts it.
-func (p *process) exec(args []string, path string, attr *syscall.ProcAttr, unread bool) error {
+func (p *process) exec(args []string, path string, attr *syscall.ProcAttr) error {
 	started := func(pid int) { p.info.PID = pid }
-	var exitFd *int
-	if p.exitFd = -1; unread {
-		exitFd = &p.exitFd
-	}
 	try := func(program string) error {
-		err := p.table.reaper.start(p, started, program, args, attr, exitFd)
+		err := p.table.reaper.start(p, started, program, args, attr)
 		if err == syscall.ENOEXEC {
 			// A script without `#!`.
-			err = p.table.reaper.start(p, started, "/bin/sh", append([]string{"sh", program}, args[1:]...), attr, exitFd)
+			err = p.table.reaper.start(p, started, "/bin/sh", append([]string{"sh", program}, args[1:]...), attr)
 		}
 		return err
 	}

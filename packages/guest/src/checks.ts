@@ -79,8 +79,7 @@ function time(value: unknown, what: string): Date {
  */
 export function parseJson(bytes: Buffer): unknown {
   let depth = 0
-  for (let at = 0; at < bytes.length; at += 1) {
-    const byte = bytes[at]
+  for (const byte of bytes) {
     if (byte === 0x7b || byte === 0x5b) {
       depth += 1
       if (depth > 16) {

@@ -134,7 +134,6 @@ function wireSpec(spec: ProcessSpec): object {
     tag: spec.tag,
     timeoutMs: spec.timeoutMs,
     bufferBytes: spec.bufferBytes,
-    gatherMs: spec.gatherMs,
     untilOutputEnds: spec.untilOutputEnds,
   }
 }

@@ -27,23 +27,14 @@ export class Images {
 
   /** Resolves when the image is ready, however long it takes; a connection that breaks meanwhile does no harm. */
   async build(request: BuildImage, options: BuildOptions = {}): Promise<Image> {
-    const { body, answer } = await this.#transport.exchange<Schemas['Image']>({
+    const { body, response } = await this.#transport.exchange<Schemas['Image']>({
       method: 'POST',
       path: '/v1/images',
       query: { wait: false },
       json: request satisfies Schemas['BuildImage'],
       signal: options.signal,
     })
-    const operationId = answer.header('location')?.split('/').at(-1)
-    if (operationId === undefined) {
-      const { url, status } = answer
-      throw new SpawnpointError('bad_response', 'The server names no operation for the build', {
-        url,
-        status,
-        excerpt: '',
-      })
-    }
-    await new Operations(this.#transport).wait(operationId, options)
+    await this.#ended(response, options)
     return this.get(body.id, { signal: options.signal })
   }
 

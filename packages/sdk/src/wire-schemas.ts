@@ -679,7 +679,6 @@ export interface Schemas {
     timeoutMs?: number | undefined
     stdin?: boolean | string | undefined
     background?: boolean | undefined
-    gatherMs?: number | undefined
   }
   ProcessExit: {
     code: number
