@@ -1,0 +1,119 @@
+import type { ImageId, RegistryId, SnapshotId, TeamId } from '../ids.ts'
+import type { Resources } from './sandbox.ts'
+import type { Env, Labels } from './team.ts'
+
+export type ImageState = 'building' | 'ready' | 'failed' | 'deleting'
+
+/** What every sandbox made from an image starts with. */
+export interface ImageDefaults {
+  env: Env
+  /** User that processes run as unless told: a name or `uid[:gid]` */
+  user: string
+  workdir: string
+  /** Program started under the agent when a sandbox boots; empty for none */
+  startCommand: string[]
+  /** TCP ports that its programs listen on, as an image from a registry says; for information only */
+  exposedPorts?: number[]
+}
+
+export type ImageSource = BaseSource | RecipeSource
+
+/** Root filesystems that come from outside: an `ImageBuilder` makes them. */
+export type BaseSource =
+  | { type: 'debian'; suite: string; packages: string[] }
+  | { type: 'tar'; path: string }
+  /**
+   * `reference` as `parseImageReference` reads it; `registryId` is the stored registry whose password was used, `digest`
+   * what it stood for when it was pulled
+   */
+  | { type: 'oci'; reference: string; registryId?: RegistryId; digest?: string }
+
+/** Steps run one after the other in a sandbox that starts from `from`; what its files are at the end is the image. */
+export interface RecipeSource {
+  type: 'recipe'
+  /** Image or snapshot that the first step finds; of a snapshot its files alone */
+  from: string
+  steps: BuildStep[]
+  /** Shell command that runs when a sandbox boots; it already runs, with its memory, in every sandbox of the image */
+  startCommand?: string | undefined
+  /** Shell command that succeeds once the start command has done its part */
+  readyCommand?: string | undefined
+  /** Runs every step, whatever earlier builds left */
+  force?: boolean | undefined
+}
+
+/** A step with `force`, and all that follow it, are run whatever earlier builds left. */
+export type BuildStep = (RunStep | CopyStep | EnvStep | WorkdirStep | UserStep) & { force?: boolean | undefined }
+
+export interface RunStep {
+  type: 'run'
+  /** For a login shell, bash where the image has one */
+  command: string
+  /** Default the one of the last user step */
+  user?: string | undefined
+}
+
+/** Exactly one of `blob` and `fromImage`. */
+export interface CopyStep {
+  type: 'copy'
+  /** Key of an uploaded tar archive, plain or gzip */
+  blob?: string | undefined
+  /** Image whose files are copied */
+  fromImage?: string | undefined
+  /** Path in the archive or the image, which may have `*`, `?` and `[...]`; of a directory its content is copied */
+  source: string
+  /** Relative to the working directory; a directory if it ends with `/`, is one, or if several things are copied */
+  destination: string
+  /** Owner of all that is copied, `user[:group]`; default the user of the recipe at this step */
+  user?: string | undefined
+  /** Permission bits of all that is copied; default those in the archive */
+  mode?: number | undefined
+}
+
+export interface EnvStep {
+  type: 'env'
+  /** For the steps that follow, and for every sandbox of the image */
+  env: Env
+}
+
+export interface WorkdirStep {
+  type: 'workdir'
+  /** Made if missing; relative to the one before */
+  path: string
+}
+
+export interface UserStep {
+  type: 'user'
+  /** A name or `uid[:gid]` */
+  user: string
+}
+
+export interface Image {
+  id: ImageId
+  teamId: TeamId
+  name: string
+  state: ImageState
+  failure: string | null
+  source: ImageSource
+  defaults: ImageDefaults
+  /** What its sandboxes get unless told; what is absent comes from the server */
+  resources: Partial<Resources>
+  /** Internal memory snapshot that its sandboxes are started from; `null` if they boot */
+  bootSnapshotId: SnapshotId | null
+  /** Image that a recipe began with */
+  parentImageId: ImageId | null
+  /** Bytes of the root filesystem */
+  sizeBytes: number
+  labels: Labels
+  createdAt: Date
+  readyAt: Date | null
+}
+
+/** One line of what a build did and printed. */
+export interface BuildLogEntry {
+  at: Date
+  level: 'debug' | 'info' | 'warn' | 'error'
+  /** `base`, the number of a step counted from 1, or `finalize`; `null` where it concerns none */
+  step: string | null
+  message: string
+}

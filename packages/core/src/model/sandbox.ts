@@ -1,0 +1,93 @@
+import type { ImageId, IncarnationId, RootId, SandboxId, SnapshotId, TeamId } from '../ids.ts'
+import type { IngressPolicy, NetworkPolicy, TimeoutPolicy } from '../policies.ts'
+import type { ImageDefaults } from './image.ts'
+import type { Env, Labels } from './team.ts'
+
+export type SandboxState =
+  | 'creating'
+  | 'running'
+  | 'snapshotting'
+  | 'pausing'
+  | 'paused'
+  | 'resuming'
+  | 'stopping'
+  | 'stopped'
+  | 'starting'
+  | 'rolling_back'
+  | 'killing'
+  | 'killed'
+  | 'failed'
+
+export interface Resources {
+  /** Processor share in whole or part processors, 0.1 to the host's */
+  cpus: number
+  /** Memory of processes and tmpfs, in bytes */
+  memoryBytes: number
+  /** Root filesystem, in bytes, what the image brings included */
+  diskBytes: number
+  /** Processes and threads */
+  maxProcesses: number
+}
+
+/** Why a sandbox is not running though nobody asked for it. */
+export type FailureReason =
+  | 'out_of_memory'
+  | 'runtime_exited'
+  | 'host_restarted'
+  | 'create_failed'
+  | 'resume_failed'
+  | 'interrupted'
+  | 'guest_unresponsive'
+
+export interface Sandbox {
+  id: SandboxId
+  teamId: TeamId
+  name: string | null
+  state: SandboxState
+  failure: { reason: FailureReason; detail: string } | null
+  /** The present life of its runtime; `null` while none exists */
+  incarnationId: IncarnationId | null
+  /** Its root filesystem in the pool; `null` once killed */
+  rootId: RootId | null
+  /** Memory and filesystem it resumes from; set only while `paused`, `pausing` or `resuming` */
+  pausedSnapshotId: SnapshotId | null
+  imageId: ImageId
+  /** Snapshot it was started from or last rolled back to */
+  sourceSnapshotId: SnapshotId | null
+  /** Snapshot it was started from; `null` where an image was booted for it */
+  originSnapshotId: SnapshotId | null
+  /** Sandbox it was forked from */
+  parentSandboxId: SandboxId | null
+  defaults: ImageDefaults
+  env: Env
+  labels: Labels
+  resources: Resources
+  network: NetworkPolicy
+  ingress: IngressPolicy
+  timeout: TimeoutPolicy
+  /** Counts restores of this line of memory; programs inside can watch it in `/run/spawnpoint/generation` */
+  generation: number
+  createdAt: Date
+  /** Beginning of the present incarnation */
+  startedAt: Date | null
+  /** While it runs: when `timeout.onTimeout` happens */
+  expiresAt: Date | null
+  /** Since when it is paused or stopped; kept until it runs again */
+  haltedAt: Date | null
+  endedAt: Date | null
+}
+
+/** What a sandbox used at one moment, as the host sees it. */
+export interface SandboxMetrics {
+  at: Date
+  /** Processors it may use */
+  cpus: number
+  /** Share of these that it has used since the sample before, 0 to 100 */
+  cpuUsedPercent: number
+  memoryUsedBytes: number
+  memoryTotalBytes: number
+  /** Of files, on top of `memoryUsedBytes`; 0 where the host does not tell */
+  memoryCacheBytes: number
+  diskUsedBytes: number
+  diskTotalBytes: number
+}

@@ -1,0 +1,80 @@
+import type { ImageId, SandboxId, ScheduleId, SnapshotId, TeamId } from '../ids.ts'
+import type { ImageDefaults } from './image.ts'
+import type { Resources } from './sandbox.ts'
+import type { Env, Labels } from './team.ts'
+
+export type SnapshotKind = 'memory' | 'filesystem'
+export type SnapshotState = 'creating' | 'ready' | 'failed' | 'deleting'
+
+/**
+ * How far the captured state can be relied on: `crash`, as after a power cut; `filesystem`, dirty data was flushed first
+ * or memory and files are of one instant; `application`, programs inside prepared themselves through hooks.
+ */
+export type Consistency = 'crash' | 'filesystem' | 'application'
+
+export interface HookOutcome {
+  /** File name of the hook */
+  name: string
+  outcome: 'ok' | 'failed' | 'timed_out'
+  exitCode: number | null
+  durationMs: number
+  /** End of what it printed, at most 4 KiB */
+  output: string
+}
+
+/** What a snapshot cost and what it holds. */
+export interface Receipt {
+  /** Milliseconds the sandbox stood still */
+  standstillMs: number
+  /** Milliseconds from request to acknowledged */
+  totalMs: number
+  /** Milliseconds of each step, in order */
+  steps: { step: string; ms: number }[]
+  memoryBytes: number
+  filesystemBytes: number
+  /** Bytes this snapshot added to the store */
+  newlyStoredBytes: number
+  consistency: Consistency
+  hooks: HookOutcome[]
+}
+
+/** What a restore needs of the host; compared before one is tried. */
+export interface Requirements {
+  runtime: string
+  runtimeVersion: string
+  /** Digest of the agent frozen inside a memory snapshot */
+  agentDigest: string | null
+  cpuFeatures: string[]
+}
+
+export interface Snapshot {
+  id: SnapshotId
+  teamId: TeamId
+  name: string | null
+  kind: SnapshotKind
+  state: SnapshotState
+  failure: string | null
+  /** Made by the system for a pause, a fork, a layer of a build or the boot of an image; never listed */
+  internal: boolean
+  /** Digest of the recipe up to the step that left this; set for layers of builds alone */
+  cacheKey: string | null
+  sandboxId: SandboxId
+  /** Snapshot that the source sandbox itself came from: the lineage */
+  parentId: SnapshotId | null
+  imageId: ImageId
+  defaults: ImageDefaults
+  env: Env
+  resources: Resources
+  generation: number
+  requirements: Requirements | null
+  receipt: Receipt | null
+  sizeBytes: number
+  labels: Labels
+  /** Schedule that it was taken by */
+  scheduleId: ScheduleId | null
+  /** Neither expires nor is thinned out while this is so */
+  pinned: boolean
+  createdAt: Date
+  readyAt: Date | null
+  expiresAt: Date | null
+}
