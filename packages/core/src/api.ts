@@ -1,5 +1,7 @@
 export type * from './api/archives.ts'
 export type * from './api/blobs.ts'
+export type * from './api/browse.ts'
+export type * from './api/compare.ts'
 export type * from './api/images.ts'
 export type * from './api/keys.ts'
 export type * from './api/names.ts'

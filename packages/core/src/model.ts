@@ -1,4 +1,6 @@
 export type * from './ids.ts'
+export type * from './model/census.ts'
+export type * from './model/comparison.ts'
 export type * from './model/image.ts'
 export type * from './model/name.ts'
 export type * from './model/operation.ts'
