@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { accessSync, constants, readFileSync, realpathSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
-import { type CoreConfig, SpawnpointError } from '@spawnpoint/core'
+import { type CoreConfig, isPublicKey, SpawnpointError } from '@spawnpoint/core'
 import { type TlsConfig, type TlsOptions, tlsFrom } from './tls-config.ts'
 
 const GIB = 2 ** 30
@@ -75,6 +75,7 @@ export function configFrom(options: ServerOptions, env: Env): ServerConfig {
         diskBytes: 1024 * GIB,
         maxProcesses: mostProcesses(),
       },
+      trustedKeys: trustedKeys(env),
       maxImageBytes: sizeFrom('SPAWNPOINT_IMAGE_BYTES', env, 64 * GIB),
       timeout: { timeoutMs: null, idleTimeoutMs: null, onTimeout: 'kill', autoResume: false, deleteAfterMs: null },
       dns: resolvers(env),
@@ -116,6 +117,13 @@ function portFrom(text: string): number {
 function logLevelFrom(text: string): string {
   if (LOG_LEVELS.includes(text)) return text
   throw missing(`SPAWNPOINT_LOG is '${text}'; use one of ${LOG_LEVELS.join(', ')}`)
+}
+
+function trustedKeys(env: Env): string[] {
+  const keys = (env.SPAWNPOINT_TRUSTED_KEYS ?? '').split(/[\s,]+/).filter((key) => key !== '')
+  const wrong = keys.find((key) => !isPublicKey(key))
+  if (wrong === undefined) return keys
+  throw missing(`SPAWNPOINT_TRUSTED_KEYS has '${wrong}', which is no key of a server; see its archive.pub`)
 }
 
 function sizeFrom(name: string, env: Env, byDefault: number): number {

@@ -64,6 +64,12 @@ export async function adminKey(dataDir: string, core: Core): Promise<string> {
   return secret
 }
 
+/** What other servers' operators need to trust this one; not secret. */
+export async function writePublicKey(dataDir: string, publicKey: string): Promise<void> {
+  const path = join(dataDir, 'archive.pub')
+  if ((await readFile(path, 'utf8').catch(missingFile)).trim() !== publicKey) await writeDurably(path, `${publicKey}\n`)
+}
+
 const SECRET_BYTES = 32
 
 /** What this server makes tokens from, drawn on the first start. Rejects `unavailable` if what is there cannot be it. */

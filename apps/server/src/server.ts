@@ -27,7 +27,7 @@ import { GvisorRuntime } from '@spawnpoint/runtime-gvisor'
 import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { type ServerConfig, serverTag } from './config.ts'
-import { adminKey, lockDataDir, serverSecret } from './data-dir.ts'
+import { adminKey, lockDataDir, serverSecret, writePublicKey } from './data-dir.ts'
 import { openTls } from './tls.ts'
 import { toldDomain } from './tls-config.ts'
 import { dispatch, openGateway } from './traffic.ts'
@@ -73,6 +73,8 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
       archive: await OciArchive.open({
         dir: join(config.dataDir, 'archive'),
         exportsDir: join(config.dataDir, 'exports'),
+        importsDir: join(config.dataDir, 'imports'),
+        cacheBytes: config.layerCacheBytes,
       }),
       imageBuilders: [
         new DebianImageBuilder({ cacheDir: join(config.dataDir, 'packages') }),
@@ -95,6 +97,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   if (recovered.length + lost.length + swept.length > 0)
     log.info({ recovered, lost, swept }, 'settled what an earlier server left')
   const key = await adminKey(config.dataDir, core)
+  await writePublicKey(config.dataDir, core.archives.publicKey)
   const { url, domain } = await listen(config, log, core, undo)
   log.info({ url, domain, dataDir: config.dataDir, runtime: core.runtime.version }, 'serving')
   const owned = undo.move()

@@ -464,6 +464,17 @@ describe('the rest', () => {
     }
   })
 
+  test('snapshots to registries and back', async () => {
+    const by = await world.core.authenticate(world.key)
+    const { id: origin } = await (await world.core.sandboxes.create(by, { image: 'base' })).done
+    const { id } = await (await world.core.snapshots.create(by, origin, { kind: 'memory' })).done
+    const pushed = await cli('snapshot', 'push', id, 'ghcr.io/team/point:1')
+    expect(pushed).toMatchObject({ status: 0, stdout: expect.stringMatching(/^sha256:[0-9a-f]{64}\n$/) })
+    const pulled = await cli('snapshot', 'pull', 'ghcr.io/team/point:1', '-n', 'moved')
+    expect(pulled).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Pulled moved, /m) })
+    expect(pulled.stdout).toMatch(/^[0-9a-f]{24}\n$/)
+  })
+
   test('registries', async () => {
     const env = { SPAWNPOINT_URL: world.url, SPAWNPOINT_API_KEY: world.key }
     const add = (...args: string[]) =>

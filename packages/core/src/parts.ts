@@ -21,6 +21,8 @@ export interface CoreConfig {
   resources: Resources
   /** Largest a request may ask for */
   maxResources: Resources
+  /** Public keys of the servers whose memory may be restored here, see `Signer` */
+  trustedKeys: readonly string[]
   /** Largest root filesystem of an image, in bytes */
   maxImageBytes: number
   timeout: TimeoutPolicy

@@ -1,5 +1,6 @@
 import type { Guests } from './guests.ts'
 import type { Operation, OperationKind, Sandbox, SandboxId, Snapshot } from './model.ts'
+import { archivePull } from './operations/archive-pull.ts'
 import { archivePush } from './operations/archive-push.ts'
 import { imageBuild } from './operations/image-build.ts'
 import { imageDelete } from './operations/image-delete.ts'
@@ -33,7 +34,8 @@ const DEFINITIONS = {
   'sandbox.kill': sandboxKill,
   'snapshot.create': snapshotCreate,
   'snapshot.delete': snapshotDelete,
-  'archive.push': archivePush(null),
+  'archive.push': archivePush(null, null),
+  'archive.pull': archivePull(null),
   // biome-ignore lint/suspicious/noExplicitAny: each definition reads its own detail from the record it wrote itself
 } as const satisfies { [K in OperationKind]: OperationDefinition<any, any> }
 

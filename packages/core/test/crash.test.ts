@@ -46,6 +46,22 @@ const SCENARIOS: Scenario[] = [
     after: ['running'],
   },
   {
+    name: 'archive.push of a snapshot',
+    run: async (w, c, _, point) =>
+      (await c.archives.pushSnapshot(w.by, point.id, { reference: 'registry.example/point' })).done,
+    after: ['running'],
+  },
+  {
+    name: 'archive.pull',
+    prepare: async (w, c, origin) => {
+      const taken = await c.snapshots.create(w.by, origin.id, { kind: 'memory' })
+      const { id } = await taken.done
+      await (await c.archives.pushSnapshot(w.by, id, { reference: 'registry.example/point' })).done
+    },
+    run: async (w, c) => (await c.archives.pullSnapshot(w.by, { reference: 'registry.example/point' })).done,
+    after: ['running'],
+  },
+  {
     name: 'image.build of a recipe',
     prepare: async (w, c) => {
       await c.blobs.put(w.by, 'x:a', Readable.from([tarOf([{ name: 'a', data: 'a' }])]))

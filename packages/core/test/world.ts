@@ -23,6 +23,7 @@ export const GIB = 2 ** 30
 export const CONFIG: CoreConfig = {
   resources: { cpus: 1, memoryBytes: GIB, diskBytes: 4 * GIB, maxProcesses: 512 },
   maxResources: { cpus: 2, memoryBytes: 8 * GIB, diskBytes: 64 * GIB, maxProcesses: 4096 },
+  trustedKeys: [],
   maxImageBytes: 64 * 2 ** 30,
   timeout: { timeoutMs: null, idleTimeoutMs: null, onTimeout: 'kill', autoResume: false, deleteAfterMs: null },
   secret: Buffer.alloc(32, 7),
@@ -44,7 +45,9 @@ export class World {
   by!: Principal
 
   /** With `fakeTime`, time passes only by `clock.advance`. */
-  async server(options: { fakeTime?: boolean; log?: Log; secret?: Uint8Array } = {}): Promise<Core> {
+  async server(
+    options: { fakeTime?: boolean; log?: Log; secret?: Uint8Array; trustedKeys?: string[] } = {},
+  ): Promise<Core> {
     const core = await Core.open({
       ledger: new MemoryLedger(this.host.ledger),
       runtime: this.runtime(this.host),
@@ -54,7 +57,11 @@ export class World {
       archive: new FakeArchive(this.host),
       clock: options.fakeTime ? this.clock : systemClock,
       log: options.log ?? silent,
-      config: { ...CONFIG, secret: options.secret ?? CONFIG.secret },
+      config: {
+        ...CONFIG,
+        secret: options.secret ?? CONFIG.secret,
+        trustedKeys: options.trustedKeys ?? [],
+      },
       failpoint: (name) => this.points.push(name),
     })
     if (this.by === undefined) {

@@ -12,6 +12,7 @@ const GIB = 2 ** 30
 const CONFIG: CoreConfig = {
   resources: { cpus: 1, memoryBytes: GIB, diskBytes: 4 * GIB, maxProcesses: 512 },
   maxResources: { cpus: 2, memoryBytes: 8 * GIB, diskBytes: 64 * GIB, maxProcesses: 4096 },
+  trustedKeys: [],
   maxImageBytes: 64 * 2 ** 30,
   timeout: { timeoutMs: null, idleTimeoutMs: null, onTimeout: 'kill', autoResume: false, deleteAfterMs: null },
   secret: Buffer.alloc(32, 7),

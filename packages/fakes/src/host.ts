@@ -1,5 +1,5 @@
 import { type ImageId, type IncarnationId, type RootId, type SnapshotId, SpawnpointError } from '@spawnpoint/core'
-import type { FakePushed } from './archive.ts'
+import type { FakePushed, FakePushedSnapshot } from './archive.ts'
 import { Faults } from './faults.ts'
 import type { FileTree } from './file-tree.ts'
 import type { FakeIncarnation } from './incarnation.ts'
@@ -40,6 +40,7 @@ export class FakeHost {
   readonly staged = new Map<string, StagedEntry>()
   /** What was pushed, by full reference */
   readonly pushed = new Map<string, FakePushed>()
+  readonly pushedSnapshots = new Map<string, FakePushedSnapshot>()
   /** By team and key */
   readonly blobs = new Map<string, { data: Buffer; usedAt: number }>()
   readonly incarnations = new Map<IncarnationId, FakeIncarnation>()

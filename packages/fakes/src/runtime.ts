@@ -8,6 +8,7 @@ import {
   type NetworkPolicy,
   type Requirements,
   type Runtime,
+  type RuntimeAgents,
   type RuntimeInfo,
   SpawnpointError,
 } from '@spawnpoint/core'
@@ -37,6 +38,8 @@ export class FakeRuntime implements Runtime {
   readonly #launches = new Map<IncarnationId, (reason: Error) => void>()
   readonly #guests = new Map<IncarnationId, { link: GuestLink; guest: FakeGuest }>()
   readonly #exitListeners: ((exit: IncarnationExit) => void)[] = []
+  /** By digest, which is also the path of each */
+  readonly #agents = new Set([AGENT_DIGEST])
   #open = false
 
   constructor(host: FakeHost) {
@@ -68,6 +71,18 @@ export class FakeRuntime implements Runtime {
       if (!capture) throw failed('restore', `${memory.dir} holds no memory`)
       return this.#boot('restore', spec, capture, half)
     })
+  }
+
+  checkRestore(needs: Requirements, brings: { agent: boolean }): Promise<void> {
+    return this.#call('checkRestore', '', () => this.#mustMeet(needs, brings.agent))
+  }
+
+  readonly agents: RuntimeAgents = {
+    file: async (digest) => (this.#agents.has(digest) ? digest : null),
+    add: async (file) => {
+      this.#agents.add(file)
+      return file
+    },
   }
 
   pause(id: IncarnationId): Promise<void> {
@@ -202,7 +217,7 @@ export class FakeRuntime implements Runtime {
     return { runtime: name, runtimeVersion: version, agentDigest: AGENT_DIGEST, cpuFeatures: [...cpuFeatures] }
   }
 
-  #mustMeet(needs: Requirements): void {
+  #mustMeet(needs: Requirements, bringsAgent = false): void {
     const has = this.#requirements()
     const refuse = (wanted: string, got: string) => {
       throw new SpawnpointError('incompatible', `This host lacks ${wanted}`, { needs: wanted, has: got })
@@ -211,6 +226,9 @@ export class FakeRuntime implements Runtime {
     if (needs.runtimeVersion !== has.runtimeVersion) refuse(`version ${needs.runtimeVersion}`, has.runtimeVersion)
     const missing = needs.cpuFeatures.filter((feature) => !has.cpuFeatures.includes(feature))
     if (missing.length > 0) refuse(`cpu features ${missing.join(' ')}`, has.cpuFeatures.join(' '))
+    const { agentDigest } = needs
+    if (!bringsAgent && (agentDigest === null || !this.#agents.has(agentDigest)))
+      refuse('its agent', 'other agents only')
   }
 
   #find(id: IncarnationId): FakeIncarnation {

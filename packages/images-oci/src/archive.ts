@@ -29,7 +29,7 @@ const WATCH_MS = 200
  */
 export async function readArchive(reference: ArchiveReference, options: ArchiveOptions): Promise<FetchedImage> {
   const { importsDir, workDir, maxBytes, timeoutMs, report, signal } = options
-  const given = await inImports(importsDir, reference)
+  const given = await inImports(importsDir, reference, 'source.reference')
   report({ step: 'read', fraction: null, line: null })
   await mkdir(join(workDir, 'tmp'), { recursive: true, mode: 0o700 })
   const path = reference.transport === 'oci' ? given : await plainArchive(given, workDir, maxBytes, signal)
@@ -81,16 +81,21 @@ async function openLayout(dir: string): Promise<FetchedImage> {
   return { digest: top.digest, image, config, path: blobPath, [Symbol.asyncDispose]: async () => {} }
 }
 
-async function inImports(importsDir: string, { name, transport }: ArchiveReference): Promise<string> {
+/** Rejects `invalid_argument` at `field` for what is not there, lies elsewhere, or is of another kind. */
+export async function inImports(
+  importsDir: string,
+  { name, transport }: ArchiveReference,
+  field: string,
+): Promise<string> {
   const path = join(importsDir, name)
   const [allowed, actual, stat] = await Promise.all([realpath(importsDir), realpath(path), lstat(path)]).catch(
     (error: NodeJS.ErrnoException) => {
-      throw invalidArgument('source.reference', `cannot be read: ${error.code}`)
+      throw invalidArgument(field, `cannot be read: ${error.code}`)
     },
   )
-  if (actual !== join(allowed, name)) throw invalidArgument('source.reference', 'outside the directory for imports')
+  if (actual !== join(allowed, name)) throw invalidArgument(field, 'outside the directory for imports')
   if (transport === 'oci' ? !stat.isDirectory() : !stat.isFile())
-    throw invalidArgument('source.reference', transport === 'oci' ? 'not a directory' : 'not a file')
+    throw invalidArgument(field, transport === 'oci' ? 'not a directory' : 'not a file')
   return actual
 }
 

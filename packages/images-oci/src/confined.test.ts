@@ -2,6 +2,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { type ConfinedCommand, runConfined } from './confined.ts'
 
@@ -100,5 +103,37 @@ describe('a confined program', () => {
     })
     const skopeo = 'echo \'time="x" level=fatal msg="reading \\"a\\": no tag"\' >&2; exit 1'
     await expect(run(skopeo)).rejects.toMatchObject({ message: 'Could not try it: reading "a": no tag' })
+  })
+})
+
+describe('what a confined program reads and writes', () => {
+  it('is taken to its end, however late somebody looks', async () => {
+    let said = ''
+    await run('printf "all of it"', {
+      output: async (stdout) => {
+        // The program has long ended.
+        await sleep(200)
+        for await (const piece of stdout) said += piece
+      },
+    })
+    expect(said).toBe('all of it')
+  })
+
+  it('ends it where whoever reads or writes gives up', async () => {
+    const failure = new Error('no more')
+    const refuse = async () => {
+      throw failure
+    }
+    await expect(run('yes', { output: refuse })).rejects.toBe(failure)
+    await expect(run('sleep 1000', { input: refuse })).rejects.toBe(failure)
+  })
+
+  it('goes in, and a program that wants no more of it says why', async () => {
+    const input = async (stdin: Writable) => pipeline(Readable.from([Buffer.alloc(2 ** 20, 'x')]), stdin)
+    await run('wc -c > /out/bytes', { input })
+    expect(out('bytes')).toBe(String(2 ** 20))
+    await expect(run('echo "tar: it is bad" >&2; exit 2', { input })).rejects.toMatchObject({
+      message: 'Could not try it: it is bad',
+    })
   })
 })

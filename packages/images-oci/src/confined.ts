@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { PassThrough, type Readable } from 'node:stream'
+import { PassThrough, type Readable, type Writable } from 'node:stream'
 import { SpawnpointError } from '@spawnpoint/core'
 
 export interface ConfinedCommand {
@@ -16,11 +16,15 @@ export interface ConfinedCommand {
   /** Largest file it may write, in bytes */
   fileBytes: number
   timeoutMs: number
+  /** Writes what it reads from stdin, and ends it; if it rejects, the program is ended and that is the error */
+  input?: (stdin: Writable) => Promise<void>
   /** Takes what it writes to stdout; if it rejects, the program is ended and that is the error */
   output?: (stdout: Readable) => Promise<void>
   signal: AbortSignal
 }
 
+/** What a writer meets whose reader has ended */
+const ENDED_EARLY = new Set(['EPIPE', 'ECANCELED', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'])
 const KEPT_LINES = 20
 const SBIN = '/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin'
 const MEMORY_BYTES = 4 * 2 ** 30
@@ -36,7 +40,7 @@ export async function runConfined(command: ConfinedCommand): Promise<void> {
   if (signal.aborted) throw cancelled(step)
   const child = spawn('prlimit', prlimitArgs(command), {
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { PATH: `${process.env.PATH ?? ''}:${SBIN}`, LC_ALL: 'C.UTF-8' },
   })
   const tail: string[] = []
@@ -53,18 +57,26 @@ export async function runConfined(command: ConfinedCommand): Promise<void> {
   }, timeoutMs)
   signal.addEventListener('abort', end)
   let refused: { error: unknown } | null = null
-  // Read from the first moment: what nobody reads when a program ends, Node throws away.
-  const taken = command.output?.(child.stdout.pipe(new PassThrough())).catch((error: unknown) => {
-    refused = { error }
+  const refuse = (error: unknown) => {
+    refused ??= { error }
     end()
-  })
+  }
+  // Read from the first moment: what nobody reads when a program ends, Node throws away.
+  const taken = command.output?.(child.stdout.pipe(new PassThrough())).catch(refuse)
   if (taken === undefined) child.stdout.resume()
+  const given = command.input?.(child.stdin).catch((error: NodeJS.ErrnoException) => {
+    // A program that ends before the end of its input has said why.
+    if (!ENDED_EARLY.has(error.code ?? '')) refuse(error)
+  })
+  if (given === undefined) child.stdin.end()
+  // Told to whoever writes, if anybody does.
+  child.stdin.on('error', () => {})
   try {
     const code = await new Promise<number | null>((resolve, reject) => {
       child.once('error', reject)
       child.once('close', resolve)
     })
-    await taken
+    await Promise.all([taken, given])
     if (signal.aborted) throw cancelled(step)
     if (late) {
       const message = `Could not ${step} within ${Math.round(timeoutMs / 1_000)} s`

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Descriptor } from './manifest.ts'
 
@@ -33,6 +33,14 @@ export class LayoutWriter {
   /** Takes over a file of the same file system. */
   async take(path: string, digest: string): Promise<void> {
     await rename(path, this.path(digest))
+  }
+
+  /** As it is. */
+  async copy(from: string, mediaType: string): Promise<Descriptor> {
+    const bytes = await readFile(from)
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+    await writeFile(this.path(digest), bytes)
+    return { mediaType, digest, size: bytes.length }
   }
 
   async finish({ mediaType, digest, size }: Descriptor, tag: string): Promise<void> {

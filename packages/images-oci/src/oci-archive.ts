@@ -5,41 +5,69 @@ import {
   type Archive,
   type ArchiveTarget,
   type BuildProgress,
+  type FoundSnapshot,
   type PackedRoot,
+  type PackedSnapshot,
   type Pushed,
   SpawnpointError,
 } from '@spawnpoint/core'
 import { cancelled } from './confined.ts'
+import { findSnapshot } from './find-snapshot.ts'
+import { LayerCache } from './layer-cache.ts'
 import { CONFIG_TYPE, LayoutWriter, MANIFEST_TYPE, named } from './layout.ts'
 import { deliver } from './push/deliver.ts'
 import { imageConfig } from './push/image-config.ts'
-import { packRoot } from './push/pack.ts'
+import { packDirectory } from './push/pack.ts'
+import {
+  AGENT_TYPE,
+  ARTIFACT_TYPE,
+  DESCRIPTION_TYPE,
+  FILES_TYPE,
+  MEMORY_TYPE,
+  payloadOf,
+  SIGNATURE,
+} from './snapshot-artifact.ts'
 
 export interface OciArchiveOptions {
   /** For work in progress; belongs to this archive alone */
   dir: string
   /** Where files that are pushed go; on the same file system as `dir` */
   exportsDir: string
+  /** Where snapshots that are pulled from files are */
+  importsDir: string
+  /** Bytes of pieces kept for the next pull */
+  cacheBytes: number
   /** Milliseconds that packing and sending may take, default six hours */
   timeoutMs?: number
   /** Milliseconds before a broken connection is made anew, doubled each time; default 250 */
   pauseMs?: number
 }
 
-/** Packs root filesystems as OCI images and puts them into registries, layouts and archives. */
+/** Progress is told after so many bytes. */
+const REPORT_BYTES = 2 ** 20
+const IMAGE_LAYER = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', packing: 'gzip' } as const
+
+/**
+ * Packs root filesystems as OCI images and snapshots as OCI artifacts, puts them into registries, layouts and archives, and
+ * gets snapshots from there.
+ */
 export class OciArchive implements Archive {
   readonly #options: Required<OciArchiveOptions>
+  readonly #cache: LayerCache
 
   private constructor(options: OciArchiveOptions) {
     this.#options = { timeoutMs: 6 * 3_600_000, pauseMs: 250, ...options }
+    this.#cache = new LayerCache({ dir: join(options.dir, 'pieces'), maxBytes: options.cacheBytes })
   }
 
   /** Removes what an earlier process left half done. */
   static async open(options: OciArchiveOptions): Promise<OciArchive> {
-    await mkdir(options.dir, { recursive: true, mode: 0o700 })
+    await mkdir(join(options.dir, 'pieces'), { recursive: true, mode: 0o700 })
     await rm(join(options.dir, 'work'), { recursive: true, force: true })
     await mkdir(join(options.dir, 'work'), { mode: 0o700 })
-    return new OciArchive(options)
+    const archive = new OciArchive(options)
+    await archive.#cache.trim()
+    return archive
   }
 
   pushImage(
@@ -51,11 +79,11 @@ export class OciArchive implements Archive {
     return this.#working('push the image', signal, async (workDir, either) => {
       const { exportsDir, timeoutMs, pauseMs } = this.#options
       const layout = await LayoutWriter.make(join(workDir, 'layout'))
-      const layer = await packRoot(root.rootPath, join(layout.dir, 'layer'), {
+      const packed = packProgress(root.sizeBytes, report)
+      const layer = await packDirectory(root.rootPath, join(layout.dir, 'layer'), IMAGE_LAYER, {
         timeoutMs,
         signal: either,
-        packed: (bytes) =>
-          report({ step: 'pack', fraction: Math.min(1, bytes / Math.max(1, root.sizeBytes)), line: null }),
+        packed,
       })
       await layout.take(layer.path, layer.digest)
       const config = await layout.json(CONFIG_TYPE, imageConfig(root, layer.diffId))
@@ -69,6 +97,58 @@ export class OciArchive implements Archive {
       const options = { exportsDir, workDir, timeoutMs, pauseMs, report, signal: either }
       await deliver({ layout, manifest, blobs }, target, options)
       return { digest: manifest.digest, sizeBytes: layer.size + config.size + manifest.size }
+    })
+  }
+
+  pushSnapshot(
+    snapshot: PackedSnapshot,
+    target: ArchiveTarget,
+    sign: (payload: Buffer) => string,
+    report: (progress: BuildProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Pushed> {
+    return this.#working('push the snapshot', signal, async (workDir, either) => {
+      const { exportsDir, timeoutMs, pauseMs } = this.#options
+      const layout = await LayoutWriter.make(join(workDir, 'layout'))
+      const packed = packProgress(snapshot.sizeBytes, report)
+      const pack = async (dir: string, mediaType: string) => {
+        const kind = { mediaType, packing: 'zstd' } as const
+        const layer = await packDirectory(dir, join(layout.dir, 'layer'), kind, { timeoutMs, signal: either, packed })
+        await layout.take(layer.path, layer.digest)
+        return named(layer)
+      }
+      const pieces = [await pack(snapshot.rootPath, FILES_TYPE)]
+      if (snapshot.memoryDir !== null) pieces.push(await pack(snapshot.memoryDir, MEMORY_TYPE))
+      if (snapshot.agentFile !== null) pieces.push(await layout.copy(snapshot.agentFile, AGENT_TYPE))
+      const description = await layout.json(DESCRIPTION_TYPE, snapshot.description)
+      const manifest = await layout.json(MANIFEST_TYPE, {
+        schemaVersion: 2,
+        mediaType: MANIFEST_TYPE,
+        artifactType: ARTIFACT_TYPE,
+        config: named(description),
+        layers: pieces,
+        annotations: { [SIGNATURE]: sign(payloadOf(named(description), pieces)) },
+      })
+      const blobs = [...pieces, named(description)]
+      const options = { exportsDir, workDir, timeoutMs, pauseMs, report, signal: either }
+      await deliver({ layout, manifest, blobs }, target, options)
+      return { digest: manifest.digest, sizeBytes: manifest.size + blobs.reduce((sum, { size }) => sum + size, 0) }
+    })
+  }
+
+  findSnapshot(source: ArchiveTarget, signal: AbortSignal): Promise<FoundSnapshot> {
+    const { timeoutMs, pauseMs, importsDir, dir } = this.#options
+    return findSnapshot(source, {
+      cache: this.#cache,
+      importsDir,
+      makeWorkDir: async () => {
+        const workDir = join(dir, 'work', randomUUID())
+        await mkdir(workDir, { mode: 0o700 })
+        return workDir
+      },
+      timeoutMs,
+      pauseMs,
+      signal,
     })
   }
 
@@ -91,5 +171,21 @@ export class OciArchive implements Archive {
     } finally {
       await rm(workDir, { recursive: true, force: true })
     }
+  }
+}
+
+/** Pieces one after the other, as a share of all. */
+function packProgress(sizeBytes: number, report: (progress: BuildProgress) => void): (bytes: number) => void {
+  let before = 0
+  let last = 0
+  let told = Number.NEGATIVE_INFINITY
+  return (bytes) => {
+    // The next piece begins from zero.
+    if (bytes < last) before += last
+    last = bytes
+    const done = before + bytes
+    if (done - told < REPORT_BYTES) return
+    told = done
+    report({ step: 'pack', fraction: Math.min(1, done / Math.max(1, sizeBytes)), line: null })
   }
 }

@@ -9,7 +9,7 @@ import { malformed } from './manifest.ts'
 export type Packing = 'gzip' | 'zstd' | 'plain'
 
 /** As zstd's own default: what needs a larger window was made to need it. */
-const MAX_WINDOW_LOG = 27
+export const MAX_WINDOW_LOG = 27
 
 /** Told by the first bytes: media types and names of files are not always true. */
 export async function packingOf(path: string): Promise<Packing> {

@@ -32,7 +32,13 @@ beforeEach(async () => {
     python3 -c "import os,socket; socket.socket(socket.AF_UNIX).bind('home/user/socket')
 os.setxattr('bin/tool','user.colour',b'blue'); open('bin/ping','w').write('p')
 os.setxattr('bin/ping','security.capability',bytes.fromhex('${CAPABILITY}'))"`)
-  archive = await OciArchive.open({ dir: join(scratch, 'archive'), exportsDir: join(scratch, 'exports'), pauseMs: 5 })
+  archive = await OciArchive.open({
+    dir: join(scratch, 'archive'),
+    exportsDir: join(scratch, 'exports'),
+    importsDir: join(scratch, 'imports'),
+    cacheBytes: 2 ** 30,
+    pauseMs: 5,
+  })
 })
 afterEach(() => {
   expect(readdirSync(join(scratch, 'archive/work'))).toEqual([])

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { chmod, copyFile, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import type { RuntimeAgents } from '@spawnpoint/core'
 
 const DIGEST = /^[0-9a-f]{64}$/
 
@@ -7,7 +8,7 @@ const DIGEST = /^[0-9a-f]{64}$/
  * Agents by SHA-256, one directory each. A memory snapshot maps the agent it was taken with, so a restore needs that very
  * file; old ones therefore stay.
  */
-export class AgentStore {
+export class AgentStore implements RuntimeAgents {
   readonly #dir: string
 
   constructor(cacheDir: string) {
@@ -27,6 +28,10 @@ export class AgentStore {
       // ENOENT: never seen here.
       return false
     }
+  }
+
+  async file(digest: string): Promise<string | null> {
+    return (await this.has(digest)) ? `${this.dirOf(digest)}/agent` : null
   }
 
   /** Takes a copy of `file`; returns its digest. */

@@ -9,6 +9,7 @@ import type {
   NetworkPolicy,
   Requirements,
   Runtime,
+  RuntimeAgents,
   RuntimeInfo,
 } from '@spawnpoint/core'
 import { freshSpec } from './bundle.ts'
@@ -111,21 +112,30 @@ export class GvisorRuntime implements Runtime {
   }
 
   async #plan(spec: IncarnationSpec, memory: MemoryImage | null): Promise<LaunchPlan> {
-    const { host, info, agentDigest } = this.#open
+    const { agentDigest } = this.#open
     if (!memory) return { frozen: freshSpec(spec.resources), agentDigest, image: null }
     const needs = memory.requirements
-    const hasAgent = needs.agentDigest !== null && (await host.agents.has(needs.agentDigest))
+    await this.checkRestore(needs, { agent: false })
+    return {
+      frozen: await readFrozenSpec(memory.dir),
+      agentDigest: needs.agentDigest as string,
+      image: { dir: memory.dir, bytes: await memoryImageBytes(memory.dir) },
+    }
+  }
+
+  async checkRestore(needs: Requirements, brings: { agent: boolean }): Promise<void> {
+    const { host, info } = this.#open
+    const hasAgent = needs.agentDigest !== null && (brings.agent || (await host.agents.has(needs.agentDigest)))
     checkRequirements(needs, {
       runtime: RUNTIME_NAME,
       runtimeVersion: info.version,
       cpuFeatures: new Set(info.cpuFeatures),
       hasAgent,
     })
-    return {
-      frozen: await readFrozenSpec(memory.dir),
-      agentDigest: needs.agentDigest as string,
-      image: { dir: memory.dir, bytes: await memoryImageBytes(memory.dir) },
-    }
+  }
+
+  get agents(): RuntimeAgents {
+    return this.#open.host.agents
   }
 
   async pause(id: IncarnationId): Promise<void> {

@@ -1,10 +1,10 @@
-import { SpawnpointError } from './errors.ts'
-import { type OperationChange, Operations } from './operations.ts'
+import type { OperationChange } from './operations.ts'
 import type { CallOptions } from './options.ts'
 import { List, type PageOptions } from './pages.ts'
+import { endedOf, push } from './push.ts'
 import { labelQuery } from './requests.ts'
 import type { Transport } from './transport.ts'
-import type { BuildImage, BuildLogEntry, Image, ImageState, Labels, Operation, Push, Pushed } from './types.ts'
+import type { BuildImage, BuildLogEntry, Image, ImageState, Labels, Push, Pushed } from './types.ts'
 import { toImage } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -34,7 +34,7 @@ export class Images {
       json: request satisfies Schemas['BuildImage'],
       signal: options.signal,
     })
-    await this.#ended(response, options)
+    await endedOf(this.#transport, response, options)
     return this.get(body.id, { signal: options.signal })
   }
 
@@ -81,25 +81,7 @@ export class Images {
    * Puts an image, or the files of a snapshot, where any container engine finds it. Resolves when it is there; a connection
    * that breaks meanwhile does no harm.
    */
-  async push(ref: string, request: Push, options: BuildOptions = {}): Promise<Pushed> {
-    const { response } = await this.#transport.exchange<Schemas['Operation']>({
-      method: 'POST',
-      path: `/v1/images/${encodeURIComponent(ref)}/push`,
-      query: { wait: false },
-      json: request satisfies Schemas['Push'],
-      signal: options.signal,
-    })
-    const { id, result } = await this.#ended(response, options)
-    if (result !== null) return result
-    const { url, status } = response
-    const context = { url, status, excerpt: id }
-    throw new SpawnpointError('bad_response', 'The server does not say what it has pushed', context)
-  }
-
-  async #ended(response: Response, options: BuildOptions): Promise<Operation> {
-    const operationId = response.headers.get('location')?.split('/').at(-1)
-    if (operationId !== undefined) return new Operations(this.#transport).wait(operationId, options)
-    const { url, status } = response
-    throw new SpawnpointError('bad_response', 'The server names no operation', { url, status, excerpt: '' })
+  push(ref: string, request: Push, options: BuildOptions = {}): Promise<Pushed> {
+    return push(this.#transport, `/v1/images/${encodeURIComponent(ref)}/push`, request, options)
   }
 }

@@ -1,10 +1,11 @@
 import type { CallOptions } from './options.ts'
 import { List, type PageOptions } from './pages.ts'
+import { endedOf, type LongOptions } from './push.ts'
 import { LONG_MS, labelQuery } from './requests.ts'
 import { Sandbox } from './sandbox.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Transport } from './transport.ts'
-import type { ApiKey, CreateSandbox, SandboxFilter, SnapshotFilter, Team } from './types.ts'
+import type { ApiKey, CreateSandbox, PullSnapshot, SandboxFilter, SnapshotFilter, Team } from './types.ts'
 import { toApiKey, toSandboxInfo, toSnapshotInfo } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -79,6 +80,22 @@ export class Snapshots {
     const { ifUnused, signal, timeoutMs } = options
     const path = `/v1/snapshots/${encodeURIComponent(ref)}`
     await this.#transport.json({ method: 'DELETE', path, query: { ifUnused }, signal, timeoutMs })
+  }
+
+  /**
+   * Takes in what `push` of another server put there, with its memory. Throws `incompatible` or `forbidden` before anything
+   * is transferred. Resolves when it is ready; a connection that breaks meanwhile does no harm.
+   */
+  async pull(request: PullSnapshot, options: LongOptions = {}): Promise<Snapshot> {
+    const { body, response } = await this.#transport.exchange<Schemas['Snapshot']>({
+      method: 'POST',
+      path: '/v1/snapshots',
+      query: { wait: false },
+      json: request satisfies Schemas['PullSnapshot'],
+      signal: options.signal,
+    })
+    await endedOf(this.#transport, response, options)
+    return this.get(body.id, { signal: options.signal })
   }
 
   #snapshot(wire: Schemas['Snapshot']): Snapshot {

@@ -456,6 +456,18 @@ describe('the rest', () => {
     await expect(client.images.get('built')).rejects.toThrow(NotFoundError)
   })
 
+  test('what goes out and comes in', async () => {
+    const sandbox = await client.sandboxes.create({ image: 'base' })
+    const reference = 'registry.example/point:1'
+    const snapshot = await sandbox.snapshot({ kind: 'memory' })
+    expect(await client.images.push(snapshot.id, { reference })).toMatchObject({ reference })
+    expect(await snapshot.push({ reference })).toMatchObject({ reference, digest: expect.any(String) })
+    const pulled = await client.snapshots.pull({ reference, name: 'back' })
+    expect(pulled.info).toMatchObject({ name: 'back', state: 'ready' })
+    await expect(client.snapshots.pull({ reference: 'a/none' })).rejects.toThrow(NotFoundError)
+    await sandbox.kill()
+  })
+
   test('registries', async () => {
     const made = await client.registries.create({ name: 'ours', url: 'ghcr.io', username: 'ci', password: 'secret' })
     expect(made).toMatchObject({ url: 'https://ghcr.io', username: 'ci', createdAt: expect.any(Date) })

@@ -1,8 +1,9 @@
 import type { CallOptions } from './options.ts'
+import { type LongOptions, push } from './push.ts'
 import { LONG_MS } from './requests.ts'
 import { Sandbox } from './sandbox.ts'
 import type { Transport } from './transport.ts'
-import type { Receipt, SandboxOverrides, SnapshotInfo, SnapshotKind, SnapshotState } from './types.ts'
+import type { Push, Pushed, Receipt, SandboxOverrides, SnapshotInfo, SnapshotKind, SnapshotState } from './types.ts'
 import { toSandboxInfo, toSnapshotInfo } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -90,6 +91,14 @@ export class Snapshot {
       }),
     )
     return this
+  }
+
+  /**
+   * Puts it with its memory where another server can go on from it: `snapshots.pull` there. For an image that container
+   * engines run, see `images.push`. It holds whatever secrets were in memory.
+   */
+  push(request: Push, options: LongOptions = {}): Promise<Pushed> {
+    return push(this.#transport, `${this.#path}/push`, request, options)
   }
 
   /** Sandboxes started from it live on; with `ifUnused`, throws `in_use` while there are any. */

@@ -14,6 +14,19 @@ export interface Schemas {
         }
       | undefined
   }
+  PullSnapshot: {
+    reference: string
+    registry?: string | undefined
+    credentials?:
+      | {
+          username: string
+          password: string
+        }
+      | undefined
+    name?: string | undefined
+    tag?: string | undefined
+    labels?: Schemas['Labels'] | undefined
+  }
   Pushed: {
     reference: string
     digest: string
@@ -575,6 +588,7 @@ export interface Schemas {
       | 'snapshot.create'
       | 'snapshot.delete'
       | 'archive.push'
+      | 'archive.pull'
     state: 'open' | 'done' | 'failed'
     phase: string
     sandboxId: string | null

@@ -49,6 +49,26 @@ export function checkpointSuite(bench: () => Bench): void {
     })
     afterAll(() => b.drop(origin))
 
+    it('say whether a restore could be before one is tried, and keep the agent that it needs', async () => {
+      const { runtime } = b.subject
+      const needs = snapshot.requirements
+      await runtime.checkRestore(needs, { agent: false })
+      const others = [
+        { ...needs, runtime: 'other' },
+        { ...needs, runtimeVersion: `${needs.runtimeVersion}.1` },
+        { ...needs, cpuFeatures: [...needs.cpuFeatures, 'a_feature_of_no_cpu'] },
+        { ...needs, agentDigest: 'e'.repeat(64) },
+      ]
+      for (const other of others) {
+        await expect(runtime.checkRestore(other, { agent: false })).rejects.toMatchObject({ code: 'incompatible' })
+      }
+      await runtime.checkRestore({ ...needs, agentDigest: 'e'.repeat(64) }, { agent: true })
+      const file = await runtime.agents.file(needs.agentDigest ?? '')
+      expect(await runtime.agents.add(file ?? '')).toBe(needs.agentDigest)
+      expect(await runtime.agents.file('e'.repeat(64))).toBeNull()
+      expect(await runtime.agents.file('../../etc/passwd')).toBeNull()
+    })
+
     it('let the origin go on as if nothing had been', async () => {
       await originCounter.until((reader) => counted(reader).length >= capturedAt + 5)
       expect(counted(originCounter)).toEqual(upTo(counted(originCounter)))

@@ -1,5 +1,5 @@
-import type { Principal } from '../api.ts'
-import type { OperationId } from '../model.ts'
+import type { Principal, Started } from '../api.ts'
+import type { Labels, OperationId, Snapshot } from '../model.ts'
 
 /** Where something is to go, and as whom. */
 export interface PushRequest {
@@ -8,6 +8,14 @@ export interface PushRequest {
   /** As for a pull */
   registry?: string | undefined
   credentials?: { username: string; password: string } | undefined
+}
+
+export interface PullSnapshotRequest extends PushRequest {
+  /** Instead of the one it had */
+  name?: string | undefined
+  tag?: string | undefined
+  /** Added to its own */
+  labels?: Labels | undefined
 }
 
 export interface PushedTo {
@@ -29,4 +37,17 @@ export interface ArchivesApi {
     ref: string,
     request: PushRequest,
   ): Promise<{ operationId: OperationId; done: Promise<PushedTo> }>
+  /** A snapshot with everything that another server needs to go on from it: files, memory, agent. */
+  pushSnapshot(
+    by: Principal,
+    ref: string,
+    request: PushRequest,
+  ): Promise<{ operationId: OperationId; done: Promise<PushedTo> }>
+  /**
+   * Takes in what `pushSnapshot` of another server put there. Before anything is transferred, rejects `incompatible` if its
+   * memory cannot be restored here, and `forbidden` if it has memory and is not signed by a server that this one trusts.
+   */
+  pullSnapshot(by: Principal, request: PullSnapshotRequest): Promise<Started<Snapshot>>
+  /** For other servers to trust what this one sends. */
+  readonly publicKey: string
 }

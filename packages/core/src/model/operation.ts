@@ -14,6 +14,7 @@ export type OperationKind =
   | 'snapshot.create'
   | 'snapshot.delete'
   | 'archive.push'
+  | 'archive.pull'
 
 export type OperationState = 'open' | 'done' | 'failed'
 

@@ -2,10 +2,14 @@ import type { PushedTo } from '../api.ts'
 import { SpawnpointError, toSpawnpointError } from '../errors.ts'
 import { formatImageReference, type ImageReference } from '../image-reference.ts'
 import type { ImageDefaults, Labels, Operation, RootId } from '../model.ts'
-import type { RegistryAccess, RootSource } from '../ports/index.ts'
+import type { BuildProgress, PackedRoot, PackedSnapshot, RegistryAccess, RootSource } from '../ports/index.ts'
+import type { Signer } from '../services/signer.ts'
+import { describeSnapshot } from '../snapshot/portable.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
 export interface PushDetail {
+  /** An ordinary image, or the snapshot with all it has */
+  as: 'image' | 'snapshot'
   source: RootSource
   defaults: ImageDefaults
   labels: Labels
@@ -27,34 +31,36 @@ export function pushedBy({ kind, detail }: Operation): PushedTo | null {
  * pushing: root cloned ─ packed ─ put there ─ clone removed. Cut off anywhere: the clone is removed; what a registry has by
  * then is loose pieces that it collects itself.
  */
-export function archivePush(access: RegistryAccess | null): OperationDefinition<PushDetail, PushedTo> {
+export function archivePush(
+  access: RegistryAccess | null,
+  sign: Signer['sign'] | null,
+): OperationDefinition<PushDetail, PushedTo> {
   return {
     kind: 'archive.push',
-    run: (work) => push(work, access),
+    run: (work) => push(work, access, sign),
     recover: (work) => undo(work, interrupted()),
   }
 }
 
-async function push(work: Work<PushDetail>, access: RegistryAccess | null): Promise<PushedTo> {
+async function push(
+  work: Work<PushDetail>,
+  access: RegistryAccess | null,
+  sign: Signer['sign'] | null,
+): Promise<PushedTo> {
   const { detail, parts } = work
   const { pool, archive, config } = parts
   try {
-    if (archive === undefined) {
+    if (archive === undefined || sign === null) {
       throw new SpawnpointError('unavailable', 'This server cannot push images', { reason: 'no archive' })
     }
     const { diskBytes } = config.maxResources
     await work.step('clone', () => pool.createRoot(detail.rootId, detail.source, { diskBytes }))
-    const { usedBytes } = await pool.rootUsage(detail.rootId)
-    const root = {
-      rootPath: pool.rootPath(detail.rootId),
-      sizeBytes: usedBytes,
-      defaults: detail.defaults,
-      labels: detail.labels,
-      createdAt: new Date(detail.createdAt),
-    }
     const target = { reference: detail.target, access }
-    const pushed = await work.step('push', () =>
-      archive.pushImage(root, target, (progress) => work.report(progress), parts.closing),
+    const report = (progress: BuildProgress) => work.report(progress)
+    const pushed = await work.step('push', async () =>
+      detail.as === 'image'
+        ? archive.pushImage(await packedRoot(work), target, report, parts.closing)
+        : archive.pushSnapshot(await packedSnapshot(work), target, sign, report, parts.closing),
     )
     await work.undo('delete root', () => pool.deleteRoot(detail.rootId))
     const outcome = { ...pushed, reference: formatImageReference(detail.target) }
@@ -64,6 +70,30 @@ async function push(work: Work<PushDetail>, access: RegistryAccess | null): Prom
   } catch (error) {
     await undo(work, toSpawnpointError(error))
     throw error
+  }
+}
+
+async function packedRoot({ parts: { pool }, detail }: Work<PushDetail>): Promise<PackedRoot> {
+  return {
+    rootPath: pool.rootPath(detail.rootId),
+    sizeBytes: (await pool.rootUsage(detail.rootId)).usedBytes,
+    defaults: detail.defaults,
+    labels: detail.labels,
+    createdAt: new Date(detail.createdAt),
+  }
+}
+
+async function packedSnapshot({ parts, detail }: Work<PushDetail>): Promise<PackedSnapshot> {
+  const { pool, runtime, ledger } = parts
+  const snapshot = detail.source.from === 'snapshot' ? await ledger.read.snapshot(detail.source.id) : null
+  if (snapshot === null) throw new Error(`no snapshot ${detail.source.id}`)
+  const digest = snapshot.requirements?.agentDigest ?? null
+  return {
+    description: describeSnapshot(snapshot),
+    rootPath: pool.rootPath(detail.rootId),
+    memoryDir: snapshot.kind === 'memory' ? pool.memoryDir(snapshot.id) : null,
+    agentFile: digest === null ? null : await runtime.agents.file(digest),
+    sizeBytes: snapshot.sizeBytes,
   }
 }
 

@@ -30,6 +30,10 @@ export interface Runtime {
    * prepared goes to waste. Not listed, ended by `kill` and by `close`. A rejection leaves nothing behind.
    */
   prepare?(spec: IncarnationSpec, memory: MemoryImage | null): Promise<void>
+  /** Rejects `incompatible`, as `restore` would; `brings.agent` if the agent comes along with the memory. */
+  checkRestore(needs: Requirements, brings: { agent: boolean }): Promise<void>
+  /** Agents that memory was frozen with: a restore needs the very file. */
+  readonly agents: RuntimeAgents
   pause(id: IncarnationId): Promise<void>
   resume(id: IncarnationId): Promise<void>
   /** Writes memory and processes into the empty directory `dir`. Preconditions: paused. Rejects `capture_refused`. */
@@ -43,6 +47,13 @@ export interface Runtime {
   usage(id: IncarnationId): Promise<HostUsage>
   /** Called once for each incarnation that ends without `kill`. */
   onExit(listener: (exit: IncarnationExit) => void): void
+}
+
+export interface RuntimeAgents {
+  /** Path of the agent with this SHA-256 (hex), `null` if it is not here. */
+  file(digest: string): Promise<string | null>
+  /** Takes a copy of a file; returns its SHA-256 (hex). One that is there already stays as it is. */
+  add(file: string): Promise<string>
 }
 
 export interface RuntimeInfo {

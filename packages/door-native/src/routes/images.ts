@@ -1,9 +1,10 @@
 import type { Image, Principal } from '@spawnpoint/core'
-import { labelsOf, operationLocation, pageRequest, startedAnswer, wantsAsync } from '../answers.ts'
+import { labelsOf, pageRequest, startedAnswer } from '../answers.ts'
 import type { DoorContext } from '../door-context.ts'
+import { PUSH_ERRORS, pushAnswer } from '../push-answer.ts'
 import { type AnyRoute, refParams, route } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
-import { imageJson, logEntryJson, operationJson } from '../translate.ts'
+import { imageJson, logEntryJson } from '../translate.ts'
 
 const tag = 'images'
 const LOG_PAGE = 100
@@ -112,19 +113,9 @@ export function imageRoutes({ api }: DoorContext): AnyRoute[] {
         200: { description: 'It is there', schema: schemas.pushed },
         202: { description: 'Accepted; the operation', schema: schemas.operation },
       },
-      errors: [
-        ...(['not_found', 'wrong_state', 'forbidden', 'rate_limited', 'disk_full'] as const),
-        ...(['runtime_failed', 'unavailable', 'timeout'] as const),
-      ],
+      errors: PUSH_ERRORS,
       idempotent: true,
-      handle: async (call) => {
-        const { operationId, done } = await api.archives.pushImage(call.by, call.params.ref, call.body)
-        if (wantsAsync(call)) {
-          const operation = await api.operations.get(call.by, operationId)
-          return { status: 202, body: operationJson(operation), headers: operationLocation(operationId) }
-        }
-        return { status: 200, body: await done, headers: { 'spawnpoint-operation': operationId } }
-      },
+      handle: async (call) => pushAnswer(call, api, await api.archives.pushImage(call.by, call.params.ref, call.body)),
     }),
     route({
       method: 'DELETE',

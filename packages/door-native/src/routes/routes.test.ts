@@ -402,6 +402,22 @@ describe('pushes', () => {
   })
 })
 
+it('pushes snapshots with their memory and takes them in', async () => {
+  const sandbox = await world.sandbox()
+  const point = await jsonOf(await world.post(`/sandboxes/${sandbox}/snapshots`, { kind: 'memory', name: 'moving' }))
+  const reference = 'registry.example/moving:1'
+  const pushed = await world.post(`/snapshots/${point.id}/push`, { reference })
+  expect(await seen(pushed)).toMatchObject([200, { reference }])
+  const pulled = await world.post('/snapshots', { reference, name: 'moved', labels: { a: 'b' } })
+  expect(await seen(pulled)).toMatchObject([201, { name: 'moved', kind: 'memory', state: 'ready', labels: { a: 'b' } }])
+  const accepted = await world.post('/snapshots?wait=false', { reference })
+  expect([accepted.status, (await jsonOf(accepted)).state]).toEqual([202, 'creating'])
+  expect(await seen(await world.post('/snapshots', { reference: 'registry.example/none' }))).toMatchObject([
+    404,
+    { code: 'not_found' },
+  ])
+})
+
 describe('registries', () => {
   it('are stored, found, changed and forgotten, and never give their password out', async () => {
     const asked = { name: 'ours', url: 'Registry.Example:5000/team/', username: 'ci', password: 'hunter2' }

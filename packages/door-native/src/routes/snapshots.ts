@@ -1,5 +1,6 @@
 import { labelsOf, pageAnswer, pageRequest, startedAnswer } from '../answers.ts'
 import type { DoorContext } from '../door-context.ts'
+import { PUSH_ERRORS, pushAnswer } from '../push-answer.ts'
 import { type AnyRoute, idParams, refParams, route } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
 import { sandboxJson, snapshotJson } from '../translate.ts'
@@ -106,6 +107,51 @@ export function snapshotRoutes(context: DoorContext): AnyRoute[] {
         status: 200,
         body: snapshotJson(await api.snapshots.update(call.by, call.params.ref, call.body)),
       }),
+    }),
+    route({
+      method: 'POST',
+      path: '/snapshots/{ref}/push',
+      operationId: 'pushSnapshot',
+      tag,
+      summary: 'Put a snapshot with its memory where another server can go on from it',
+      description:
+        'An OCI artifact, signed by this server. It holds whatever secrets were in memory. For an image that container engines run, see `pushImage`.',
+      params: refParams,
+      query: schemas.waitOnly,
+      body: schemas.pushBody,
+      responses: {
+        200: { description: 'It is there', schema: schemas.pushed },
+        202: { description: 'Accepted; the operation', schema: schemas.operation },
+      },
+      errors: PUSH_ERRORS,
+      idempotent: true,
+      handle: async (call) =>
+        pushAnswer(call, api, await api.archives.pushSnapshot(call.by, call.params.ref, call.body)),
+    }),
+    route({
+      method: 'POST',
+      path: '/snapshots',
+      operationId: 'pullSnapshot',
+      tag,
+      summary: 'Take in a snapshot that a server has pushed',
+      description:
+        'Before anything is transferred it is checked whether its memory can be restored here, and whether it is signed by a server that this one trusts.',
+      query: schemas.waitOnly,
+      body: schemas.pullSnapshotBody,
+      responses: {
+        201: { description: 'The snapshot, durable', schema: schemas.snapshot },
+        202: { description: 'Accepted; `Location` names the operation', schema: schemas.snapshot },
+      },
+      errors: ['incompatible', 'payload_too_large', ...PUSH_ERRORS],
+      idempotent: true,
+      handle: async (call) =>
+        startedAnswer(
+          call,
+          await api.archives.pullSnapshot(call.by, call.body),
+          201,
+          snapshotJson,
+          ({ id }) => `/v1/snapshots/${id}`,
+        ),
     }),
     route({
       method: 'DELETE',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { bytes, ref } from './common.ts'
+import { bytes, labels, ref, snapshotName, tagName } from './common.ts'
 import { component } from './registry.ts'
 
 export const credentials = z
@@ -20,6 +20,16 @@ export const pushBody = component(
     credentials: credentials.optional(),
   }),
   { examples: [{ reference: 'registry.example/team/app:1' }] },
+)
+
+export const pullSnapshotBody = component(
+  'PullSnapshot',
+  pushBody.extend({
+    name: snapshotName.optional().describe('Instead of the one it had'),
+    tag: tagName.optional(),
+    labels: labels.optional().describe('Added to its own'),
+  }),
+  { examples: [{ reference: 'registry.example/team/ready:1', name: 'ready' }] },
 )
 
 export const pushed = component(

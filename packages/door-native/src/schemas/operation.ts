@@ -18,6 +18,7 @@ const kinds = [
   'snapshot.create',
   'snapshot.delete',
   'archive.push',
+  'archive.pull',
 ] as const satisfies readonly OperationKind[]
 const states = ['open', 'done', 'failed'] as const satisfies readonly OperationState[]
 const operationKind = z.enum(kinds)

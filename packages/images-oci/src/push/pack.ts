@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
 import { open, statfs } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
+import type { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createGzip } from 'node:zlib'
+import { createGzip, createZstdCompress } from 'node:zlib'
 import { SpawnpointError } from '@spawnpoint/core'
 import { runConfined } from '../confined.ts'
 import { diskError } from '../limits.ts'
@@ -28,35 +28,50 @@ const CHECK_SPACE_BYTES = 64 * 2 ** 20
 const GZIP_LEVEL = 4
 
 /**
- * Writes a root filesystem as a layer to `path`: owners by number, links, extended attributes and capabilities. tar reads it in
- * a cage, follows no link, and stays on its file system. What the runtime mounts over is left out, and so are sockets.
+ * Writes a directory as a layer to `path`: owners by number, links, extended attributes and capabilities. tar reads it in a
+ * cage, follows no link, and stays on its file system. Of a root, what the agent is mounted over is left out, and so are
+ * sockets.
  */
-export async function packRoot(rootPath: string, path: string, options: PackOptions): Promise<PackedLayer> {
+export async function packDirectory(
+  dir: string,
+  path: string,
+  kind: { mediaType: string; packing: 'gzip' | 'zstd' },
+  options: PackOptions,
+): Promise<PackedLayer> {
   const { timeoutMs, signal, packed } = options
-  let layer: PackedLayer | null = null
+  let layer: Omit<PackedLayer, 'mediaType'> | null = null
   await runConfined({
-    step: 'pack the root filesystem',
+    step: 'pack the files',
     program: 'tar',
     args: [
-      ...['--create', '--file=-', '--directory=/rootfs', '--numeric-owner', '--one-file-system', '--sort=name'],
+      ...['--create', '--file=-', '--directory=/from', '--numeric-owner', '--one-file-system', '--sort=name'],
       ...['--format=posix', '--pax-option=delete=atime,delete=ctime', '--xattrs', '--xattrs-include=*'],
       ...['--warning=no-file-ignored', '--warning=no-file-changed', '--exclude=./.spawnpoint', '.'],
     ],
-    readable: [['/rootfs', rootPath]],
+    readable: [['/from', dir]],
     writable: [],
     capabilities: ['CAP_DAC_READ_SEARCH'],
     fileBytes: 0,
     timeoutMs,
     signal,
     output: async (stdout) => {
-      layer = await packStream(stdout, path, packed)
+      layer = await packStream(stdout, path, packer(kind.packing), packed)
     },
   })
   if (layer === null) throw new Error('tar ended without output')
-  return layer
+  return { ...(layer as Omit<PackedLayer, 'mediaType'>), mediaType: kind.mediaType }
 }
 
-async function packStream(plain: Readable, path: string, packed: (bytes: number) => void): Promise<PackedLayer> {
+function packer(packing: 'gzip' | 'zstd'): Transform {
+  return packing === 'gzip' ? createGzip({ level: GZIP_LEVEL }) : createZstdCompress()
+}
+
+async function packStream(
+  plain: Readable,
+  path: string,
+  pack: Transform,
+  packed: (bytes: number) => void,
+): Promise<Omit<PackedLayer, 'mediaType'>> {
   await using file = await open(path, 'w', 0o600)
   const [inner, outer] = [createHash('sha256'), createHash('sha256')]
   let size = 0
@@ -80,9 +95,8 @@ async function packStream(plain: Readable, path: string, packed: (bytes: number)
     }
   }
   await needRoom(path)
-  await pipeline(plain, counted, createGzip({ level: GZIP_LEVEL }), keep)
+  await pipeline(plain, counted, pack, keep)
   return {
-    mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
     digest: `sha256:${outer.digest('hex')}`,
     size,
     path,

@@ -1,15 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type BuildProgress,
   formatImageReference,
-  isCode,
+  invalidArgument,
   type RegistryAccess,
   type RegistryReference,
   SpawnpointError,
 } from '@spawnpoint/core'
 import { type FetchedImage, readConfig } from '../fetched-image.ts'
-import type { BlobSource, Gained, HeldBlob, LayerCache } from '../layer-cache.ts'
+import type { BlobSource, HeldBlob, LayerCache } from '../layer-cache.ts'
 import { chooseEntry, type Descriptor, type ImageManifest, machinePlatform, parseManifest } from '../manifest.ts'
+import { DESCRIPTION_TYPE } from '../snapshot-artifact.ts'
+import { again, fetchBlob } from './fetch.ts'
 import { RegistryClient } from './registry-client.ts'
 import { RegistrySession } from './session.ts'
 
@@ -26,9 +27,6 @@ export interface PullOptions {
 /** Layers fetched at the same time */
 const AT_ONCE = 3
 const RESOLVE_ATTEMPTS = 3
-/** Times in a row that a broken connection is made anew, unless it brought this much */
-const BLOB_ATTEMPTS = 6
-const WORTH_ANOTHER_BYTES = 2 ** 20
 const MAX_INDEX_DEPTH = 2
 /** Progress is told after so many bytes, so that a fast registry does not flood whoever listens. */
 const REPORT_BYTES = 2 ** 20
@@ -86,7 +84,10 @@ async function resolve(client: RegistryClient): Promise<{ digest: string; image:
   let current = top
   for (let depth = 0; depth <= MAX_INDEX_DEPTH; depth += 1) {
     const parsed = parseManifest(current.bytes, current.mediaType)
-    if (parsed.kind === 'image') return { digest: top.digest, image: parsed.image }
+    if (parsed.kind === 'image') {
+      mustBeImage(parsed.image)
+      return { digest: top.digest, image: parsed.image }
+    }
     current = await client.manifest(chooseEntry(parsed.entries, machinePlatform()).digest)
   }
   throw new SpawnpointError('runtime_failed', 'The image is broken: an index within an index within an index', {
@@ -95,50 +96,9 @@ async function resolve(client: RegistryClient): Promise<{ digest: string; image:
   })
 }
 
-async function fetchBlob(
-  blob: Descriptor,
-  source: BlobSource,
-  options: PullOptions,
-  tell: (bytes: number) => void,
-): Promise<HeldBlob> {
-  let there = 0
-  let fetched = 0
-  const gained: Gained = (bytes, already) => {
-    there += bytes
-    if (!already) fetched += bytes
-    tell(bytes)
-  }
-  return again(
-    async () => {
-      // An attempt counts what an earlier one left.
-      tell(-there)
-      there = 0
-      fetched = 0
-      return options.cache.hold(blob, source, gained, options.signal)
-    },
-    BLOB_ATTEMPTS,
-    options,
-    () => fetched >= WORTH_ANOTHER_BYTES,
-  )
-}
-
-/** Tries again what may be better another time; `gotOn` says that the last attempt was worth as many more. */
-async function again<T>(
-  run: () => Promise<T>,
-  attempts: number,
-  { signal, pauseMs }: Pick<PullOptions, 'signal' | 'pauseMs'>,
-  gotOn = () => false,
-): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await run()
-    } catch (error) {
-      signal.throwIfAborted()
-      if (gotOn()) attempt = 1
-      if (!isCode(error, 'unavailable') || attempt >= attempts) throw error
-    }
-    await sleep(pauseMs * 2 ** (attempt - 1), undefined, { signal })
-  }
+function mustBeImage({ config }: ImageManifest): void {
+  if (config.mediaType === DESCRIPTION_TYPE)
+    throw invalidArgument('source.reference', 'is a snapshot of Spawnpoint, not an image; pull it as a snapshot')
 }
 
 function progressOf(total: number, report: (progress: BuildProgress) => void): (bytes: number) => void {

@@ -1,3 +1,5 @@
+import type { Labels } from './common.ts'
+
 export interface CreateRegistry {
   /** Unique among the team's */
   name: string
@@ -26,6 +28,14 @@ export interface Push {
   registry?: string | undefined
   /** Kept nowhere */
   credentials?: { username: string; password: string } | undefined
+}
+
+export interface PullSnapshot extends Push {
+  /** Instead of the one it had */
+  name?: string | undefined
+  tag?: string | undefined
+  /** Added to its own */
+  labels?: Labels | undefined
 }
 
 export interface Pushed {

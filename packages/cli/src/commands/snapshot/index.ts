@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { addCreate } from './create.ts'
 import { addList } from './list.ts'
+import { addPull } from './pull.ts'
+import { addPush } from './push.ts'
 import { addRm } from './rm.ts'
 import { addShow } from './show.ts'
 import { addSpawn } from './spawn.ts'
@@ -11,5 +13,7 @@ export function addSnapshot(root: Command): void {
   addList(noun)
   addShow(noun)
   addSpawn(noun)
+  addPush(noun)
+  addPull(noun)
   addRm(noun)
 }
