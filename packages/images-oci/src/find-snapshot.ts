@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createZstdDecompress, constants as zlib } from 'node:zlib'
+import { runConfined } from '@spawnpoint/confined'
 import {
   type ArchiveTarget,
   type BuildProgress,
@@ -11,7 +12,6 @@ import {
   formatImageReference,
   invalidArgument,
 } from '@spawnpoint/core'
-import { runConfined } from './confined.ts'
 import { object, parseObject, text } from './json.ts'
 import type { HeldBlob, LayerCache } from './layer-cache.ts'
 import { limitMet, tooLarge } from './limits.ts'

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { cancelled } from '@spawnpoint/confined'
 import {
   type Archive,
   type ArchiveTarget,
@@ -11,7 +12,6 @@ import {
   type Pushed,
   SpawnpointError,
 } from '@spawnpoint/core'
-import { cancelled } from './confined.ts'
 import { findSnapshot } from './find-snapshot.ts'
 import { LayerCache } from './layer-cache.ts'
 import { CONFIG_TYPE, LayoutWriter, MANIFEST_TYPE, named } from './layout.ts'

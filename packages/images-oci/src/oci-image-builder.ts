@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { cancelled } from '@spawnpoint/confined'
 import {
   type BaseSource,
   type BuildProgress,
@@ -13,7 +14,6 @@ import {
 } from '@spawnpoint/core'
 import { readArchive } from './archive.ts'
 import { makeLayout } from './bundle.ts'
-import { cancelled } from './confined.ts'
 import type { FetchedImage } from './fetched-image.ts'
 import { defaultsFrom, labelsFrom } from './image-config.ts'
 import { LayerCache } from './layer-cache.ts'

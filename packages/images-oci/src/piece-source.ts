@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, readFile, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { runConfined } from '@spawnpoint/confined'
 import {
   type ArchiveReference,
   type ArchiveTarget,
@@ -10,7 +11,6 @@ import {
   notFound,
 } from '@spawnpoint/core'
 import { inImports } from './archive.ts'
-import { runConfined } from './confined.ts'
 import { array, object, parseObject, text } from './json.ts'
 import type { BlobSource, Gained, HeldBlob, LayerCache } from './layer-cache.ts'
 import { type Descriptor, descriptor, malformed } from './manifest.ts'

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import type { Stats } from 'node:fs'
 import { lstat, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { runConfined } from '@spawnpoint/confined'
 import { SpawnpointError } from '@spawnpoint/core'
-import { runConfined } from './confined.ts'
 import { limitMet } from './limits.ts'
 
 /** What it takes to give files their owners, modes, attributes and kinds, whoever they belong to. */

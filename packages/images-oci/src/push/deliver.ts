@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { lstat, mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { runConfined } from '@spawnpoint/confined'
 import {
   type ArchiveReference,
   type ArchiveTarget,
@@ -10,7 +11,6 @@ import {
   invalidArgument,
   isCode,
 } from '@spawnpoint/core'
-import { runConfined } from '../confined.ts'
 import type { LayoutWriter } from '../layout.ts'
 import { limitMet } from '../limits.ts'
 import type { Descriptor } from '../manifest.ts'
