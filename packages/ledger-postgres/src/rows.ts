@@ -13,6 +13,7 @@ import {
   type Schedule,
   type ScheduleTick,
   type Snapshot,
+  type SnapshotStorage,
   storedNetwork,
   type Tag,
   type Team,
@@ -258,6 +259,10 @@ export function snapshotRow(snapshot: Snapshot): NewRow<'snapshots'> {
     labels: labelsJson(snapshot.labels),
     schedule_id: snapshot.scheduleId,
     pinned: snapshot.pinned,
+    storage: jsonOrNull(snapshot.storage),
+    checked_at: instantOrNull('checkedAt', snapshot.checkedAt),
+    verified_at: instantOrNull('verifiedAt', snapshot.verifiedAt),
+    check_failure: jsonOrNull(snapshot.checkFailure),
     created_at: instant('createdAt', snapshot.createdAt),
     ready_at: instantOrNull('readyAt', snapshot.readyAt),
     expires_at: instantOrNull('expiresAt', snapshot.expiresAt),
@@ -265,6 +270,7 @@ export function snapshotRow(snapshot: Snapshot): NewRow<'snapshots'> {
 }
 
 export function toSnapshot(row: Row<'snapshots'>): Snapshot {
+  const storage = row.storage as (Omit<SnapshotStorage, 'at'> & { at: string }) | null
   return {
     id: row.id,
     teamId: row.team_id,
@@ -287,6 +293,10 @@ export function toSnapshot(row: Row<'snapshots'>): Snapshot {
     labels: row.labels as Labels,
     scheduleId: row.schedule_id,
     pinned: row.pinned,
+    storage: storage === null ? null : { ...storage, at: new Date(storage.at) },
+    checkedAt: row.checked_at,
+    verifiedAt: row.verified_at,
+    checkFailure: row.check_failure as Snapshot['checkFailure'],
     createdAt: row.created_at,
     readyAt: row.ready_at,
     expiresAt: row.expires_at,

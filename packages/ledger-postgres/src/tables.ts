@@ -120,6 +120,10 @@ export interface Tables {
     labels: Json
     schedule_id: ScheduleId | null
     pinned: boolean
+    storage: JsonOrNull
+    checked_at: InstantOrNull
+    verified_at: InstantOrNull
+    check_failure: JsonOrNull
     created_at: Instant
     ready_at: InstantOrNull
     expires_at: InstantOrNull

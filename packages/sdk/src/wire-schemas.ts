@@ -815,6 +815,14 @@ export interface Schemas {
     labels: Schemas['Labels']
     scheduleId: string | null
     pinned: boolean
+    storage: {
+      uniqueBytes: number
+      sharedBytes: number
+      at: string
+    } | null
+    checkedAt: string | null
+    verifiedAt: string | null
+    checkFailure: string | null
     createdAt: string
     readyAt: string | null
     expiresAt: string | null

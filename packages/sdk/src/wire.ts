@@ -49,6 +49,9 @@ export function toSandboxMetrics(wire: Schemas['SandboxMetrics']): SandboxMetric
 export function toSnapshotInfo(wire: Schemas['Snapshot']): SnapshotInfo {
   return {
     ...wire,
+    storage: wire.storage && { ...wire.storage, at: at(wire.storage.at) },
+    checkedAt: atOrNull(wire.checkedAt),
+    verifiedAt: atOrNull(wire.verifiedAt),
     createdAt: at(wire.createdAt),
     readyAt: atOrNull(wire.readyAt),
     expiresAt: atOrNull(wire.expiresAt),

@@ -28,6 +28,10 @@ export function recordsSuite(bench: LedgerBench): void {
         failure: 'bad \u0000 byte',
         scheduleId: newId(),
         pinned: true,
+        storage: { uniqueBytes: 123_456, sharedBytes: 2 ** 40, at: new Date(1_700_000_000_125) },
+        checkedAt: new Date(1_700_000_000_250),
+        verifiedAt: new Date(1_700_000_000_375),
+        checkFailure: 'a byte \u0000 differs',
       })
       const operation = sampleOperation(team.id, {
         sandboxId: sandbox.id,

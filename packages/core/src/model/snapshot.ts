@@ -47,6 +47,15 @@ export interface Requirements {
   cpuFeatures: string[]
 }
 
+/** What a snapshot takes of the store, measured in the background: other things may have come or gone since. */
+export interface SnapshotStorage {
+  /** Bytes that nothing else in the store refers to: what its deletion gives back */
+  uniqueBytes: number
+  /** Bytes that it has in common with images, roots or other snapshots */
+  sharedBytes: number
+  at: Date
+}
+
 export interface Snapshot {
   id: SnapshotId
   teamId: TeamId
@@ -74,6 +83,14 @@ export interface Snapshot {
   scheduleId: ScheduleId | null
   /** Neither expires nor is thinned out while this is so */
   pinned: boolean
+  /** `null` until it has been measured */
+  storage: SnapshotStorage | null
+  /** When it was last read back and was as it had been written; `null` for never */
+  checkedAt: Date | null
+  /** When a sandbox was last started from it for a trial, and answered; `null` for never */
+  verifiedAt: Date | null
+  /** What the last check or drill found wrong; `null` if nothing */
+  checkFailure: string | null
   createdAt: Date
   readyAt: Date | null
   expiresAt: Date | null

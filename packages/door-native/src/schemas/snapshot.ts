@@ -125,6 +125,17 @@ export const snapshot = component(
     labels,
     scheduleId: id.nullable().describe('Schedule that it was taken by'),
     pinned: z.boolean(),
+    storage: z
+      .object({
+        uniqueBytes: bytes.describe('Nothing else in the store refers to these: what its deletion gives back'),
+        sharedBytes: bytes.describe('In common with images, sandboxes or other snapshots'),
+        at: time.describe('When it was measured'),
+      })
+      .nullable()
+      .describe('What it takes of the store; `null` until it has been measured'),
+    checkedAt: nullableTime.describe('When it was last read back and was as it had been written'),
+    verifiedAt: nullableTime.describe('When a sandbox was last started from it for a trial, and answered'),
+    checkFailure: z.string().nullable().describe('What the last check or drill found wrong'),
     createdAt: time,
     readyAt: nullableTime,
     expiresAt: nullableTime,

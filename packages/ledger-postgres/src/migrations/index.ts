@@ -9,6 +9,7 @@ import * as idempotencyOperation from './0004-idempotency-operation.ts'
 import * as retention from './0005-retention.ts'
 import * as registries from './0010-registries.ts'
 import * as schedules from './0020-schedules.ts'
+import * as snapshotChecks from './0030-snapshot-checks.ts'
 
 /** In order. A migration that a release has carried is never changed again: what follows gets a number of its own. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -19,6 +20,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0005-retention': retention,
   '0010-registries': registries,
   '0020-schedules': schedules,
+  '0030-snapshot-checks': snapshotChecks,
 }
 
 /**

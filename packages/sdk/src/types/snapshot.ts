@@ -43,6 +43,16 @@ export interface Requirements {
   cpuFeatures: string[]
 }
 
+/** What a snapshot takes of the store, measured in the background. */
+export interface SnapshotStorage {
+  /** Bytes that nothing else in the store refers to: what its deletion gives back */
+  uniqueBytes: number
+  /** Bytes that it has in common with images, sandboxes or other snapshots */
+  sharedBytes: number
+  /** When it was measured */
+  at: Date
+}
+
 export interface SnapshotInfo {
   id: string
   name: string | null
@@ -64,6 +74,14 @@ export interface SnapshotInfo {
   scheduleId: string | null
   /** Neither expires nor is thinned out while this is so */
   pinned: boolean
+  /** `null` until it has been measured */
+  storage: SnapshotStorage | null
+  /** When it was last read back and was as it had been written */
+  checkedAt: Date | null
+  /** When a sandbox was last started from it for a trial, and answered */
+  verifiedAt: Date | null
+  /** What the last check or drill found wrong */
+  checkFailure: string | null
   createdAt: Date
   readyAt: Date | null
   expiresAt: Date | null
