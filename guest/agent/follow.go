@@ -26,7 +26,8 @@ type exitItem struct {
 	Exit processExit `json:"exit"`
 }
 
-// follow attaches a reader and queues its answer. `from` holds the first byte wanted of each stream, -1 for only new.
+// follow attaches a reader and queues its answer; the caller flushes. `from` holds the first byte wanted of each stream,
+// -1 for only new.
 func (p *process) follow(c *channel, from [3]int64) {
 	p.mu.Lock()
 	c.result(p.shown(), 0)
@@ -51,7 +52,6 @@ func (p *process) follow(c *channel, from [3]int64) {
 		p.detach(f)
 		p.mu.Unlock()
 	})
-	p.table.agent.session.out.flush()
 }
 
 // mayPump tells whether another frame may be queued now; if not, wake or wakeRoom follows. Preconditions: mu held.

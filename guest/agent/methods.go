@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"syscall"
+	"time"
 )
 
 type method func(c *call) (any, error)
@@ -91,12 +92,17 @@ func processStart(c *call) (any, error) {
 	if err := c.decode(&params); err != nil {
 		return nil, err
 	}
+	params.unread = params.Follow && params.GatherMs > 0
 	p, err := c.agent.processes.start(&params.processSpec)
 	if err != nil {
 		return nil, err
 	}
 	if params.Follow {
 		p.follow(c.channel, [3]int64{})
+		if params.unread {
+			p.gather(time.Duration(params.GatherMs) * time.Millisecond)
+		}
+		c.channel.session.out.flush()
 		return handled, nil
 	}
 	return p.snapshot(), nil
@@ -124,6 +130,7 @@ func processFollow(c *call) (any, error) {
 		}
 	}
 	p.follow(c.channel, from)
+	c.channel.session.out.flush()
 	return handled, nil
 }
 

@@ -58,6 +58,13 @@ func (o *out) hasRoom(again func()) bool {
 	return false
 }
 
+// queued is how many bytes wait for a flush.
+func (o *out) queued() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.queue)
+}
+
 // flush writes what is queued, as far as the pipe takes it.
 func (o *out) flush() {
 	o.mu.Lock()

@@ -52,6 +52,8 @@ type process struct {
 	waiters    []func(processExit)
 	lastOutput time.Time
 
+	// exitFd tells the end of a process that gather reads, -1 where it does not
+	exitFd   int
 	reaped   bool
 	status   syscall.WaitStatus
 	reapedAt time.Time

@@ -92,14 +92,15 @@ func (r *reaper) reap(pid int) {
 	}
 }
 
-// start forks and registers c as the child. `started` runs before c.hasExited can.
-func (r *reaper) start(c child, started func(pid int), path string, args []string, attr *syscall.ProcAttr) error {
+// start forks and registers c as the child. `started` runs before c.hasExited can. With exitFd not nil and not -1 afterwards,
+// the caller has a descriptor that tells the child's end and sees to its reaping, at the latest by `wake`.
+func (r *reaper) start(c child, started func(pid int), path string, args []string, attr *syscall.ProcAttr, exitFd *int) error {
 	r.mu.Lock()
 	r.begun++
 	mine := r.begun
 	r.starting[mine] = struct{}{}
 	r.mu.Unlock()
-	pid, err := syscall.ForkExec(path, args, attr)
+	pid, err := forkExec(path, args, attr, exitFd)
 	r.mu.Lock()
 	delete(r.starting, mine)
 	end, ended := r.early[pid]
@@ -112,15 +113,31 @@ func (r *reaper) start(c child, started func(pid int), path string, args []strin
 		}
 	}
 	r.mu.Unlock()
-	select {
-	case r.born <- struct{}{}:
-	default:
+	if err != nil || exitFd == nil || *exitFd < 0 {
+		r.wake()
 	}
 	if ended {
 		// Not here: the caller holds locks that it needs.
 		go c.hasExited(end.status)
 	}
 	return err
+}
+
+// wake has the reaper look for children if it had none.
+func (r *reaper) wake() {
+	select {
+	case r.born <- struct{}{}:
+	default:
+	}
+}
+
+// wakeIfNeeded wakes the reaper if there is any child.
+func (r *reaper) wakeIfNeeded() {
+	var info siginfo
+	_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), wExited|wNoWait|syscall.WNOHANG, 0, 0)
+	if errno != syscall.ECHILD {
+		r.wake()
+	}
 }
 
 // forgetOrphans drops early ends that no fork under way can be about. Preconditions: mu held.

@@ -24,6 +24,7 @@ func shutdown(c *call) (any, error) {
 // endAll ends every process of the sandbox but the agent: SIGTERM, time to end, SIGKILL.
 func (t *processes) endAll(grace time.Duration) {
 	idle := t.reaper.whenIdle()
+	t.reaper.wake() // or it would not notice that the last one has gone
 	// PID 1's -1 is everybody else in its namespace. ESRCH: nobody is left.
 	if syscall.Kill(-1, syscall.SIGTERM) == syscall.ESRCH {
 		return

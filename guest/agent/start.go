@@ -26,6 +26,10 @@ type processSpec struct {
 	BufferBytes int               `json:"bufferBytes"`
 	// UntilOutputEnds delays the exit until nobody keeps the output open, however long that takes.
 	UntilOutputEnds bool `json:"untilOutputEnds"`
+	// GatherMs is how long the first frames about a process that is followed may be kept back, see gather.
+	GatherMs int64 `json:"gatherMs"`
+	// unread leaves reading to the caller, who calls gather. False after a start that found the process there.
+	unread bool
 }
 
 const (
@@ -58,6 +62,7 @@ func (t *processes) start(spec *processSpec) (*process, error) {
 		if known.info.PID == 0 {
 			return nil, guestError(syscall.EAGAIN, "") // its start failed; the next one may work
 		}
+		spec.unread = false
 		return known, nil
 	}
 	if len(t.byID)-len(t.done) >= maxLiving {
@@ -144,16 +149,16 @@ func (p *process) launch(spec *processSpec) error {
 	p.pty = files.outputs[ptyStream]
 	p.stdin.open(files.stdin, spec.PTY != nil)
 
-	if err := p.exec(spec.Args, path, attr); err != nil {
+	if err := p.exec(spec.Args, path, attr, spec.unread); err != nil {
 		p.stdin.close()
 		for _, st := range p.streams {
 			syscall.Close(st.fd)
 		}
 		return err
 	}
-	for _, st := range p.streams {
-		if err := p.table.poller.watch(st); err != nil {
-			logf("cannot watch output: %v", err)
+	if !spec.unread {
+		for _, st := range p.streams {
+			st.watch()
 		}
 	}
 	if spec.TimeoutMs > 0 {
@@ -163,13 +168,17 @@ func (p *process) launch(spec *processSpec) error {
 }
 
 // exec finds the program as execvp(3) does and starts it.
-func (p *process) exec(args []string, path string, attr *syscall.ProcAttr) error {
+func (p *process) exec(args []string, path string, attr *syscall.ProcAttr, unread bool) error {
 	started := func(pid int) { p.info.PID = pid }
+	var exitFd *int
+	if p.exitFd = -1; unread {
+		exitFd = &p.exitFd
+	}
 	try := func(program string) error {
-		err := p.table.reaper.start(p, started, program, args, attr)
+		err := p.table.reaper.start(p, started, program, args, attr, exitFd)
 		if err == syscall.ENOEXEC {
 			// A script without `#!`.
-			err = p.table.reaper.start(p, started, "/bin/sh", append([]string{"sh", program}, args[1:]...), attr)
+			err = p.table.reaper.start(p, started, "/bin/sh", append([]string{"sh", program}, args[1:]...), attr, exitFd)
 		}
 		return err
 	}

@@ -21,6 +21,7 @@ type stream struct {
 	process *process
 	index   int
 	fd      int // -1 once closed
+	// watched is its number with the poller, 0 while that does not read it
 	watched int32
 	ring    ring
 	// paused: not read because a reader lags and the ring is full
@@ -29,18 +30,23 @@ type stream struct {
 	stallStart time.Time
 }
 
-// readable reads once. Called by the poller only.
+// readable reads once and sends what came. Called by the poller only.
 func (st *stream) readable(scratch []byte) {
+	st.process.mu.Lock()
+	st.read(scratch)
+	st.process.mu.Unlock()
+	st.process.table.agent.session.out.flush()
+}
+
+// read reads once; the caller flushes. Preconditions: process.mu held.
+func (st *stream) read(scratch []byte) {
 	p := st.process
-	p.mu.Lock()
 	if st.fd < 0 || st.paused {
-		p.mu.Unlock()
 		return
 	}
 	free := p.freeFor(st)
 	if free <= 0 {
 		st.pause()
-		p.mu.Unlock()
 		return
 	}
 	if free > len(scratch) {
@@ -48,7 +54,6 @@ func (st *stream) readable(scratch []byte) {
 	}
 	n, err := syscall.Read(st.fd, scratch[:free])
 	if err == syscall.EINTR || err == syscall.EAGAIN {
-		p.mu.Unlock()
 		return
 	}
 	if n > 0 {
@@ -60,14 +65,27 @@ func (st *stream) readable(scratch []byte) {
 		st.close()
 		p.settle()
 	}
-	p.mu.Unlock()
-	p.table.agent.session.out.flush()
+}
+
+// watch hands the reading over to the poller. Preconditions: process.mu held.
+func (st *stream) watch() {
+	if err := st.process.table.poller.watch(st); err != nil {
+		logf("cannot watch output: %v", err)
+	}
+}
+
+// unwatch takes it back. Preconditions: process.mu held.
+func (st *stream) unwatch() {
+	if st.watched != 0 {
+		st.process.table.poller.unwatch(st)
+		st.watched = 0
+	}
 }
 
 // pause stops reading until a reader has made room or 30 s passed. Preconditions: process.mu held.
 func (st *stream) pause() {
 	st.paused = true
-	st.process.table.poller.unwatch(st)
+	st.unwatch()
 	st.stallStart = time.Now()
 	st.stall = time.AfterFunc(stallLimit, st.stalled)
 }
@@ -99,9 +117,7 @@ func (st *stream) unpause() {
 	}
 	st.paused = false
 	st.stall.Stop()
-	if err := st.process.table.poller.watch(st); err != nil {
-		logf("cannot watch output: %v", err)
-	}
+	st.watch()
 }
 
 // close ends the stream. Preconditions: process.mu held.
@@ -113,7 +129,7 @@ func (st *stream) close() {
 		st.stall.Stop()
 		st.paused = false
 	} else {
-		st.process.table.poller.unwatch(st)
+		st.unwatch()
 	}
 	if st.process.pty == st.fd {
 		st.process.pty = -1

@@ -35,7 +35,8 @@ export async function streamItems(
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   })
-  out.flushHeaders()
+  // What there is to say at once goes out with them, in one piece.
+  const headers = setImmediate(() => out.flushHeaders())
   const pulse = setInterval(() => {
     if (!out.writableNeedDrain) out.write(heartbeat)
   }, HEARTBEAT_MS)
@@ -46,6 +47,7 @@ export async function streamItems(
   } catch (thrown) {
     if (!target.signal.aborted) out.write(failure(thrown))
   } finally {
+    clearImmediate(headers)
     clearInterval(pulse)
     out.end()
   }

@@ -14,11 +14,16 @@ export interface ProgramFields {
   timeoutMs?: number | undefined
 }
 
-export function processSpec(given: ProgramFields, stdin: boolean): ProcessSpec {
+/** Milliseconds for a client that waits for the end anyway */
+export const PATIENT_MS = 50
+
+/** `gatherMs` counts for a process that gets no input: one that does waits for what is sent once it is known to run. */
+export function processSpec(given: ProgramFields, stdin: boolean, gatherMs = 0): ProcessSpec {
   return {
     args: given.args ?? ['/bin/sh', '-c', given.command ?? ''],
     env: given.env ?? {},
     stdin,
+    ...(gatherMs > 0 && !stdin && { gatherMs }),
     ...defined({ id: given.id, cwd: given.cwd, user: given.user, pty: given.pty }),
     ...defined({ tag: given.tag, timeoutMs: given.timeoutMs }),
   }

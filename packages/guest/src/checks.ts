@@ -79,7 +79,8 @@ function time(value: unknown, what: string): Date {
  */
 export function parseJson(bytes: Buffer): unknown {
   let depth = 0
-  for (const byte of bytes) {
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at]
     if (byte === 0x7b || byte === 0x5b) {
       depth += 1
       if (depth > 16) {

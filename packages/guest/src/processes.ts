@@ -134,6 +134,7 @@ function wireSpec(spec: ProcessSpec): object {
     tag: spec.tag,
     timeoutMs: spec.timeoutMs,
     bufferBytes: spec.bufferBytes,
+    gatherMs: spec.gatherMs,
     untilOutputEnds: spec.untilOutputEnds,
   }
 }

@@ -1,6 +1,6 @@
+import type { Answer } from './answer.ts'
 import { LimitError, SpawnpointError } from './errors.ts'
 import { problemError } from './follow.ts'
-import { chunks } from './ndjson.ts'
 import type { CallOptions } from './options.ts'
 import { type ServerSentEvent, serverSentEvents } from './sse.ts'
 import { connectionError, type Repeat, type Request, type Transport } from './transport.ts'
@@ -74,7 +74,7 @@ export class Files {
     })
     if (opened === null) return
     try {
-      if (opened.response.body !== null) yield* chunks(opened.response.body)
+      yield* opened.answer.chunks()
     } catch (thrown) {
       options.signal?.throwIfAborted()
       throw connectionError(this.#transport.options.url, 1, thrown)
@@ -217,21 +217,21 @@ export class Files {
     options: { user?: string | undefined; recursive?: boolean | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<AsyncIterable<FileEvent>> {
     const { user, recursive, signal } = options
-    const { response, close } = await this.#transport.stream({
+    const { answer, close } = await this.#transport.stream({
       method: 'GET',
       path: `${this.#path}/watch`,
       query: { path, user, recursive },
       signal,
     })
-    const events = serverSentEvents(response.body as ReadableStream<Uint8Array>)
+    const events = serverSentEvents(answer.chunks())
     try {
       const first = await events.next()
-      if (first.value?.event !== 'ready') throw first.value ? problemError(first.value.data) : broken(response)
+      if (first.value?.event !== 'ready') throw first.value ? problemError(first.value.data) : broken(answer)
     } catch (thrown) {
       close()
       throw thrown
     }
-    return changes(events, response, close, signal)
+    return changes(events, answer, close, signal)
   }
 
   #readRequest(path: string, { user, offset, length, signal, timeoutMs }: ReadOptions): Request {
@@ -254,7 +254,7 @@ export class Files {
 
 async function* changes(
   events: AsyncIterable<ServerSentEvent>,
-  response: Response,
+  answer: Answer,
   close: () => void,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<FileEvent> {
@@ -263,17 +263,17 @@ async function* changes(
       if (event === 'error') throw problemError(data)
       if (event === 'change') yield JSON.parse(data) as FileEvent
     }
-    throw broken(response)
+    throw broken(answer)
   } catch (thrown) {
     signal?.throwIfAborted()
-    throw thrown instanceof SpawnpointError ? thrown : connectionError(response.url, 1, thrown)
+    throw thrown instanceof SpawnpointError ? thrown : connectionError(answer.url, 1, thrown)
   } finally {
     close()
   }
 }
 
-function broken(response: Response): SpawnpointError {
-  return connectionError(response.url, 1, new Error('the stream of changes ended'))
+function broken(answer: Answer): SpawnpointError {
+  return connectionError(answer.url, 1, new Error('the stream of changes ended'))
 }
 
 /** The range begins behind the last byte. */

@@ -21,16 +21,14 @@ export async function* followEvents(
     try {
       const headers: Record<string, string> = { accept: 'text/event-stream' }
       if (lastId !== null) headers['last-event-id'] = lastId
-      const { response, close } = await transport.stream({ ...request, method: 'GET', headers })
+      const { answer, close } = await transport.stream({ ...request, method: 'GET', headers })
       try {
-        if (response.body !== null) {
-          for await (const event of serverSentEvents(response.body)) {
-            if (event.event === 'error') throw problemError(event.data)
-            failures = 0
-            brokenSince = Number.POSITIVE_INFINITY
-            lastId = event.id ?? lastId
-            if (event.data !== '') yield event
-          }
+        for await (const event of serverSentEvents(answer.chunks())) {
+          if (event.event === 'error') throw problemError(event.data)
+          failures = 0
+          brokenSince = Number.POSITIVE_INFINITY
+          lastId = event.id ?? lastId
+          if (event.data !== '') yield event
         }
       } finally {
         close()

@@ -27,14 +27,14 @@ export class Images {
 
   /** Resolves when the image is ready, however long it takes; a connection that breaks meanwhile does no harm. */
   async build(request: BuildImage, options: BuildOptions = {}): Promise<Image> {
-    const { body, response } = await this.#transport.exchange<Schemas['Image']>({
+    const { body, answer } = await this.#transport.exchange<Schemas['Image']>({
       method: 'POST',
       path: '/v1/images',
       query: { wait: false },
       json: request satisfies Schemas['BuildImage'],
       signal: options.signal,
     })
-    await endedOf(this.#transport, response, options)
+    await endedOf(this.#transport, answer, options)
     return this.get(body.id, { signal: options.signal })
   }
 

@@ -1,4 +1,6 @@
+import { byFetch, type Send } from './answer.ts'
 import { SpawnpointError } from './errors.ts'
+import { byNodeHttp } from './node-http.ts'
 
 export interface SpawnpointOptions {
   /** Address of the server; default `SPAWNPOINT_URL`, then `http://127.0.0.1:7300` */
@@ -11,7 +13,7 @@ export interface SpawnpointOptions {
   timeoutMs?: number | undefined
   /** When and how often a call that may safely be repeated is repeated */
   retry?: Partial<RetryPolicy> | undefined
-  /** Default the runtime's own */
+  /** Default the runtime's own way of sending requests */
   fetch?: typeof globalThis.fetch | undefined
 }
 
@@ -41,6 +43,7 @@ export interface ResolvedOptions {
   timeoutMs: number
   retry: RetryPolicy
   fetch: typeof globalThis.fetch
+  send: Send
 }
 
 export const DEFAULT_URL = 'http://127.0.0.1:7300'
@@ -53,13 +56,15 @@ export function resolveOptions(options: SpawnpointOptions): ResolvedOptions {
     const message = `The server's address must start with http:// or https://, not ${JSON.stringify(url)}`
     throw new SpawnpointError('invalid_argument', message, { issues: [{ path: 'url', message }] })
   }
+  const fetch = options.fetch ?? globalThis.fetch.bind(globalThis)
   return {
     url,
     apiKey: (options.apiKey ?? env.SPAWNPOINT_API_KEY) || undefined,
     domain: (options.domain ?? env.SPAWNPOINT_DOMAIN) || undefined,
     timeoutMs: options.timeoutMs ?? 60_000,
     retry: { repeats: 5, baseMs: 200, maxMs: 5_000, reconnectMs: 60_000, ...options.retry },
-    fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
+    fetch,
+    send: options.fetch === undefined ? (byNodeHttp(byFetch(fetch)) ?? byFetch(fetch)) : byFetch(fetch),
   }
 }
 

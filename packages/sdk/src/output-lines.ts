@@ -1,3 +1,4 @@
+import type { Answer } from './answer.ts'
 import { sleep } from './deadline.ts'
 import { ConnectionError, errorFromServer, SpawnpointError } from './errors.ts'
 import { ndjson } from './ndjson.ts'
@@ -15,7 +16,8 @@ export type OutputLine = ProcessOutput | { type: 'exit'; exit: ProcessExit }
 export type OpenOutput = (from: Offsets, signal: AbortSignal | undefined) => Promise<OutputConnection>
 
 export interface OutputConnection {
-  readonly lines: AsyncIterable<unknown>
+  /** Those together that came together */
+  readonly lines: AsyncIterable<readonly unknown[]>
   /** Sends no heartbeats: that nothing comes means nothing */
   readonly quiet?: boolean
   close(): void
@@ -25,9 +27,9 @@ export interface OutputConnection {
 const SILENCE_MS = 60_000
 
 /**
- * Everything a process puts out, in order, ending after its `exit`. A connection that breaks is opened again where it
- * left off, for as long as `reconnectMs` without a line; bytes that come twice are dropped, bytes that are missing are
- * told as a `gap`. `offsets` is advanced with every item, so that a later call goes on where this one stopped.
+ * Everything a process puts out, in order, ending after its `exit`; together what came together. A connection that breaks is
+ * opened again where it left off, for as long as `reconnectMs` without a line; bytes that come twice are dropped, bytes that
+ * are missing are told as a `gap`. `offsets` is advanced with what is handed out, so that a later call goes on behind it.
  */
 export async function* outputLines(
   transport: Transport,
@@ -35,7 +37,7 @@ export async function* outputLines(
   offsets: Offsets,
   signal?: AbortSignal,
   first?: OutputConnection,
-): AsyncGenerator<OutputLine> {
+): AsyncGenerator<OutputLine[]> {
   let opened = first
   const { retry } = transport.options
   let lastLineAt = performance.now()
@@ -47,16 +49,15 @@ export async function* outputLines(
       opened = undefined
       try {
         for await (const raw of connection.quiet ? connection.lines : withoutSilence(connection.lines)) {
-          const line = raw as RawLine
-          if (line.type === 'error') throw errorOfLine(line)
+          const { lines, error } = inOrder(raw as readonly RawLine[], offsets)
           // An error line does not count as a sign of life, or a server that sends nothing else would be asked forever.
-          lastLineAt = performance.now()
-          failures = 0
-          if (line.type === 'exit') {
-            yield { type: 'exit', exit: toProcessExit(line.exit) }
-            return
-          } else if (line.type === 'data') yield* inOrder(line, offsets)
-          else if (line.type === 'gap') yield* skip(line.stream, line.resumeAt, offsets)
+          if (raw.length > (error === null ? 0 : 1)) {
+            lastLineAt = performance.now()
+            failures = 0
+          }
+          if (lines.length > 0) yield lines
+          if (lines.at(-1)?.type === 'exit') return
+          if (error !== null) throw error
         }
       } finally {
         connection.close()
@@ -86,10 +87,8 @@ export async function* outputLines(
 }
 
 /** Lines of an HTTP answer; for `OpenOutput`. */
-export function linesOf(opened: { response: Response; close: () => void }): OutputConnection {
-  const { response, close } = opened
-  if (response.body === null) throw new Error('The answer has no body')
-  return { lines: ndjson(response.body), close }
+export function linesOf({ answer, close }: { answer: Answer; close: () => void }): OutputConnection {
+  return { lines: ndjson(answer.chunks()), close }
 }
 
 /** As the door sends it; frames of a WebSocket carry bytes as they are. */
@@ -103,23 +102,38 @@ export function errorOfLine({ error }: RawLine & { type: 'error' }): SpawnpointE
 
 const encoder = new TextEncoder()
 
-function* inOrder(line: RawLine & { type: 'data' }, offsets: Offsets): Generator<ProcessOutput> {
+/** What is new of the lines, as far as the exit or an error. */
+function inOrder(raw: readonly RawLine[], offsets: Offsets): { lines: OutputLine[]; error: SpawnpointError | null } {
+  const lines: OutputLine[] = []
+  for (const line of raw) {
+    if (line.type === 'error') return { lines, error: errorOfLine(line) }
+    if (line.type === 'data') takeData(line, offsets, lines)
+    else if (line.type === 'gap') skip(line.stream, line.resumeAt, offsets, lines)
+    else if (line.type === 'exit') {
+      lines.push({ type: 'exit', exit: toProcessExit(line.exit) })
+      break
+    }
+  }
+  return { lines, error: null }
+}
+
+function takeData(line: RawLine & { type: 'data' }, offsets: Offsets, lines: OutputLine[]): void {
   let data = toBytes(line)
   let { offset } = line
   const wanted = offsets[line.stream]
   if (wanted !== undefined && offset < wanted) {
     data = data.subarray(wanted - offset)
     offset = wanted
-  } else if (wanted !== undefined) yield* skip(line.stream, offset, offsets)
+  } else if (wanted !== undefined) skip(line.stream, offset, offsets, lines)
   offsets[line.stream] = offset + data.length
-  if (data.length > 0) yield { type: 'data', stream: line.stream, offset, data }
+  if (data.length > 0) lines.push({ type: 'data', stream: line.stream, offset, data })
 }
 
-function* skip(stream: OutputStream, resumeAt: number, offsets: Offsets): Generator<ProcessOutput> {
+function skip(stream: OutputStream, resumeAt: number, offsets: Offsets, lines: OutputLine[]): void {
   const offset = offsets[stream] ?? 0
   if (resumeAt <= offset) return
   offsets[stream] = resumeAt
-  yield { type: 'gap', stream, offset, resumeAt }
+  lines.push({ type: 'gap', stream, offset, resumeAt })
 }
 
 function toBytes(line: RawLine & { type: 'data' }): Uint8Array {
@@ -129,7 +143,7 @@ function toBytes(line: RawLine & { type: 'data' }): Uint8Array {
 }
 
 /** Ends with an error when nothing comes for too long, as when the other machine has vanished without a word. */
-async function* withoutSilence(lines: AsyncIterable<unknown>): AsyncGenerator<unknown> {
+async function* withoutSilence<T>(lines: AsyncIterable<T>): AsyncGenerator<T> {
   const iterator = lines[Symbol.asyncIterator]()
   try {
     for (;;) {

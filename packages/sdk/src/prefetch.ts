@@ -4,7 +4,7 @@
  * a handle nobody reads must hold back neither the process nor the program's own end.
  */
 export class Prefetch<T> {
-  readonly #source: AsyncGenerator<T>
+  readonly #source: AsyncGenerator<T[]>
   readonly #stop: () => void
   readonly #sizeOf: (item: T) => number
   readonly #limitBytes: number
@@ -19,7 +19,7 @@ export class Prefetch<T> {
 
   /** `stop` must make a pending `source.next()` settle. */
   constructor(
-    source: AsyncGenerator<T>,
+    source: AsyncGenerator<T[]>,
     stop: () => void,
     sizeOf: (item: T) => number,
     { limitBytes = 4 * 1024 * 1024, unattendedMs = 2_000 } = {},
@@ -74,8 +74,10 @@ export class Prefetch<T> {
         if (this.#queuedBytes >= this.#limitBytes) break
         const next = await this.#source.next()
         if (next.done) break
-        this.#queue.push(next.value)
-        this.#queuedBytes += this.#sizeOf(next.value)
+        for (const item of next.value) {
+          this.#queue.push(item)
+          this.#queuedBytes += this.#sizeOf(item)
+        }
         this.#signal()
       }
     } catch (thrown) {

@@ -32,7 +32,7 @@ const STREAMS: { [code: number]: OutputStream } = { 1: 'stdout', 2: 'stderr', 3:
  */
 export class ProcessSocket implements OutputConnection {
   readonly quiet = true
-  readonly lines: AsyncIterable<unknown>
+  readonly lines: AsyncIterable<readonly unknown[]>
   readonly #socket: Socket
   #queue: RawLine[] = []
   #unreadBytes = 0
@@ -125,12 +125,13 @@ export class ProcessSocket implements OutputConnection {
     this.#wake()
   }
 
-  async *#read(): AsyncGenerator<RawLine> {
+  async *#read(): AsyncGenerator<RawLine[]> {
     for (;;) {
-      const line = this.#queue.shift()
-      if (line !== undefined) {
-        if (line.type === 'data') this.#unreadBytes -= line.data.length
-        yield line
+      if (this.#queue.length > 0) {
+        const lines = this.#queue
+        this.#queue = []
+        this.#unreadBytes = 0
+        yield lines
       } else if (this.#ended !== null) throw this.#ended
       else
         await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-import { CommandError } from './errors.ts'
+import { Collected, type CommandResult, type ResultOptions } from './collected.ts'
 import type { CallOptions } from './options.ts'
 import {
   linesOf,
@@ -13,29 +13,6 @@ import type { Repeat, Transport } from './transport.ts'
 import type { OutputStream, ProcessExit, ProcessInfo, ProcessOutput } from './types.ts'
 import { toProcessInfo } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
-
-/** How a finished command ended and what it printed. */
-export interface CommandResult {
-  /** 128 + signal number when a signal ended it */
-  exitCode: number
-  signal: string | null
-  timedOut: boolean
-  /** With a terminal: all it showed */
-  stdout: string
-  stderr: string
-  /** Bytes of output that `stdout` and `stderr` lack: past `maxOutputBytes`, or gone before they could be fetched */
-  lostBytes: number
-}
-
-export interface ResultOptions {
-  /** Throw `CommandError` if the exit code is not 0; default false */
-  check?: boolean | undefined
-  /** Called with text as it comes */
-  onStdout?: ((text: string) => void) | undefined
-  onStderr?: ((text: string) => void) | undefined
-  /** Bytes of output kept of each stream; what comes after is only counted. Default 64 MiB. */
-  maxOutputBytes?: number | undefined
-}
 
 /** How a process is reached; each way of carrying output brings its own. */
 export interface ProcessLink {
@@ -106,17 +83,17 @@ export class Process implements AsyncIterable<ProcessOutput> {
     try {
       if (this.#prefetch !== null) {
         for await (const line of this.#prefetch.drain(options.signal)) {
-          // Advanced here and not where the line was fetched: what nobody has read is fetched again.
-          if (line.type === 'data') this.#offsets[line.stream] = line.offset + line.data.length
-          if (line.type === 'gap') this.#offsets[line.stream] = line.resumeAt
-          if (line.type === 'exit') this.#finish(line.exit)
-          else yield line
+          this.#advance(line)
+          if (line.type !== 'exit') yield line
         }
       }
       if (this.#read) return
-      for await (const line of outputLines(this.#transport, this.#link.open, this.#offsets, options.signal)) {
-        if (line.type === 'exit') this.#finish(line.exit)
-        else yield line
+      const fetched = { ...this.#offsets }
+      for await (const lines of outputLines(this.#transport, this.#link.open, fetched, options.signal)) {
+        for (const line of lines) {
+          this.#advance(line)
+          if (line.type !== 'exit') yield line
+        }
       }
     } finally {
       this.#reading = false
@@ -128,8 +105,9 @@ export class Process implements AsyncIterable<ProcessOutput> {
   async wait(options: { signal?: AbortSignal | undefined } = {}): Promise<ProcessExit> {
     if (this.#exit !== null) return this.#exit
     const open: OpenOutput = (_, signal) => openOutput(this.#transport, this.#path, { from: 'now' }, signal)
-    for await (const line of outputLines(this.#transport, open, {}, options.signal)) {
-      if (line.type === 'exit') this.#exit = line.exit
+    for await (const lines of outputLines(this.#transport, open, {}, options.signal)) {
+      const last = lines.at(-1)
+      if (last?.type === 'exit') this.#exit = last.exit
     }
     return this.#exit as unknown as ProcessExit
   }
@@ -139,33 +117,18 @@ export class Process implements AsyncIterable<ProcessOutput> {
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<{ stream: OutputStream; offset: number } | null> {
     const open: OpenOutput = (_, signal) => openOutput(this.#transport, this.#path, { from: 'now' }, signal)
-    for await (const line of outputLines(this.#transport, open, {}, options.signal)) {
-      if (line.type === 'data') return { stream: line.stream, offset: line.offset }
+    for await (const lines of outputLines(this.#transport, open, {}, options.signal)) {
+      const first = lines.find((line) => line.type === 'data')
+      if (first !== undefined) return { stream: first.stream, offset: first.offset }
     }
     return null
   }
 
   /** Collects the output to the end. Throws `CommandError` if `check` is set and the exit code is not 0. */
   async result(options: ResultOptions & { signal?: AbortSignal | undefined } = {}): Promise<CommandResult> {
-    const { maxOutputBytes = 64 * 1024 * 1024 } = options
-    const out = new Collector(maxOutputBytes, options.onStdout)
-    const err = new Collector(maxOutputBytes, options.onStderr)
-    for await (const piece of this.follow({ signal: options.signal })) {
-      const collector = piece.stream === 'stderr' ? err : out
-      if (piece.type === 'data') collector.add(piece.data)
-      else collector.lost += piece.resumeAt - piece.offset
-    }
-    const { code: exitCode, signal, timedOut } = this.#exit as ProcessExit
-    const result: CommandResult = {
-      exitCode,
-      signal,
-      timedOut,
-      stdout: out.finish(),
-      stderr: err.finish(),
-      lostBytes: out.lost + err.lost,
-    }
-    if (options.check && exitCode !== 0) throw new CommandError(this.info.args.join(' ').slice(0, 200), result)
-    return result
+    const collected = new Collected(options)
+    for await (const piece of this.follow({ signal: options.signal })) collected.add(piece)
+    return collected.result(this.#exit as ProcessExit, this.info.args)
   }
 
   /**
@@ -211,9 +174,14 @@ export class Process implements AsyncIterable<ProcessOutput> {
     await this.#transport.json({ method: 'POST', path: this.#path + path, json, signal, timeoutMs, repeat })
   }
 
-  #finish(exit: ProcessExit): void {
-    this.#exit = exit
-    this.#read = true
+  /** Here and not where the line was fetched: what nobody has read is fetched again. */
+  #advance(line: OutputLine): void {
+    if (line.type === 'data') this.#offsets[line.stream] = line.offset + line.data.length
+    else if (line.type === 'gap') this.#offsets[line.stream] = line.resumeAt
+    else {
+      this.#exit = line.exit
+      this.#read = true
+    }
   }
 
   #inOrder<T>(work: () => Promise<T>): Promise<T> {
@@ -231,36 +199,4 @@ export async function openOutput(
   signal: AbortSignal | undefined,
 ): Promise<OutputConnection> {
   return linesOf(await transport.stream({ method: 'GET', path: `${processPath}/output`, query, signal }))
-}
-
-/** Bytes to text, a character cut by a chunk's end put together again. */
-class Collector {
-  readonly #decoder = new TextDecoder()
-  readonly #onText: ((text: string) => void) | undefined
-  #room: number
-  #text = ''
-  lost = 0
-
-  constructor(maxBytes: number, onText: ((text: string) => void) | undefined) {
-    this.#room = maxBytes
-    this.#onText = onText
-  }
-
-  add(data: Uint8Array): void {
-    const kept = data.subarray(0, this.#room)
-    this.#room -= kept.length
-    this.lost += data.length - kept.length
-    this.#say(this.#decoder.decode(kept, { stream: true }))
-  }
-
-  finish(): string {
-    this.#say(this.#decoder.decode())
-    return this.#text
-  }
-
-  #say(text: string): void {
-    if (text === '') return
-    this.#text += text
-    this.#onText?.(text)
-  }
 }

@@ -1,3 +1,4 @@
+import { Collected, type CommandResult, type ResultOptions } from './collected.ts'
 import { ConnectionError, SpawnpointError } from './errors.ts'
 import type { CallOptions } from './options.ts'
 import {
@@ -10,7 +11,7 @@ import {
   type RawLine,
 } from './output-lines.ts'
 import { Prefetch } from './prefetch.ts'
-import { type CommandResult, openOutput, Process, type ProcessLink, type ResultOptions } from './process.ts'
+import { openOutput, Process, type ProcessLink } from './process.ts'
 import { ProcessSocket, socketClass } from './process-socket.ts'
 import type { Transport } from './transport.ts'
 import type { Env, ProcessInfo } from './types.ts'
@@ -46,6 +47,9 @@ export interface RunOptions extends StartOptions, ResultOptions {
   signal?: AbortSignal | undefined
 }
 
+/** Milliseconds that whoever waits for the end of a program does without news of it, so that a short one costs one piece */
+const GATHER_MS = 50
+
 /** The programs that run in one sandbox. */
 export class Processes {
   readonly #transport: Transport
@@ -76,12 +80,23 @@ export class Processes {
 
   /** Starts, waits for the end and collects the output. A code other than 0 does not throw unless `check` is set. */
   async run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
-    const process = await this.start(command, options)
+    const { info, connection } = await this.#begin(command, options, GATHER_MS)
+    const link = this.#link(info)
+    const collected = new Collected(options)
     try {
-      return await process.result(options)
+      for await (const lines of outputLines(this.#transport, link.open, streamsOf(info), options.signal, connection)) {
+        for (const line of lines) {
+          if (line.type === 'exit') return collected.result(line.exit, info.args)
+          collected.add(line)
+        }
+      }
+      throw new Error('The output ended before the program did')
     } catch (thrown) {
-      // The caller has its error at once; a kill that fails leaves a process that ends with the sandbox.
-      if (options.signal?.aborted) process.kill('SIGKILL').catch(() => undefined)
+      if (options.signal?.aborted) {
+        const process = new Process(this.#transport, this.#sandboxPath, info, link, streamsOf(info), null)
+        // The caller has its error at once; a kill that fails leaves a process that ends with the sandbox.
+        process.kill('SIGKILL').catch(() => undefined)
+      }
       throw thrown
     }
   }
@@ -156,6 +171,7 @@ export class Processes {
   async #begin(
     command: Command,
     options: StartOptions,
+    gatherMs?: number,
   ): Promise<{ info: ProcessInfo; connection: OutputConnection | undefined }> {
     const { env, cwd, user, pty, tag, timeoutMs, stdin, signal, background } = options
     const program = typeof command === 'string' ? { command } : { args: [...command] }
@@ -176,7 +192,7 @@ export class Processes {
         method: 'POST',
         path: `${this.#sandboxPath}/processes`,
         query: { stream: 'ndjson' },
-        json: body,
+        json: { ...body, gatherMs } satisfies Schemas['StartProcess'],
         headers: { accept: 'application/x-ndjson' },
         signal,
         repeat: 'always',
@@ -184,13 +200,12 @@ export class Processes {
       try {
         const { lines, close } = linesOf(opened)
         const iterator = lines[Symbol.asyncIterator]()
-        const first = await iterator.next()
-        const line = first.value as RawLine | undefined
+        const [line, ...rest] = await firstLines(iterator)
         if (line?.type === 'error') throw errorOfLine(line)
         if (line?.type !== 'started') throw new Error('The answer ended before the process was started')
         return {
           info: toProcessInfo(line.process),
-          connection: { lines: { [Symbol.asyncIterator]: () => iterator }, close },
+          connection: { lines: withFirst(rest, iterator), close },
         }
       } catch (thrown) {
         opened.close()
@@ -209,4 +224,18 @@ export class Processes {
 /** The streams a process has, from their first byte. */
 function streamsOf(info: ProcessInfo): Offsets {
   return info.pty ? { pty: 0 } : { stdout: 0, stderr: 0 }
+}
+
+/** The first lines that come together, none if none come. */
+async function firstLines(iterator: AsyncIterator<readonly unknown[]>): Promise<RawLine[]> {
+  for (;;) {
+    const { done, value } = await iterator.next()
+    if (done) return []
+    if (value.length > 0) return value as RawLine[]
+  }
+}
+
+async function* withFirst(lines: readonly unknown[], rest: AsyncIterator<readonly unknown[]>) {
+  if (lines.length > 0) yield lines
+  yield* { [Symbol.asyncIterator]: () => rest }
 }

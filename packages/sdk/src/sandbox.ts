@@ -1,7 +1,7 @@
+import type { CommandResult } from './collected.ts'
 import { Files } from './files.ts'
 import type { CallOptions } from './options.ts'
 import { List, type PageOptions } from './pages.ts'
-import type { CommandResult } from './process.ts'
 import { type Command, Processes, type RunOptions } from './processes.ts'
 import { LONG_MS, labelQuery } from './requests.ts'
 import { Snapshot } from './snapshot.ts'

@@ -1,5 +1,3 @@
-import { chunks } from './ndjson.ts'
-
 export interface ServerSentEvent {
   id: string | null
   event: string
@@ -8,10 +6,10 @@ export interface ServerSentEvent {
 }
 
 /** Events of a `text/event-stream` body. Comments, which serve as heartbeats, are left out. */
-export async function* serverSentEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerSentEvent> {
+export async function* serverSentEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<ServerSentEvent> {
   const decoder = new TextDecoder()
   let rest = ''
-  for await (const chunk of chunks(body)) {
+  for await (const chunk of body) {
     const blocks = (rest + decoder.decode(chunk, { stream: true })).split('\n\n')
     rest = blocks.pop() ?? ''
     for (const block of blocks) {

@@ -1,3 +1,4 @@
+import type { Answer, Outgoing } from './answer.ts'
 import { Deadline } from './deadline.ts'
 import { ConnectionError, errorFromServer, ServerError, SpawnpointError } from './errors.ts'
 import type { CallOptions, ResolvedOptions } from './options.ts'
@@ -22,6 +23,9 @@ export interface Request extends CallOptions {
   repeat?: Repeat | undefined
 }
 
+/** Made once: a reason of its own for each body that was read to its end would cost more than most of reading it. */
+const LET_GO = new Error('The answer is not read any further')
+
 /** Carries requests: address, key, deadline, safe repeats, and the server's errors as ours. */
 export class Transport {
   readonly options: ResolvedOptions
@@ -35,33 +39,33 @@ export class Transport {
     return (await this.exchange<T>(request)).body
   }
 
-  async exchange<T>(request: Request): Promise<{ body: T; response: Response }> {
-    return this.#perform(request, async (response) => {
-      const text = await response.text()
-      return (text === '' ? undefined : parseJson(text, response)) as T
+  async exchange<T>(request: Request): Promise<{ body: T; answer: Answer }> {
+    return this.#perform(request, async (answer) => {
+      const text = await answer.text()
+      return (text === '' ? undefined : parseJson(text, answer)) as T
     })
   }
 
-  async bytes(request: Request): Promise<{ body: Uint8Array; response: Response }> {
-    return this.#perform(request, async (response) => new Uint8Array(await response.arrayBuffer()))
+  async bytes(request: Request): Promise<{ body: Uint8Array; answer: Answer }> {
+    return this.#perform(request, (answer) => answer.bytes())
   }
 
   /**
    * The answer with its body still to be read. The time limit ends with the headers; the caller's signal counts until
    * the end. `close` frees the connection if the body is not read to its end.
    */
-  async stream(request: Request): Promise<{ response: Response; close: () => void }> {
+  async stream(request: Request): Promise<{ answer: Answer; close: () => void }> {
     const aborter = new AbortController()
     const onAbort = () => aborter.abort(request.signal?.reason)
     if (request.signal?.aborted) onAbort()
     else request.signal?.addEventListener('abort', onAbort, { once: true })
     const close = () => {
       request.signal?.removeEventListener('abort', onAbort)
-      aborter.abort()
+      aborter.abort(LET_GO)
     }
     try {
-      const { response } = await this.#perform({ ...request, signal: aborter.signal }, async () => undefined, true)
-      return { response, close }
+      const { answer } = await this.#perform({ ...request, signal: aborter.signal }, async () => undefined, true)
+      return { answer, close }
     } catch (error) {
       close()
       throw error
@@ -83,13 +87,13 @@ export class Transport {
 
   async #perform<T>(
     request: Request,
-    read: (response: Response) => Promise<T>,
+    read: (answer: Answer) => Promise<T>,
     streaming = false,
-  ): Promise<{ body: T; response: Response }> {
+  ): Promise<{ body: T; answer: Answer }> {
     const url = this.url(request.path, request.query)
     const what = `${request.method} ${request.path}`
     const repeat = request.repeat ?? (request.method === 'POST' ? 'keyed' : 'always')
-    const init = this.#init(request, repeat)
+    const outgoing = this.#outgoing(request, repeat)
     const { retry } = this.options
     const deadline = new Deadline(what, request.timeoutMs ?? this.options.timeoutMs, request.signal)
     let attempts = 0
@@ -102,16 +106,16 @@ export class Transport {
         attempts += 1
         let failure: SpawnpointError
         try {
-          const response = await this.options.fetch(url, { ...init, signal: deadline.signal })
-          if (response.ok) {
-            const body = await read(response)
+          const answer = await this.options.send(url, outgoing, deadline.signal)
+          if (answer.status >= 200 && answer.status < 300) {
+            const body = await read(answer)
             deadline.stopClock()
             handedOver = streaming
-            return { body, response }
+            return { body, answer }
           }
-          failure = await readError(response)
+          failure = await readError(answer)
           if (unsure && request.method === 'DELETE' && failure.code === 'not_found') {
-            return { body: undefined as T, response }
+            return { body: undefined as T, answer }
           }
         } catch (thrown) {
           // A cancelled fetch rejects with whatever the runtime likes; the signal's reason is the truth.
@@ -129,19 +133,15 @@ export class Transport {
     }
   }
 
-  #init(request: Request, repeat: Repeat): RequestInit {
+  #outgoing(request: Request, repeat: Repeat): Outgoing {
     const headers: Record<string, string> = { ...this.headers(), ...request.headers }
     if (repeat === 'keyed') headers['idempotency-key'] ??= crypto.randomUUID()
-    let body: unknown = request.body
+    let body = request.body
     if (request.json !== undefined) {
       headers['content-type'] = 'application/json'
       body = JSON.stringify(request.json)
     }
-    const init: Record<string, unknown> = { method: request.method, headers, redirect: 'error' }
-    if (body !== undefined) init.body = body
-    // Fetch demands it for a body that streams.
-    if (body instanceof ReadableStream) init.duplex = 'half'
-    return init as RequestInit
+    return { method: request.method, headers, body }
   }
 }
 
@@ -205,9 +205,9 @@ function innermostMessage(thrown: unknown): string {
 }
 
 /** Reads problem+json; anything else was not said by Spawnpoint. */
-export async function readError(response: Response): Promise<SpawnpointError> {
-  const text = await response.text()
-  const status = response.status
+export async function readError(answer: Answer): Promise<SpawnpointError> {
+  const text = await answer.text()
+  const { status } = answer
   let problem: unknown
   try {
     problem = JSON.parse(text)
@@ -218,18 +218,18 @@ export async function readError(response: Response): Promise<SpawnpointError> {
     const context = problem.context ?? problem
     const message = problem.detail ?? problem.title ?? problem.code
     if (problem.code === 'rate_limited') {
-      const header = Number(response.headers.get('retry-after') ?? 0) * 1000
+      const header = Number(answer.header('retry-after') ?? 0) * 1000
       const given = Number((context as { retryAfterMs?: unknown }).retryAfterMs ?? header)
       return errorFromServer(problem.code, message, { retryAfterMs: Number.isFinite(given) ? given : 0 }, { status })
     }
     return errorFromServer(problem.code, message, context, { status })
   }
   if (status === 429) {
-    const seconds = Number(response.headers.get('retry-after') ?? 0)
+    const seconds = Number(answer.header('retry-after') ?? 0)
     const retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : 0
     return errorFromServer('rate_limited', 'Too many requests', { retryAfterMs }, { status })
   }
-  return badResponse(response, text)
+  return badResponse(answer, text)
 }
 
 interface Problem {
@@ -243,20 +243,20 @@ function isProblem(value: unknown): value is Problem {
   return typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string'
 }
 
-function parseJson(text: string, response: Response): unknown {
+function parseJson(text: string, answer: Answer): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw badResponse(response, text)
+    throw badResponse(answer, text)
   }
 }
 
-function badResponse(response: Response, text: string): ServerError {
+function badResponse(answer: Answer, text: string): ServerError {
   const excerpt = text.trim().slice(0, 200)
   return new ServerError(
     'bad_response',
-    `${response.url || 'The server'} answered ${response.status} with something that is not Spawnpoint's: ${excerpt || 'nothing'}`,
-    { url: response.url, status: response.status, excerpt },
-    { status: response.status },
+    `${answer.url || 'The server'} answered ${answer.status} with something that is not Spawnpoint's: ${excerpt || 'nothing'}`,
+    { url: answer.url, status: answer.status, excerpt },
+    { status: answer.status },
   )
 }

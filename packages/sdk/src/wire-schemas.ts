@@ -693,6 +693,7 @@ export interface Schemas {
     timeoutMs?: number | undefined
     stdin?: boolean | string | undefined
     background?: boolean | undefined
+    gatherMs?: number | undefined
   }
   ProcessExit: {
     code: number

@@ -19,6 +19,23 @@ export function processesSuite(bench: () => Bench): void {
       expect(reader.exit).toMatchObject({ code: 3, signal: null, timedOut: false, at: expect.any(Date) })
     })
 
+    it('are told of no less where the start may keep it back', async () => {
+      for (const gatherMs of [1, 500]) {
+        const reader = await (await run(box.guest, b.programs.exit(3, 'out', 'err'), { gatherMs })).end()
+        expect(reader.text('stdout')).toBe('out')
+        expect(reader.text('stderr')).toBe('err')
+        expect(reader.exit).toMatchObject({ code: 3, signal: null })
+      }
+      const counter = await run(box.guest, b.programs.counter(), { gatherMs: 50 })
+      await counter.until((r) => r.lines().length >= 5)
+      await box.guest.processes.signal(counter.info.id, 'SIGKILL', true)
+      expect((await counter.end()).exit).toMatchObject({ code: 137, signal: 'SIGKILL' })
+      await expect(run(box.guest, ['/no/such/program'], { gatherMs: 500 })).rejects.toMatchObject({
+        code: 'guest_error',
+        context: { errno: 'ENOENT' },
+      })
+    })
+
     it('tell about themselves', async () => {
       const args = b.programs.sleep(1000)
       const info = await box.guest.processes.start(spec(args, { id: 'me', tag: 'tagged', cwd: '/tmp', user: 'nobody' }))

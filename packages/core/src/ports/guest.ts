@@ -113,6 +113,11 @@ export interface ProcessSpec {
    * takes; the time limit goes on until then. SIGKILL and SIGTERM through `signal` end the wait.
    */
   untilOutputEnds?: boolean
+  /**
+   * Milliseconds that `startAndFollow` may keep back what there is to say first, so that a short process is told of in one
+   * piece; default 0, at most 1,000. Agents that do not know it tell at once.
+   */
+  gatherMs?: number
 }
 
 export interface ProcessInfo {

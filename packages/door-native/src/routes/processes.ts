@@ -3,7 +3,7 @@ import { bodyChunks, collectOutput, untilAborted } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import type { DoorContext } from '../door-context.ts'
-import { attachOptions, processSpec } from '../process-spec.ts'
+import { attachOptions, PATIENT_MS, processSpec } from '../process-spec.ts'
 import { type AnyRoute, idParams, route, STREAMED } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
 import { query } from '../schemas/index.ts'
@@ -40,7 +40,10 @@ export function processRoutes(context: DoorContext): AnyRoute[] {
       handle: async (call) => {
         const { body, by } = call
         const { sandbox, guest } = await api.sandboxes.guest(by, call.params.id)
-        const spec = processSpec(body, body.stdin !== undefined && body.stdin !== false)
+        const asLines =
+          call.query.stream === 'ndjson' || /\bapplication\/x-ndjson\b/.test(call.request.headers.accept ?? '')
+        const gatherMs = body.gatherMs ?? (asLines ? 0 : PATIENT_MS)
+        const spec = processSpec(body, body.stdin !== undefined && body.stdin !== false, gatherMs)
         if (body.background) {
           const info = await guest.processes.start(spec)
           if (typeof body.stdin === 'string') void feed(guest, info, body.stdin)
@@ -50,7 +53,7 @@ export function processRoutes(context: DoorContext): AnyRoute[] {
         using _ = holdActive(api, by, sandbox.id)
         const { info, output } = await guest.processes.startAndFollow(spec, call.signal)
         if (typeof body.stdin === 'string') void feed(guest, info, body.stdin)
-        if (call.query.stream === 'ndjson' || /\bapplication\/x-ndjson\b/.test(call.request.headers.accept ?? '')) {
+        if (asLines) {
           await streamItems(context, call, 'ndjson', lines(info, output))
           return STREAMED
         }

@@ -53,6 +53,12 @@ export const startProcessBody = component(
         .optional()
         .describe('Text: written and closed. `true`: kept open for `/stdin`. Default: reads as empty'),
       background: z.boolean().optional().describe('Answer once it is started'),
+      gatherMs: milliseconds
+        .max(1000)
+        .optional()
+        .describe(
+          'Of an answer in lines, keep the first ones back for so long, so that a short program costs one piece. Not together with input. Default 0',
+        ),
     })
     .refine(oneProgram, ONE_PROGRAM),
   { examples: [{ command: 'echo hello' }, { args: ['python3', '-'], stdin: 'print(6 * 7)' }] },
