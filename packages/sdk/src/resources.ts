@@ -87,14 +87,14 @@ export class Snapshots {
    * is transferred. Resolves when it is ready; a connection that breaks meanwhile does no harm.
    */
   async pull(request: PullSnapshot, options: LongOptions = {}): Promise<Snapshot> {
-    const { body, response } = await this.#transport.exchange<Schemas['Snapshot']>({
+    const { body, answer } = await this.#transport.exchange<Schemas['Snapshot']>({
       method: 'POST',
       path: '/v1/snapshots',
       query: { wait: false },
       json: request satisfies Schemas['PullSnapshot'],
       signal: options.signal,
     })
-    await endedOf(this.#transport, response, options)
+    await endedOf(this.#transport, answer, options)
     return this.get(body.id, { signal: options.signal })
   }
 
