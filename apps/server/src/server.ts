@@ -27,6 +27,7 @@ import { GvisorRuntime } from '@spawnpoint/runtime-gvisor'
 import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import { type ServerConfig, serverTag } from './config.ts'
+import { loadDashboard, serveDashboard } from './dashboard.ts'
 import { adminKey, lockDataDir, serverSecret, writePublicKey } from './data-dir.ts'
 import { openTls } from './tls.ts'
 import { toldDomain } from './tls-config.ts'
@@ -163,7 +164,8 @@ async function listen(
       return reply.code(503).send({ status: 'unavailable' })
     }
   })
-  await registerNativeDoor(fastify, { api: core, log, version: VERSION })
+  serveDashboard(fastify, await loadDashboard())
+  await registerNativeDoor(fastify, { api: core, log, version: VERSION, domain })
   for (const dialect of [E2B, NOVITA]) {
     const prefix = MOUNTS[dialect.name]
     await registerE2bControl(fastify, { api: core, log, dialect, prefix, domain })

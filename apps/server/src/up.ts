@@ -151,6 +151,7 @@ async function demonstrate(
   show.text('\nWhat each step took')
   show.table()
   show.text(`
+Dashboard ${server.url}/#key=${server.adminKey}
 Address   ${server.url}    API reference ${server.url}/v1/docs
 API key   ${server.adminKey}${server.domain === null ? '' : `\nDomain    ${server.domain}`}
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decide, LIFECYCLE, nextState, type Operation, type OperationKind, type SandboxState } from '../src/index.ts'
-import type { SandboxRequest } from '../src/sandbox/decide.ts'
+import { possibleRequests, type SandboxRequest } from '../src/sandbox/decide.ts'
 
 const STATES = Object.keys(LIFECYCLE) as SandboxState[]
 const REQUESTS: SandboxRequest[] = ['snapshot', 'fork', 'pause', 'resume', 'stop', 'start', 'rollback', 'kill', 'use']
@@ -119,6 +119,21 @@ describe('decide', () => {
       const resting = !/ing$|_back$/.test(state) || state === 'running'
       if (resting) expect(decide({ id, state, timeout }, null, 'kill').do).toBe('run')
       else expect(decide({ id, state, timeout }, open('snapshot.create'), 'kill').do).toBe('wait')
+    }
+  })
+})
+
+describe('what people are shown as possible', () => {
+  it('is what would begin at once, and a kill that waits where something is under way', () => {
+    expect(possibleRequests('running')).toEqual(['snapshot', 'fork', 'pause', 'stop', 'rollback', 'kill'])
+    expect(possibleRequests('pausing')).toEqual(['kill'])
+    expect(possibleRequests('killed')).toEqual([])
+    for (const state of STATES) {
+      for (const request of REQUESTS) {
+        if (request === 'use' || request === 'kill') continue
+        const begins = decide({ id, state, timeout }, null, request).do === 'run'
+        expect([state, request, possibleRequests(state).includes(request)]).toEqual([state, request, begins])
+      }
     }
   })
 })

@@ -27,6 +27,8 @@ export interface NativeDoorOptions {
   log: Log
   /** Of the server, for the OpenAPI document */
   version: string
+  /** As clients are told it; default none */
+  domain?: string | null
   /** Checks every answer against its schema; for tests */
   checkAnswers?: boolean
 }
@@ -47,6 +49,7 @@ export async function registerNativeDoor<L extends FastifyBaseLogger>(
         api: options.api,
         log: options.log,
         imageNames: new ImageNames(options.api),
+        server: { version: options.version, domain: options.domain ?? null },
         openStreams: new Set(),
       }
       const routes = nativeRoutes(context)

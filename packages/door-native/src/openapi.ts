@@ -59,6 +59,7 @@ const TAGS = [
   { name: 'operations', description: 'Recorded pieces of work' },
   { name: 'events', description: 'What happened' },
   { name: 'keys', description: 'Access' },
+  { name: 'server', description: 'The server itself' },
 ]
 
 const DESCRIPTION = `Times are ISO-8601 in UTC, sizes in bytes, durations in milliseconds. Unknown fields are refused.

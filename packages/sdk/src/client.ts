@@ -2,11 +2,13 @@ import { Blobs } from './blobs.ts'
 import { Images } from './images.ts'
 import { Names } from './names.ts'
 import { Events, Operations } from './operations.ts'
-import { resolveOptions, type SpawnpointOptions } from './options.ts'
+import { type CallOptions, resolveOptions, type SpawnpointOptions } from './options.ts'
 import { Registries } from './registries.ts'
 import { Keys, Sandboxes, Snapshots } from './resources.ts'
 import { Schedules } from './schedules.ts'
 import { Transport } from './transport.ts'
+import type { ServerInfo } from './types.ts'
+import type { Schemas } from './wire-schemas.ts'
 
 /**
  * A Spawnpoint server. Calls that may safely be repeated are repeated when the connection breaks or the server is busy;
@@ -25,9 +27,11 @@ export class Spawnpoint {
   readonly operations: Operations
   readonly events: Events
   readonly keys: Keys
+  readonly #transport: Transport
 
   constructor(options: SpawnpointOptions = {}) {
     const transport = new Transport(resolveOptions(options))
+    this.#transport = transport
     this.url = transport.options.url
     this.sandboxes = new Sandboxes(transport)
     this.snapshots = new Snapshots(transport)
@@ -39,5 +43,10 @@ export class Spawnpoint {
     this.operations = new Operations(transport)
     this.events = new Events(transport)
     this.keys = new Keys(transport)
+  }
+
+  /** What the server is, and what its sandboxes can be asked for in each state. */
+  server(options: CallOptions = {}): Promise<ServerInfo> {
+    return this.#transport.json<Schemas['Server']>({ method: 'GET', path: '/v1/server', ...options })
   }
 }

@@ -11,6 +11,7 @@ export async function* followEvents(
   transport: Transport,
   request: Omit<Request, 'method'>,
   isOver: () => boolean,
+  onConnection: (open: boolean) => void = () => {},
 ): AsyncGenerator<ServerSentEvent> {
   const { retry, url } = transport.options
   let lastId: string | null = null
@@ -22,6 +23,7 @@ export async function* followEvents(
       const headers: Record<string, string> = { accept: 'text/event-stream' }
       if (lastId !== null) headers['last-event-id'] = lastId
       const { answer, close } = await transport.stream({ ...request, method: 'GET', headers })
+      onConnection(true)
       try {
         for await (const event of serverSentEvents(answer.chunks())) {
           if (event.event === 'error') throw problemError(event.data)
@@ -32,6 +34,7 @@ export async function* followEvents(
         }
       } finally {
         close()
+        onConnection(false)
       }
       request.signal?.throwIfAborted()
       if (isOver()) return

@@ -94,13 +94,19 @@ export class Events {
 
   /**
    * What has happened and what comes, until the loop is left or the signal fires; reconnects without a gap. With
-   * `after: 'now'` only what comes.
+   * `after: 'now'` only what comes: whatever is asked for once `onConnection(true)` was called misses nothing.
    */
   async *follow(
-    filter: Omit<EventFilter, 'after'> & { after?: number | 'now' | undefined; signal?: AbortSignal | undefined } = {},
+    filter: Omit<EventFilter, 'after'> & {
+      after?: number | 'now' | undefined
+      signal?: AbortSignal | undefined
+      /** Called whenever the connection opens or breaks */
+      onConnection?: ((open: boolean) => void) | undefined
+    } = {},
   ): AsyncGenerator<SpawnpointEvent> {
     const query = { sandbox: filter.sandbox, cursor: filter.after }
     const request = { path: '/v1/events', query, signal: filter.signal }
-    for await (const { data } of followEvents(this.#transport, request, () => false)) yield toEvent(JSON.parse(data))
+    const events = followEvents(this.#transport, request, () => false, filter.onConnection)
+    for await (const { data } of events) yield toEvent(JSON.parse(data))
   }
 }

@@ -882,4 +882,9 @@ export interface Schemas {
     } | null
     nextAt: string | null
   }
+  Server: {
+    version: string
+    domain: string | null
+    lifecycle: Record<string, ('snapshot' | 'fork' | 'pause' | 'resume' | 'stop' | 'start' | 'rollback' | 'kill')[]>
+  }
 }

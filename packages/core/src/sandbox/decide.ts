@@ -119,6 +119,17 @@ function decideUse(sandbox: Decided, open: Operation | null): Decision {
   return by === undefined ? deny(sandbox, 'use') : { do: 'wake', by }
 }
 
+/**
+ * What a sandbox in this state can be asked for, for those who show it to people. Empty on the way from one state to another, but
+ * for `kill`, which waits; what is asked for may still be refused, since the state may have changed meanwhile.
+ */
+export function possibleRequests(state: SandboxState): Exclude<SandboxRequest, 'use'>[] {
+  if (state === 'killed' || state === 'killing') return []
+  const settled = nextState(state, EVENT.kill) !== null
+  const requests = Object.keys(EVENT) as Exclude<SandboxRequest, 'use'>[]
+  return requests.filter((request) => (settled ? nextState(state, EVENT[request]) !== null : request === 'kill'))
+}
+
 function deny(sandbox: Pick<Sandbox, 'id' | 'state'>, request: SandboxRequest): Decision {
   if (sandbox.state === 'killed') {
     return {

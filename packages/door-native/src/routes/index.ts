@@ -13,6 +13,7 @@ import { processRoutes } from './processes.ts'
 import { registryRoutes } from './registries.ts'
 import { sandboxRoutes } from './sandboxes.ts'
 import { scheduleRoutes } from './schedules.ts'
+import { serverRoutes } from './server.ts'
 import { snapshotRoutes } from './snapshots.ts'
 
 /** Every route of the native API, in the order of its documentation. */
@@ -32,5 +33,6 @@ export function nativeRoutes(context: DoorContext): AnyRoute[] {
     ...operationRoutes(context),
     ...eventRoutes(context),
     ...keyRoutes(context),
+    ...serverRoutes(context),
   ]
 }

@@ -1,0 +1,26 @@
+/** As the API has it; checked here to tell while it is typed. */
+const SNAPSHOT = /^[a-z0-9][a-z0-9._-]{0,127}$/
+const SANDBOX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+
+/** What is wrong with it; `null` if nothing is. An empty one is none, which is allowed. */
+export function snapshotNameError(name: string): string | null {
+  if (name === '' || SNAPSHOT.test(name)) return null
+  return 'Use lowercase letters, digits, ".", "_" and "-", beginning with a letter or digit; at most 128'
+}
+
+export function sandboxNameError(name: string): string | null {
+  if (name === '' || SANDBOX.test(name)) return null
+  return 'Use letters, digits, ".", "_" and "-", beginning with a letter or digit; at most 128'
+}
+
+/** Lines of `KEY=value`; a line without `=` is an error. */
+export function parsePairs(text: string): { pairs: Record<string, string> } | { error: string } {
+  const pairs: Record<string, string> = {}
+  for (const line of text.split('\n')) {
+    if (line.trim() === '') continue
+    const equals = line.indexOf('=')
+    if (equals < 1) return { error: `'${line.trim()}' is not KEY=value` }
+    pairs[line.slice(0, equals).trim()] = line.slice(equals + 1)
+  }
+  return { pairs }
+}

@@ -1,0 +1,43 @@
+import { queryOptions } from '@tanstack/react-query'
+import type { SandboxState, Spawnpoint } from 'spawnpoint'
+
+/** Most that a list shows; the API has the rest. */
+export const MOST = 1_000
+const PAGE = { pageSize: 200 }
+
+/** All that the pages ask the API for. Events say when an answer is out of date, see live.ts. */
+export const queries = {
+  server: (client: Spawnpoint) =>
+    queryOptions({ queryKey: ['server'], queryFn: () => client.server(), staleTime: Number.POSITIVE_INFINITY }),
+  team: (client: Spawnpoint) => queryOptions({ queryKey: ['team'], queryFn: () => client.keys.team() }),
+
+  sandboxes: (client: Spawnpoint, states?: SandboxState[]) =>
+    queryOptions({
+      queryKey: ['sandboxes', states ?? 'living'],
+      queryFn: () => client.sandboxes.list({ states }, PAGE).toArray(MOST),
+    }),
+  sandbox: (client: Spawnpoint, id: string) =>
+    queryOptions({ queryKey: ['sandbox', id], queryFn: () => client.sandboxes.get(id) }),
+
+  snapshots: (client: Spawnpoint) =>
+    queryOptions({ queryKey: ['snapshots'], queryFn: () => client.snapshots.list({}, PAGE).toArray(MOST) }),
+  snapshotsOf: (client: Spawnpoint, sandbox: string) =>
+    queryOptions({
+      queryKey: ['snapshots', 'of', sandbox],
+      queryFn: () => client.snapshots.list({ sandbox }, PAGE).toArray(MOST),
+    }),
+  images: (client: Spawnpoint) =>
+    queryOptions({ queryKey: ['images'], queryFn: () => client.images.list({}, PAGE).toArray(MOST) }),
+  schedules: (client: Spawnpoint, sandbox?: string) =>
+    queryOptions({
+      queryKey: ['schedules', sandbox ?? 'all'],
+      queryFn: () => client.schedules.list({ sandbox }, PAGE).toArray(MOST),
+    }),
+  keys: (client: Spawnpoint) =>
+    queryOptions({ queryKey: ['keys'], queryFn: () => client.keys.list(PAGE).toArray(MOST) }),
+  events: (client: Spawnpoint, sandbox: string) =>
+    queryOptions({
+      queryKey: ['events', sandbox],
+      queryFn: () => client.events.list({ sandbox }, { pageSize: 500 }).toArray(5_000),
+    }),
+}

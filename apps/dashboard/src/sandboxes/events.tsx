@@ -1,0 +1,37 @@
+import { useQuery } from '@tanstack/react-query'
+import type { SpawnpointEvent } from 'spawnpoint'
+import { useClient } from '../client.tsx'
+import { queries } from '../queries.ts'
+import { Age, Answer } from '../ui/bits.tsx'
+import { type Column, DataTable } from '../ui/data-table.tsx'
+import { useSandbox } from './detail.tsx'
+
+const COLUMNS: Column<SpawnpointEvent>[] = [
+  { id: 'at', header: 'When', sort: ({ at }) => at, cell: ({ at }) => <Age at={at} /> },
+  { id: 'type', header: 'What', sort: ({ type }) => type, cell: ({ type }) => <code>{type}</code> },
+  {
+    id: 'data',
+    header: 'More',
+    cell: ({ data }) => {
+      const text = JSON.stringify(data)
+      return text === '{}' ? '' : <code className="sub">{text.length > 300 ? `${text.slice(0, 300)}…` : text}</code>
+    },
+  },
+]
+
+export function EventsTab() {
+  const query = useQuery(queries.events(useClient(), useSandbox().id))
+  return (
+    <Answer query={query}>
+      {(events) => (
+        <DataTable
+          label="Events"
+          rows={events.toReversed()}
+          columns={COLUMNS}
+          rowId={({ seq }) => String(seq)}
+          empty="Nothing is recorded any more."
+        />
+      )}
+    </Answer>
+  )
+}
