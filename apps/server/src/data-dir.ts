@@ -52,15 +52,8 @@ async function isDirectory(path: string): Promise<boolean> {
 export async function adminKey(dataDir: string, core: Core): Promise<string> {
   const path = join(dataDir, 'admin.key')
   const present = (await readFile(path, 'utf8').catch(missingFile)).trim()
-  if (present !== '') {
-    const known = await core.authenticate(present).then(
-      () => true,
-      () => false, // of another ledger: replaced below
-    )
-    if (known) return present
-  }
-  const secret = await core.adminKey()
-  await writeDurably(path, `${secret}\n`)
+  const secret = await core.adminKey(present === '' ? undefined : present)
+  if (secret !== present) await writeDurably(path, `${secret}\n`)
   return secret
 }
 

@@ -21,7 +21,16 @@ const resources = { cpus: 0.1, memoryBytes: 512 * 2 ** 20, diskBytes: 9_007_199_
 
 export function sampleTeam(over: Partial<Team> = {}): Team {
   const id = newId<TeamId>()
-  return { id, name: `Ålesund 🚀 ${id}`, snapshotRetentionMs: null, createdAt: new Date(1_700_000_000_123), ...over }
+  const limits = {
+    sandboxes: 3,
+    cpus: 1.5,
+    memoryBytes: 9_007_199_254_740_991,
+    snapshots: null,
+    storageBytes: 0,
+    snapshotRetentionMs: null,
+  }
+  const createdAt = new Date(1_700_000_000_123)
+  return { id, name: `Ålesund 🚀 ${id}`, snapshotRetentionMs: null, limits, createdAt, ...over }
 }
 
 export function sampleKey(teamId: TeamId, over: Partial<ApiKey> = {}): ApiKey {
@@ -30,6 +39,8 @@ export function sampleKey(teamId: TeamId, over: Partial<ApiKey> = {}): ApiKey {
     teamId,
     name: 'laptop',
     hint: 'sp_12ab',
+    scopes: ['read', 'admin'],
+    member: 'Åse <ase@example.com>',
     createdAt: new Date(1_700_000_000_001),
     lastUsedAt: null,
     revokedAt: null,

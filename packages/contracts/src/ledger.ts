@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest'
+import { accountsSuite } from './ledger/accounts.ts'
 import { LedgerBench, type LedgerUnderTest } from './ledger/bench.ts'
 import { eventsSuite } from './ledger/events.ts'
 import { idempotencySuite } from './ledger/idempotency.ts'
@@ -38,5 +39,6 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
     eventsSuite(bench)
     idempotencySuite(bench)
     retentionSuite(bench)
+    accountsSuite(bench)
   })
 }

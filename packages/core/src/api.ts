@@ -1,4 +1,5 @@
 export type * from './api/archives.ts'
+export type * from './api/audit.ts'
 export type * from './api/blobs.ts'
 export type * from './api/browse.ts'
 export type * from './api/compare.ts'
@@ -10,9 +11,12 @@ export type * from './api/registries.ts'
 export type * from './api/sandboxes.ts'
 export type * from './api/schedules.ts'
 export type * from './api/snapshots.ts'
+export type * from './api/teams.ts'
 export type * from './api/tokens.ts'
+export type * from './api/usage.ts'
 
 import type { ArchivesApi } from './api/archives.ts'
+import type { AuditApi } from './api/audit.ts'
 import type { BlobsApi } from './api/blobs.ts'
 import type { ImagesApi } from './api/images.ts'
 import type { KeysApi } from './api/keys.ts'
@@ -22,8 +26,10 @@ import type { RegistriesApi } from './api/registries.ts'
 import type { SandboxesApi } from './api/sandboxes.ts'
 import type { SchedulesApi } from './api/schedules.ts'
 import type { SnapshotsApi } from './api/snapshots.ts'
+import type { TeamsApi } from './api/teams.ts'
 import type { TokensApi } from './api/tokens.ts'
-import type { Image, KeyId, Operation, OperationId, Resources, Snapshot, TeamId } from './model.ts'
+import type { UsageApi } from './api/usage.ts'
+import type { AuditEntry, Image, KeyId, Operation, OperationId, Resources, Scope, Snapshot, TeamId } from './model.ts'
 import type { RuntimeInfo } from './ports/index.ts'
 
 /**
@@ -45,6 +51,9 @@ export interface SpawnpointApi {
   /** Rejects `unauthenticated`. The key's prefix is cosmetic: its last 64 hex characters count. */
   authenticate(key: string): Promise<Principal>
   readonly keys: KeysApi
+  readonly teams: TeamsApi
+  readonly usage: UsageApi
+  readonly audit: AuditApi
   readonly names: NamesApi
   readonly blobs: BlobsApi
   readonly images: ImagesApi
@@ -67,8 +76,20 @@ export interface Principal {
   teamId: TeamId
   /** `null` for the server itself: expiry, schedules */
   keyId: KeyId | null
+  /** What the key may ask for; of nothing but a key they are looked at */
+  scopes?: readonly Scope[] | undefined
+  keyName?: string | undefined
+  member?: string | null | undefined
   /** Set by `IdempotencyApi.once` for the work it runs */
   once?: OnceKey | undefined
+  /** Set for the calls that are written to the audit log */
+  audit?: AuditDraft | undefined
+}
+
+/** What will be written of a call; `written` once the transaction that accepts it has done so. */
+export interface AuditDraft {
+  entry: AuditEntry
+  written: boolean
 }
 
 /** The idempotency key that something is asked under. */

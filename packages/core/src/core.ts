@@ -1,5 +1,7 @@
-import type { SpawnpointApi } from './api.ts'
+import { mustMay } from './access.ts'
+import type { KeysApi, SpawnpointApi } from './api.ts'
 import { isCode } from './errors.ts'
+import { guarded } from './guarded.ts'
 import { Guests } from './guests.ts'
 import type { Sandbox, SandboxId, Snapshot, SnapshotId, Team, TimeoutPolicy } from './model.ts'
 import { type Changes, observed } from './observed-ledger.ts'
@@ -13,6 +15,7 @@ import { LIVING_STATES } from './sandbox/lifecycle.ts'
 import { isUp, moveSandbox } from './sandbox/records.ts'
 import { type ScheduledSnapshots, Scheduler } from './schedule/scheduler.ts'
 import { Archives } from './services/archives.ts'
+import { Audit } from './services/audit.ts'
 import { BlobStore } from './services/blobs.ts'
 import { Events } from './services/events.ts'
 import { Signal } from './services/follow.ts'
@@ -29,12 +32,20 @@ import { Schedules } from './services/schedules.ts'
 import { Snapshots } from './services/snapshots.ts'
 import { FIRST_TEAM, Teams } from './services/teams.ts'
 import { Tokens } from './services/tokens.ts'
+import { Usage } from './services/usage.ts'
 import { Standby } from './standby.ts'
 import { definitionOf, type StartUpReport, startUp } from './start-up.ts'
+import { Meter, metered } from './usage/meter.ts'
 
-/** The core: everything that can be asked, over the parts it is given. Use `Core.open`. */
+/**
+ * The core: everything that can be asked, over the parts it is given. Use `Core.open`. Its own calls are for the server
+ * itself: a door gets those that look at what a key may ask for, see `through`.
+ */
 export class Core implements SpawnpointApi, AsyncDisposable {
-  readonly keys: Keys
+  readonly keys: KeysApi
+  readonly teams: Teams
+  readonly usage: Usage
+  readonly audit: Audit
   readonly names: Names
   readonly blobs: BlobStore
   readonly images: Images
@@ -53,7 +64,8 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly #deadlines: Deadlines
   readonly #standby: Standby
   readonly #retention: Retention
-  readonly #teams: Teams
+  readonly #keys: Keys
+  readonly #meter: Meter
   readonly #samples: Samples
   readonly #incarnations = new Incarnations()
   readonly #scheduler: Scheduler
@@ -64,8 +76,11 @@ export class Core implements SpawnpointApi, AsyncDisposable {
 
   private constructor(given: Omit<Parts, 'closing'>) {
     this.#closing = new AbortController()
+    const meter = new Meter(given.clock, given.log)
+    this.#meter = meter
     const ledger = observed(
       given.ledger,
+      { clock: given.clock, meter },
       (changes) => this.#changed(changes),
       ({ sandboxes, operations }, error) => {
         for (const sandbox of sandboxes) {
@@ -76,7 +91,8 @@ export class Core implements SpawnpointApi, AsyncDisposable {
         for (const operation of operations) this.#runner.doubted(definitionOf(operation.kind), operation)
       },
     )
-    const parts: Parts = { ...given, ledger, closing: this.#closing.signal }
+    const runtime = metered(given.runtime, meter, given.log)
+    const parts: Parts = { ...given, ledger, runtime, closing: this.#closing.signal }
     this.#parts = parts
     this.#guests = new Guests(parts)
     this.#runner = new OperationRunner(parts, this.#guests)
@@ -86,7 +102,11 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     })
     this.#standby = new Standby(parts)
     this.#retention = new Retention(parts)
-    this.keys = new Keys(parts)
+    this.#keys = new Keys(parts)
+    this.teams = new Teams(parts, this.#keys)
+    this.keys = accessTo(this.#keys, this.teams)
+    this.usage = new Usage(parts)
+    this.audit = new Audit(parts)
     this.names = new Names(parts)
     this.blobs = new BlobStore(parts)
     this.registries = new Registries(parts)
@@ -94,8 +114,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.images = new Images(parts, this.#runner, this.registries, (teamId, id) =>
       this.snapshots.deleteById(teamId, id),
     )
-    this.#teams = new Teams(parts, this.keys)
-    this.#samples = new Samples(parts)
+    this.#samples = new Samples(parts, meter)
     this.sandboxes = new Sandboxes(parts, {
       runner: this.#runner,
       guests: this.#guests,
@@ -126,12 +145,14 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       undo.defer(() => part.close())
     }
     runtime.onExit((exit) => core.#exited(exit))
+    await core.#settleUsage()
     core.lastStart = await startUp(core.#parts, core.#runner, core.#guests)
     await core.#watchAll()
     const early = core.#early ?? []
     core.#early = null
     for (const exit of early) core.#exited(exit)
     core.#retention.start()
+    core.#meter.start(core.#parts.ledger)
     await core.#scheduler.start()
     undo.move()
     return core
@@ -149,21 +170,32 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     return { resources, maxResources }
   }
 
-  authenticate: SpawnpointApi['authenticate'] = (key) => this.keys.authenticate(key)
+  authenticate: SpawnpointApi['authenticate'] = (key) => this.#keys.authenticate(key)
 
   resolve: SpawnpointApi['resolve'] = (by, ref) => findSource(this.#parts.ledger.read, by.teamId, ref)
 
+  /** What is asked through one door: by its name in the audit log. */
+  through(door: string): SpawnpointApi {
+    const { runtime, limits, authenticate } = this
+    const resolve: SpawnpointApi['resolve'] = async (by, ref) => {
+      mustMay(by, 'read', 'resolve')
+      return this.resolve(by, ref)
+    }
+    return { ...guarded(this, this.audit, door), runtime, limits, authenticate, resolve }
+  }
+
   /**
-   * A key of the first team, which is made if it is not there yet. For the server's first start: whoever can read the data
-   * directory owns the machine's sandboxes anyway.
+   * A key of the first team with every scope: `present`, if it is known, else a new one. For the server's start: whoever can
+   * read the data directory owns the machine's sandboxes anyway.
    */
-  adminKey(): Promise<string> {
-    return this.#teams.adminKey()
+  adminKey(present?: string): Promise<string> {
+    return this.teams.adminKey(present)
   }
 
   /** `name` is 1 to 63 of `[a-z0-9-]`; rejects `name_taken`. `key` is shown this once. */
-  createTeam(name: string): Promise<{ team: Team; key: string }> {
-    return this.#teams.create(name)
+  async createTeam(name: string): Promise<{ team: Team; key: string }> {
+    const { team, secret } = await this.teams.create(null, { name })
+    return { team, key: secret }
   }
 
   /** Rejects `unavailable` while the ledger does not answer. */
@@ -187,6 +219,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     await this.#runner.idle()
     await this.#standby.close()
     await this.#retention.close()
+    await this.#meter.close()
     await this.#parts.runtime.close()
     await this.#parts.blobs.close()
     await this.#parts.pool.close()
@@ -216,6 +249,19 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     // It may have ended after its operation last looked and before this was recorded: nobody else would notice any more.
     const exit = sandbox.state === 'running' ? this.#guests.exitOf(sandbox.incarnationId) : undefined
     if (exit !== undefined && this.#early === null) this.#settle(exit)
+  }
+
+  /**
+   * Incarnations that ended while nobody looked are charged for until they were last seen, before recovery finds their
+   * sandboxes and takes now for their end.
+   */
+  async #settleUsage(): Promise<void> {
+    const { ledger, runtime } = this.#parts
+    const living = new Set((await runtime.list()).map(({ id }) => id))
+    for (const { id, seenAt } of await ledger.read.openIncarnations()) {
+      if (living.has(id)) this.#meter.began(id)
+      else await ledger.transact((tx) => tx.endUsage(id, seenAt))
+    }
   }
 
   async #watchAll(): Promise<void> {
@@ -306,6 +352,16 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     } catch (error) {
       if (!isCode(error, 'not_found')) throw error // somebody else has deleted it: that is what was wanted
     }
+  }
+}
+
+function accessTo(keys: Keys, teams: Teams): KeysApi {
+  return {
+    create: (by, request) => keys.create(by, request),
+    list: (by, page) => keys.list(by, page),
+    revoke: (by, id) => keys.revoke(by, id),
+    team: (by) => teams.own(by),
+    updateTeam: (by, request) => teams.updateOwn(by, request),
   }
 }
 

@@ -20,7 +20,10 @@ export interface ErrorContexts {
   incompatible: { needs: string; has: string }
   /** The sandbox holds something the runtime cannot capture: which process, which file. */
   capture_refused: { reason: string; culprits: { pid: number; what: string; path: string }[] }
+  /** More than anybody may ask for here. */
   limit_exceeded: { limit: string; allowed: number; asked: number }
+  /** A limit of the team: `used` is what it has, `asked` what it would take on top; `limit` as in `TeamLimits`. */
+  quota_exceeded: { limit: string; allowed: number; used: number; asked: number }
   rate_limited: { retryAfterMs: number }
   disk_full: { freeBytes: number }
   /** The incarnation the caller held is gone: rolled back, paused, stopped or died. */

@@ -17,6 +17,7 @@ export type SnapshotId = Id<'snapshot'>
 export type ScheduleId = Id<'schedule'>
 export type RegistryId = Id<'registry'>
 export type OperationId = Id<'operation'>
+export type AuditId = Id<'audit'>
 
 const ID = /^[0-9a-f]{24}$/
 

@@ -1,22 +1,34 @@
 import type { Operation, Sandbox, Snapshot } from './model.ts'
+import type { Clock } from './parts.ts'
 import type { Ledger, LedgerTx } from './ports/index.ts'
+import type { Meter } from './usage/meter.ts'
+import { type Lives, MeteredTx } from './usage/metered-tx.ts'
 
 /** What a committed transaction changed. */
-export interface Changes {
+export interface Changes extends Lives {
   sandboxes: Sandbox[]
   snapshots: Snapshot[]
   operations: Operation[]
   events: boolean
 }
 
-const nothing = (): Changes => ({ sandboxes: [], snapshots: [], operations: [], events: false })
+const nothing = (): Changes => ({
+  sandboxes: [],
+  snapshots: [],
+  operations: [],
+  events: false,
+  began: [],
+  ended: [],
+})
 
 /**
- * The ledger, telling after each commit what was changed, so that no caller can forget to say so. What a transaction that
- * failed would have changed goes to `doubt`: when the answer to a commit is lost, it may have happened.
+ * The ledger, telling after each commit what was changed, so that no caller can forget to say so, and writing with each
+ * change what it means for the team's usage. What a transaction that failed would have changed goes to `doubt`: when the
+ * answer to a commit is lost, it may have happened.
  */
 export function observed(
   ledger: Ledger,
+  { clock, meter }: { clock: Clock; meter: Meter },
   tell: (changes: Changes) => void,
   doubt: (changes: Changes, error: unknown) => void,
 ): Ledger {
@@ -32,43 +44,46 @@ export function observed(
       try {
         result = await ledger.transact((tx) => {
           changes = nothing() // `work` may run again
-          return work(watching(tx, () => changes))
+          return work(watching(tx, new MeteredTx(tx, clock, meter, changes), changes))
         })
       } catch (error) {
         doubt(changes, error)
         throw error
       }
+      for (const id of changes.began) meter.began(id)
+      for (const id of changes.ended) meter.ended(id)
       if (changes.events || changes.sandboxes.length + changes.snapshots.length > 0) tell(changes)
       return result
     },
   }
 }
 
-function watching(tx: LedgerTx, changes: () => Changes): LedgerTx {
+function watching(tx: LedgerTx, metered: MeteredTx, changes: Changes): LedgerTx {
+  const own: Partial<LedgerTx> = {
+    lockSandbox: (id) => metered.lockSandbox(id),
+    lockSnapshot: (id) => metered.lockSnapshot(id),
+    deleteSnapshot: (id) => metered.deleteSnapshot(id),
+    putSandbox: (sandbox) => {
+      changes.sandboxes.push(sandbox)
+      return metered.putSandbox(sandbox)
+    },
+    putSnapshot: (snapshot) => {
+      changes.snapshots.push(snapshot)
+      return metered.putSnapshot(snapshot)
+    },
+    putOperation: (operation) => {
+      changes.operations.push(operation)
+      return tx.putOperation(operation)
+    },
+    addEvent: (event) => {
+      changes.events = true
+      return tx.addEvent(event)
+    },
+  }
   return new Proxy(tx, {
     get(target, property) {
-      const value: unknown = Reflect.get(target, property)
-      if (typeof value !== 'function') return value
-      if (property === 'putSandbox') {
-        return (sandbox: Sandbox) => {
-          changes().sandboxes.push(sandbox)
-          return target.putSandbox(sandbox)
-        }
-      }
-      if (property === 'putSnapshot') {
-        return (snapshot: Snapshot) => {
-          changes().snapshots.push(snapshot)
-          return target.putSnapshot(snapshot)
-        }
-      }
-      if (property === 'putOperation') {
-        return (operation: Operation) => {
-          changes().operations.push(operation)
-          return target.putOperation(operation)
-        }
-      }
-      if (property === 'addEvent') changes().events = true
-      return value.bind(target)
+      const value: unknown = Reflect.get(own, property) ?? Reflect.get(target, property)
+      return typeof value === 'function' ? value.bind(target) : value
     },
   })
 }

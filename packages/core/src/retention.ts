@@ -11,7 +11,12 @@ const BATCH = 500
 /** Batches of one kind in one run, so that years of history do not keep the ledger busy for minutes */
 const BATCHES = 40
 
-const KINDS = ['idempotency', 'events', 'operations', 'sandboxes'] as const satisfies HistoryKind[]
+/** Milliseconds that calls in the audit log are kept */
+const AUDIT_MS = 90 * 86_400_000
+/** Milliseconds that the use of what is over is kept: a year and a bit */
+const USAGE_MS = 400 * 86_400_000
+
+const KINDS = ['idempotency', 'events', 'operations', 'sandboxes', 'usage', 'audit'] as const satisfies HistoryKind[]
 
 /** Removes history that is older than it has to be kept, now and then, a little at a time. */
 export class Retention {
@@ -55,8 +60,16 @@ export class Retention {
     const { ledger, clock, closing, config, log } = this.#parts
     const { historyMs, idempotencyMs } = config.keep
     // An idempotency record is judged by its operation, so that stays at least as long.
-    const keepMs = kind === 'idempotency' ? idempotencyMs : Math.max(historyMs, idempotencyMs)
-    const before = new Date(clock.now().getTime() - keepMs)
+    const usual = Math.max(historyMs, idempotencyMs)
+    const keepMs: { [K in HistoryKind]: number } = {
+      idempotency: idempotencyMs,
+      events: usual,
+      operations: usual,
+      sandboxes: usual,
+      usage: USAGE_MS,
+      audit: AUDIT_MS,
+    }
+    const before = new Date(clock.now().getTime() - keepMs[kind])
     let removed = 0
     let more = true
     for (let batch = 0; more && batch < BATCHES && !closing.aborted; batch += 1) {

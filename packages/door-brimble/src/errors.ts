@@ -14,6 +14,8 @@ export const STATUSES: { readonly [C in ErrorCode]: number } = {
   incompatible: 400,
   capture_refused: 400,
   limit_exceeded: 403,
+  // As its own plans' caps.
+  quota_exceeded: 403,
   rate_limited: 429,
   disk_full: 503,
   stale_incarnation: 400,

@@ -14,6 +14,7 @@ export const STATUSES: { readonly [C in ErrorCode]: number } = {
   incompatible: 409,
   capture_refused: 409,
   limit_exceeded: 400,
+  quota_exceeded: 429,
   rate_limited: 429,
   disk_full: 507,
   stale_incarnation: 409,

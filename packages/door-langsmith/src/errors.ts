@@ -16,6 +16,7 @@ const SAID: { readonly [C in ErrorCode]: Said } = {
   incompatible: [400, 'NotSupported'],
   capture_refused: [400, 'CaptureRefused'],
   limit_exceeded: [429, 'QuotaExceeded'],
+  quota_exceeded: [429, 'QuotaExceeded'],
   rate_limited: [429, 'RateLimited'],
   disk_full: [503, 'StorageFull'],
   stale_incarnation: [409, 'Conflict'],

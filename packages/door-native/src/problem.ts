@@ -78,6 +78,12 @@ export const WORDINGS: { readonly [C in ErrorCode]: Wording<C> } = {
     meaning: 'The request asks for more than is allowed.',
     retry: false,
   },
+  quota_exceeded: {
+    status: 429,
+    title: 'Quota exceeded',
+    meaning: 'The team has reached one of its limits: `used` is what it has, `asked` what it would take on top.',
+    retry: true,
+  },
   rate_limited: {
     status: 429,
     title: 'Too many requests',

@@ -1,4 +1,4 @@
-import { type ImageId, newId, type SnapshotId, type TeamId } from '@spawnpoint/core'
+import { type ImageId, NO_LIMITS, newId, type SnapshotId, type TeamId } from '@spawnpoint/core'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { CrashSignal } from './faults.ts'
 import { fillFakeRoot } from './image-builder.ts'
@@ -10,7 +10,13 @@ beforeEach(async () => {
 })
 
 const hold = { hooks: true, hookTimeoutMs: 10, sync: true, findCulprits: true }
-const team = () => ({ id: newId<TeamId>(), name: 'team', snapshotRetentionMs: null, createdAt: new Date() })
+const team = () => ({
+  id: newId<TeamId>(),
+  name: 'team',
+  snapshotRetentionMs: null,
+  limits: NO_LIMITS,
+  createdAt: new Date(),
+})
 
 describe('a call that is to fail', () => {
   it('rejects with the error, does nothing, and works the next time', async () => {

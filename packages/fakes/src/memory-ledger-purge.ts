@@ -26,6 +26,16 @@ export function purge(tables: LedgerTables, kind: HistoryKind, before: Date, lim
     for (const { teamId, key } of purged) tables.idempotency.delete(idempotencyRow(teamId, key))
     return purged.length
   }
+  if (kind === 'usage') {
+    const purged = old(tables.usage.values(), ({ interval }) => interval.endedAt)
+    for (const { interval } of purged) tables.usage.delete(interval.id)
+    return purged.length
+  }
+  if (kind === 'audit') {
+    const purged = old(tables.audit.values(), (entry) => entry.at)
+    for (const { id } of purged) tables.audit.delete(id)
+    return purged.length
+  }
   const rows: Map<string, Operation | Sandbox> = tables[kind]
   const purged =
     kind === 'operations'

@@ -7,6 +7,7 @@ import {
   type SandboxFilter,
   type SnapshotFilter,
 } from '@spawnpoint/core'
+import { accountReads } from './memory-ledger-accounts.ts'
 import type { LedgerTables } from './memory-ledger-store.ts'
 
 export type RunStep = <T>(name: string, work: () => T | Promise<T>) => Promise<T>
@@ -23,6 +24,7 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
   ) => run(list, () => paged(list, page, [...rows(tables())].filter(matches)))
 
   return {
+    ...accountReads(tables, run),
     team: (id) => one('team', (t) => t.teams.get(id)),
     teamByName: (name) =>
       one('teamByName', (t) => {
@@ -215,7 +217,7 @@ function searchableFilter(filter: SandboxFilter | SnapshotFilter): void {
   searchableLabels(filter.labels)
 }
 
-function same<T>(wanted: T | undefined, value: T | null): boolean {
+export function same<T>(wanted: T | undefined, value: T | null): boolean {
   return wanted === undefined || wanted === value
 }
 
@@ -231,7 +233,7 @@ function expiring(before: Date | undefined, at: Date | null): boolean {
   return before === undefined || (at !== null && at <= before)
 }
 
-function paged<T extends { id: string }>(list: string, page: PageRequest, rows: T[]): Page<T> {
+export function paged<T extends { id: string }>(list: string, page: PageRequest, rows: T[]): Page<T> {
   if (!Number.isInteger(page.limit) || page.limit < 1 || page.limit > 500) {
     throw invalidArgument('limit', 'must be a whole number from 1 to 500')
   }

@@ -1,5 +1,6 @@
 import type {
   ApiKey,
+  AuditEntry,
   BuildLogEntry,
   Event,
   IdempotencyRecord,
@@ -14,6 +15,7 @@ import type {
   Team,
 } from '@spawnpoint/core'
 import { Faults } from './faults.ts'
+import type { UsageRecord } from './memory-ledger-accounts.ts'
 
 /** Rows as they stand after some commit. Rows are replaced, never changed. */
 export class LedgerTables {
@@ -35,6 +37,8 @@ export class LedgerTables {
   lastSeq: number
   readonly purgedEvents: Map<string, number>
   readonly idempotency: Map<string, IdempotencyRecord>
+  readonly usage: Map<string, UsageRecord>
+  readonly audit: Map<string, AuditEntry>
 
   constructor(from?: LedgerTables) {
     this.teams = new Map(from?.teams)
@@ -53,6 +57,8 @@ export class LedgerTables {
     this.lastSeq = from?.lastSeq ?? 0
     this.purgedEvents = new Map(from?.purgedEvents)
     this.idempotency = new Map(from?.idempotency)
+    this.usage = new Map(from?.usage)
+    this.audit = new Map(from?.audit)
   }
 }
 

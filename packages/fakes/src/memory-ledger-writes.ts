@@ -7,6 +7,7 @@ import {
   SpawnpointError,
   type Tag,
 } from '@spawnpoint/core'
+import { accountWrites } from './memory-ledger-accounts.ts'
 import { purge } from './memory-ledger-purge.ts'
 import { idempotencyRow, type RunStep, searchable, searchableLabels } from './memory-ledger-reads.ts'
 import type { LedgerTables } from './memory-ledger-store.ts'
@@ -17,6 +18,7 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
     run(name, () => structuredClone(rows.get(id) ?? null))
 
   return {
+    ...accountWrites(tables, run),
     lockSandbox: (id) => get('lockSandbox', tables.sandboxes, id),
     lockSnapshot: (id) => get('lockSnapshot', tables.snapshots, id),
     lockImage: (id) => get('lockImage', tables.images, id),

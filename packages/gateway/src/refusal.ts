@@ -26,6 +26,7 @@ const REFUSALS: { [C in ErrorCode]?: Refusal } = {
   guest_unresponsive: { status: 502, message: 'The sandbox does not answer' },
   operation_in_progress: { status: 409, message: 'The sandbox is changing its state; try again' },
   limit_exceeded: { status: 429, message: 'A limit of the team is reached' },
+  quota_exceeded: { status: 429, message: 'A limit of the team is reached' },
   rate_limited: { status: 429, message: 'Too many requests; try again later' },
   unavailable: { status: 503, message: 'The server cannot do that now; try again' },
   disk_full: { status: 503, message: 'The server has no space left' },

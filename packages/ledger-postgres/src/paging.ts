@@ -1,6 +1,8 @@
 import { invalidArgument, type Page, type PageRequest } from '@spawnpoint/core'
 
 export type ListName =
+  | 'teams'
+  | 'audit'
   | 'keys'
   | 'images'
   | 'names'

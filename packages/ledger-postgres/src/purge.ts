@@ -68,4 +68,22 @@ const STATEMENTS = {
       ) returning key
     )
     select count(*) from purged`,
+
+  usage: (before: string, limit: number) => sql<{ count: string }>`
+    with purged as (
+      delete from spawnpoint.usage_intervals where id in (
+        select id from spawnpoint.usage_intervals where ended_at < ${before} order by ended_at limit ${limit}
+      ) returning id
+    ), notes as (
+      delete from spawnpoint.usage_cpu where id in (select id from purged)
+    )
+    select count(*) from purged`,
+
+  audit: (before: string, limit: number) => sql<{ count: string }>`
+    with purged as (
+      delete from spawnpoint.audit where id in (
+        select id from spawnpoint.audit where at < ${before} order by at limit ${limit}
+      ) returning id
+    )
+    select count(*) from purged`,
 } satisfies { [K in HistoryKind]: unknown }

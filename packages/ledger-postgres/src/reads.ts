@@ -8,7 +8,6 @@ import {
   type ImageId,
   invalidArgument,
   isId,
-  type Labels,
   type LedgerReads,
   type Name,
   type NameId,
@@ -34,25 +33,24 @@ import {
   type Team,
   type TeamId,
 } from '@spawnpoint/core'
-import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
+import { PostgresAccountReads } from './account-reads.ts'
+import { toKey, toTeam } from './account-rows.ts'
+import { all, before, contains, equal, expired, hasLabels, oneOf } from './conditions.ts'
 import { readCursor, toPage } from './paging.ts'
 import { toRegistry } from './registry-rows.ts'
 import {
-  instant,
-  labelsJson,
   text,
   toBuildLogEntry,
   toEvent,
   toIdempotency,
   toImage,
-  toKey,
   toName,
   toOperation,
   toSandbox,
   toSchedule,
   toSnapshot,
   toTag,
-  toTeam,
 } from './rows.ts'
 import type { Tables } from './tables.ts'
 
@@ -60,10 +58,11 @@ import type { Tables } from './tables.ts'
 const MAX_TAGS = 1_000
 
 /** Reads over whatever connection `db` gives: the pool's, or the one of a transaction. */
-export class PostgresReads implements LedgerReads {
+export class PostgresReads extends PostgresAccountReads implements LedgerReads {
   readonly #db: () => Kysely<Tables>
 
   constructor(db: () => Kysely<Tables>) {
+    super(db)
     this.#db = db
   }
 
@@ -355,40 +354,4 @@ export class PostgresReads implements LedgerReads {
     const row = await query.where('key', '=', text('key', key)).executeTakeFirst()
     return row ? toIdempotency(row) : null
   }
-}
-
-// Conditions of a list; `null` for a field that the filter leaves out. Column names come from this file only.
-
-type Condition = RawBuilder<boolean> | null
-
-function all(conditions: Condition[]): RawBuilder<boolean> {
-  const given = conditions.filter((condition) => condition !== null)
-  return given.length === 0 ? sql<boolean>`true` : sql<boolean>`${sql.join(given, sql` and `)}`
-}
-
-function equal(column: string, value: string | undefined): Condition {
-  return value === undefined ? null : sql<boolean>`${sql.ref(column)} = ${text(column, value)}`
-}
-
-function oneOf(column: string, values: string[] | undefined): Condition {
-  return values === undefined ? null : sql<boolean>`${sql.ref(column)} = any(${values}::text[])`
-}
-
-function contains(column: string, part: string | undefined): Condition {
-  if (part === undefined) return null
-  const pattern = `%${text(column, part).replace(/[\\%_]/g, '\\$&')}%`
-  return sql<boolean>`${sql.ref(column)} ilike ${pattern} escape '\\'`
-}
-
-function hasLabels(labels: Labels | undefined): Condition {
-  if (labels === undefined || Object.keys(labels).length === 0) return null
-  return sql<boolean>`labels @> ${labelsJson(labels)}::jsonb`
-}
-
-function expired(at: Date | undefined): Condition {
-  return at === undefined ? null : sql<boolean>`expires_at <= ${instant('expiresBefore', at)}`
-}
-
-function before(id: string | null): Condition {
-  return id === null ? null : sql<boolean>`id < ${id}`
 }

@@ -1,5 +1,4 @@
 import {
-  type ApiKey,
   type BuildLogEntry,
   type Event,
   type IdempotencyRecord,
@@ -16,7 +15,6 @@ import {
   type SnapshotStorage,
   storedNetwork,
   type Tag,
-  type Team,
 } from '@spawnpoint/core'
 import type { Insertable, Selectable } from 'kysely'
 import type { Tables } from './tables.ts'
@@ -50,45 +48,7 @@ export function instant(path: string, date: Date): string {
   if (Number.isNaN(date.getTime())) throw invalidArgument(path, 'is not a date')
   return date.toISOString()
 }
-const instantOrNull = (path: string, date: Date | null) => (date === null ? null : instant(path, date))
-
-export function teamRow(team: Team): NewRow<'teams'> {
-  return {
-    id: team.id,
-    name: text('name', team.name),
-    snapshot_retention_ms: team.snapshotRetentionMs,
-    created_at: instant('createdAt', team.createdAt),
-  }
-}
-
-export function toTeam(row: Row<'teams'>): Team {
-  return { id: row.id, name: row.name, snapshotRetentionMs: row.snapshot_retention_ms, createdAt: row.created_at }
-}
-
-export function keyRow(key: ApiKey, hash: string): NewRow<'api_keys'> {
-  return {
-    id: key.id,
-    team_id: key.teamId,
-    name: text('name', key.name),
-    hint: text('hint', key.hint),
-    hash: text('hash', hash),
-    created_at: instant('createdAt', key.createdAt),
-    last_used_at: instantOrNull('lastUsedAt', key.lastUsedAt),
-    revoked_at: instantOrNull('revokedAt', key.revokedAt),
-  }
-}
-
-export function toKey(row: Row<'api_keys'>): ApiKey {
-  return {
-    id: row.id,
-    teamId: row.team_id,
-    name: row.name,
-    hint: row.hint,
-    createdAt: row.created_at,
-    lastUsedAt: row.last_used_at,
-    revokedAt: row.revoked_at,
-  }
-}
+export const instantOrNull = (path: string, date: Date | null) => (date === null ? null : instant(path, date))
 
 export function imageRow(image: Image): NewRow<'images'> {
   return {

@@ -1,4 +1,5 @@
 import type {
+  AuditId,
   BuildLogEntry,
   ImageId,
   ImageState,
@@ -13,10 +14,12 @@ import type {
   SandboxId,
   SandboxState,
   ScheduleId,
+  Scope,
   SnapshotId,
   SnapshotKind,
   SnapshotState,
   TeamId,
+  UsageInterval,
 } from '@spawnpoint/core'
 import type { ColumnType, Generated } from 'kysely'
 
@@ -28,13 +31,15 @@ type Instant = ColumnType<Date, string, string>
 type InstantOrNull = ColumnType<Date | null, string | null, string | null>
 
 export interface Tables {
-  teams: { id: TeamId; name: string; snapshot_retention_ms: number | null; created_at: Instant }
+  teams: { id: TeamId; name: string; snapshot_retention_ms: number | null; limits: Json; created_at: Instant }
   api_keys: {
     id: KeyId
     team_id: TeamId
     name: string
     hint: string
     hash: string
+    scopes: Scope[]
+    member: string | null
     created_at: Instant
     last_used_at: InstantOrNull
     revoked_at: InstantOrNull
@@ -180,6 +185,32 @@ export interface Tables {
     team_id: TeamId
     seq: number
   }
+  usage_intervals: {
+    id: IncarnationId | SnapshotId
+    kind: UsageInterval['kind']
+    team_id: TeamId
+    sandbox_id: SandboxId
+    cpus: number
+    memory_bytes: number
+    stored_bytes: number
+    started_at: Instant
+    seen_at: Instant
+    ended_at: InstantOrNull
+  }
+  usage_cpu: { id: IncarnationId; day: string; cpu_ms: number }
+  audit: {
+    id: AuditId
+    team_id: TeamId
+    at: Instant
+    door: string
+    key_id: KeyId | null
+    key_name: string | null
+    member: string | null
+    what: string
+    target: string | null
+    outcome: string
+    operation_id: OperationId | null
+  }
   idempotency: {
     team_id: TeamId
     key: string
@@ -207,4 +238,5 @@ true satisfies Same<KnownSandboxState, SandboxState>
 true satisfies Same<KnownSnapshotState, SnapshotState>
 true satisfies Same<'memory' | 'filesystem', SnapshotKind>
 true satisfies Same<'debug' | 'info' | 'warn' | 'error', BuildLogEntry['level']>
+true satisfies Same<'incarnation' | 'snapshot', UsageInterval['kind']>
 true satisfies Same<'open' | 'done' | 'failed', OperationState>

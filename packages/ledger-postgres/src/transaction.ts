@@ -1,5 +1,6 @@
 import {
   type ApiKey,
+  type AuditEntry,
   type BuildLogEntry,
   type Event,
   EXCLUSIVE_OPERATION_KINDS,
@@ -7,6 +8,7 @@ import {
   type IdempotencyRecord,
   type Image,
   type ImageId,
+  type IncarnationId,
   isId,
   type KeyId,
   type LedgerTx,
@@ -26,8 +28,12 @@ import {
   type Tag,
   type Team,
   type TeamId,
+  type UsageInterval,
+  type UsageNote,
 } from '@spawnpoint/core'
 import { type Insertable, type Kysely, sql } from 'kysely'
+import { keyRow, teamRow, toTeam } from './account-rows.ts'
+import { beginUsage, endUsage, noteUsage, putAudit } from './account-writes.ts'
 import { violates } from './failures.ts'
 import { purge } from './purge.ts'
 import { PostgresReads } from './reads.ts'
@@ -38,14 +44,12 @@ import {
   idempotencyRow,
   imageRow,
   instant,
-  keyRow,
   nameRow,
   operationRow,
   sandboxRow,
   scheduleRow,
   snapshotRow,
   tagRow,
-  teamRow,
   text,
   toIdempotency,
   toImage,
@@ -100,6 +104,12 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     if (!isId(id)) return null
     const row = await this.#db.selectFrom('schedules').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
     return row ? toSchedule(row) : null
+  }
+
+  async lockTeam(id: TeamId): Promise<Team | null> {
+    if (!isId(id)) return null
+    const row = await this.#db.selectFrom('teams').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+    return row ? toTeam(row) : null
   }
 
   async putTeam(team: Team): Promise<void> {
@@ -353,6 +363,22 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
   async releaseIdempotency(teamId: TeamId, key: string): Promise<void> {
     const query = this.#db.deleteFrom('idempotency').where('team_id', '=', teamId)
     await query.where('key', '=', text('key', key)).execute()
+  }
+
+  beginUsage(interval: UsageInterval): Promise<void> {
+    return beginUsage(this.#db, interval)
+  }
+
+  endUsage(id: IncarnationId | SnapshotId, at: Date): Promise<void> {
+    return endUsage(this.#db, id, at)
+  }
+
+  noteUsage(notes: readonly UsageNote[]): Promise<void> {
+    return noteUsage(this.#db, notes)
+  }
+
+  putAudit(entry: AuditEntry): Promise<void> {
+    return putAudit(this.#db, entry)
   }
 
   purge(kind: HistoryKind, before: Date, limit: number): Promise<number> {

@@ -12,6 +12,8 @@ export interface ErrorContexts {
   incompatible: { needs: string; has: string }
   capture_refused: { reason: string; culprits: { pid: number; what: string; path: string }[] }
   limit_exceeded: { limit: string; allowed: number; asked: number }
+  /** A limit of the team: `used` is what it has, `asked` what it would take on top */
+  quota_exceeded: { limit: string; allowed: number; used: number; asked: number }
   rate_limited: { retryAfterMs: number }
   disk_full: { freeBytes: number }
   stale_incarnation: { sandboxId: string }
@@ -95,6 +97,8 @@ export class SnapshotError extends SpawnpointError<'incompatible' | 'capture_ref
 /** A step of a recipe failed. */
 export class BuildError extends SpawnpointError<'build_failed'> {}
 export class LimitError extends SpawnpointError<'limit_exceeded' | 'disk_full'> {}
+/** The team has reached one of its limits. */
+export class QuotaError extends SpawnpointError<'quota_exceeded'> {}
 export class RateLimitError extends SpawnpointError<'rate_limited'> {}
 /** Time ran out, here or on the server. Work already begun may still go on. */
 export class TimeoutError extends SpawnpointError<'timeout'> {}
@@ -156,6 +160,7 @@ const CLASSES = {
   hook_failed: SnapshotError,
   build_failed: BuildError,
   limit_exceeded: LimitError,
+  quota_exceeded: QuotaError,
   disk_full: LimitError,
   rate_limited: RateLimitError,
   timeout: TimeoutError,

@@ -656,6 +656,7 @@ export interface Schemas {
       | 'incompatible'
       | 'capture_refused'
       | 'limit_exceeded'
+      | 'quota_exceeded'
       | 'rate_limited'
       | 'disk_full'
       | 'stale_incarnation'

@@ -1,11 +1,23 @@
 import type { Principal } from '../api.ts'
-import type { ApiKey, Team } from '../model.ts'
+import type { ApiKey, Scope } from '../model.ts'
 import type { Page, PageRequest } from '../ports/index.ts'
+import type { TeamView } from './teams.ts'
+
+export interface CreateKeyRequest {
+  name: string
+  /** Default `read`, `write` and `admin`; `server` can be given by who has it */
+  scopes?: Scope[] | undefined
+  /** Whose it is: a name or an address, 1 to 128 characters */
+  member?: string | undefined
+}
 
 export interface KeysApi {
   /** `secret` is shown this once; only its hash is kept. */
-  create(by: Principal, request: { name: string }): Promise<{ key: ApiKey; secret: string }>
+  create(by: Principal, request: CreateKeyRequest): Promise<{ key: ApiKey; secret: string }>
   list(by: Principal, page: PageRequest): Promise<Page<ApiKey>>
   revoke(by: Principal, id: string): Promise<void>
-  team(by: Principal): Promise<Team>
+  /** The caller's own, with its limits and what of them is used. */
+  team(by: Principal): Promise<TeamView>
+  /** What is absent stays. Rejects `quota_exceeded` for a retention over the team's limit. */
+  updateTeam(by: Principal, request: { snapshotRetentionMs?: number | null | undefined }): Promise<TeamView>
 }

@@ -10,8 +10,33 @@ export interface Team {
   name: string
   /** Milliseconds that its snapshots are kept unless told otherwise when taken; `null` for ever */
   snapshotRetentionMs: number | null
+  limits: TeamLimits
   createdAt: Date
 }
+
+/** The most that a team may have at once; `null` for no limit. */
+export interface TeamLimits {
+  /** That run, or are being brought up or down; not those that are paused or stopped */
+  sandboxes: number | null
+  /** Of these sandboxes together */
+  cpus: number | null
+  memoryBytes: number | null
+  /** That it has taken and not deleted, failed ones apart */
+  snapshots: number | null
+  /** Of snapshots, and of the memory that paused sandboxes resume from */
+  storageBytes: number | null
+  /** Milliseconds that a snapshot may be kept; with such a limit none is kept for ever, nor pinned */
+  snapshotRetentionMs: number | null
+}
+
+/** What of its limits a team has used at one moment. */
+export type TeamUse = { [L in Exclude<keyof TeamLimits, 'snapshotRetentionMs'>]: number }
+
+/**
+ * What a key may ask for. `read`: look at everything, files in sandboxes included. `write`: that, and make, change, use and
+ * delete. `admin`: keys, the team's settings and its audit log. `server`: all teams, and their limits.
+ */
+export type Scope = 'read' | 'write' | 'admin' | 'server'
 
 export interface ApiKey {
   id: KeyId
@@ -19,6 +44,9 @@ export interface ApiKey {
   name: string
   /** First characters of the key, to tell keys apart in a list */
   hint: string
+  scopes: Scope[]
+  /** Whose it is: a name or an address, as was said when it was made */
+  member: string | null
   createdAt: Date
   lastUsedAt: Date | null
   revokedAt: Date | null

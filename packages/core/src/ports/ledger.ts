@@ -28,6 +28,7 @@ import type {
   Team,
   TeamId,
 } from '../model.ts'
+import type { AccountReads, AccountWrites } from './ledger-accounts.ts'
 
 /**
  * Records of everything acknowledged. What `transact` returned is durable: it survives `kill -9` of everything and a
@@ -128,7 +129,7 @@ export interface OperationFilter {
 }
 
 /** Lists are newest first (by id, descending), except events: oldest first. */
-export interface LedgerReads {
+export interface LedgerReads extends AccountReads {
   team(id: TeamId): Promise<Team | null>
   teamByName(name: string): Promise<Team | null>
   /** Live key by the SHA-256 of its 256-bit hex, `null` if unknown or revoked. */
@@ -165,7 +166,7 @@ export interface LedgerReads {
 }
 
 /** Records that are kept for a while after their end, and then are history that nobody asks for. */
-export type HistoryKind = 'events' | 'operations' | 'sandboxes' | 'idempotency'
+export type HistoryKind = 'events' | 'operations' | 'sandboxes' | 'idempotency' | 'usage' | 'audit'
 
 export interface IdempotencyRecord {
   teamId: TeamId
@@ -192,7 +193,7 @@ export const EXCLUSIVE_OPERATION_KINDS = [
   'sandbox.rollback',
 ] as const satisfies OperationKind[]
 
-export interface LedgerTx extends LedgerReads {
+export interface LedgerTx extends LedgerReads, AccountWrites {
   /** As `sandbox`, and locks the row until the transaction ends. */
   lockSandbox(id: SandboxId): Promise<Sandbox | null>
   lockSnapshot(id: SnapshotId): Promise<Snapshot | null>
@@ -238,8 +239,8 @@ export interface LedgerTx extends LedgerReads {
   finishIdempotency(teamId: TeamId, key: string, response: { status: number; body: unknown }): Promise<void>
   releaseIdempotency(teamId: TeamId, key: string): Promise<void>
   /**
-   * Removes at most `limit` records of a kind: events that happened and idempotency records that were made before `before`,
-   * operations and killed sandboxes that ended before it; oldest first. Returns how many. What something open refers to
+   * Removes at most `limit` records of a kind: events and audited calls that happened and idempotency records that were made
+   * before `before`; operations, killed sandboxes and usage intervals that ended before it; oldest first. Returns how many. What something open refers to
    * stays, however old: an operation that is open, or the latest of a sandbox that lives; a killed sandbox that has snapshots,
    * a living fork or an open operation.
    */

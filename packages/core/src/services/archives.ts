@@ -12,6 +12,7 @@ import { snapshotEvent } from '../sandbox/records.ts'
 import { type PortableSnapshot, parsePortable } from '../snapshot/portable.ts'
 import { checkLabels, checkPassword, checkUsername } from './checks.ts'
 import { begunBefore, tie } from './idempotency.ts'
+import { claimQuota, retentionOf } from './quotas.ts'
 import { checkName, checkTag, findSnapshot, findSource } from './refs.ts'
 import type { Registries } from './registries.ts'
 import { Signer } from './signer.ts'
@@ -85,7 +86,9 @@ export class Archives implements ArchivesApi {
       } satisfies PullDetail,
     })
     await ledger.transact(async (tx) => {
-      await tx.putSnapshot(snapshot)
+      const keptMs = retentionOf(await claimQuota(tx, by.teamId, { snapshots: 1, storageBytes: 1 }), undefined)
+      const expiresAt = keptMs === null ? null : new Date(snapshot.createdAt.getTime() + keptMs)
+      await tx.putSnapshot({ ...snapshot, expiresAt })
       await tx.addEvent(snapshotEvent(this.#parts, snapshot, 'snapshot.creating'))
       await tx.putOperation(operation)
       await tie(tx, by, operation)

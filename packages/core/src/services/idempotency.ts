@@ -3,6 +3,7 @@ import { invalidArgument, SpawnpointError } from '../errors.ts'
 import type { Operation, OperationKind } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { IdempotencyRecord, LedgerTx } from '../ports/index.ts'
+import { auditAccepted } from './audit.ts'
 
 /** The record of an earlier request, and what it began. */
 interface Earlier {
@@ -72,8 +73,12 @@ export class Idempotency implements IdempotencyApi {
   }
 }
 
-/** Ties the key that this is asked under, if any, to the operation that answers it: in the transaction that accepts it. */
+/**
+ * Ties the key that this is asked under, if any, to the operation that answers it, and notes who has asked for it: in the
+ * transaction that accepts it.
+ */
 export async function tie(tx: LedgerTx, by: Principal, operation: Operation): Promise<void> {
+  await auditAccepted(tx, by, operation)
   if (by.once !== undefined) await tx.tieIdempotency(by.teamId, by.once.key, operation.id)
 }
 

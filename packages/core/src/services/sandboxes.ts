@@ -29,6 +29,7 @@ import { begunBefore, tie } from './idempotency.ts'
 import { KnownSandboxes } from './known-sandboxes.ts'
 import { LiveChanges } from './live-changes.ts'
 import { fromSnapshot, mustBeReady, newSandbox } from './new-sandbox.ts'
+import { claimQuota, useOf } from './quotas.ts'
 import { findImage, findSandbox, findSnapshot } from './refs.ts'
 import type { Samples } from './samples.ts'
 import { startPoint } from './start-point.ts'
@@ -104,6 +105,7 @@ export class Sandboxes implements SandboxesApi {
     try {
       await ledger.transact(async (tx) => {
         await mustBeReady(tx, image, snapshot)
+        await claimQuota(tx, by.teamId, useOf([sandbox]))
         await tx.putSandbox(sandbox)
         await tx.putOperation(operation)
         await tie(tx, by, operation)
@@ -171,19 +173,15 @@ export class Sandboxes implements SandboxesApi {
       const sandbox = current as LiveSandbox
       const snapshot = newSnapshot(this.#parts, sandbox, { kind: 'memory', internal: true })
       await tx.putSnapshot(snapshot)
+      const source = { ...fromSnapshot(snapshot, false), network: sandbox.network, ingress: sandbox.ingress }
+      const records = Array.from({ length: count }, (_, n): Sandbox => {
+        const child = newSandbox(this.#parts, by.teamId, source, { ...overrides, ...children[n] })
+        const from = sandbox.sourceSnapshotId
+        return { ...child, parentSandboxId: sandbox.id, sourceSnapshotId: from, originSnapshotId: from }
+      })
+      await claimQuota(tx, by.teamId, useOf(records))
       const details: CreateDetail[] = []
-      for (let n = 0; n < count; n += 1) {
-        const source = { ...fromSnapshot(snapshot, false), network: sandbox.network, ingress: sandbox.ingress }
-        const child = newSandbox(this.#parts, by.teamId, source, {
-          ...overrides,
-          ...children[n],
-        })
-        const record: Sandbox = {
-          ...child,
-          parentSandboxId: sandbox.id,
-          sourceSnapshotId: sandbox.sourceSnapshotId,
-          originSnapshotId: sandbox.sourceSnapshotId,
-        }
+      for (const record of records) {
         await tx.putSandbox(record)
         await tx.addEvent(sandboxEvent(this.#parts, record, 'sandbox.creating', {}))
         details.push({

@@ -11,6 +11,7 @@ import { type LiveSandbox, moveSandbox, snapshotEvent } from '../sandbox/records
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
 import { checkLabels, LIMITS } from './checks.ts'
 import { Claims } from './claims.ts'
+import { claimQuota, mustKeepWithin, retentionOf } from './quotas.ts'
 import { checkName, checkTag, findSandbox, findSnapshot } from './refs.ts'
 
 export class Snapshots implements SnapshotsApi {
@@ -50,8 +51,8 @@ export class Snapshots implements SnapshotsApi {
       snapshotCreate,
       async (tx, current) => {
         const sandbox = current as LiveSandbox
-        const team = request.ttlMs === undefined ? await tx.team(by.teamId) : null
-        const ttlMs = request.ttlMs === undefined ? team?.snapshotRetentionMs : request.ttlMs
+        const team = await claimQuota(tx, by.teamId, { snapshots: 1, storageBytes: 1 })
+        const ttlMs = retentionOf(team, request.ttlMs)
         const snapshot = newSnapshot(this.#parts, sandbox, { ...request, ttlMs, scheduleId })
         await tx.putSnapshot(snapshot)
         await tx.addEvent(snapshotEvent(this.#parts, snapshot, 'snapshot.creating'))
@@ -125,6 +126,7 @@ export class Snapshots implements SnapshotsApi {
         pinned: request.pinned ?? snapshot.pinned,
         expiresAt: request.ttlMs === undefined ? snapshot.expiresAt : expiry(this.#parts, request.ttlMs),
       }
+      if (request.ttlMs !== undefined || request.pinned === true) await mustKeepWithin(tx, next)
       await tx.putSnapshot(next)
       return next
     })

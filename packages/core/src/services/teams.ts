@@ -1,14 +1,18 @@
-import { invalidArgument } from '../errors.ts'
-import { newId, type TeamId } from '../ids.ts'
-import type { Team } from '../model.ts'
+import type { Principal, TeamsApi, TeamView } from '../api.ts'
+import { invalidArgument, notFound } from '../errors.ts'
+import { isId, newId, type TeamId } from '../ids.ts'
+import type { ApiKey, Team, TeamLimits } from '../model.ts'
 import type { Parts } from '../parts.ts'
-import { type Keys, newKey } from './keys.ts'
+import type { LedgerReads, PageRequest } from '../ports/index.ts'
+import { defined, LIMITS } from './checks.ts'
+import { ALL_SCOPES, type Keys, newKey } from './keys.ts'
+import { NO_LIMITS, quotaExceeded } from './quotas.ts'
 
 export const FIRST_TEAM = '000000000000000000000001' as TeamId
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 
-export class Teams {
+export class Teams implements TeamsApi {
   readonly #parts: Parts
   readonly #keys: Keys
 
@@ -17,27 +21,111 @@ export class Teams {
     this.#keys = keys
   }
 
-  /** A key of the first team, which is made if it is not there yet. */
-  async adminKey(): Promise<string> {
+  /**
+   * A key of the first team, which is made if it is not there yet, with every scope. `present` stays, if it is one, and is
+   * given what it lacks: who can write the file that it is kept in owns the machine's sandboxes anyway.
+   */
+  async adminKey(present?: string): Promise<string> {
     const { ledger, clock } = this.#parts
     if ((await ledger.read.team(FIRST_TEAM)) === null) {
-      const team: Team = { id: FIRST_TEAM, name: 'default', snapshotRetentionMs: null, createdAt: clock.now() }
+      const team: Team = {
+        id: FIRST_TEAM,
+        name: 'default',
+        snapshotRetentionMs: null,
+        limits: NO_LIMITS,
+        createdAt: clock.now(),
+      }
       await ledger.transact((tx) => tx.putTeam(team))
     }
-    return (await this.#keys.createFor(FIRST_TEAM, 'admin')).secret
+    if (present !== undefined && (await this.#keys.grantAll(present))) return present
+    return (await this.#keys.createFor(FIRST_TEAM, { name: 'admin', scopes: [...ALL_SCOPES] })).secret
   }
 
-  /** With its first key, shown this once. Rejects `name_taken`. */
-  async create(name: string): Promise<{ team: Team; key: string }> {
+  async create(
+    _by: Principal | null,
+    { name, limits }: { name: string; limits?: Partial<TeamLimits> | undefined },
+  ): Promise<{ team: TeamView; key: ApiKey; secret: string }> {
     if (!NAME.test(name))
       throw invalidArgument('name', "1 to 63 lowercase letters, digits or '-', beginning with a letter or digit")
     const { ledger, clock } = this.#parts
-    const team: Team = { id: newId<TeamId>(), name, snapshotRetentionMs: null, createdAt: clock.now() }
-    const { key, hash, secret } = newKey(this.#parts, team.id, 'first')
+    const team: Team = {
+      id: newId<TeamId>(),
+      name,
+      snapshotRetentionMs: null,
+      limits: mergeLimits(NO_LIMITS, limits),
+      createdAt: clock.now(),
+    }
+    const { key, hash, secret } = newKey(this.#parts, team.id, { name: 'first' })
     await ledger.transact(async (tx) => {
       await tx.putTeam(team)
       await tx.putKey(key, hash)
     })
-    return { team, key: secret }
+    return { team: await this.#view(team), key, secret }
   }
+
+  async get(_by: Principal, ref: string): Promise<TeamView> {
+    return this.#view(await findTeam(this.#parts.ledger.read, ref))
+  }
+
+  async list(_by: Principal, page: PageRequest) {
+    const { items, next } = await this.#parts.ledger.read.teams(page)
+    return { items: await Promise.all(items.map((team) => this.#view(team))), next }
+  }
+
+  async update(_by: Principal, ref: string, { limits }: { limits?: Partial<TeamLimits> | undefined }) {
+    const { id } = await findTeam(this.#parts.ledger.read, ref)
+    return this.#change(id, (team) => ({ ...team, limits: mergeLimits(team.limits, limits) }))
+  }
+
+  async own(by: Principal): Promise<TeamView> {
+    return this.get(by, by.teamId)
+  }
+
+  async updateOwn(by: Principal, { snapshotRetentionMs: kept }: { snapshotRetentionMs?: number | null | undefined }) {
+    if (kept != null && (!Number.isSafeInteger(kept) || kept < 1 || kept > LIMITS.maxTimeoutMs))
+      throw invalidArgument('snapshotRetentionMs', `1 to ${LIMITS.maxTimeoutMs} milliseconds, or null`)
+    return this.#change(by.teamId, (team) => {
+      const { snapshotRetentionMs: most } = team.limits
+      if (kept != null && most !== null && kept > most) throw quotaExceeded('snapshotRetentionMs', most, 0, kept)
+      return { ...team, snapshotRetentionMs: kept === undefined ? team.snapshotRetentionMs : kept }
+    })
+  }
+
+  /** `next` may refuse. */
+  async #change(id: TeamId, next: (team: Team) => Team): Promise<TeamView> {
+    const changed = await this.#parts.ledger.transact(async (tx) => {
+      const team = await tx.lockTeam(id)
+      if (team === null) throw notFound('team', id)
+      const changed = next(team)
+      await tx.putTeam(changed)
+      return changed
+    })
+    return this.#view(changed)
+  }
+
+  async #view(team: Team): Promise<TeamView> {
+    return { ...team, used: await this.#parts.ledger.read.teamUse(team.id) }
+  }
+}
+
+/** By id or name. */
+export async function findTeam(read: LedgerReads, ref: string): Promise<Team> {
+  const team =
+    (isId(ref) ? await read.team(ref as TeamId) : null) ?? (NAME.test(ref) ? await read.teamByName(ref) : null)
+  if (team === null) throw notFound('team', ref)
+  return team
+}
+
+function mergeLimits(limits: TeamLimits, asked: Partial<TeamLimits> | undefined): TeamLimits {
+  const merged = { ...limits, ...defined(asked) }
+  for (const [name, value] of Object.entries(merged)) {
+    if (value === null) continue
+    const whole = name === 'cpus' || Number.isSafeInteger(value)
+    if (!Number.isFinite(value) || value < 0 || !whole)
+      throw invalidArgument(`limits.${name}`, 'a number from 0, or null')
+  }
+  const { snapshotRetentionMs: kept } = merged
+  if (kept !== null && (kept < 1 || kept > LIMITS.maxTimeoutMs))
+    throw invalidArgument('limits.snapshotRetentionMs', `1 to ${LIMITS.maxTimeoutMs} milliseconds, or null`)
+  return merged
 }

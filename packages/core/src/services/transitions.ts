@@ -16,6 +16,7 @@ import { newSnapshot } from '../snapshot/new-snapshot.ts'
 import { mergeTimeout } from './checks.ts'
 import { type Claim, Claims } from './claims.ts'
 import { mustBeReady } from './new-sandbox.ts'
+import { claimQuota, useOf } from './quotas.ts'
 import { findSnapshot } from './refs.ts'
 
 /** Whether the request is still wanted of the sandbox as it is at its turn, under lock. */
@@ -59,6 +60,7 @@ export class Transitions {
 
   resume(by: Principal, ref: string, request: ArrivalRequest = {}): Promise<Started<Sandbox>> {
     return this.#claims.transition(by, ref, 'resume', sandboxResume, async (tx, sandbox) => {
+      await claimQuota(tx, sandbox.teamId, useOf([sandbox]))
       const detail: ResumeDetail = {
         sandboxId: sandbox.id,
         incarnationId: newId<IncarnationId>(),
@@ -95,6 +97,7 @@ export class Transitions {
           request: 'start',
         })
       }
+      await claimQuota(tx, sandbox.teamId, useOf([sandbox]))
       const detail: StartDetail = {
         sandboxId: sandbox.id,
         incarnationId: newId<IncarnationId>(),
@@ -119,6 +122,8 @@ export class Transitions {
       const image = snapshot === null ? await tx.image(sandbox.imageId) : null
       if (snapshot === null && image === null) throw notFound('image', sandbox.imageId)
       await mustBeReady(tx, image, snapshot)
+      // One that runs counts already.
+      if (sandbox.state !== 'running') await claimQuota(tx, sandbox.teamId, useOf([sandbox]))
       const detail: RollbackDetail = {
         sandboxId: sandbox.id,
         snapshotId: snapshot?.id ?? null,

@@ -23,6 +23,8 @@ export const STATUSES: { readonly [C in ErrorCode]: number } = {
   // Not 409, which a pause answers for "paused already": the client would take it for done.
   capture_refused: 400,
   limit_exceeded: 400,
+  // Without `Retry-After`: to wait is not the remedy, and clients would.
+  quota_exceeded: 429,
   rate_limited: 429,
   disk_full: 503,
   stale_incarnation: 409,

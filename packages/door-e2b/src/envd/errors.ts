@@ -21,6 +21,7 @@ const CODES: { [C in ErrorCode]: Code } = {
   build_failed: Code.FailedPrecondition,
   idempotency_mismatch: Code.FailedPrecondition,
   limit_exceeded: Code.ResourceExhausted,
+  quota_exceeded: Code.ResourceExhausted,
   rate_limited: Code.ResourceExhausted,
   disk_full: Code.ResourceExhausted,
   payload_too_large: Code.ResourceExhausted,

@@ -34,6 +34,7 @@ export const errorContexts = {
   incompatible: z.object({ needs: text, has: text }),
   capture_refused: z.object({ reason: text, culprits: z.array(z.object({ pid: number, what: text, path: text })) }),
   limit_exceeded: z.object({ limit: text, allowed: number, asked: number }),
+  quota_exceeded: z.object({ limit: text, allowed: number, used: number, asked: number }),
   rate_limited: z.object({ retryAfterMs: number }),
   disk_full: z.object({ freeBytes: number }),
   stale_incarnation: z.object({ sandboxId: text }),

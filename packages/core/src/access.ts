@@ -1,0 +1,136 @@
+import type { Principal, SpawnpointApi } from './api.ts'
+import { SpawnpointError } from './errors.ts'
+import type { Scope } from './model.ts'
+import type { Guest, GuestFiles, GuestProcesses } from './ports/index.ts'
+
+/**
+ * What a call needs: a scope; `any` for every key; `open` where no key is asked for, since whoever knows the id or the token
+ * may. `audited` calls change something and are written to the audit log, also when they are refused.
+ */
+export type Rule = Scope | 'any' | 'open' | `${Scope} audited`
+
+type Calls<T> = { readonly [M in keyof T as T[M] extends (...given: never[]) => unknown ? M : never]: Rule }
+type Services = Omit<SpawnpointApi, 'runtime' | 'limits' | 'authenticate' | 'resolve'>
+
+/** Every call there is; a new one does not compile until it is here. */
+export const CALLS = {
+  keys: {
+    create: 'admin audited',
+    list: 'admin',
+    revoke: 'admin audited',
+    team: 'any',
+    updateTeam: 'admin audited',
+  },
+  teams: { create: 'server audited', get: 'server', list: 'server', update: 'server audited' },
+  usage: { rows: 'read', ofTeams: 'server' },
+  audit: { list: 'admin' },
+  names: {
+    get: 'read',
+    ensure: 'write audited',
+    list: 'read',
+    delete: 'write audited',
+    tags: 'read',
+    tag: 'write audited',
+    untag: 'write audited',
+    tagsOf: 'read',
+  },
+  blobs: { put: 'write audited', has: 'read', delete: 'write audited' },
+  images: { build: 'write audited', get: 'read', list: 'read', delete: 'write audited', log: 'read' },
+  sandboxes: {
+    create: 'write audited',
+    get: 'read',
+    list: 'read',
+    update: 'write audited',
+    pause: 'write audited',
+    resume: 'write audited',
+    stop: 'write audited',
+    start: 'write audited',
+    fork: 'write audited',
+    rollback: 'write audited',
+    kill: 'write audited',
+    // What can be done there is another table's, below.
+    guest: 'read',
+    keepActive: 'read',
+    usage: 'read',
+    metrics: 'read',
+    reach: 'open',
+    reachAll: 'open',
+    gone: 'open',
+  },
+  snapshots: {
+    create: 'write audited',
+    get: 'read',
+    list: 'read',
+    update: 'write audited',
+    delete: 'write audited',
+  },
+  schedules: {
+    create: 'write audited',
+    get: 'read',
+    list: 'read',
+    update: 'write audited',
+    delete: 'write audited',
+  },
+  registries: {
+    create: 'write audited',
+    get: 'read',
+    list: 'read',
+    update: 'write audited',
+    delete: 'write audited',
+  },
+  archives: { pushImage: 'write audited', pushSnapshot: 'write audited', pullSnapshot: 'write audited' },
+  operations: { get: 'read', list: 'read', follow: 'read' },
+  events: { list: 'read', latest: 'read', follow: 'read' },
+  idempotency: { once: 'any' },
+  tokens: { issue: 'open', verify: 'open' },
+} as const satisfies { [S in keyof Services]: Calls<SpawnpointApi[S]> }
+
+/** What a key that may only read can do in a sandbox; everything else there needs `write`. */
+const READS_INSIDE = {
+  guest: ['metrics'] satisfies (keyof Guest)[],
+  processes: ['follow', 'list', 'get', 'wait'] satisfies (keyof GuestProcesses)[],
+  files: ['stat', 'list', 'read', 'getXattr', 'pack', 'watch'] satisfies (keyof GuestFiles)[],
+}
+
+/** `write` includes `read`; who shows no key has shown another proof. */
+export function may({ keyId, scopes = [] }: Principal, scope: Scope): boolean {
+  return keyId === null || scopes.includes(scope) || (scope === 'read' && scopes.includes('write'))
+}
+
+/** Rejects `forbidden`. */
+export function mustMay(by: Principal, scope: Scope, what: string): void {
+  if (!may(by, scope)) throw new SpawnpointError('forbidden', `The API key lacks the scope '${scope}'`, { what })
+}
+
+export function scopeOf(rule: Rule): Scope | null {
+  return rule === 'any' || rule === 'open' ? null : (rule.split(' ')[0] as Scope)
+}
+
+export function isAudited(rule: Rule): boolean {
+  return rule.endsWith(' audited')
+}
+
+/** The inside of a sandbox, as far as `by` may use it. */
+export function guestFor(by: Principal, guest: Guest): Guest {
+  if (may(by, 'write')) return guest
+  const processes = readOnly(by, guest.processes, READS_INSIDE.processes)
+  const files = readOnly(by, guest.files, READS_INSIDE.files)
+  const inside = readOnly(by, guest, READS_INSIDE.guest)
+  return new Proxy(inside, {
+    get(target, property) {
+      if (property === 'processes') return processes
+      return property === 'files' ? files : Reflect.get(target, property)
+    },
+  })
+}
+
+function readOnly<T extends object>(by: Principal, subject: T, reads: readonly (keyof T)[]): T {
+  return new Proxy(subject, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property)
+      if (typeof value !== 'function') return value
+      if (reads.some((name) => name === property)) return value.bind(target)
+      return async () => mustMay(by, 'write', String(property))
+    },
+  })
+}

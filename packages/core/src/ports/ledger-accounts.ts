@@ -1,0 +1,105 @@
+import type {
+  AuditEntry,
+  IncarnationId,
+  SandboxId,
+  SandboxState,
+  SnapshotId,
+  Team,
+  TeamId,
+  TeamUse,
+  UsageInterval,
+} from '../model.ts'
+import type { Page, PageRequest } from './ledger.ts'
+
+/** States of a sandbox that count towards its team's limits; `killing` does while it has an incarnation. */
+export const COUNTED_STATES = [
+  'creating',
+  'running',
+  'snapshotting',
+  'pausing',
+  'resuming',
+  'stopping',
+  'starting',
+  'rolling_back',
+] as const satisfies SandboxState[]
+
+/** What `LedgerReads.usage` adds up. */
+export interface UsageFilter {
+  teamId?: TeamId | undefined
+  from: Date
+  /** Excluded */
+  to: Date
+  /** What has not ended lasts until now */
+  now: Date
+  byTeam: boolean
+  byDay: boolean
+  bySandbox: boolean
+  /** Most rows */
+  limit: number
+}
+
+/** One group's sums; `null` where it is not grouped by. Times are in milliseconds. */
+export interface UsageSums {
+  teamId: TeamId | null
+  /** `YYYY-MM-DD`, in UTC */
+  day: string | null
+  sandboxId: SandboxId | null
+  /** Of incarnations */
+  ranMs: number
+  /** Each time its processors */
+  cpuMs: number
+  /** As noted: the difference of two notes belongs to the later one's day, spread evenly over the time it ran on that */
+  cpuUsedMs: number
+  /** Each time its memory in bytes */
+  memoryByteMs: number
+  /** Of snapshots, each time its size in bytes */
+  storedByteMs: number
+}
+
+/** Processor time that an incarnation has used since it began. */
+export interface UsageNote {
+  id: IncarnationId
+  at: Date
+  cpuMs: number
+}
+
+export interface AuditQuery {
+  teamId: TeamId
+  from?: Date | undefined
+  /** Excluded */
+  to?: Date | undefined
+  member?: string | undefined
+  keyId?: string | undefined
+  what?: string | undefined
+  /** Calls that begin with this */
+  whatPrefix?: string | undefined
+  target?: string | undefined
+}
+
+/** Teams, what they use and what they have asked for. */
+export interface AccountReads {
+  teams(page: PageRequest): Promise<Page<Team>>
+  /**
+   * What counts towards the team's limits now: sandboxes in `COUNTED_STATES`; snapshots that are being taken or ready and
+   * not internal; bytes of all that have not gone, and of those that paused sandboxes resume from.
+   */
+  teamUse(id: TeamId): Promise<TeamUse>
+  /** In the order of team, day and sandbox. Groups whose intervals do not overlap with the time have no row. */
+  usage(filter: UsageFilter): Promise<UsageSums[]>
+  /** Intervals of incarnations that have not ended; `seenAt` is the latest note, else the beginning. */
+  openIncarnations(): Promise<{ id: IncarnationId; seenAt: Date }[]>
+  audit(query: AuditQuery, page: PageRequest): Promise<Page<AuditEntry>>
+}
+
+export interface AccountWrites {
+  /** As `team`; whoever claims under the team's limits holds this until the transaction ends. */
+  lockTeam(id: TeamId): Promise<Team | null>
+  /** Does nothing if there is one of this id, ended or not. */
+  beginUsage(interval: UsageInterval): Promise<void>
+  /** Not before its beginning. Does nothing if it has ended, or never began. */
+  endUsage(id: IncarnationId | SnapshotId, at: Date): Promise<void>
+  /** A note says no less than an earlier one of the same incarnation. Notes of what never began are ignored. */
+  noteUsage(notes: readonly UsageNote[]): Promise<void>
+  /** Insert or replace. */
+  putAudit(entry: AuditEntry): Promise<void>
+}

@@ -1,0 +1,102 @@
+import type { AuditApi, AuditDraft, AuditFilter, Principal } from '../api.ts'
+import { invalidArgument, toSpawnpointError } from '../errors.ts'
+import { type AuditId, newId, type OperationId } from '../ids.ts'
+import type { AuditEntry, Operation } from '../model.ts'
+import type { Parts } from '../parts.ts'
+import type { LedgerTx, PageRequest } from '../ports/index.ts'
+
+const MAX_CHARS = 200
+
+export class Audit implements AuditApi {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  async list(by: Principal, { what, ...filter }: AuditFilter, page: PageRequest) {
+    for (const path of ['from', 'to'] as const)
+      if (Number.isNaN(filter[path]?.getTime())) throw invalidArgument(path, 'is not a date')
+    const named = what?.endsWith('.') ? { whatPrefix: what } : { what }
+    return this.#parts.ledger.read.audit({ ...filter, ...named, teamId: by.teamId }, page)
+  }
+
+  /** An entry for a call that is about to be made. */
+  draft(by: Principal, door: string, what: string, given: readonly unknown[]): AuditDraft {
+    const [first] = given
+    const entry: AuditEntry = {
+      id: newId<AuditId>(),
+      teamId: by.teamId,
+      at: this.#parts.clock.now(),
+      door,
+      keyId: by.keyId,
+      keyName: shown(by.keyName),
+      member: shown(by.member),
+      what,
+      target: shown(typeof first === 'string' ? first : nameOf(first)),
+      outcome: 'done',
+      operationId: null,
+    }
+    return { entry, written: false }
+  }
+
+  /** After the call, unless the transaction that accepted it has written the entry. */
+  async succeeded(draft: AuditDraft, result: unknown): Promise<void> {
+    if (draft.written) return
+    const { entry } = draft
+    await this.#write({ ...entry, target: entry.target ?? shown(idOf(result)) })
+  }
+
+  async failed(draft: AuditDraft, error: unknown): Promise<void> {
+    await this.#write({ ...draft.entry, outcome: toSpawnpointError(error).code })
+  }
+
+  /** What was asked for is done, or refused, already: who asked is told that, also if it cannot be noted. */
+  async #write(entry: AuditEntry): Promise<void> {
+    try {
+      await this.#parts.ledger.transact((tx) => tx.putAudit(entry))
+    } catch (error) {
+      this.#parts.log.error({ err: error, audit: entry }, 'a call is not in the audit log')
+    }
+  }
+}
+
+/** In the transaction that accepts the operation which does what was asked for. */
+export async function auditAccepted(tx: LedgerTx, by: Principal, operation: Operation): Promise<void> {
+  if (by.audit === undefined) return
+  const { entry } = by.audit
+  entry.operationId = operation.id satisfies OperationId
+  entry.target ??= operation.sandboxId ?? operation.snapshotId ?? operation.imageId
+  entry.outcome = 'accepted'
+  by.audit.written = true
+  await tx.putAudit(entry)
+}
+
+/** Printable, and no longer than an entry of a log should be. */
+function shown(text: string | null | undefined): string | null {
+  if (text == null) return null
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
+  const plain = text.replaceAll(/[\u0000-\u001f\u007f]/g, '\ufffd').toWellFormed()
+  return plain.length > MAX_CHARS ? `${plain.slice(0, MAX_CHARS - 1).toWellFormed()}…` : plain
+}
+
+/** What is to be made is known by the name that it was asked to have. */
+function nameOf(request: unknown): string | null {
+  return textOf(request, 'name')
+}
+
+/** The id of what a call has made or changed, as the calls give it: itself, in `value`, or beside a secret. */
+function idOf(result: unknown): string | null {
+  return (
+    textOf(result, 'id') ?? textOf(partOf(result, 'value') ?? partOf(result, 'team') ?? partOf(result, 'key'), 'id')
+  )
+}
+
+function textOf(value: unknown, field: string): string | null {
+  const found = partOf(value, field)
+  return typeof found === 'string' ? found : null
+}
+
+function partOf(value: unknown, field: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined
+}
