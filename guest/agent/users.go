@@ -118,8 +118,13 @@ func (u *users) refresh() {
 		return
 	}
 	u.passwdAge, u.grpAge = passwd, group
+	u.fill(accountLines(u.passwdPath), accountLines(u.groupPath))
+}
+
+// fill takes the lines of the two files. Preconditions: mu held.
+func (u *users) fill(passwd, group []string) {
 	u.byName, u.byUID = map[string]*account{}, map[int]*account{}
-	for _, line := range accountLines(u.passwdPath) {
+	for _, line := range passwd {
 		f := strings.Split(line, ":")
 		if len(f) < 7 {
 			continue
@@ -144,7 +149,7 @@ func (u *users) refresh() {
 		}
 	}
 	u.groupNames, u.groupIDs, u.supplementary = map[int]string{}, map[string]int{}, map[string][]int{}
-	for _, line := range accountLines(u.groupPath) {
+	for _, line := range group {
 		f := strings.Split(line, ":")
 		if len(f) < 4 {
 			continue

@@ -60,6 +60,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         dataDir: config.dataDir,
         log,
         failpoint,
+        reader: config.agent,
         ...(config.poolBytes === null ? {} : { poolBytes: config.poolBytes }),
       }),
       blobs: new LocalBlobs({ dir: join(config.dataDir, 'blobs') }),

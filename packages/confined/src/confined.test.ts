@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -125,7 +126,22 @@ describe('what a confined program reads and writes', () => {
       throw failure
     }
     await expect(run('yes', { output: refuse })).rejects.toBe(failure)
+    const someOfIt = async (stdout: Readable) => {
+      await once(stdout, 'readable')
+      throw failure
+    }
+    await expect(run('yes', { output: someOfIt })).rejects.toBe(failure)
     await expect(run('sleep 1000', { input: refuse })).rejects.toBe(failure)
+  })
+
+  it('is let go of where it is told to stop, though much of it was not read', async () => {
+    const stop = new AbortController()
+    const output = async (stdout: Readable) => {
+      await once(stdout, 'readable')
+      stop.abort()
+      for await (const _ of stdout) await sleep(1_000)
+    }
+    await expect(run('yes', { output, signal: stop.signal })).rejects.toMatchObject({ code: 'cancelled' })
   })
 
   it('goes in, and a program that wants no more of it says why', async () => {

@@ -48,8 +48,15 @@ export async function runConfined(command: ConfinedCommand): Promise<void> {
     tail.push(line.slice(0, 600))
     if (tail.length > KEPT_LINES) tail.shift()
   })
-  // The namespace's first process takes all others with it.
-  const end = () => killGroup(child.pid)
+  // Read from the first moment: what nobody reads when a program ends, Node throws away.
+  const plain = child.stdout.pipe(new PassThrough())
+  // The namespace's first process takes all others with it. Whoever takes its output is told that no more comes, and what has
+  // not been taken is let go of: a program counts as ended when its output is read.
+  const end = () => {
+    killGroup(child.pid)
+    plain.destroy()
+    child.stdout.resume()
+  }
   let late = false
   const limit = setTimeout(() => {
     late = true
@@ -61,9 +68,8 @@ export async function runConfined(command: ConfinedCommand): Promise<void> {
     refused ??= { error }
     end()
   }
-  // Read from the first moment: what nobody reads when a program ends, Node throws away.
-  const taken = command.output?.(child.stdout.pipe(new PassThrough())).catch(refuse)
-  if (taken === undefined) child.stdout.resume()
+  const taken = command.output?.(plain).catch(refuse)
+  if (taken === undefined) plain.resume()
   const given = command.input?.(child.stdin).catch((error: NodeJS.ErrnoException) => {
     // A program that ends before the end of its input has said why.
     if (!ENDED_EARLY.has(error.code ?? '')) refuse(error)

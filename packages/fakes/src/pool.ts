@@ -11,9 +11,11 @@ import {
 } from '@spawnpoint/core'
 import { FileTree } from './file-tree.ts'
 import type { FakeHost, StagedEntry } from './host.ts'
+import { FakeTrees } from './trees.ts'
 
 /** In-memory Pool on a `FakeHost`. Paths it gives out have the form `fake:/roots/ID`; `FakeHost.tree` reads them. */
 export class FakePool implements Pool {
+  readonly trees: FakeTrees
   readonly #host: FakeHost
   readonly #life
   #open = false
@@ -21,6 +23,11 @@ export class FakePool implements Pool {
   constructor(host: FakeHost) {
     this.#host = host
     this.#life = host.faults.life
+    this.trees = new FakeTrees((step, source, work) =>
+      this.#call(`trees.${step}`, `${source.from} ${source.id}`, () =>
+        work((one) => (one.from === 'root' ? this.#root(one.id).tree.clone() : this.#treeOf(one))),
+      ),
+    )
   }
 
   open(): Promise<void> {

@@ -5,6 +5,9 @@ export interface TarEntry {
   name: string
   type: 'file' | 'directory' | 'symlink' | 'link' | 'other'
   mode: number
+  /** Absent for 0 */
+  uid?: number
+  gid?: number
   target: string
   data: Buffer
 }
@@ -37,6 +40,8 @@ export function readTar(given: Buffer): TarEntry[] {
       name: prefix === '' ? field(0, 100) : `${prefix}/${field(0, 100)}`,
       type: TYPES[String.fromCharCode(header[156] ?? 0)] ?? 'other',
       mode: Number.parseInt(field(100, 8), 8) & 0o7777,
+      uid: Number.parseInt(field(108, 8), 8),
+      gid: Number.parseInt(field(116, 8), 8),
       target: field(157, 100),
       data: bytes.subarray(at + BLOCK, at + BLOCK + size),
     })
@@ -49,12 +54,12 @@ export function readTar(given: Buffer): TarEntry[] {
 /** A ustar archive; names of at most 100 bytes. */
 export function writeTar(entries: TarEntry[]): Buffer {
   const blocks: Buffer[] = []
-  for (const { name, type, mode, target, data } of entries) {
+  for (const { name, type, mode, uid = 0, gid = 0, target, data } of entries) {
     const header = Buffer.alloc(BLOCK)
     header.write(name, 0, 100)
     header.write(`${mode.toString(8).padStart(7, '0')}\0`, 100)
-    header.write('0000000\0', 108)
-    header.write('0000000\0', 116)
+    header.write(`${uid.toString(8).padStart(7, '0')}\0`, 108)
+    header.write(`${gid.toString(8).padStart(7, '0')}\0`, 116)
     header.write(`${data.length.toString(8).padStart(11, '0')}\0`, 124)
     header.write('00000000000\0', 136)
     header.write(' '.repeat(8), 148)

@@ -14,7 +14,7 @@ export function unpackInto(files: FileView, archive: Buffer, request: UnpackRequ
     const name = segments(entry.name)
     if (entry.name.startsWith('/') || name.includes('..'))
       throw invalidArgument('', `the archive has a path that leads out of it: ${entry.name}`)
-    if (name.length < pattern.length || !pattern.every((segment, index) => matches(segment, name[index] ?? '')))
+    if (name.length < pattern.length || !pattern.every((segment, index) => globMatches(segment, name[index] ?? '')))
       continue
     const below = name.slice(pattern.length)
     const alone = below.length === 0 && entry.type !== 'directory'
@@ -69,7 +69,8 @@ function segments(path: string): string[] {
   return path.split('/').filter((segment) => segment !== '' && segment !== '.')
 }
 
-function matches(pattern: string, name: string): boolean {
+/** `*`, `?` and `[…]` in one name. */
+export function globMatches(pattern: string, name: string): boolean {
   const escaped = pattern
     .replace(/[.+^${}()|\\]/g, '\\$&')
     .replaceAll('*', '.*')

@@ -10,6 +10,8 @@ import {
   type SnapshotId,
   type SnapshotSizes,
   SpawnpointError,
+  type TreeSource,
+  type Trees,
 } from '@spawnpoint/core'
 import {
   createSubvolume,
@@ -27,6 +29,8 @@ import { type QgroupUsage, Quotas } from './quotas.ts'
 import { classify, runTool, unavailable } from './run-tool.ts'
 import { needSpace, spaceOf } from './space.ts'
 import { Trash } from './trash.ts'
+import { TreeReader } from './tree-reader.ts'
+import { BtrfsTrees, type OpenTree } from './trees.ts'
 import { closeVolume, openVolume, type Volume } from './volume.ts'
 
 export interface BtrfsPoolOptions {
@@ -39,6 +43,8 @@ export interface BtrfsPoolOptions {
   }
   /** Size of a new `pool.img` in bytes, rounded down to GiB, at least 8 GiB; default 80 % of what is free */
   poolBytes?: number
+  /** The guest agent's binary, which reads trees on the host as well; without it `trees` rejects `unavailable` */
+  reader?: string
   /** Called at each named point between two steps; a crash test ends the process there. */
   failpoint?: (name: string) => void
 }
@@ -49,6 +55,7 @@ const MANIFEST = 'manifest.json'
 
 /** Pool on btrfs, below `dataDir/pool`; see `Layout`. */
 export class BtrfsPool implements Pool {
+  readonly trees: Trees
   readonly #options: BtrfsPoolOptions
   readonly #failpoint: (name: string) => void
   #volume: Volume | null = null
@@ -65,6 +72,8 @@ export class BtrfsPool implements Pool {
   constructor(options: BtrfsPoolOptions) {
     this.#options = options
     this.#failpoint = options.failpoint ?? (() => {})
+    const open = (source: TreeSource) => this.#step('openTree', () => this.#openTree(source))
+    this.trees = new BtrfsTrees(new TreeReader(options.reader), open)
   }
 
   /** Formats the pool on the first call, adopts a mount that is there, mounts otherwise; sweeps what a crash left. */
@@ -382,6 +391,19 @@ export class BtrfsPool implements Pool {
     const path = join(this.#layout.published(source.from === 'image' ? 'images' : 'snapshots', source.id), 'rootfs')
     if (!(await present(path))) throw notFound(source.from, source.id)
     return path
+  }
+
+  /** Of a root that is written, an instant is read, which lives in the trash: it goes away also if the server dies. */
+  async #openTree(source: TreeSource): Promise<OpenTree> {
+    if (source.from !== 'root') {
+      const check = async () => void (await this.#sourceOf(source))
+      return { path: await this.#sourceOf(source), check, release: () => {} }
+    }
+    const root = await this.#layout.root(source.id)
+    this.#unsharedAtFlush.set(source.id, await this.#unshared(source.id, root))
+    const name = this.#trash.newName()
+    await snapshotSubvolume(root, this.#trash.path(name), { readOnly: true })
+    return { path: this.#trash.path(name), check: async () => {}, release: () => this.#trash.dropLater(name) }
   }
 
   async #unshared(id: RootId, root: string): Promise<number> {

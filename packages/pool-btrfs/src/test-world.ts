@@ -14,9 +14,11 @@ export class TestWorld implements AsyncDisposable {
   readonly dataDir: string
   readonly errors: string[] = []
   pool: BtrfsPool
+  readonly #reader: string | undefined
 
-  constructor(dataDir = mkdtempSync(join(tmpdir(), 'spawnpoint-pool-'))) {
+  constructor(dataDir = mkdtempSync(join(tmpdir(), 'spawnpoint-pool-')), reader?: string) {
     this.dataDir = dataDir
+    this.#reader = reader
     mkdirSync(dataDir, { recursive: true })
     this.pool = this.makePool()
   }
@@ -24,7 +26,9 @@ export class TestWorld implements AsyncDisposable {
   makePool(failpoint?: (name: string) => void): BtrfsPool {
     const note = (fields: object, message: string) => this.errors.push(`${message} ${String(Object.values(fields)[0])}`)
     const log = { info: () => {}, warn: note, error: note }
-    return new BtrfsPool({ dataDir: this.dataDir, log, poolBytes: 8 * 2 ** 30, ...(failpoint ? { failpoint } : {}) })
+    const reader = this.#reader === undefined ? {} : { reader: this.#reader }
+    const size = { poolBytes: 8 * 2 ** 30 }
+    return new BtrfsPool({ dataDir: this.dataDir, log, ...size, ...reader, ...(failpoint ? { failpoint } : {}) })
   }
 
   /** What a server does that comes up again after this one. */

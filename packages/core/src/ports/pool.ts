@@ -1,4 +1,5 @@
 import type { ImageId, RootId, SnapshotId } from '../model.ts'
+import type { Trees } from './trees.ts'
 
 export type RootSource = { from: 'image'; id: ImageId } | { from: 'snapshot'; id: SnapshotId }
 
@@ -48,6 +49,8 @@ export interface Pool {
   readManifest(id: SnapshotId): Promise<unknown>
   /** Removes a staged or published snapshot. */
   deleteSnapshot(id: SnapshotId): Promise<void>
+
+  readonly trees: Trees
 
   /** Everything in the store, for the sweep at start. `staged` are snapshots and images that were never published. */
   list(): Promise<{ images: ImageId[]; roots: RootId[]; snapshots: SnapshotId[]; staged: string[] }>

@@ -1,0 +1,166 @@
+import { once } from 'node:events'
+import { PassThrough, type Readable } from 'node:stream'
+import { runConfined } from '@spawnpoint/confined'
+import { SpawnpointError } from '@spawnpoint/core'
+import { Places } from './places.ts'
+import { unavailable } from './run-tool.ts'
+import { errorOf, fields } from './tree-answers.ts'
+
+/** As `guest/agent/tree.go` takes it; `root` and `other` are added here. */
+export interface TreeRequest {
+  do: 'stat' | 'list' | 'read' | 'pack' | 'search' | 'compare'
+  path: string
+  [field: string]: string | number
+}
+
+interface Run {
+  request: TreeRequest
+  /** One, or the two that are compared */
+  roots: string[]
+  signal: AbortSignal | undefined
+}
+
+const READER = '/reader'
+const LINE_BYTES = 4 * 2 ** 20
+/** The reader ends its walks itself, before this. */
+const WALK_TIMEOUT_MS = 120_000
+const STREAM_TIMEOUT_MS = 60 * 60_000
+/** Walks are work for a processor each; streams wait for whoever takes them. */
+const WALKS_AT_A_TIME = 3
+const STREAMS_AT_A_TIME = 32
+
+/**
+ * Has trees read by a program in a cage of its own, which sees them read-only and nothing else, has no network and no right
+ * but to read everything. Roots are named by paths outside; the program does not learn them.
+ */
+export class TreeReader {
+  readonly #program: string | undefined
+  readonly #walks = new Places(WALKS_AT_A_TIME)
+  readonly #streams = new Places(STREAMS_AT_A_TIME)
+
+  /** `program`: the guest agent's binary */
+  constructor(program: string | undefined) {
+    this.#program = program
+  }
+
+  /** Hands over each line that is found, and returns what the last one says. */
+  async lines({ request, roots, signal }: Run, found: (line: Record<string, unknown>) => void): Promise<unknown> {
+    using _ = await this.#walks.take(signal)
+    let end: { value: unknown } | null = null
+    await this.#run({ request, roots, signal }, WALK_TIMEOUT_MS, async (stdout) => {
+      for await (const line of linesIn(stdout)) {
+        const said = parsed(line)
+        if (said.error !== undefined) throw errorOf(said.error)
+        if ('end' in said) end = { value: said.end }
+        else found(said)
+      }
+    })
+    return required<{ value: unknown }>(end).value
+  }
+
+  /** What the first line says, and the bytes that follow it. `check` runs before their end is told. */
+  async bytes(
+    { request, roots, signal }: Run,
+    check: () => Promise<void>,
+  ): Promise<{ head: Record<string, unknown>; body: Readable; done: Promise<void> }> {
+    const place = await this.#streams.take(signal)
+    const body = new PassThrough({ highWaterMark: 2 ** 18 })
+    const head = Promise.withResolvers<Record<string, unknown>>()
+    const limit = AbortSignal.timeout(STREAM_TIMEOUT_MS)
+    const stop = signal === undefined ? limit : AbortSignal.any([signal, limit])
+    // Whoever takes it may be slow: it is not only the program that is ended.
+    stop.addEventListener('abort', () => body.destroy(cancelled()))
+    const running = this.#run({ request, roots, signal: stop }, STREAM_TIMEOUT_MS, async (stdout) => {
+      const pieces = stdout[Symbol.asyncIterator]()
+      const { line, rest } = await firstLine(pieces)
+      const said = parsed(line)
+      if (said.error !== undefined) throw errorOf(said.error)
+      head.resolve(said)
+      if (rest.length > 0) await give(body, rest)
+      for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) await give(body, next.value)
+    })
+    const done = running
+      .then(check)
+      .then(
+        () => void body.end(),
+        (error: unknown) => {
+          head.reject(error)
+          body.destroy(error instanceof Error ? error : new Error(String(error)))
+        },
+      )
+      .finally(() => place[Symbol.dispose]())
+    // Whoever waits for the head has its error; a body that nobody has got yet has no other listener.
+    body.on('error', () => {})
+    return { head: await head.promise, body, done }
+  }
+
+  async #run({ request, roots, signal }: Run, timeoutMs: number, output: (stdout: Readable) => Promise<void>) {
+    if (this.#program === undefined) throw unavailable('No program to read file trees with is configured')
+    const inside = roots.map((_, index) => `/tree${index}`)
+    const { path, ...rest } = request
+    await runConfined({
+      step: `${request.do} files`,
+      program: READER,
+      args: ['tree', JSON.stringify({ ...rest, path, root: inside[0], other: inside[1] })],
+      readable: [[READER, this.#program], ...roots.map((root, index): [string, string] => [`/tree${index}`, root])],
+      writable: [],
+      capabilities: ['CAP_DAC_READ_SEARCH'],
+      fileBytes: 0,
+      timeoutMs,
+      output,
+      signal: signal ?? new AbortController().signal,
+    })
+  }
+}
+
+async function give(body: PassThrough, piece: Buffer): Promise<void> {
+  if (body.destroyed) throw cancelled()
+  if (body.write(piece)) return
+  const abandoned = new AbortController()
+  const closed = () => abandoned.abort()
+  body.once('close', closed)
+  try {
+    await once(body, 'drain', { signal: abandoned.signal })
+  } catch {
+    throw cancelled() // closed before it was read to its end
+  } finally {
+    body.off('close', closed)
+  }
+}
+
+function cancelled(): SpawnpointError<'cancelled'> {
+  return new SpawnpointError('cancelled', 'Stopped on request: read files', { what: 'read files' })
+}
+
+async function* linesIn(stdout: Readable): AsyncIterable<Buffer> {
+  let held: Buffer = Buffer.alloc(0)
+  for await (const piece of stdout) {
+    held = held.length === 0 ? piece : Buffer.concat([held, piece])
+    for (let end = held.indexOf(10); end >= 0; end = held.indexOf(10)) {
+      yield held.subarray(0, end)
+      held = held.subarray(end + 1)
+    }
+    if (held.length > LINE_BYTES) throw new Error('the reader of trees wrote a line without an end')
+  }
+}
+
+async function firstLine(pieces: AsyncIterator<Buffer>): Promise<{ line: Buffer; rest: Buffer }> {
+  let held: Buffer = Buffer.alloc(0)
+  for (;;) {
+    const next = await pieces.next()
+    if (next.done === true) throw new Error('the reader of trees said nothing')
+    held = Buffer.concat([held, next.value])
+    const end = held.indexOf(10)
+    if (end >= 0) return { line: held.subarray(0, end), rest: held.subarray(end + 1) }
+    if (held.length > LINE_BYTES) throw new Error('the reader of trees wrote a line without an end')
+  }
+}
+
+function parsed(line: Buffer): Record<string, unknown> {
+  return fields(JSON.parse(line.toString('utf8')), 'line')
+}
+
+function required<T>(end: T | null): T {
+  if (end === null) throw new Error('the reader of trees ended early')
+  return end
+}
