@@ -31,7 +31,7 @@ export class Certificates implements Disposable {
 
 /**
  * Makes this process one that trusts the authority and finds names below the domain on this machine, as a user's machine
- * does with `NODE_EXTRA_CA_CERTS` and a wildcard record.
+ * does with `NODE_EXTRA_CA_CERTS` and a wildcard record. Names below `localhost` are found too, as in browsers.
  */
 export function trustAndFind(authority: string): Disposable {
   const before = { lookup: dns.lookup, authorities: tls.getCACertificates('default') }
@@ -47,7 +47,7 @@ export function trustAndFind(authority: string): Disposable {
 
 function lookupOver(real: typeof dns.lookup): typeof dns.lookup {
   const here = (name: string, ...rest: unknown[]) => {
-    const ours = name === DOMAIN || name.endsWith(`.${DOMAIN}`)
+    const ours = [DOMAIN, 'localhost'].some((domain) => name === domain || name.endsWith(`.${domain}`))
     return Reflect.apply(real, dns, [ours ? '127.0.0.1' : name, ...rest])
   }
   return Object.assign(here, { __promisify__: real.__promisify__ })

@@ -1,6 +1,10 @@
 import type { Sandbox } from 'spawnpoint'
 import { World } from '../e2e/world.ts'
-import { type Certificates, trustAndFind } from './over-tls.ts'
+import { Certificates, trustAndFind } from './over-tls.ts'
+
+/** How clients reach the server: on one address without TLS, or by a domain whose names are the API and ports of sandboxes. */
+export type Way = 'plain' | 'tls'
+export const WAYS: readonly Way[] = ['plain', 'tls']
 
 /** Sets what a user of a vendor's client would set, for a server on one address without TLS; undone when disposed of. */
 export function vendorEnvironment(url: string, key: string): Disposable {
@@ -29,26 +33,66 @@ function environment(key: string, addresses: Record<string, string>): Disposable
 /** A server with the template `base`, and the vendors' clients set to it. */
 export class VendorWorld implements AsyncDisposable {
   readonly world: World
-  readonly #environment: Disposable
+  /** Of a server with a domain; it serves both ways */
+  readonly certificates: Certificates | null
+  readonly #undo: DisposableStack
+  #way: Way = 'plain'
+  #environment: Disposable
 
-  private constructor(world: World, environment: Disposable) {
+  private constructor(world: World, certificates: Certificates | null, undo: DisposableStack) {
     this.world = world
-    this.#environment = environment
+    this.certificates = certificates
+    this.#undo = undo
+    this.#environment = vendorEnvironment(world.url, world.key)
   }
 
+  /** One address without TLS, and nothing else. */
   static async start(env: Record<string, string> = {}): Promise<VendorWorld> {
-    const world = await World.start({ env })
-    return new VendorWorld(world, vendorEnvironment(world.url, world.key))
+    return new VendorWorld(await World.start({ env }), null, new DisposableStack())
   }
 
-  /** The clients are given a domain, and this process what it takes to use it: nothing of the machine is changed. */
-  static async startOverTls(certificates: Certificates): Promise<VendorWorld> {
+  /** Both ways; clients are set to the plain one first. Nothing of the machine is changed, only this process. */
+  static async startWithDomain(): Promise<VendorWorld> {
+    using undo = new DisposableStack()
+    const certificates = undo.use(new Certificates())
     const world = await World.start({ env: certificates.server })
-    const domain = world.domain ?? ''
-    const undo = new DisposableStack()
     undo.use(trustAndFind(certificates.authority))
-    undo.use(environment(world.key, { E2B_DOMAIN: domain, NOVITA_DOMAIN: domain }))
-    return new VendorWorld(world, undo)
+    return new VendorWorld(world, certificates, undo.move())
+  }
+
+  /** With certificates that the caller made, and clients set to the domain. */
+  static async startOverTls(certificates: Certificates): Promise<VendorWorld> {
+    using undo = new DisposableStack()
+    const world = await World.start({ env: certificates.server })
+    undo.use(trustAndFind(certificates.authority))
+    const vendor = new VendorWorld(world, certificates, undo.move())
+    vendor.by('tls')
+    return vendor
+  }
+
+  /** Host and port that names of this server are below. */
+  get domain(): string {
+    const { domain } = this.world
+    if (domain === null) throw new Error('this server has no domain')
+    return domain
+  }
+
+  /** From here on clients reach the server so. */
+  by(way: Way): void {
+    this.#environment[Symbol.dispose]()
+    this.#way = way
+    this.#environment =
+      way === 'plain'
+        ? vendorEnvironment(this.world.url, this.world.key)
+        : environment(this.world.key, { E2B_DOMAIN: this.domain, NOVITA_DOMAIN: this.domain })
+  }
+
+  /** Where anybody finds this port of a sandbox, the way clients go: scheme, host and port, no slash. */
+  addressOf({ sandboxId }: { sandboxId: string }, port: number): string {
+    const name = `${port}-${sandboxId}`
+    return this.#way === 'tls'
+      ? `https://${name}.${this.domain}`
+      : `http://${name}.localhost:${new URL(this.world.url).port}`
   }
 
   /** The same sandbox through our own client, for what a test is not about. */
@@ -65,6 +109,7 @@ export class VendorWorld implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#environment[Symbol.dispose]()
     await this.world[Symbol.asyncDispose]()
+    this.#undo.dispose()
   }
 }
 

@@ -45,6 +45,7 @@ export class World implements AsyncDisposable {
   /** Any free one at first, then the same again, as clients expect of a server that comes back */
   #port = '0'
   #repeats: number | undefined
+  #env: Record<string, string> = {}
   #child: ChildProcess | null = null
   #ended: Promise<number | null> = Promise.resolve(null)
 
@@ -91,7 +92,10 @@ export class World implements AsyncDisposable {
     await this.client.images.build(started)
   }
 
+  /** What `options` leave out is as it was before. */
   async startServer(options: ServerOptions = {}): Promise<void> {
+    this.#env = options.env ?? this.#env
+    const tlsPort = this.domain?.split(':')[1]
     const child = spawn(
       process.execPath,
       [
@@ -109,7 +113,8 @@ export class World implements AsyncDisposable {
           ...process.env,
           SPAWNPOINT_POOL_BYTES: String(32 * 2 ** 30),
           SPAWNPOINT_CRASH_FILE: join(this.dataDir, 'crash-at'),
-          ...options.env,
+          ...this.#env,
+          ...(tlsPort === undefined ? {} : { SPAWNPOINT_TLS_PORT: tlsPort }),
         },
         stdio: ['ignore', 'pipe', 'pipe'],
       },

@@ -4,7 +4,7 @@ import { SDKS } from './sdks.ts'
 
 let vendor: VendorWorld
 beforeAll(async () => {
-  vendor = await VendorWorld.start()
+  vendor = await VendorWorld.startWithDomain()
 })
 afterAll(() => vendor[Symbol.asyncDispose]())
 
@@ -18,7 +18,8 @@ function expectNear(date: Date, ms: number): void {
   expect(Math.abs(date.getTime() - ms)).toBeLessThan(SLACK_MS)
 }
 
-describe.each(SDKS)('%s', (_name, { Sandbox, SandboxNotFoundError, AuthenticationError }) => {
+describe.each(SDKS)('%s', (_name, { Sandbox, SandboxNotFoundError, AuthenticationError }, way) => {
+  beforeAll(() => vendor.by(way))
   it('makes a sandbox with metadata and variables, tells of it and kills it', async () => {
     const sandbox = await Sandbox.create('base', {
       timeoutMs: 10 * MINUTE,

@@ -1,10 +1,12 @@
+import { Sandbox } from 'e2b'
+import { Sandbox as Older } from 'e2b-2.45'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { until, VendorWorld } from '../vendor-world.ts'
+import { until, VendorWorld, WAYS } from '../vendor-world.ts'
 import { SDKS } from './sdks.ts'
 
 let vendor: VendorWorld
 beforeAll(async () => {
-  vendor = await VendorWorld.start()
+  vendor = await VendorWorld.startWithDomain()
 })
 afterAll(() => vendor[Symbol.asyncDispose]())
 afterEach(async () => {
@@ -19,7 +21,8 @@ async function everyId(paginator: Paginator): Promise<string[]> {
   return ids
 }
 
-describe.each(SDKS)('%s', (_version, { Sandbox, SandboxNotFoundError, SandboxError }) => {
+describe.each(SDKS)('%s', (_version, { Sandbox, SandboxNotFoundError, SandboxError }, way) => {
+  beforeAll(() => vendor.by(way))
   it('lists what runs and what is paused, by state and metadata', async () => {
     const first = await Sandbox.create({ metadata: { 'k 1': 'v&=/ü', run: 'a' } })
     const second = await Sandbox.create({ metadata: { 'k 1': 'v&=/ü', run: 'b' } })
@@ -89,5 +92,57 @@ describe.each(SDKS)('%s', (_version, { Sandbox, SandboxNotFoundError, SandboxErr
     await expect(sandbox.fork()).rejects.toThrow('409')
     await sandbox.kill()
     await expect(Sandbox.fork(sandbox.sandboxId)).rejects.toThrow(SandboxNotFoundError)
+  })
+})
+
+describe.each(WAYS)('the client of today alone, %s', (way) => {
+  beforeAll(() => vendor.by(way))
+
+  it('orders, and filters by start and by template', async () => {
+    const first = await Sandbox.create()
+    const second = await Sandbox.create()
+    const ids = [second.sandboxId, first.sandboxId]
+    expect(await everyId(Sandbox.list({ order: 'asc' }))).toEqual(ids.toReversed())
+    expect(await everyId(Sandbox.list({ order: 'asc', limit: 1 }))).toEqual(ids.toReversed())
+    expect(await everyId(Sandbox.list({ order: 'desc', limit: 1 }))).toEqual(ids)
+    const { startedAt, templateId } = await second.getInfo()
+    expect(await everyId(Sandbox.list({ query: { startedAfter: startedAt } }))).toEqual([ids[0]])
+    for (const template of ['base', templateId])
+      expect(await everyId(Sandbox.list({ query: { template } }))).toEqual(ids)
+    expect(await everyId(Sandbox.list({ query: { template: 'nothing' } }))).toEqual([])
+    await Promise.all([first.kill(), second.kill()])
+  })
+
+  it('brings a sandbox back from its files alone, where its memory is the trouble', async () => {
+    const sandbox = await Sandbox.create()
+    await sandbox.commands.run('echo kept > ~/file; sync')
+    await sandbox.commands.run('sleep 1000', { background: true })
+    await sandbox.pause()
+    const back = await Sandbox.connect(sandbox.sandboxId, { onResume: 'reboot' })
+    expect((await back.commands.run('cat ~/file; pgrep -c "^sleep$" || true')).stdout).toBe('kept\n0\n')
+    // Of what runs, or has no memory, there is nothing to leave behind.
+    await Sandbox.connect(sandbox.sandboxId, { onResume: 'reboot' })
+    await sandbox.pause({ keepMemory: false })
+    await Sandbox.connect(sandbox.sandboxId, { onResume: 'reboot' })
+    expect((await back.commands.run('cat ~/file')).stdout).toBe('kept\n')
+    await back.kill()
+  })
+})
+
+describe('the older client alone', () => {
+  beforeAll(() => vendor.by('plain'))
+
+  it('asks for an agent that is open to everybody, and gets it', async () => {
+    const sandbox = await Older.create({ secure: false })
+    expect((await sandbox.commands.run('echo open')).stdout).toBe('open\n')
+    const headers = { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '49983' }
+    await sandbox.files.write('/home/user/file', 'open')
+    const read = (id: string) =>
+      fetch(`${vendor.world.url}/files?path=/home/user/file`, { headers: { ...headers, 'e2b-sandbox-id': id } })
+    expect(await (await read(sandbox.sandboxId)).text()).toBe('open')
+    const secure = await Older.create()
+    await secure.files.write('/home/user/file', 'secure')
+    expect((await read(secure.sandboxId)).status).toBe(401)
+    await Promise.all([sandbox.kill(), secure.kill()])
   })
 })

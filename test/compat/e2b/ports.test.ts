@@ -1,14 +1,20 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
+import { request as requestOverTls } from 'node:https'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { promisify } from 'node:util'
+import { Sandbox, SandboxNotFoundError } from 'e2b'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
+import { REPOSITORY } from '../../e2e/world.ts'
 import { until, VendorWorld } from '../vendor-world.ts'
 import { SDKS, type Sdk } from './sdks.ts'
 
 let vendor: VendorWorld
 beforeAll(async () => {
-  vendor = await VendorWorld.start()
+  vendor = await VendorWorld.startWithDomain()
 })
 afterAll(() => vendor[Symbol.asyncDispose]())
 
@@ -48,14 +54,12 @@ async function listen(sandbox: Box): Promise<void> {
   await until(async () => (await ask(sandbox, 3000)).status === 200)
 }
 
-/** A request by the name that the client gives a port. Names below `localhost` need not resolve on this machine. */
+/** A request by the name of a port. */
 function open(sandbox: Box, port: number, path = '/', headers: Record<string, string> = {}): Promise<IncomingMessage> {
-  const { hostname, port: listening } = new URL(vendor.world.url)
+  const url = vendor.addressOf(sandbox, port) + path
   return new Promise((resolve, reject) => {
-    const host = sandbox.getHost(port)
-    request({ hostname, port: listening, path, headers: { host, ...headers } }, resolve)
-      .on('error', reject)
-      .end()
+    const begin = url.startsWith('https') ? requestOverTls : request
+    begin(url, { headers }, resolve).on('error', reject).end()
   })
 }
 
@@ -66,10 +70,11 @@ async function ask(sandbox: Box, port: number, path = '/', headers: Record<strin
 }
 
 function socket(sandbox: Box, headers: Record<string, string> = {}): WebSocket {
-  return new WebSocket(vendor.world.url.replace('http', 'ws'), { headers: { host: sandbox.getHost(3000), ...headers } })
+  return new WebSocket(vendor.addressOf(sandbox, 3000).replace('http', 'ws'), { headers })
 }
 
-describe.each(SDKS)('ports of a sandbox of %s', (_name, { Sandbox }) => {
+describe.each(SDKS)('ports of a sandbox of %s', (_name, { Sandbox }, way) => {
+  beforeAll(() => vendor.by(way))
   let sandbox: Box
   beforeAll(async () => {
     sandbox = await Sandbox.create()
@@ -78,7 +83,7 @@ describe.each(SDKS)('ports of a sandbox of %s', (_name, { Sandbox }) => {
   afterAll(() => sandbox.kill())
 
   it('have an address', () => {
-    expect(sandbox.getHost(3000)).toBe(`3000-${sandbox.sandboxId}.localhost:${new URL(vendor.world.url).port}`)
+    expect(sandbox.getHost(3000)).toBe(`3000-${sandbox.sandboxId}.${vendor.domain}`)
   })
 
   it('reach a program that listens on the loopback address', async () => {
@@ -87,7 +92,7 @@ describe.each(SDKS)('ports of a sandbox of %s', (_name, { Sandbox }) => {
     expect(json()).toMatchObject({
       method: 'GET',
       url: '/a%20b?x=1',
-      headers: { 'x-own': '1', host: sandbox.getHost(3000) },
+      headers: { 'x-own': '1', host: new URL(vendor.addressOf(sandbox, 3000)).host },
     })
     const byHeaders = await fetch(`${vendor.world.url}/up`, {
       method: 'POST',
@@ -144,7 +149,10 @@ describe.each(SDKS)('ports of a sandbox of %s', (_name, { Sandbox }) => {
     const masked = await Sandbox.create({ network: { maskRequestHost: 'localhost:${PORT}' } })
     await listen(masked)
     const { headers } = (await ask(masked, 3000)).json()
-    expect([headers.host, headers['x-forwarded-host']]).toEqual(['localhost:3000', masked.getHost(3000)])
+    expect([headers.host, headers['x-forwarded-host']]).toEqual([
+      'localhost:3000',
+      new URL(vendor.addressOf(masked, 3000)).host,
+    ])
     await masked.kill()
   })
 
@@ -177,3 +185,83 @@ describe.each(SDKS)('ports of a sandbox of %s', (_name, { Sandbox }) => {
     await box.kill()
   })
 })
+
+describe('by domain over TLS', () => {
+  let domain: string
+  beforeAll(() => {
+    vendor.by('tls')
+    domain = vendor.domain
+  })
+
+  it('serves the API, the agent and ports of sandboxes, each by its own name', async () => {
+    expect(domain).toMatch(/^sbx\.test:\d+$/)
+    const sandbox = await Sandbox.create('base', { timeoutMs: 300_000, metadata: { over: 'tls' } })
+    expect(sandbox.sandboxDomain).toBe(domain)
+    const { exitCode, stdout } = await sandbox.commands.run('echo $HOME; id -un')
+    expect([exitCode, stdout]).toEqual([0, '/home/user\nuser\n'])
+    await sandbox.files.write('/home/user/server.py', TELLER)
+    expect(await sandbox.files.read('/home/user/server.py')).toBe(TELLER)
+    const download = await sandbox.downloadUrl('/home/user/server.py')
+    expect(download).toContain(`https://49983-${sandbox.sandboxId}.${domain}/`)
+    expect(await (await fetch(download)).text()).toBe(TELLER)
+
+    await sandbox.commands.run('python3 server.py', { background: true })
+    expect(sandbox.getHost(8000)).toBe(`8000-${sandbox.sandboxId}.${domain}`)
+    const response = await fetch(`https://${sandbox.getHost(8000)}/path?x=1`)
+    expect([response.status, await response.text()]).toEqual([200, `/path?x=1 ${sandbox.getHost(8000)} https`])
+
+    expect(
+      (await Sandbox.list({ query: { metadata: { over: 'tls' } } }).nextItems()).map((one) => one.sandboxId),
+    ).toEqual([sandbox.sandboxId])
+    await sandbox.kill()
+    expect((await fetch(`https://${sandbox.getHost(8000)}/`)).status).toBe(502)
+    await expect(sandbox.commands.run('true')).rejects.toThrow(SandboxNotFoundError)
+  })
+
+  it('refuses names of nothing', async () => {
+    const { port } = new URL(`https://${domain}`)
+    expect((await fetch(`https://8000-abcdef.${domain}/`)).status).toBe(502)
+    expect((await fetch(`https://8000-.${domain}/`)).status).toBe(400)
+    expect((await fetch(`https://api.${domain}/v2/sandboxes`)).status).toBe(401)
+    await expect(fetch(`https://a.b.sbx.test:${port}/`)).rejects.toThrow()
+  })
+})
+
+describe('a program of a user', () => {
+  const run = (env: Record<string, string>) =>
+    promisify(execFile)(process.execPath, ['--import', PRELOAD, '--input-type=module', '-e', PROGRAM], {
+      cwd: join(REPOSITORY, 'test/compat'),
+      env: { PATH: process.env.PATH, E2B_API_KEY: process.env.E2B_API_KEY, E2B_DOMAIN: vendor.domain, ...env },
+    }).then(({ stdout }) => stdout.trim())
+
+  it('needs the variables that `spawnpoint tls` prints, and nothing else', async () => {
+    expect(await run({ NODE_EXTRA_CA_CERTS: vendor.certificates?.authority ?? '' })).toBe('/home/user')
+  })
+
+  it('does not reach a server that it has no reason to trust', async () => {
+    await expect(run({})).rejects.toThrow(/certificate/)
+  })
+})
+
+const TELLER = `
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = ' '.join([self.path, self.headers['host'], self.headers['x-forwarded-proto']]).encode()
+        self.send_response(200); self.send_header('content-length', str(len(body))); self.end_headers(); self.wfile.write(body)
+http.server.HTTPServer(('127.0.0.1', 8000), Handler).serve_forever()
+`
+
+const PROGRAM = `
+import { Sandbox } from 'e2b'
+const sandbox = await Sandbox.create('base')
+console.log((await sandbox.commands.run('pwd')).stdout)
+await sandbox.kill()
+`
+
+/** Stands for a wildcard record in the DNS. */
+const PRELOAD = `data:text/javascript,${encodeURIComponent(`
+import dns from 'node:dns'
+const real = dns.lookup
+dns.lookup = (name, ...rest) => real(name.endsWith('.sbx.test') ? '127.0.0.1' : name, ...rest)
+`)}`

@@ -8,13 +8,14 @@ import { SDKS, type Sdk } from './sdks.ts'
 
 let vendor: VendorWorld
 beforeAll(async () => {
-  vendor = await VendorWorld.start()
+  vendor = await VendorWorld.startWithDomain()
 })
 afterAll(() => vendor[Symbol.asyncDispose]())
 
 type Box = InstanceType<Sdk['Sandbox']>
 
-describe.each(SDKS)('streams of %s', (_name, sdk) => {
+describe.each(SDKS)('streams of %s', (_name, sdk, way) => {
+  beforeAll(() => vendor.by(way))
   const { Sandbox, TimeoutError, SandboxNotFoundError, SandboxError } = sdk
 
   describe('when their sandbox ends', () => {
@@ -103,20 +104,15 @@ describe.each(SDKS)('streams of %s', (_name, sdk) => {
   it('of another sandbox cannot be had with this one’s token', async () => {
     const [mine, other] = await Promise.all([Sandbox.create(), Sandbox.create()])
     const command = await other.commands.run('sleep 1000', { background: true, timeoutMs: 0 })
-    const headers = {
-      'E2b-Sandbox-Id': other.sandboxId,
-      'E2b-Sandbox-Port': '49983',
-      'content-type': 'application/json',
-    }
     const token = tokenOf(mine)
     for (const [path, body] of [
       ['/process.Process/SendSignal', { process: { pid: command.pid }, signal: 'SIGNAL_SIGKILL' }],
       ['/process.Process/List', {}],
       ['/filesystem.Filesystem/Remove', { path: '/home/user' }],
     ] as const) {
-      const response = await fetch(vendor.world.url + path, {
+      const response = await fetch(vendor.addressOf(other, 49983) + path, {
         method: 'POST',
-        headers: { ...headers, 'x-access-token': token },
+        headers: { 'content-type': 'application/json', 'x-access-token': token },
         body: JSON.stringify(body),
       })
       expect([response.status, await response.json()]).toMatchObject([401, { code: 401 }])
@@ -129,6 +125,7 @@ describe.each(SDKS)('streams of %s', (_name, sdk) => {
 
 describe('the agent', () => {
   let sandbox: Box
+  beforeAll(() => vendor.by('plain'))
   beforeAll(async () => {
     sandbox = await current.Sandbox.create()
   })

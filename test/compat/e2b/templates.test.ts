@@ -13,7 +13,7 @@ let registry: DockerRegistry
 /** Where the files are that templates copy */
 let context: string
 beforeAll(async () => {
-  vendor = await VendorWorld.start()
+  vendor = await VendorWorld.startWithDomain()
   registry = await DockerRegistry.start({ auth: true })
   context = mkdtempSync(join(tmpdir(), 'spawnpoint-template-'))
   mkdirSync(join(context, 'app/lib'), { recursive: true })
@@ -27,8 +27,9 @@ afterAll(async () => {
   await vendor[Symbol.asyncDispose]()
 })
 
-describe.each(SDKS)('%s', (version, { Sandbox, Template, BuildError, waitForPort }) => {
-  const suffix = version === 'e2b' ? 'new' : 'old'
+describe.each(SDKS)('%s', (version, { Sandbox, Template, BuildError, waitForPort }, way) => {
+  beforeAll(() => vendor.by(way))
+  const suffix = version.replaceAll(/\W/g, '-').toLowerCase()
   const builder = () => Template({ fileContextPath: context })
 
   it('builds step by step, tells what it does, and starts with the program already running', async () => {

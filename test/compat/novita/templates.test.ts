@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BuildError, Novita, Sandbox, Template, waitForFile } from 'novita-sandbox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { VendorWorld } from '../vendor-world.ts'
+import { VendorWorld, WAYS } from '../vendor-world.ts'
 
 let vendor: VendorWorld
 /** Where the files are that templates copy */
 let context: string
 beforeAll(async () => {
-  vendor = await VendorWorld.start()
+  vendor = await VendorWorld.startWithDomain()
   context = mkdtempSync(join(tmpdir(), 'spawnpoint-template-'))
   writeFileSync(join(context, 'file.txt'), 'copied')
 })
@@ -18,12 +18,15 @@ afterAll(async () => {
   await vendor[Symbol.asyncDispose]()
 })
 
-describe('templates', () => {
+describe.each(WAYS)('templates, %s', (way) => {
+  beforeAll(() => vendor.by(way))
+
   it('are listed and found', async () => {
     const { templates, total } = await Template.list().nextPage()
-    expect(total).toBe(1)
-    expect(templates[0]).toMatchObject({ aliases: ['base'], templateType: 'template_build', buildStatus: 'ready' })
-    const templateId = templates[0]?.templateId ?? ''
+    expect(total).toBe(templates.length)
+    const base = templates.find(({ aliases }) => aliases.includes('base'))
+    expect(base).toMatchObject({ aliases: ['base'], templateType: 'template_build', buildStatus: 'ready' })
+    const templateId = base?.templateId ?? ''
     expect(await Template.get(templateId)).toMatchObject({ templateId, aliases: ['base'] })
     expect(await Template.exists('base')).toBe(true)
     expect(await Template.exists('nothing')).toBe(false)
@@ -37,6 +40,7 @@ describe('templates', () => {
       .copy('file.txt', '/home/user/file.txt')
       .runCmd('echo $COLOUR > ~/colour')
       .setStartCmd('touch /tmp/started; sleep infinity', waitForFile('/tmp/started'))
+    const { total } = await Template.list().nextPage()
     const lines: string[] = []
     const built = await Template.build(template, 'mine', { onBuildLogs: ({ message }) => void lines.push(message) })
     expect(lines.join('\n')).toContain('file.txt')
@@ -45,7 +49,7 @@ describe('templates', () => {
     expect(stdout).toMatch(/^copiedgreen\n[1-9]/)
     expect(await sandbox.getInfo()).toMatchObject({ name: 'mine', templateId: built.templateId })
     await sandbox.kill()
-    expect((await Template.list().nextPage()).total).toBe(2)
+    expect((await Template.list().nextPage()).total).toBe(total + 1)
     expect(await new Novita().template.delete(built.templateId)).toBe(true)
     expect(await Template.exists('mine')).toBe(false)
   })
