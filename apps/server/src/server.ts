@@ -18,6 +18,7 @@ import {
   refuseLangsmith,
   registerLangsmithDoor,
 } from '@spawnpoint/door-langsmith'
+import { registerMcpDoor } from '@spawnpoint/door-mcp'
 import { createNativeUpgradeHandler, problemOf, registerNativeDoor } from '@spawnpoint/door-native'
 import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
 import { OciArchive, OciImageBuilder } from '@spawnpoint/images-oci'
@@ -171,6 +172,7 @@ async function listen(
     const prefix = MOUNTS[dialect.name]
     await registerE2bControl(fastify, { api: core, log, dialect, prefix, domain })
   }
+  await registerMcpDoor(fastify, { api: core, log, version: VERSION })
   await registerBrimbleDoor(fastify, { api: core, log })
   await hyperbrowser.register(fastify)
   await registerLangsmithDoor(fastify, { api: core, log, domain, tls: tls !== null })

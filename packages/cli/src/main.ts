@@ -3,6 +3,7 @@ import { exitOnBrokenPipe } from './broken-pipe.ts'
 import { addEvents } from './commands/events.ts'
 import { addImage } from './commands/image/index.ts'
 import { addKey } from './commands/key/index.ts'
+import { addMcp } from './commands/mcp.ts'
 import { addOperation } from './commands/operation/index.ts'
 import { addRegistry } from './commands/registry/index.ts'
 import { addSandbox } from './commands/sandbox/index.ts'
@@ -30,6 +31,7 @@ export function program(): Command {
   addSchedule(root)
   addKey(root)
   addTls(root)
+  addMcp(root)
   return root
 }
 

@@ -1,0 +1,1 @@
+export { MCP_PATH, type McpDoorOptions, registerMcpDoor } from './door.ts'
