@@ -144,7 +144,7 @@ export async function memory(bench: Bench, mib: number): Promise<void> {
   let snapshot: Snapshot | null = null
   let kept: BareSnapshot | null = null
   stack.defer(async () => {
-    await snapshot?.delete()
+    await snapshot?.delete({ permanent: true })
     if (kept) await removeBareSnapshot(world, kept)
   })
   await interleave(
@@ -251,7 +251,7 @@ export async function filesystem(bench: Bench, mib: number): Promise<void> {
             snapshot = await origin.snapshot({ kind: 'filesystem' })
           })
           const { standstillMs, steps } = receiptOf(snapshot)
-          await snapshot.delete()
+          await snapshot.delete({ permanent: true })
           if (!counted) return
           results.add(work, SERVER, ms)
           results.add(`${work}, stands still`, SERVER, standstillMs)

@@ -28,7 +28,7 @@ const RUNS: Record<string, Run> = {
   'filesystem snapshot': async (w, c, o) => (await c.snapshots.create(w.by, o.id, { kind: 'filesystem' })).done,
   'delete a snapshot': async (w, c, o) => {
     const snapshot = await (await c.snapshots.create(w.by, o.id, { kind: 'filesystem' })).done
-    await c.snapshots.delete(w.by, snapshot.id)
+    await c.snapshots.delete(w.by, snapshot.id, { permanent: true })
   },
   pause: async (w, c, o) => (await c.sandboxes.pause(w.by, o.id)).done,
   resume: async (w, c, o) => {

@@ -39,7 +39,8 @@ describe('a call repeated to the next server', () => {
       expect((await one.run('echo alive')).stdout).toBe('alive\n')
       await one.kill()
     }
-    for await (const snapshot of client.snapshots.list()) if (snapshot.id !== point.id) await snapshot.delete()
+    for await (const snapshot of client.snapshots.list())
+      if (snapshot.id !== point.id) await snapshot.delete({ permanent: true })
   })
 })
 

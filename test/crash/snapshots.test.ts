@@ -16,7 +16,7 @@ await walk([
   {
     name: 'delete a snapshot',
     kinds: ['snapshot.delete'],
-    run: async (_w, o) => (await o.snapshot({ kind: 'filesystem' })).delete(),
+    run: async (_w, o) => (await o.snapshot({ kind: 'filesystem' })).delete({ permanent: true }),
     after: ['running'],
   },
   { name: 'roll back', kinds: ['sandbox.rollback'], run: (_w, o, point) => o.rollback(point), after: ['running'] },

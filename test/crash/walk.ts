@@ -62,7 +62,7 @@ async function word(sandbox: Sandbox): Promise<string> {
 
 export async function freshOrigin(): Promise<void> {
   for await (const sandbox of world.client.sandboxes.list()) await sandbox.kill()
-  for await (const snapshot of world.client.snapshots.list()) await snapshot.delete()
+  for await (const snapshot of world.client.snapshots.list()) await snapshot.delete({ permanent: true })
   origin = await world.client.sandboxes.create({ image: 'base' })
   await startHolder(origin)
   point = await origin.snapshot({ kind: 'memory' })
@@ -117,7 +117,7 @@ async function check(scenario: Scenario): Promise<void> {
   for await (const snapshot of world.client.snapshots.list()) {
     if (snapshot.id === point.id) continue
     expect(['ready', 'failed']).toContain(snapshot.state)
-    await snapshot.delete()
+    await snapshot.delete({ permanent: true })
   }
 }
 

@@ -85,7 +85,7 @@ describe('the image `base` in a sandbox', () => {
     await using clone = await snapshot.spawn()
     expect((await clone.run('getfattr --only-values --name user.colour marked')).stdout).toBe('blue')
     await clone.kill()
-    await snapshot.delete()
+    await snapshot.delete({ permanent: true })
   })
 
   it('speaks UTF-8 and knows terminals', async () => {

@@ -136,7 +136,7 @@ describe('going back', () => {
       expect((await spawned.run('cat work/file')).stdout).toBe('kept\n')
       expect((await spawned.run('pgrep -c sleep')).stdout).toBe('0\n')
       await spawned.kill()
-      await snapshot.delete()
+      await snapshot.delete({ permanent: true })
     }
   })
 

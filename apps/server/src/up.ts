@@ -97,7 +97,7 @@ async function demonstrate(
     ({ receipt }) =>
       `stood still ${receipt?.standstillMs.toFixed(0)} ms, ${((receipt?.memoryBytes ?? 0) / 1e6).toFixed(0)} MB of memory`,
   )
-  stack.defer(() => snapshot.delete())
+  stack.defer(() => snapshot.delete({ permanent: true }))
   const captured = await count(origin)
 
   const spawned = await show.step(

@@ -196,7 +196,12 @@ describe('sandboxes', () => {
     expect(await out('sandbox', 'list')).toContain('child-2')
     await out('sandbox', 'rollback', 'box', 'point')
     expect((await out('sandbox', 'rm', ...spawned, ...forked)).trim().split('\n')).toHaveLength(4)
+    expect(await out('snapshot', 'rm', '--dry-run', 'point')).toMatch(/^would free: +\S+ .*\ngone: +.*in the trash/m)
     expect(await out('snapshot', 'rm', 'point')).toBe('point\n')
+    expect(await out('snapshot', 'list', '--state', 'trashed')).toContain('point')
+    expect(await out('snapshot', 'restore', 'point')).toBe('point\n')
+    expect(await out('snapshot', 'rm', '--permanent', 'point')).toBe('point\n')
+    expect((await cli('snapshot', 'restore', 'point')).stderr).toContain('No such snapshot')
   })
 })
 

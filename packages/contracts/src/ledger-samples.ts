@@ -30,7 +30,7 @@ export function sampleTeam(over: Partial<Team> = {}): Team {
     snapshotRetentionMs: null,
   }
   const createdAt = new Date(1_700_000_000_123)
-  return { id, name: `Ålesund 🚀 ${id}`, snapshotRetentionMs: null, limits, createdAt, ...over }
+  return { id, name: `Ålesund 🚀 ${id}`, snapshotRetentionMs: null, trashMs: 0, limits, createdAt, ...over }
 }
 
 export function sampleKey(teamId: TeamId, over: Partial<ApiKey> = {}): ApiKey {
@@ -125,6 +125,8 @@ export function sampleSnapshot(teamId: TeamId, over: Partial<Snapshot> = {}): Sn
     defaults,
     env: {},
     resources,
+    network: { internet: false, allow: [], deny: ['10.0.0.0/8'], allowDomains: ['*.example.com'], precedence: 'allow' },
+    ingress: null,
     generation: 3,
     requirements: { runtime: 'gvisor', runtimeVersion: '2024', agentDigest: null, cpuFeatures: ['avx2', 'sse4_2'] },
     receipt: {
@@ -154,6 +156,9 @@ export function sampleSnapshot(teamId: TeamId, over: Partial<Snapshot> = {}): Sn
     createdAt: new Date(1_700_000_000_500),
     readyAt: new Date(1_700_000_000_620),
     expiresAt: null,
+    trashedAt: null,
+    purgeAt: null,
+    trashedTags: [],
     ...over,
   }
 }

@@ -13,6 +13,7 @@ export type * from './api/schedules.ts'
 export type * from './api/snapshots.ts'
 export type * from './api/teams.ts'
 export type * from './api/tokens.ts'
+export type * from './api/trash.ts'
 export type * from './api/usage.ts'
 
 import type { ArchivesApi } from './api/archives.ts'

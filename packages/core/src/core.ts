@@ -3,13 +3,13 @@ import type { KeysApi, SpawnpointApi } from './api.ts'
 import { isCode } from './errors.ts'
 import { guarded } from './guarded.ts'
 import { Guests } from './guests.ts'
-import type { Sandbox, SandboxId, Snapshot, SnapshotId, Team, TimeoutPolicy } from './model.ts'
+import type { Sandbox, SandboxId, SnapshotId, Team, TimeoutPolicy } from './model.ts'
 import { type Changes, observed } from './observed-ledger.ts'
 import { OperationRunner } from './operations/runner.ts'
 import type { Parts } from './parts.ts'
 import type { IncarnationExit, RuntimeInfo } from './ports/index.ts'
 import { Retention } from './retention.ts'
-import { Deadlines, deletionDue } from './sandbox/deadlines.ts'
+import { Deadlines, deletionDue, removalDue } from './sandbox/deadlines.ts'
 import { Incarnations } from './sandbox/incarnations.ts'
 import { LIVING_STATES } from './sandbox/lifecycle.ts'
 import { isUp, moveSandbox } from './sandbox/records.ts'
@@ -101,7 +101,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       snapshot: (id) => this.#snapshotDue(id),
     })
     this.#standby = new Standby(parts)
-    this.#retention = new Retention(parts)
+    this.#retention = new Retention(parts, (image) => this.images.forget(image))
     this.#keys = new Keys(parts)
     this.teams = new Teams(parts, this.#keys)
     this.keys = accessTo(this.#keys, this.teams)
@@ -234,7 +234,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     for (const sandbox of changes.sandboxes) this.#seen(sandbox)
     for (const snapshot of changes.snapshots) {
       this.#deadlines.watchSnapshot(snapshot)
-      if (snapshot.state === 'deleting') this.#standby.forget(snapshot.id)
+      if (snapshot.state === 'deleting' || snapshot.state === 'trashed') this.#standby.forget(snapshot.id)
     }
     if (changes.events) this.#happened.notify()
   }
@@ -341,14 +341,15 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   }
 
   async #snapshotDue(id: SnapshotId): Promise<void> {
-    const snapshot: Snapshot | null = await this.#parts.ledger.read.snapshot(id)
-    if (snapshot?.expiresAt == null || snapshot.pinned || snapshot.state === 'deleting') return
-    if (snapshot.expiresAt.getTime() > this.#parts.clock.now().getTime()) {
+    const snapshot = await this.#parts.ledger.read.snapshot(id)
+    const due = snapshot === null ? null : removalDue(snapshot)
+    if (snapshot === null || due === null) return
+    if (due > this.#parts.clock.now().getTime()) {
       this.#deadlines.watchSnapshot(snapshot)
       return
     }
     try {
-      await this.snapshots.deleteById(snapshot.teamId, id)
+      await this.snapshots.deleteIfDue(snapshot)
     } catch (error) {
       if (!isCode(error, 'not_found')) throw error // somebody else has deleted it: that is what was wanted
     }

@@ -1,3 +1,4 @@
+import type { Image } from './model.ts'
 import type { Parts } from './parts.ts'
 import type { HistoryKind } from './ports/index.ts'
 
@@ -21,11 +22,14 @@ const KINDS = ['idempotency', 'events', 'operations', 'sandboxes', 'usage', 'aud
 /** Removes history that is older than it has to be kept, now and then, a little at a time. */
 export class Retention {
   readonly #parts: Parts
+  readonly #forgetImage: (image: Image) => Promise<void>
   #timer: Disposable | null = null
   #running: Promise<void> = Promise.resolve()
 
-  constructor(parts: Parts) {
+  /** `forgetImage` deletes one that has failed, with its name if nothing else bears that. */
+  constructor(parts: Parts, forgetImage: (image: Image) => Promise<void>) {
     this.#parts = parts
+    this.#forgetImage = forgetImage
   }
 
   start(): void {
@@ -49,6 +53,7 @@ export class Retention {
     let more = false
     try {
       for (const kind of KINDS) more = (await this.#purge(kind)) || more
+      more = (await this.#forgetImages()) || more
     } catch (error) {
       this.#parts.log.warn({ err: error }, 'old history could not be removed; trying again in an hour')
     }
@@ -79,5 +84,26 @@ export class Retention {
     }
     if (removed > 0) log.info({ kind, removed }, 'removed old history')
     return more
+  }
+
+  /** Failed images, whose records say why, and nothing else. True if there are more than one run takes. */
+  async #forgetImages(): Promise<boolean> {
+    const { ledger, clock, closing, config, log } = this.#parts
+    const before = clock.now().getTime() - config.keep.historyMs
+    const old: Image[] = []
+    for (let after: string | undefined; ; ) {
+      const page = await ledger.read.images({ states: ['failed'] }, { limit: BATCH, after })
+      old.push(...page.items.filter(({ createdAt }) => createdAt.getTime() < before))
+      if (page.next === null) break
+      after = page.next
+    }
+    let removed = 0
+    for (const image of old.slice(0, BATCH)) {
+      if (closing.aborted) break
+      await this.#forgetImage(image)
+      removed += 1
+    }
+    if (removed > 0) log.info({ removed }, 'removed the records of images that had failed')
+    return old.length > BATCH
   }
 }

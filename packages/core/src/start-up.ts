@@ -158,12 +158,17 @@ async function sweep(parts: Parts, report: StartUpReport): Promise<void> {
   await failMissing(parts, snapshots, new Set<string>(held.snapshots))
 }
 
-/** A ready snapshot without data would fail every restore; better that its record says so. */
+/**
+ * A ready snapshot without data would fail every restore; better that its record says so. In the trash there is then
+ * nothing to bring back.
+ */
 async function failMissing(parts: Parts, snapshots: Snapshot[], held: Set<string>): Promise<void> {
   for (const snapshot of snapshots) {
-    if (snapshot.state !== 'ready' || held.has(snapshot.id)) continue
-    parts.log.error({ snapshot: snapshot.id }, 'the data of a ready snapshot is missing from the pool')
+    const { state } = snapshot
+    if ((state !== 'ready' && state !== 'trashed') || held.has(snapshot.id)) continue
+    parts.log.error({ snapshot: snapshot.id, state }, 'the data of a snapshot is missing from the pool')
     await parts.ledger.transact(async (tx) => {
+      if (state === 'trashed') return tx.deleteSnapshot(snapshot.id)
       await changeSnapshot(parts, tx, snapshot.id, { state: 'failed', failure: 'Its data is missing from the pool' })
     })
   }

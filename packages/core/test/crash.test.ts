@@ -7,7 +7,7 @@ import { World } from './world.ts'
 /** Each operation, as a caller meets it. `prepare` is not subject to faults. */
 interface Scenario {
   name: string
-  prepare?(world: World, core: Core, origin: Sandbox): Promise<void>
+  prepare?(world: World, core: Core, origin: Sandbox, point: Snapshot): Promise<void>
   run(world: World, core: Core, origin: Sandbox, point: Snapshot): Promise<unknown>
   /** States the origin may be in after the server has come back */
   after: string[]
@@ -120,7 +120,29 @@ const SCENARIOS: Scenario[] = [
     run: async (w, c, o) => (await c.snapshots.create(w.by, o.id, { kind: 'filesystem' })).done,
     after: ['running'],
   },
-  { name: 'snapshot.delete', run: (w, c, _o, p) => c.snapshots.delete(w.by, p.id), after: ['running'] },
+  {
+    name: 'snapshot.delete',
+    run: (w, c, _o, p) => c.snapshots.delete(w.by, p.id, { permanent: true }),
+    after: ['running'],
+  },
+  {
+    name: 'a snapshot into the trash and back',
+    prepare: async (w, c, _o, p) => {
+      await c.names.ensure(w.by, 'app')
+      await c.names.tag(w.by, 'app', ['stable'], { snapshotId: p.id })
+    },
+    run: async (w, c, _o, p) => {
+      await c.snapshots.delete(w.by, p.id)
+      await c.snapshots.undelete(w.by, p.id)
+    },
+    after: ['running'],
+  },
+  {
+    name: 'snapshot.delete of one in the trash',
+    prepare: async (w, c, _o, p) => void (await c.snapshots.delete(w.by, p.id)),
+    run: (w, c, _o, p) => c.snapshots.delete(w.by, p.id, { permanent: true }),
+    after: ['running'],
+  },
   {
     name: 'sandbox.pause',
     run: async (w, c, o) => (await c.sandboxes.pause(w.by, o.id)).done,
@@ -209,7 +231,7 @@ async function begin(scenario: Scenario) {
   const origin = await world.sandbox(core)
   await world.startCounter(core, origin)
   const point = await (await core.snapshots.create(world.by, origin.id, { kind: 'memory' })).done
-  await scenario.prepare?.(world, core, origin)
+  await scenario.prepare?.(world, core, origin, point)
   await core.idle()
   world.host.faults.reset()
   return { world, core, origin, point }

@@ -133,7 +133,7 @@ export class World {
     compare(
       'snapshot',
       held.snapshots,
-      snapshots.filter((snapshot) => snapshot.state === 'ready').map((snapshot) => snapshot.id),
+      snapshots.filter(({ state }) => state === 'ready' || state === 'trashed').map((snapshot) => snapshot.id),
     )
     compare(
       'image',

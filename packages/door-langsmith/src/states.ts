@@ -24,5 +24,6 @@ export function boxStatus({ state, failure }: Sandbox): BoxStatus {
 }
 
 export function snapshotStatus({ state }: Image | Snapshot): 'building' | 'ready' | 'failed' | 'deleting' {
-  return state === 'creating' ? 'building' : state
+  if (state === 'creating') return 'building'
+  return state === 'trashed' ? 'deleting' : state
 }

@@ -78,6 +78,8 @@ export function snapshotJson(snapshot: Snapshot): z.output<typeof schemas.snapsh
     imageId: snapshot.imageId,
     env: snapshot.env,
     resources: snapshot.resources,
+    network: snapshot.network,
+    ingress: snapshot.ingress,
     generation: snapshot.generation,
     requirements: snapshot.requirements,
     receipt: snapshot.receipt,
@@ -92,6 +94,8 @@ export function snapshotJson(snapshot: Snapshot): z.output<typeof schemas.snapsh
     createdAt: at(snapshot.createdAt),
     readyAt: atOrNull(snapshot.readyAt),
     expiresAt: atOrNull(snapshot.expiresAt),
+    trashedAt: atOrNull(snapshot.trashedAt),
+    purgeAt: atOrNull(snapshot.purgeAt),
   }
 }
 
@@ -212,6 +216,7 @@ export function teamJson(team: Team): z.output<typeof schemas.team> {
     id: team.id,
     name: team.name,
     snapshotRetentionMs: team.snapshotRetentionMs,
+    trashMs: team.trashMs,
     createdAt: at(team.createdAt),
   }
 }

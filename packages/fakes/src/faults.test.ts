@@ -14,6 +14,7 @@ const team = () => ({
   id: newId<TeamId>(),
   name: 'team',
   snapshotRetentionMs: null,
+  trashMs: 0,
   limits: NO_LIMITS,
   createdAt: new Date(),
 })

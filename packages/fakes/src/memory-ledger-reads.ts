@@ -113,6 +113,7 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
           same(filter.name, sandbox.name) &&
           same(filter.imageId, sandbox.imageId) &&
           same(filter.sourceSnapshotId, sandbox.sourceSnapshotId) &&
+          same(filter.originSnapshotId, sandbox.originSnapshotId) &&
           labelled(filter.labels, sandbox.labels) &&
           expiring(filter.expiresBefore, sandbox.expiresAt),
       ),

@@ -77,6 +77,15 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
         tables.names.delete(id)
         deleteTags(tables, (tag) => tag.nameId === id)
       }),
+    deleteUnusedName: (teamId, name) =>
+      run('deleteUnusedName', () => {
+        searchable('name', name)
+        const known = [...tables.names.values()].find((row) => row.teamId === teamId && row.name === name)
+        const bearers = [...tables.images.values(), ...tables.snapshots.values()]
+        if (known === undefined || [...tables.tags.values()].some((tag) => tag.nameId === known.id)) return
+        if (bearers.some((row) => row.teamId === teamId && row.name === name && row.state !== 'deleting')) return
+        tables.names.delete(known.id)
+      }),
     putTag: (tag) =>
       run('putTag', () => {
         searchable('tag', tag.tag)

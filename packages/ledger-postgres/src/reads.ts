@@ -196,6 +196,7 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
           equal('name', filter.name),
           equal('image_id', filter.imageId),
           equal('source_snapshot_id', filter.sourceSnapshotId),
+          equal('origin_snapshot_id', filter.originSnapshotId),
           hasLabels(filter.labels),
           expired(filter.expiresBefore),
           before(after),

@@ -212,6 +212,8 @@ export function snapshotRow(snapshot: Snapshot): NewRow<'snapshots'> {
     defaults: json(snapshot.defaults),
     env: json(snapshot.env),
     resources: json(snapshot.resources),
+    network: jsonOrNull(snapshot.network),
+    ingress: jsonOrNull(snapshot.ingress),
     generation: snapshot.generation,
     requirements: jsonOrNull(snapshot.requirements),
     receipt: jsonOrNull(snapshot.receipt),
@@ -226,6 +228,9 @@ export function snapshotRow(snapshot: Snapshot): NewRow<'snapshots'> {
     created_at: instant('createdAt', snapshot.createdAt),
     ready_at: instantOrNull('readyAt', snapshot.readyAt),
     expires_at: instantOrNull('expiresAt', snapshot.expiresAt),
+    trashed_at: instantOrNull('trashedAt', snapshot.trashedAt),
+    purge_at: instantOrNull('purgeAt', snapshot.purgeAt),
+    trashed_tags: json(snapshot.trashedTags),
   }
 }
 
@@ -246,6 +251,8 @@ export function toSnapshot(row: Row<'snapshots'>): Snapshot {
     defaults: row.defaults as Snapshot['defaults'],
     env: row.env as Snapshot['env'],
     resources: row.resources as Snapshot['resources'],
+    network: row.network as Snapshot['network'],
+    ingress: row.ingress as Snapshot['ingress'],
     generation: row.generation,
     requirements: row.requirements as Snapshot['requirements'],
     receipt: row.receipt as Snapshot['receipt'],
@@ -260,6 +267,9 @@ export function toSnapshot(row: Row<'snapshots'>): Snapshot {
     createdAt: row.created_at,
     readyAt: row.ready_at,
     expiresAt: row.expires_at,
+    trashedAt: row.trashed_at,
+    purgeAt: row.purge_at,
+    trashedTags: row.trashed_tags as Snapshot['trashedTags'],
   }
 }
 

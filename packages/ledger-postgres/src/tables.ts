@@ -31,7 +31,7 @@ type Instant = ColumnType<Date, string, string>
 type InstantOrNull = ColumnType<Date | null, string | null, string | null>
 
 export interface Tables {
-  teams: { id: TeamId; name: string; snapshot_retention_ms: number | null; limits: Json; created_at: Instant }
+  teams: { id: TeamId; name: string; snapshot_retention_ms: number | null; trash_ms: number; limits: Json; created_at: Instant }
   api_keys: {
     id: KeyId
     team_id: TeamId
@@ -118,6 +118,8 @@ export interface Tables {
     defaults: Json
     env: Json
     resources: Json
+    network: JsonOrNull
+    ingress: JsonOrNull
     generation: number
     requirements: JsonOrNull
     receipt: JsonOrNull
@@ -132,6 +134,9 @@ export interface Tables {
     created_at: Instant
     ready_at: InstantOrNull
     expires_at: InstantOrNull
+    trashed_at: InstantOrNull
+    purge_at: InstantOrNull
+    trashed_tags: Json
   }
   registries: {
     id: RegistryId
@@ -232,7 +237,7 @@ type KnownImageState = 'building' | 'ready' | 'failed' | 'deleting'
 type KnownSandboxState =
   | ('creating' | 'running' | 'snapshotting' | 'pausing' | 'paused' | 'resuming' | 'stopping' | 'stopped')
   | ('starting' | 'rolling_back' | 'killing' | 'killed' | 'failed')
-type KnownSnapshotState = 'creating' | 'ready' | 'failed' | 'deleting'
+type KnownSnapshotState = 'creating' | 'ready' | 'failed' | 'trashed' | 'deleting'
 true satisfies Same<KnownImageState, ImageState>
 true satisfies Same<KnownSandboxState, SandboxState>
 true satisfies Same<KnownSnapshotState, SnapshotState>

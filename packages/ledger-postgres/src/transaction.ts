@@ -188,6 +188,26 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     await this.#db.deleteFrom('tags').where('name_id', '=', id).execute()
   }
 
+  async deleteUnusedName(teamId: TeamId, name: string): Promise<void> {
+    const found = await this.#db
+      .selectFrom('names')
+      .select('id')
+      .where('team_id', '=', teamId)
+      .where('name', '=', text('name', name))
+      .forUpdate()
+      .executeTakeFirst()
+    if (!found) return
+    await sql`
+      delete from spawnpoint.names where id = ${found.id}
+        and not exists (select from spawnpoint.tags where name_id = ${found.id})
+        and not exists (
+          select from spawnpoint.images where team_id = ${teamId} and name = ${name} and state <> 'deleting'
+        )
+        and not exists (
+          select from spawnpoint.snapshots where team_id = ${teamId} and name = ${name} and state <> 'deleting'
+        )`.execute(this.#db)
+  }
+
   async putTag(tag: Tag): Promise<void> {
     const row = tagRow(tag)
     const query = this.#db.insertInto('tags').values(row)

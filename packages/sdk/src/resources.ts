@@ -5,7 +5,17 @@ import { LONG_MS, labelQuery } from './requests.ts'
 import { Sandbox } from './sandbox.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Transport } from './transport.ts'
-import type { ApiKey, CreateSandbox, PullSnapshot, SandboxFilter, SnapshotFilter, Team } from './types.ts'
+import { deleteSnapshot, planDeletion, undeleteSnapshot } from './trash.ts'
+import type {
+  ApiKey,
+  CreateSandbox,
+  DeletePlan,
+  DeleteSnapshot,
+  PullSnapshot,
+  SandboxFilter,
+  SnapshotFilter,
+  Team,
+} from './types.ts'
 import { toApiKey, toSandboxInfo, toSnapshotInfo } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -60,7 +70,7 @@ export class Snapshots {
     this.#transport = transport
   }
 
-  /** By id, name (the latest ready one) or `name@id`. */
+  /** By id, name (the latest ready one) or `name@id`; one in the trash by its id. */
   async get(ref: string, options: CallOptions = {}): Promise<Snapshot> {
     const path = `/v1/snapshots/${encodeURIComponent(ref)}`
     return this.#snapshot(await this.#transport.json({ method: 'GET', path, ...options }))
@@ -75,11 +85,22 @@ export class Snapshots {
     )
   }
 
-  /** Sandboxes started from it live on; with `ifUnused`, throws `in_use` while there are any. */
-  async delete(ref: string, options: CallOptions & { ifUnused?: boolean | undefined } = {}): Promise<void> {
-    const { ifUnused, signal, timeoutMs } = options
-    const path = `/v1/snapshots/${encodeURIComponent(ref)}`
-    await this.#transport.json({ method: 'DELETE', path, query: { ifUnused }, signal, timeoutMs })
+  /**
+   * Into the trash: resolves to it as it is there. `null`: it is gone for good. Sandboxes started from it live on.
+   */
+  async delete(ref: string, options: CallOptions & DeleteSnapshot = {}): Promise<Snapshot | null> {
+    const info = await deleteSnapshot(this.#transport, ref, options)
+    return info === null ? null : new Snapshot(this.#transport, info)
+  }
+
+  /** What `delete` with these options would do now. */
+  deletePlan(ref: string, options: CallOptions & DeleteSnapshot = {}): Promise<DeletePlan> {
+    return planDeletion(this.#transport, ref, options)
+  }
+
+  /** Back from the trash, with the tags that nothing else has got meanwhile. A name means the latest that went there. */
+  async undelete(ref: string, options: CallOptions = {}): Promise<Snapshot> {
+    return new Snapshot(this.#transport, await undeleteSnapshot(this.#transport, ref, options))
   }
 
   /**

@@ -158,7 +158,18 @@ describe('snapshots', () => {
     expect(await client.snapshots.list({ labels: { k: 'v' } }).toArray()).toHaveLength(1)
     await snapshot.update({ ttlMs: 60_000 })
     expect(snapshot.info.expiresAt).toBeInstanceOf(Date)
+
+    expect(await snapshot.deletePlan()).toMatchObject({ purgeAt: expect.any(Date), blocked: null, waitsFor: [] })
+    expect((await snapshot.deletePlan({ permanent: true })).purgeAt).toBeNull()
     await snapshot.delete()
+    expect(snapshot.info).toMatchObject({ state: 'trashed', trashedAt: expect.any(Date), purgeAt: expect.any(Date) })
+    await expect(client.snapshots.get('point')).rejects.toThrow(NotFoundError)
+    expect(await client.snapshots.list({ labels: { k: 'v' } }).toArray()).toEqual([])
+    expect(await client.snapshots.list({ states: ['trashed'] }).toArray()).toMatchObject([{ id: snapshot.id }])
+    expect((await client.snapshots.undelete('point')).info).toMatchObject({ state: 'ready', trashedAt: null })
+    expect((await client.snapshots.get('point')).id).toBe(snapshot.id)
+    expect((await client.snapshots.delete('point'))?.state).toBe('trashed')
+    expect(await client.snapshots.delete(snapshot.id, { permanent: true })).toBeNull()
     await expect(client.snapshots.get(snapshot.id)).rejects.toThrow(NotFoundError)
   })
 

@@ -3,7 +3,18 @@ import { type LongOptions, push } from './push.ts'
 import { LONG_MS } from './requests.ts'
 import { Sandbox } from './sandbox.ts'
 import type { Transport } from './transport.ts'
-import type { Push, Pushed, Receipt, SandboxOverrides, SnapshotInfo, SnapshotKind, SnapshotState } from './types.ts'
+import { deleteSnapshot, planDeletion, undeleteSnapshot } from './trash.ts'
+import type {
+  DeletePlan,
+  DeleteSnapshot,
+  Push,
+  Pushed,
+  Receipt,
+  SandboxOverrides,
+  SnapshotInfo,
+  SnapshotKind,
+  SnapshotState,
+} from './types.ts'
 import { toSandboxInfo, toSnapshotInfo } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -101,10 +112,23 @@ export class Snapshot {
     return push(this.#transport, `${this.#path}/push`, request, options)
   }
 
-  /** Sandboxes started from it live on; with `ifUnused`, throws `in_use` while there are any. */
-  async delete(options: CallOptions & { ifUnused?: boolean | undefined } = {}): Promise<void> {
-    const { ifUnused, signal, timeoutMs } = options
-    await this.#transport.json({ method: 'DELETE', path: this.#path, query: { ifUnused }, signal, timeoutMs })
+  /**
+   * Into the trash, from where `undelete` brings it back until `info.purgeAt`; with `permanent`, or if the team has no
+   * trash, it is gone at once. Sandboxes started from it live on.
+   */
+  async delete(options: CallOptions & DeleteSnapshot = {}): Promise<void> {
+    this.#info = (await deleteSnapshot(this.#transport, this.id, options)) ?? this.#info
+  }
+
+  /** What `delete` with these options would do now. */
+  deletePlan(options: CallOptions & DeleteSnapshot = {}): Promise<DeletePlan> {
+    return planDeletion(this.#transport, this.id, options)
+  }
+
+  /** Back from the trash, with the tags that nothing else has got meanwhile. */
+  async undelete(options: CallOptions = {}): Promise<this> {
+    this.#info = await undeleteSnapshot(this.#transport, this.id, options)
+    return this
   }
 
   async #spawnOne(request: Spawn, options: CallOptions): Promise<Sandbox> {

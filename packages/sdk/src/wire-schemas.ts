@@ -638,6 +638,7 @@ export interface Schemas {
     id: string
     name: string
     snapshotRetentionMs: number | null
+    trashMs: number
     createdAt: string
   }
   Problem: {
@@ -798,13 +799,15 @@ export interface Schemas {
     id: string
     name: string | null
     kind: 'memory' | 'filesystem'
-    state: 'creating' | 'ready' | 'failed' | 'deleting'
+    state: 'creating' | 'ready' | 'failed' | 'trashed' | 'deleting'
     failure: string | null
     sandboxId: string
     parentId: string | null
     imageId: string
     env: Schemas['Env']
     resources: Schemas['Resources']
+    network: Schemas['NetworkPolicy'] | null
+    ingress: Schemas['IngressPolicy'] | null
     generation: number
     requirements: {
       runtime: string
@@ -828,6 +831,8 @@ export interface Schemas {
     createdAt: string
     readyAt: string | null
     expiresAt: string | null
+    trashedAt: string | null
+    purgeAt: string | null
   }
   CreateSchedule: {
     sandbox: string
@@ -887,5 +892,46 @@ export interface Schemas {
     version: string
     domain: string | null
     lifecycle: Record<string, ('snapshot' | 'fork' | 'pause' | 'resume' | 'stop' | 'start' | 'rollback' | 'kill')[]>
+  DeletePlan: {
+    snapshot: Schemas['Snapshot']
+    purgeAt: string | null
+    wouldFreeBytes: number
+    dependents: {
+      sandboxes: {
+        id: string
+        name: string | null
+        state: Schemas['SandboxState']
+      }[]
+      snapshots: {
+        id: string
+        name: string | null
+      }[]
+      images: {
+        id: string
+        name: string
+      }[]
+      tags: {
+        name: string
+        tag: string
+      }[]
+    }
+    waitsFor: {
+      id: string
+      kind:
+        | 'image.build'
+        | 'image.delete'
+        | 'sandbox.create'
+        | 'sandbox.pause'
+        | 'sandbox.resume'
+        | 'sandbox.stop'
+        | 'sandbox.start'
+        | 'sandbox.fork'
+        | 'sandbox.rollback'
+        | 'sandbox.kill'
+        | 'snapshot.create'
+        | 'snapshot.delete'
+        | 'archive.push'
+    }[]
+    blocked: string | null
   }
 }

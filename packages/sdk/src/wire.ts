@@ -55,6 +55,8 @@ export function toSnapshotInfo(wire: Schemas['Snapshot']): SnapshotInfo {
     createdAt: at(wire.createdAt),
     readyAt: atOrNull(wire.readyAt),
     expiresAt: atOrNull(wire.expiresAt),
+    trashedAt: atOrNull(wire.trashedAt),
+    purgeAt: atOrNull(wire.purgeAt),
   }
 }
 

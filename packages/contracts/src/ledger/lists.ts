@@ -88,12 +88,14 @@ export function listsSuite(bench: LedgerBench): void {
       const teamId = freshTeam()
       const imageId = newId<never>()
       const sourceSnapshotId = newId<never>()
+      const originSnapshotId = newId<never>()
       const plain = sampleSandbox(teamId, { name: null })
       const special = sampleSandbox(teamId, {
         name: 'special',
         state: 'paused',
         imageId,
         sourceSnapshotId,
+        originSnapshotId,
         labels: { a: '1', b: '2' },
         expiresAt: new Date(1_000_000),
       })
@@ -110,6 +112,7 @@ export function listsSuite(bench: LedgerBench): void {
       expect(await find({ name: 'special' })).toEqual([special.id])
       expect(await find({ name: 'Special' })).toEqual([])
       expect(await find({ sourceSnapshotId })).toEqual([special.id])
+      expect(await find({ originSnapshotId })).toEqual([special.id])
       expect(await find({ labels: {} })).toEqual([other.id, special.id, plain.id])
       expect(await find({ labels: { a: '1' } })).toEqual([other.id, special.id])
       expect(await find({ labels: { a: '1', b: '2' } })).toEqual([special.id])

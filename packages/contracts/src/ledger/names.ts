@@ -1,6 +1,6 @@
 import { type BuildLogEntry, type ImageId, newId, type Tag, type TeamId } from '@spawnpoint/core'
 import { describe, expect, it } from 'vitest'
-import { sampleImage, sampleName } from '../ledger-samples.ts'
+import { sampleImage, sampleName, sampleSnapshot } from '../ledger-samples.ts'
 import { freshTeam, type LedgerBench } from './bench.ts'
 
 /** Names, their tags, and the log of builds. */
@@ -84,6 +84,37 @@ export function namesSuite(bench: LedgerBench): void {
       await bench.ledger.transact((tx) => tx.deleteTag(nameId, 'v2'))
       await bench.ledger.transact((tx) => tx.deleteTagsOf(snapshotId))
       expect(await bench.ledger.read.tags({ nameId })).toEqual([])
+    })
+
+    it('keep their name, as do an image and a snapshot that bear it and stay', async () => {
+      const teamId = freshTeam()
+      const drop = (name: string) => bench.ledger.transact((tx) => tx.deleteUnusedName(teamId, name))
+      const has = async (name: string) => (await bench.ledger.read.nameByText(teamId, name)) !== null
+      const { id: nameId } = await ensure(teamId, 'tagged')
+      for (const name of ['image', 'snapshot', 'unused']) await ensure(teamId, name)
+      await ensure(freshTeam(), 'unused')
+      const image = sampleImage(teamId, { name: 'image', state: 'failed' })
+      const snapshot = sampleSnapshot(teamId, { name: 'snapshot', state: 'trashed' })
+      await bench.put(async (tx) => {
+        await tx.putTag(tagOf({ nameId }))
+        await tx.putImage(image)
+        await tx.putSnapshot(snapshot)
+        await tx.putSnapshot(sampleSnapshot(teamId, { name: 'unused', state: 'deleting' }))
+        await tx.putImage(sampleImage(freshTeam(), { name: 'unused' }))
+      })
+      for (const name of ['tagged', 'image', 'snapshot', 'unused', 'unknown']) await drop(name)
+      expect([await has('tagged'), await has('image'), await has('snapshot'), await has('unused')]).toEqual([
+        true,
+        true,
+        true,
+        false,
+      ])
+      await bench.put(async (tx) => {
+        await tx.putImage({ ...image, state: 'deleting' })
+        await tx.deleteSnapshot(snapshot.id)
+      })
+      for (const name of ['image', 'snapshot']) await drop(name)
+      expect([await has('image'), await has('snapshot')]).toEqual([false, false])
     })
 
     it('point to exactly one thing', async () => {

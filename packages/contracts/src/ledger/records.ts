@@ -16,7 +16,7 @@ import { freshTeam, type LedgerBench } from './bench.ts'
 export function recordsSuite(bench: LedgerBench): void {
   describe('records', () => {
     it('give back every field of a team, image, sandbox, snapshot and operation', async () => {
-      const team = sampleTeam({ snapshotRetentionMs: 30 * 24 * 3600 * 1000 })
+      const team = sampleTeam({ snapshotRetentionMs: 30 * 24 * 3600 * 1000, trashMs: 7_776_000_000 })
       const image = sampleImage(team.id)
       const sandbox = sampleSandbox(team.id, {
         labels: { 'a"b': "c'd", ü: '' },
@@ -32,6 +32,12 @@ export function recordsSuite(bench: LedgerBench): void {
         checkedAt: new Date(1_700_000_000_250),
         verifiedAt: new Date(1_700_000_000_375),
         checkFailure: 'a byte \u0000 differs',
+        state: 'trashed',
+        trashedAt: new Date(1_700_000_000_901),
+        purgeAt: new Date(1_700_000_000_902),
+        trashedTags: [{ name: 'base', tag: 'default' }],
+        network: null,
+        ingress: { default: 'token', ports: { '22': 'closed' }, hostHeader: null },
       })
       const operation = sampleOperation(team.id, {
         sandboxId: sandbox.id,

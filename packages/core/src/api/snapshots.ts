@@ -1,6 +1,7 @@
 import type { Principal, Started } from '../api.ts'
 import type { Labels, Snapshot, SnapshotKind, SnapshotState } from '../model.ts'
 import type { Page, PageRequest } from '../ports/index.ts'
+import type { DeletePlan, DeleteSnapshotOptions } from './trash.ts'
 
 export interface CreateSnapshotRequest {
   kind: SnapshotKind
@@ -20,6 +21,7 @@ export interface CreateSnapshotRequest {
 }
 
 export interface SnapshotListFilter {
+  /** Default: all but `trashed` and `deleting` */
   states?: SnapshotState[] | undefined
   kind?: SnapshotKind | undefined
   name?: string | undefined
@@ -31,13 +33,27 @@ export interface SnapshotListFilter {
 
 export interface SnapshotsApi {
   create(by: Principal, sandboxRef: string, request: CreateSnapshotRequest): Promise<Started<Snapshot>>
-  get(by: Principal, ref: string): Promise<Snapshot>
+  /** With `trashed`, one in the trash as well, by its id or as `NAME@ID` */
+  get(by: Principal, ref: string, options?: { trashed?: boolean | undefined }): Promise<Snapshot>
   list(by: Principal, filter: SnapshotListFilter, page: PageRequest): Promise<Page<Snapshot>>
   update(
     by: Principal,
     ref: string,
     request: { labels?: Labels | undefined; ttlMs?: number | null | undefined; pinned?: boolean | undefined },
   ): Promise<Snapshot>
-  /** Waits for restores under way. With `ifUnused`, rejects `in_use` while sandboxes started from it live. */
-  delete(by: Principal, ref: string, options?: { ifUnused?: boolean }): Promise<void>
+  /**
+   * Into the trash, where nothing finds it but its id with `trashed`; its tags go, and name and id mean nothing any more.
+   * Refuses new restores at once and waits for those under way. Resolves to the record with the time until which `undelete`
+   * brings it back; `null`: it is gone for good, as `permanent` asks for, or as it has failed, or the team has no trash.
+   * Rejects `not_found` for one that is in the trash already, unless `permanent`; `operation_in_progress` while it is being
+   * taken; with `ifUnused`, `in_use` while sandboxes started from it live.
+   */
+  delete(by: Principal, ref: string, options?: DeleteSnapshotOptions): Promise<Snapshot | null>
+  /** What `delete` with these options would do now; does nothing. */
+  deletePlan(by: Principal, ref: string, options?: DeleteSnapshotOptions): Promise<DeletePlan>
+  /**
+   * Back from the trash, with the tags that nothing else has got meanwhile. A name means the latest that went there. One
+   * that is not in the trash is returned as it is.
+   */
+  undelete(by: Principal, ref: string): Promise<Snapshot>
 }

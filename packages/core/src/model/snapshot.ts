@@ -1,10 +1,11 @@
 import type { ImageId, SandboxId, ScheduleId, SnapshotId, TeamId } from '../ids.ts'
+import type { IngressPolicy, NetworkPolicy } from '../policies.ts'
 import type { ImageDefaults } from './image.ts'
 import type { Resources } from './sandbox.ts'
 import type { Env, Labels } from './team.ts'
 
 export type SnapshotKind = 'memory' | 'filesystem'
-export type SnapshotState = 'creating' | 'ready' | 'failed' | 'deleting'
+export type SnapshotState = 'creating' | 'ready' | 'failed' | 'trashed' | 'deleting'
 
 /**
  * How far the captured state can be relied on: `crash`, as after a power cut; `filesystem`, dirty data was flushed first
@@ -74,6 +75,9 @@ export interface Snapshot {
   defaults: ImageDefaults
   env: Env
   resources: Resources
+  /** Of the sandbox when it was taken; `null` for what was built, and for those of before this was recorded */
+  network: NetworkPolicy | null
+  ingress: IngressPolicy | null
   generation: number
   requirements: Requirements | null
   receipt: Receipt | null
@@ -94,4 +98,10 @@ export interface Snapshot {
   createdAt: Date
   readyAt: Date | null
   expiresAt: Date | null
+  /** Since when it is in the trash; `null` while it is not */
+  trashedAt: Date | null
+  /** When it goes for good by itself: set while it is in the trash, and of one that failed */
+  purgeAt: Date | null
+  /** Tags that it gave up when it went into the trash */
+  trashedTags: { name: string; tag: string }[]
 }

@@ -10,6 +10,8 @@ export interface Team {
   name: string
   /** Milliseconds that its snapshots are kept unless told otherwise when taken; `null` for ever */
   snapshotRetentionMs: number | null
+  /** Milliseconds that deleted snapshots can be brought back; 0 for no trash */
+  trashMs: number
   limits: TeamLimits
   createdAt: Date
 }

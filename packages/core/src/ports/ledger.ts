@@ -66,6 +66,7 @@ export interface SandboxFilter {
   name?: string | undefined
   imageId?: ImageId | undefined
   sourceSnapshotId?: SnapshotId | undefined
+  originSnapshotId?: SnapshotId | undefined
   /** All of these pairs */
   labels?: Labels | undefined
   /** Expiring at or before */
@@ -214,6 +215,8 @@ export interface LedgerTx extends LedgerReads, AccountWrites {
   ensureName(name: Name): Promise<Name>
   /** With its tags. */
   deleteName(id: NameId): Promise<void>
+  /** Unless it has tags, or an image or a snapshot bears it that is not being deleted. */
+  deleteUnusedName(teamId: TeamId, name: string): Promise<void>
   /** Insert or replace. Preconditions: the name is there, see `ensureName`. */
   putTag(tag: Tag): Promise<void>
   deleteTag(nameId: NameId, tag: string): Promise<void>

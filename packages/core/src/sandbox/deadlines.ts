@@ -50,10 +50,11 @@ export class Deadlines {
     this.#arm()
   }
 
-  watchSnapshot(snapshot: Pick<Snapshot, 'id' | 'state' | 'expiresAt' | 'pinned'>): void {
+  watchSnapshot(snapshot: Pick<Snapshot, 'id' | 'state' | 'expiresAt' | 'pinned' | 'purgeAt'>): void {
     const { id } = snapshot
-    if (snapshot.expiresAt === null || snapshot.pinned || snapshot.state === 'deleting') this.#due.delete(id)
-    else this.#due.set(id, { at: snapshot.expiresAt.getTime(), act: () => this.#actions.snapshot(id) })
+    const at = removalDue(snapshot)
+    if (at === null) this.#due.delete(id)
+    else this.#due.set(id, { at, act: () => this.#actions.snapshot(id) })
     this.#arm()
   }
 
@@ -141,4 +142,17 @@ export function deletionDue({
 }: Pick<Sandbox, 'state' | 'haltedAt' | 'timeout'>): number | null {
   if ((state !== 'paused' && state !== 'stopped') || haltedAt === null || timeout.deleteAfterMs === null) return null
   return haltedAt.getTime() + timeout.deleteAfterMs
+}
+
+/** When a snapshot is to go for good by itself, in epoch milliseconds; `null` for never. */
+export function removalDue({
+  state,
+  expiresAt,
+  pinned,
+  purgeAt,
+}: Pick<Snapshot, 'state' | 'expiresAt' | 'pinned' | 'purgeAt'>): number | null {
+  if (state === 'deleting') return null
+  if (state === 'trashed') return purgeAt?.getTime() ?? null
+  const times = [pinned ? null : expiresAt, purgeAt].flatMap((time) => (time === null ? [] : [time.getTime()]))
+  return times.length === 0 ? null : Math.min(...times)
 }

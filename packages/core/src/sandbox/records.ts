@@ -86,6 +86,9 @@ export async function changeSnapshot(
   const current = await tx.lockSnapshot(id)
   if (current === null) throw new Error(`snapshot ${id} has no record`)
   const next: Snapshot = { ...current, ...patch }
+  // A record that only says why it failed is of no use to anybody for ever.
+  if (next.state === 'failed' && current.state !== 'failed')
+    next.purgeAt = new Date(parts.clock.now().getTime() + parts.config.keep.historyMs)
   await tx.putSnapshot(next)
   if (!next.internal && next.state !== current.state)
     await tx.addEvent(snapshotEvent(parts, next, `snapshot.${next.state}`))

@@ -7,7 +7,7 @@ import { type ImageDetail, imageBuildWith } from '../operations/image-build.ts'
 import { type ImageDeleteDetail, imageDelete } from '../operations/image-delete.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
-import type { RegistryAccess } from '../ports/index.ts'
+import type { LedgerTx, RegistryAccess } from '../ports/index.ts'
 import { trimLayers } from '../recipe/layers.ts'
 import { prepare } from '../recipe/prepare.ts'
 import { checkCredentials, checkEnv, checkImageSource, checkLabels, defined, mergeResources } from './checks.ts'
@@ -126,9 +126,21 @@ export class Images implements ImagesApi {
   list: ImagesApi['list'] = (by, filter, page) => this.#parts.ledger.read.images({ ...filter, teamId: by.teamId }, page)
 
   async delete(by: Principal, ref: string): Promise<void> {
-    const { id, bootSnapshotId } = await findImage(this.#parts.ledger.read, by.teamId, ref)
+    await this.#delete(await findImage(this.#parts.ledger.read, by.teamId, ref))
+  }
+
+  /** One that failed long ago, with its name if nothing else bears that. */
+  async forget(image: Image): Promise<void> {
+    try {
+      await this.#delete(image, (tx) => tx.deleteUnusedName(image.teamId, image.name))
+    } catch (error) {
+      if (!isCode(error, 'wrong_state')) throw error // somebody else has deleted it: that is what was wanted
+    }
+  }
+
+  async #delete({ teamId, id, bootSnapshotId }: Image, and = async (_tx: LedgerTx) => {}): Promise<void> {
     const operation = newOperation(this.#parts, {
-      teamId: by.teamId,
+      teamId,
       kind: 'image.delete',
       phase: 'deleting',
       imageId: id,
@@ -146,6 +158,7 @@ export class Images implements ImagesApi {
       }
       await tx.putImage({ ...image, state: 'deleting' })
       await tx.deleteTagsOf(id)
+      await and(tx)
       const boot = bootSnapshotId === null ? null : await tx.lockSnapshot(bootSnapshotId)
       if (boot !== null) await tx.putSnapshot({ ...boot, state: 'deleting' })
       await tx.putOperation(operation)

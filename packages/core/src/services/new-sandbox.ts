@@ -48,7 +48,7 @@ export async function mustBeReady(tx: LedgerTx, image: Image | null, snapshot: S
   ] as const) {
     const asked = resource === 'image' ? image : snapshot
     if (asked === null) continue
-    if (found === null || found.state === 'deleting') {
+    if (found === null || found.state === 'deleting' || found.state === 'trashed') {
       throw new SpawnpointError('not_found', `No such ${resource}: ${asked.id}`, { resource, ref: asked.id })
     }
     if (found.state !== 'ready') {

@@ -18,10 +18,42 @@ export async function findSandbox(read: LedgerReads, teamId: TeamId, ref: string
   throw notFound('sandbox', ref)
 }
 
+/** What is in the trash is not found. */
 export async function findSnapshot(read: LedgerReads, teamId: TeamId, ref: string): Promise<Snapshot> {
   const found = await find(read, teamId, ref, ['snapshot'])
   if (found === null || !('snapshot' in found)) throw notFound('snapshot', ref)
   return found.snapshot
+}
+
+/** As `findSnapshot`, and also by `ID` or `NAME@ID` what is in the trash. */
+export async function findTrashedToo(read: LedgerReads, teamId: TeamId, ref: string): Promise<Snapshot> {
+  const trashed = await trashedById(read, teamId, ref)
+  return trashed ?? findSnapshot(read, teamId, ref)
+}
+
+/** By `ID` or `NAME@ID`, or the latest that went into the trash of those that bear the name; else as `findSnapshot`. */
+export async function findInTrash(read: LedgerReads, teamId: TeamId, ref: string): Promise<Snapshot> {
+  const exact = await trashedById(read, teamId, ref)
+  if (exact !== null) return exact
+  if (!isName(ref) || isId(ref)) return findSnapshot(read, teamId, ref)
+  let latest: Snapshot | null = null
+  let after: string | undefined
+  do {
+    const page = await read.snapshots({ teamId, name: ref, states: ['trashed'] }, { limit: 500, after })
+    for (const each of page.items)
+      if (latest === null || Number(each.trashedAt) > Number(latest.trashedAt)) latest = each
+    after = page.next ?? undefined
+  } while (after !== undefined)
+  return latest ?? findSnapshot(read, teamId, ref)
+}
+
+async function trashedById(read: LedgerReads, teamId: TeamId, ref: string): Promise<Snapshot | null> {
+  const parsed = parseRef(ref)
+  const id = parsed?.id ?? parsed?.base ?? ''
+  if (parsed === null || !isId(id) || (parsed.team !== null && !(await isTeam(read, teamId, parsed.team)))) return null
+  const found = await read.snapshot(id as SnapshotId)
+  if (found?.teamId !== teamId || found.internal || found.state !== 'trashed') return null
+  return parsed.id === null || found.name === parsed.base ? found : null
 }
 
 export async function findImage(read: LedgerReads, teamId: TeamId, ref: string): Promise<Image> {
@@ -71,7 +103,7 @@ async function byId(read: LedgerReads, teamId: TeamId, id: string, kinds: Kind[]
   const image = kinds.includes('image') ? await read.image(id as ImageId) : null
   if (image?.teamId === teamId) return { image }
   const snapshot = kinds.includes('snapshot') ? await read.snapshot(id as SnapshotId) : null
-  return snapshot?.teamId === teamId && !snapshot.internal ? { snapshot } : null
+  return snapshot?.teamId === teamId && !snapshot.internal && snapshot.state !== 'trashed' ? { snapshot } : null
 }
 
 async function byTag(read: LedgerReads, name: Name, tag: string, kinds: Kind[]): Promise<Resolved | null> {

@@ -3,28 +3,27 @@ import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
 import type { Operation, ScheduleId, Snapshot, SnapshotId, TeamId } from '../model.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type SnapshotDetail, snapshotCreate } from '../operations/snapshot-create.ts'
-import { snapshotDelete } from '../operations/snapshot-delete.ts'
 import type { Parts } from '../parts.ts'
-import type { Deadlines } from '../sandbox/deadlines.ts'
-import { LIVING_STATES } from '../sandbox/lifecycle.ts'
+import { type Deadlines, removalDue } from '../sandbox/deadlines.ts'
 import { type LiveSandbox, moveSandbox, snapshotEvent } from '../sandbox/records.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
 import { checkLabels, LIMITS } from './checks.ts'
 import { Claims } from './claims.ts'
 import { claimQuota, mustKeepWithin, retentionOf } from './quotas.ts'
-import { checkName, checkTag, findSandbox, findSnapshot } from './refs.ts'
+import { checkName, checkTag, findSandbox, findSnapshot, findTrashedToo } from './refs.ts'
+import { SnapshotDeletions } from './snapshot-deletions.ts'
 
 export class Snapshots implements SnapshotsApi {
   readonly #parts: Parts
-  readonly #runner: OperationRunner
   readonly #claims: Claims
   readonly #deadlines: Deadlines
+  readonly #deletions: SnapshotDeletions
 
   constructor(parts: Parts, runner: OperationRunner, deadlines: Deadlines) {
     this.#parts = parts
-    this.#runner = runner
     this.#claims = new Claims(parts, runner)
     this.#deadlines = deadlines
+    this.#deletions = new SnapshotDeletions(parts, runner)
   }
 
   async create(
@@ -90,11 +89,12 @@ export class Snapshots implements SnapshotsApi {
 
   async #begun({ id, snapshotId }: Operation): Promise<Started<Snapshot>> {
     const snapshot = snapshotId === null ? null : await this.#parts.ledger.read.snapshot(snapshotId)
-    if (snapshot === null) throw notFound('snapshot', String(snapshotId))
+    if (snapshot === null || snapshot.state === 'trashed') throw notFound('snapshot', String(snapshotId))
     return { operationId: id, value: snapshot, done: Promise.resolve(snapshot) }
   }
 
-  get: SnapshotsApi['get'] = (by, ref) => findSnapshot(this.#parts.ledger.read, by.teamId, ref)
+  get: SnapshotsApi['get'] = (by, ref, { trashed = false } = {}) =>
+    (trashed ? findTrashedToo : findSnapshot)(this.#parts.ledger.read, by.teamId, ref)
 
   async list(by: Principal, filter: SnapshotListFilter, page: Parameters<SnapshotsApi['list']>[2]) {
     const { read } = this.#parts.ledger
@@ -119,7 +119,8 @@ export class Snapshots implements SnapshotsApi {
     const { id } = await findSnapshot(this.#parts.ledger.read, by.teamId, ref)
     const updated = await this.#parts.ledger.transact(async (tx) => {
       const snapshot = await tx.lockSnapshot(id)
-      if (snapshot === null || snapshot.state === 'deleting') throw notFound('snapshot', ref)
+      if (snapshot === null || snapshot.state === 'trashed' || snapshot.state === 'deleting')
+        throw notFound('snapshot', ref)
       const next: Snapshot = {
         ...snapshot,
         labels: request.labels ?? snapshot.labels,
@@ -134,55 +135,19 @@ export class Snapshots implements SnapshotsApi {
     return updated
   }
 
-  async delete(by: Principal, ref: string, options: { ifUnused?: boolean } = {}): Promise<void> {
-    const { id } = await findSnapshot(this.#parts.ledger.read, by.teamId, ref)
-    await this.deleteById(by.teamId, id, options)
+  delete: SnapshotsApi['delete'] = (by, ref, options) => this.#deletions.delete(by, ref, options)
+  deletePlan: SnapshotsApi['deletePlan'] = (by, ref, options) => this.#deletions.plan(by, ref, options)
+  undelete: SnapshotsApi['undelete'] = (by, ref) => this.#deletions.undelete(by, ref)
+
+  /** For good and at once. */
+  deleteById(teamId: TeamId, id: SnapshotId): Promise<void> {
+    return this.#deletions.remove(teamId, id)
   }
 
-  /** Refuses new restores at once, waits for those under way, then deletes. */
-  async deleteById(teamId: TeamId, id: SnapshotId, options: { ifUnused?: boolean } = {}): Promise<void> {
-    const operation = newOperation(this.#parts, {
-      teamId,
-      kind: 'snapshot.delete',
-      phase: 'deleting',
-      snapshotId: id,
-      detail: { snapshotId: id },
-    })
-    const waitFor = await this.#parts.ledger.transact(async (tx) => {
-      const snapshot = await tx.lockSnapshot(id)
-      if (snapshot === null || snapshot.state === 'deleting') throw notFound('snapshot', id)
-      if (snapshot.state === 'creating') {
-        throw new SpawnpointError(
-          'operation_in_progress',
-          'The snapshot is still being taken; delete it when that has ended',
-          {
-            resource: 'snapshot',
-            id,
-            operation: 'snapshot.create',
-          },
-        )
-      }
-      if (options.ifUnused) {
-        const users = await tx.sandboxes({ teamId, sourceSnapshotId: id, states: [...LIVING_STATES] }, { limit: 10 })
-        if (users.items.length > 0) {
-          throw new SpawnpointError('in_use', 'Sandboxes started from this snapshot are alive; kill them first', {
-            resource: 'snapshot',
-            id,
-            by: users.items.map((sandbox) => sandbox.id),
-          })
-        }
-      }
-      const { items } = await tx.operations({ snapshotId: id, states: ['open'] }, { limit: 500 })
-      await tx.putSnapshot({ ...snapshot, state: 'deleting' })
-      await tx.deleteTagsOf(id)
-      await tx.putOperation(operation)
-      return items
-    })
-    for (const restore of waitFor) {
-      // One that is not settled yet is about to be undone; the deletion is recorded and goes on in any case.
-      await this.#runner.ended(restore.id).catch(() => {})
-    }
-    await this.#runner.launch(snapshotDelete, operation).done
+  /** For good, if its time has come: it has expired, lain in the trash long enough, or failed long ago. */
+  async deleteIfDue({ teamId, id, state }: Snapshot): Promise<void> {
+    const still = (now: Snapshot) => (removalDue(now) ?? Number.POSITIVE_INFINITY) <= this.#parts.clock.now().getTime()
+    await this.#deletions.remove(teamId, id, { still, forgotten: state === 'failed' })
   }
 }
 

@@ -10,6 +10,9 @@ import { NO_LIMITS, quotaExceeded } from './quotas.ts'
 
 export const FIRST_TEAM = '000000000000000000000001' as TeamId
 
+/** What a new team has: 24 hours */
+export const DEFAULT_TRASH_MS = 24 * 3_600_000
+
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 
 export class Teams implements TeamsApi {
@@ -28,14 +31,7 @@ export class Teams implements TeamsApi {
   async adminKey(present?: string): Promise<string> {
     const { ledger, clock } = this.#parts
     if ((await ledger.read.team(FIRST_TEAM)) === null) {
-      const team: Team = {
-        id: FIRST_TEAM,
-        name: 'default',
-        snapshotRetentionMs: null,
-        limits: NO_LIMITS,
-        createdAt: clock.now(),
-      }
-      await ledger.transact((tx) => tx.putTeam(team))
+      await ledger.transact((tx) => tx.putTeam(newTeam(FIRST_TEAM, 'default', NO_LIMITS, clock.now())))
     }
     if (present !== undefined && (await this.#keys.grantAll(present))) return present
     return (await this.#keys.createFor(FIRST_TEAM, { name: 'admin', scopes: [...ALL_SCOPES] })).secret
@@ -48,13 +44,7 @@ export class Teams implements TeamsApi {
     if (!NAME.test(name))
       throw invalidArgument('name', "1 to 63 lowercase letters, digits or '-', beginning with a letter or digit")
     const { ledger, clock } = this.#parts
-    const team: Team = {
-      id: newId<TeamId>(),
-      name,
-      snapshotRetentionMs: null,
-      limits: mergeLimits(NO_LIMITS, limits),
-      createdAt: clock.now(),
-    }
+    const team = newTeam(newId<TeamId>(), name, mergeLimits(NO_LIMITS, limits), clock.now())
     const { key, hash, secret } = newKey(this.#parts, team.id, { name: 'first' })
     await ledger.transact(async (tx) => {
       await tx.putTeam(team)
@@ -128,4 +118,8 @@ function mergeLimits(limits: TeamLimits, asked: Partial<TeamLimits> | undefined)
   if (kept !== null && (kept < 1 || kept > LIMITS.maxTimeoutMs))
     throw invalidArgument('limits.snapshotRetentionMs', `1 to ${LIMITS.maxTimeoutMs} milliseconds, or null`)
   return merged
+}
+
+function newTeam(id: TeamId, name: string, limits: TeamLimits, createdAt: Date): Team {
+  return { id, name, snapshotRetentionMs: null, trashMs: DEFAULT_TRASH_MS, limits, createdAt }
 }

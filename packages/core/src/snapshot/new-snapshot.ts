@@ -31,6 +31,8 @@ export function newSnapshot(
     defaults: sandbox.defaults,
     env: sandbox.env,
     resources: sandbox.resources,
+    network: sandbox.network,
+    ingress: sandbox.ingress,
     generation: sandbox.generation,
     requirements: null,
     receipt: null,
@@ -45,5 +47,8 @@ export function newSnapshot(
     createdAt: now,
     readyAt: null,
     expiresAt: request.ttlMs == null ? null : new Date(now.getTime() + request.ttlMs),
+    trashedAt: null,
+    purgeAt: null,
+    trashedTags: [],
   }
 }

@@ -27,6 +27,7 @@ export const SNAPSHOT_STATUSES = {
   creating: 'creating',
   ready: 'created',
   failed: 'failed',
+  trashed: 'deleting',
   deleting: 'deleting',
 } as const
 

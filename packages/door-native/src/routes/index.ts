@@ -15,12 +15,14 @@ import { sandboxRoutes } from './sandboxes.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { serverRoutes } from './server.ts'
 import { snapshotRoutes } from './snapshots.ts'
+import { trashRoutes } from './trash.ts'
 
 /** Every route of the native API, in the order of its documentation. */
 export function nativeRoutes(context: DoorContext): AnyRoute[] {
   return [
     ...sandboxRoutes(context),
     ...snapshotRoutes(context),
+    ...trashRoutes(context),
     ...scheduleRoutes(context),
     ...imageRoutes(context),
     ...registryRoutes(context),

@@ -150,7 +150,7 @@ describe('snapshots', () => {
       409,
       { code: 'in_use' },
     ])
-    expect((await world.call('DELETE', '/snapshots/point')).status).toBe(204)
+    expect((await world.call('DELETE', '/snapshots/point?permanent=true')).status).toBe(204)
     expect((await world.get(`/snapshots/${snapshot.id}`)).status).toBe(404)
   })
 })

@@ -87,11 +87,14 @@ export function snapshotRoutes(context: DoorContext): AnyRoute[] {
       path: '/snapshots/{ref}',
       operationId: 'getSnapshot',
       tag,
-      summary: 'One snapshot with its receipt',
+      summary: 'One snapshot with its receipt, also one in the trash by its id',
       params: refParams,
       responses: { 200: { description: 'The snapshot', schema: schemas.snapshot } },
       errors: ['not_found'],
-      handle: async (call) => ({ status: 200, body: snapshotJson(await api.snapshots.get(call.by, call.params.ref)) }),
+      handle: async (call) => ({
+        status: 200,
+        body: snapshotJson(await api.snapshots.get(call.by, call.params.ref, { trashed: true })),
+      }),
     }),
     route({
       method: 'PATCH',
@@ -152,21 +155,6 @@ export function snapshotRoutes(context: DoorContext): AnyRoute[] {
           snapshotJson,
           ({ id }) => `/v1/snapshots/${id}`,
         ),
-    }),
-    route({
-      method: 'DELETE',
-      path: '/snapshots/{ref}',
-      operationId: 'deleteSnapshot',
-      tag,
-      summary: 'Delete a snapshot; sandboxes started from it live on',
-      params: refParams,
-      query: schemas.deleteSnapshotQuery,
-      responses: { 204: { description: 'It is gone' } },
-      errors: ['not_found', 'in_use', 'wrong_state'],
-      handle: async (call) => {
-        await api.snapshots.delete(call.by, call.params.ref, { ifUnused: call.query.ifUnused ?? false })
-        return { status: 204, body: undefined }
-      },
     }),
     route({
       method: 'POST',

@@ -21,7 +21,7 @@ const kinds = [
   'archive.pull',
 ] as const satisfies readonly OperationKind[]
 const states = ['open', 'done', 'failed'] as const satisfies readonly OperationState[]
-const operationKind = z.enum(kinds)
+export const operationKind = z.enum(kinds)
 const operationState = z.enum(states)
 
 export const operation = component(
@@ -109,6 +109,7 @@ export const team = component(
     snapshotRetentionMs: milliseconds
       .nullable()
       .describe('That snapshots are kept unless told otherwise; `null` for ever'),
+    trashMs: milliseconds.describe('That deleted snapshots can be brought back; 0 for no trash'),
     createdAt: time,
   }),
 )

@@ -16,10 +16,10 @@ import {
   time,
 } from './common.ts'
 import { component } from './registry.ts'
-import { resources } from './sandbox.ts'
+import { ingress, network, resources } from './sandbox.ts'
 
 export const snapshotKind = z.enum(['memory', 'filesystem'] as const satisfies readonly SnapshotKind[])
-const states = ['creating', 'ready', 'failed', 'deleting'] as const satisfies readonly SnapshotState[]
+const states = ['creating', 'ready', 'failed', 'trashed', 'deleting'] as const satisfies readonly SnapshotState[]
 const snapshotState = z.enum(states)
 const ttlMs = milliseconds.min(1)
 
@@ -56,7 +56,7 @@ export const updateSnapshotBody = component(
 
 const filters = {
   ...pageQuery,
-  state: query.many(snapshotState, states.length).optional(),
+  state: query.many(snapshotState, states.length).optional().describe('Default: all but `trashed` and `deleting`'),
   kind: snapshotKind.optional(),
   name: snapshotName.optional(),
   nameContains: z.string().min(1).max(128).optional().describe('Part of the name, upper or lower case'),
@@ -66,10 +66,6 @@ const filters = {
 
 export const listSnapshotsOfSandboxQuery = z.strictObject(filters)
 export const listSnapshotsQuery = z.strictObject({ ...filters, sandbox: ref.optional() })
-
-export const deleteSnapshotQuery = z.strictObject({
-  ifUnused: query.flag.optional().describe('`true`: refuse while sandboxes started from it live'),
-})
 
 const hookOutcome = z.object({
   name: z.string().describe('File name of the hook'),
@@ -118,6 +114,8 @@ export const snapshot = component(
     imageId: id,
     env,
     resources,
+    network: network.nullable().describe('Of the sandbox then, and so of those started from here; `null`: unknown'),
+    ingress: ingress.nullable(),
     generation: z.number().int(),
     requirements: requirements.nullable().describe('What a restore needs of the host'),
     receipt: receipt.nullable(),
@@ -139,5 +137,7 @@ export const snapshot = component(
     createdAt: time,
     readyAt: nullableTime,
     expiresAt: nullableTime,
+    trashedAt: nullableTime.describe('Since when it is in the trash'),
+    purgeAt: nullableTime.describe('When it goes for good: set while it is in the trash, and of one that failed'),
   }),
 )

@@ -10,6 +10,8 @@ import * as retention from './0005-retention.ts'
 import * as registries from './0010-registries.ts'
 import * as schedules from './0020-schedules.ts'
 import * as snapshotChecks from './0030-snapshot-checks.ts'
+import * as trash from './0034-trash.ts'
+import * as snapshotPolicies from './0035-snapshot-policies.ts'
 import * as limitsAndScopes from './0037-limits-and-scopes.ts'
 import * as usage from './0038-usage.ts'
 import * as audit from './0039-audit.ts'
@@ -24,6 +26,8 @@ const MIGRATIONS: Record<string, Migration> = {
   '0010-registries': registries,
   '0020-schedules': schedules,
   '0030-snapshot-checks': snapshotChecks,
+  '0034-trash': trash,
+  '0035-snapshot-policies': snapshotPolicies,
   '0037-limits-and-scopes': limitsAndScopes,
   '0038-usage': usage,
   '0039-audit': audit,

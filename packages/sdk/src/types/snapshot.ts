@@ -1,8 +1,9 @@
 import type { Env, Labels } from './common.ts'
-import type { Resources } from './sandbox.ts'
+import type { OperationKind } from './operation.ts'
+import type { IngressPolicy, NetworkPolicy, Resources, SandboxState } from './sandbox.ts'
 
 export type SnapshotKind = 'memory' | 'filesystem'
-export type SnapshotState = 'creating' | 'ready' | 'failed' | 'deleting'
+export type SnapshotState = 'creating' | 'ready' | 'failed' | 'trashed' | 'deleting'
 
 /**
  * How far the captured state can be relied on: `crash`, as after a power cut; `filesystem`, dirty data was flushed first
@@ -65,6 +66,9 @@ export interface SnapshotInfo {
   imageId: string
   env: Env
   resources: Resources
+  /** Of the sandbox then, and so of those started from here; `null`: unknown */
+  network: NetworkPolicy | null
+  ingress: IngressPolicy | null
   generation: number
   requirements: Requirements | null
   receipt: Receipt | null
@@ -85,6 +89,40 @@ export interface SnapshotInfo {
   createdAt: Date
   readyAt: Date | null
   expiresAt: Date | null
+  /** Since when it is in the trash */
+  trashedAt: Date | null
+  /** When it goes for good: set while it is in the trash, and of one that failed */
+  purgeAt: Date | null
+}
+
+export interface DeleteSnapshot {
+  /** Throws `in_use` while sandboxes started from it live */
+  ifUnused?: boolean | undefined
+  /** At once and for good, also one that is in the trash */
+  permanent?: boolean | undefined
+}
+
+/** What a deletion would do. Lists hold at most 500 each, newest first. */
+export interface DeletePlan {
+  snapshot: SnapshotInfo
+  /** How long it could be brought back; `null` if it would be gone at once */
+  purgeAt: Date | null
+  /** What the store has for it alone, in bytes; they come back when it is gone for good */
+  wouldFreeBytes: number
+  dependents: {
+    /** That live and come from it: they live on, but cannot be rolled back to it */
+    sandboxes: { id: string; name: string | null; state: SandboxState }[]
+    /** Taken of sandboxes that came from it: whole without it */
+    snapshots: { id: string; name: string | null }[]
+    /** Being built from it */
+    images: { id: string; name: string }[]
+    /** That point to it: it gives them up */
+    tags: { name: string; tag: string }[]
+  }
+  /** Under way with its data, which stays until they have ended */
+  waitsFor: { id: string; kind: OperationKind }[]
+  /** Why it would be refused now; `null` if it would not */
+  blocked: string | null
 }
 
 export interface CreateSnapshot {
@@ -106,6 +144,7 @@ export interface CreateSnapshot {
 }
 
 export interface SnapshotFilter {
+  /** Default: all but `trashed` and `deleting` */
   states?: SnapshotState[] | undefined
   kind?: SnapshotKind | undefined
   name?: string | undefined

@@ -3,6 +3,8 @@ export interface Team {
   name: string
   /** Milliseconds that snapshots are kept unless told otherwise; `null` for ever */
   snapshotRetentionMs: number | null
+  /** Milliseconds that deleted snapshots can be brought back; 0 for no trash */
+  trashMs: number
   createdAt: Date
 }
 

@@ -3,6 +3,7 @@ import { addCreate } from './create.ts'
 import { addList } from './list.ts'
 import { addPull } from './pull.ts'
 import { addPush } from './push.ts'
+import { addRestore } from './restore.ts'
 import { addRm } from './rm.ts'
 import { addShow } from './show.ts'
 import { addSpawn } from './spawn.ts'
@@ -16,4 +17,5 @@ export function addSnapshot(root: Command): void {
   addPush(noun)
   addPull(noun)
   addRm(noun)
+  addRestore(noun)
 }

@@ -44,7 +44,7 @@ export function addList(parent: Command): void {
         .alias('ls')
         .option('--sandbox <sandbox>', 'only of this sandbox')
         .option('--kind <kind>', 'memory or filesystem')
-        .option('--state <state>', 'creating, ready, failed or deleting', collect)
+        .option('--state <state>', 'creating, ready, failed, trashed or deleting', collect)
         .option('--name <text>', 'only whose name contains this')
         .option('--parent <snapshot>', 'only of sandboxes that came from this one'),
   )

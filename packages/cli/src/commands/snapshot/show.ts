@@ -21,6 +21,7 @@ export function addShow(parent: Command): void {
       ['labels', pairsText(info.labels)],
       ['created', `${info.createdAt.toISOString()} (${formatAge(info.createdAt)})`],
       ['expires', info.expiresAt === null ? null : formatAge(info.expiresAt)],
+      ['gone', info.purgeAt === null ? null : formatAge(info.purgeAt)],
       ...receiptFields(info),
       ['needs', needsText(info)],
     ])
