@@ -18,6 +18,7 @@ export function teamRow(team: Team): NewRow<'teams'> {
     id: team.id,
     name: text('name', team.name),
     snapshot_retention_ms: team.snapshotRetentionMs,
+    trash_ms: team.trashMs,
     limits: JSON.stringify(team.limits),
     created_at: instant('createdAt', team.createdAt),
   }
@@ -28,6 +29,7 @@ export function toTeam(row: Row<'teams'>): Team {
     id: row.id,
     name: row.name,
     snapshotRetentionMs: row.snapshot_retention_ms,
+    trashMs: row.trash_ms,
     limits: { ...NO_LIMITS, ...(row.limits as Partial<TeamLimits>) },
     createdAt: row.created_at,
   }

@@ -49,9 +49,9 @@ import {
   toOperation,
   toSandbox,
   toSchedule,
-  toSnapshot,
   toTag,
 } from './rows.ts'
+import { toSnapshot } from './snapshot-rows.ts'
 import type { Tables } from './tables.ts'
 
 /** Most rows of one answer of `tags`. */

@@ -11,16 +11,14 @@ import {
   type Sandbox,
   type Schedule,
   type ScheduleTick,
-  type Snapshot,
-  type SnapshotStorage,
   storedNetwork,
   type Tag,
 } from '@spawnpoint/core'
 import type { Insertable, Selectable } from 'kysely'
 import type { Tables } from './tables.ts'
 
-type Row<T extends keyof Tables> = Selectable<Tables[T]>
-type NewRow<T extends keyof Tables> = Insertable<Tables[T]>
+export type Row<T extends keyof Tables> = Selectable<Tables[T]>
+export type NewRow<T extends keyof Tables> = Insertable<Tables[T]>
 
 /** Text for a searchable column. PostgreSQL refuses NUL; the driver would silently replace lone surrogates. */
 export function text(path: string, value: string): string
@@ -41,8 +39,8 @@ export function labelsJson(labels: Labels): string {
 }
 
 /** JSON text of a document; escapes make any string storable in a `json` column. */
-const json = (value: unknown): string => JSON.stringify(value)
-const jsonOrNull = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
+export const json = (value: unknown): string => JSON.stringify(value)
+export const jsonOrNull = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
 
 export function instant(path: string, date: Date): string {
   if (Number.isNaN(date.getTime())) throw invalidArgument(path, 'is not a date')
@@ -193,83 +191,6 @@ export function toSandbox(row: Row<'sandboxes'>): Sandbox {
     expiresAt: row.expires_at,
     haltedAt: row.halted_at,
     endedAt: row.ended_at,
-  }
-}
-
-export function snapshotRow(snapshot: Snapshot): NewRow<'snapshots'> {
-  return {
-    id: snapshot.id,
-    team_id: snapshot.teamId,
-    name: text('name', snapshot.name),
-    kind: snapshot.kind,
-    state: snapshot.state,
-    failure: jsonOrNull(snapshot.failure),
-    internal: snapshot.internal,
-    cache_key: text('cacheKey', snapshot.cacheKey),
-    sandbox_id: snapshot.sandboxId,
-    parent_id: snapshot.parentId,
-    image_id: snapshot.imageId,
-    defaults: json(snapshot.defaults),
-    env: json(snapshot.env),
-    resources: json(snapshot.resources),
-    network: jsonOrNull(snapshot.network),
-    ingress: jsonOrNull(snapshot.ingress),
-    generation: snapshot.generation,
-    requirements: jsonOrNull(snapshot.requirements),
-    receipt: jsonOrNull(snapshot.receipt),
-    size_bytes: snapshot.sizeBytes,
-    labels: labelsJson(snapshot.labels),
-    schedule_id: snapshot.scheduleId,
-    pinned: snapshot.pinned,
-    storage: jsonOrNull(snapshot.storage),
-    checked_at: instantOrNull('checkedAt', snapshot.checkedAt),
-    verified_at: instantOrNull('verifiedAt', snapshot.verifiedAt),
-    check_failure: jsonOrNull(snapshot.checkFailure),
-    created_at: instant('createdAt', snapshot.createdAt),
-    ready_at: instantOrNull('readyAt', snapshot.readyAt),
-    expires_at: instantOrNull('expiresAt', snapshot.expiresAt),
-    trashed_at: instantOrNull('trashedAt', snapshot.trashedAt),
-    purge_at: instantOrNull('purgeAt', snapshot.purgeAt),
-    trashed_tags: json(snapshot.trashedTags),
-  }
-}
-
-export function toSnapshot(row: Row<'snapshots'>): Snapshot {
-  const storage = row.storage as (Omit<SnapshotStorage, 'at'> & { at: string }) | null
-  return {
-    id: row.id,
-    teamId: row.team_id,
-    name: row.name,
-    kind: row.kind,
-    state: row.state,
-    failure: row.failure as Snapshot['failure'],
-    internal: row.internal,
-    cacheKey: row.cache_key,
-    sandboxId: row.sandbox_id,
-    parentId: row.parent_id,
-    imageId: row.image_id,
-    defaults: row.defaults as Snapshot['defaults'],
-    env: row.env as Snapshot['env'],
-    resources: row.resources as Snapshot['resources'],
-    network: row.network as Snapshot['network'],
-    ingress: row.ingress as Snapshot['ingress'],
-    generation: row.generation,
-    requirements: row.requirements as Snapshot['requirements'],
-    receipt: row.receipt as Snapshot['receipt'],
-    sizeBytes: row.size_bytes,
-    labels: row.labels as Labels,
-    scheduleId: row.schedule_id,
-    pinned: row.pinned,
-    storage: storage === null ? null : { ...storage, at: new Date(storage.at) },
-    checkedAt: row.checked_at,
-    verifiedAt: row.verified_at,
-    checkFailure: row.check_failure as Snapshot['checkFailure'],
-    createdAt: row.created_at,
-    readyAt: row.ready_at,
-    expiresAt: row.expires_at,
-    trashedAt: row.trashed_at,
-    purgeAt: row.purge_at,
-    trashedTags: row.trashed_tags as Snapshot['trashedTags'],
   }
 }
 

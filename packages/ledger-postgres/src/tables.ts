@@ -31,7 +31,14 @@ type Instant = ColumnType<Date, string, string>
 type InstantOrNull = ColumnType<Date | null, string | null, string | null>
 
 export interface Tables {
-  teams: { id: TeamId; name: string; snapshot_retention_ms: number | null; trash_ms: number; limits: Json; created_at: Instant }
+  teams: {
+    id: TeamId
+    name: string
+    snapshot_retention_ms: number | null
+    trash_ms: number
+    limits: Json
+    created_at: Instant
+  }
   api_keys: {
     id: KeyId
     team_id: TeamId

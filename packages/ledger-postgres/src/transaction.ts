@@ -48,7 +48,6 @@ import {
   operationRow,
   sandboxRow,
   scheduleRow,
-  snapshotRow,
   tagRow,
   text,
   toIdempotency,
@@ -56,8 +55,8 @@ import {
   toName,
   toSandbox,
   toSchedule,
-  toSnapshot,
 } from './rows.ts'
+import { snapshotRow, toSnapshot } from './snapshot-rows.ts'
 import type { Tables } from './tables.ts'
 
 /** First of the two numbers of our advisory locks: `even` in hex. */

@@ -892,6 +892,7 @@ export interface Schemas {
     version: string
     domain: string | null
     lifecycle: Record<string, ('snapshot' | 'fork' | 'pause' | 'resume' | 'stop' | 'start' | 'rollback' | 'kill')[]>
+  }
   DeletePlan: {
     snapshot: Schemas['Snapshot']
     purgeAt: string | null
@@ -931,6 +932,7 @@ export interface Schemas {
         | 'snapshot.create'
         | 'snapshot.delete'
         | 'archive.push'
+        | 'archive.pull'
     }[]
     blocked: string | null
   }

@@ -145,6 +145,9 @@ export class Archives implements ArchivesApi {
       parentId: null,
       // Its image is on the server that it comes from.
       imageId: newId<ImageId>(),
+      // What it may reach was decided over there, for there.
+      network: null,
+      ingress: null,
       receipt: null,
       sizeBytes: 0,
       labels,
@@ -157,6 +160,9 @@ export class Archives implements ArchivesApi {
       createdAt: this.#parts.clock.now(),
       readyAt: null,
       expiresAt: null,
+      trashedAt: null,
+      purgeAt: null,
+      trashedTags: [],
     }
   }
 

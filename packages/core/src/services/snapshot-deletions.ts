@@ -115,7 +115,7 @@ export class SnapshotDeletions {
     return {
       snapshot,
       purgeAt: await this.#purgeAt(read, snapshot, options),
-      wouldFreeBytes: snapshot.receipt?.newlyStoredBytes ?? 0,
+      wouldFreeBytes: snapshot.storage?.uniqueBytes ?? snapshot.receipt?.newlyStoredBytes ?? 0,
       dependents: {
         sandboxes: (await livingFrom(read, snapshot)).map(({ id, name, state }) => ({ id, name, state })),
         snapshots: children.items.map(({ id, name }) => ({ id, name })),
