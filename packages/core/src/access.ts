@@ -63,6 +63,8 @@ export const CALLS = {
     list: 'read',
     update: 'write audited',
     delete: 'write audited',
+    deletePlan: 'read',
+    undelete: 'write audited',
   },
   schedules: {
     create: 'write audited',

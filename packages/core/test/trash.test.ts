@@ -26,10 +26,6 @@ const pass = async (ms: number) => {
   world.clock.advance(ms)
   await settled(core)
 }
-const setTrash = async (trashMs: number) => {
-  const team = await core.keys.team(world.by)
-  world.host.ledger.committed.teams.set(team.id, { ...team, trashMs })
-}
 const types = async () => (await core.events.list(world.by, {}, 0, 100)).map(({ type }) => type)
 
 describe('the trash', () => {
@@ -113,7 +109,7 @@ describe('the trash', () => {
     await pass(HOUR)
     await remove(trashed.id)
     expect(await remove(trashed.id, { permanent: true })).toBeNull()
-    await setTrash(0)
+    await core.keys.updateTeam(world.by, { trashMs: 0 })
     const last = await take()
     expect(await remove(last.id)).toBeNull()
     for (const { id } of [now, later, trashed, last]) await expect(find(id, true)).rejects.toMatchObject(lost)
@@ -127,6 +123,19 @@ describe('the trash', () => {
     await expect(core.snapshots.get(other, id, { trashed: true })).rejects.toMatchObject(lost)
     await expect(core.snapshots.undelete(other, id)).rejects.toMatchObject(lost)
     await expect(core.snapshots.delete(other, id, { permanent: true })).rejects.toMatchObject(lost)
+  })
+
+  it('is not counted among the snapshots that a team may keep, but what comes back is', async () => {
+    const first = await take()
+    await remove(first.id)
+    const team = await core.keys.team(world.by)
+    const limits = { ...team.limits, snapshots: 1 }
+    world.host.ledger.committed.teams.set(team.id, { ...team, limits })
+    const second = await take()
+    await expect(core.snapshots.undelete(world.by, first.id)).rejects.toMatchObject({ code: 'quota_exceeded' })
+    expect((await find(first.id, true)).state).toBe('trashed')
+    await remove(second.id, { permanent: true })
+    expect((await core.snapshots.undelete(world.by, first.id)).state).toBe('ready')
   })
 
   it('that lost the data of one has nothing to bring back', async () => {

@@ -19,5 +19,8 @@ export interface KeysApi {
   /** The caller's own, with its limits and what of them is used. */
   team(by: Principal): Promise<TeamView>
   /** What is absent stays. Rejects `quota_exceeded` for a retention over the team's limit. */
-  updateTeam(by: Principal, request: { snapshotRetentionMs?: number | null | undefined }): Promise<TeamView>
+  updateTeam(
+    by: Principal,
+    request: { snapshotRetentionMs?: number | null | undefined; trashMs?: number | undefined },
+  ): Promise<TeamView>
 }

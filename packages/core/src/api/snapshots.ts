@@ -53,7 +53,7 @@ export interface SnapshotsApi {
   deletePlan(by: Principal, ref: string, options?: DeleteSnapshotOptions): Promise<DeletePlan>
   /**
    * Back from the trash, with the tags that nothing else has got meanwhile. A name means the latest that went there. One
-   * that is not in the trash is returned as it is.
+   * that is not in the trash is returned as it is. Rejects `quota_exceeded` where the team has as many as it may.
    */
   undelete(by: Principal, ref: string): Promise<Snapshot>
 }

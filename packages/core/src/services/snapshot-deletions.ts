@@ -8,6 +8,7 @@ import type { LedgerReads, LedgerTx } from '../ports/index.ts'
 import { LIVING_STATES } from '../sandbox/lifecycle.ts'
 import { snapshotEvent } from '../sandbox/records.ts'
 import { setTags } from './names.ts'
+import { claimQuota } from './quotas.ts'
 import { findInTrash, findSnapshot, findTrashedToo } from './refs.ts'
 
 /** Of each kind of dependents that a plan names */
@@ -95,6 +96,7 @@ export class SnapshotDeletions {
       const snapshot = await tx.lockSnapshot(id)
       if (snapshot === null || snapshot.state === 'deleting') throw notFound('snapshot', ref)
       if (snapshot.state !== 'trashed') return snapshot
+      await claimQuota(tx, by.teamId, { snapshots: 1 })
       const back: Snapshot = { ...snapshot, state: 'ready', trashedAt: null, purgeAt: null, trashedTags: [] }
       await tx.putSnapshot(back)
       for (const { name, tag } of snapshot.trashedTags) {

@@ -1,4 +1,4 @@
-import type { Principal, TeamsApi, TeamView } from '../api.ts'
+import type { KeysApi, Principal, TeamsApi, TeamView } from '../api.ts'
 import { invalidArgument, notFound } from '../errors.ts'
 import { isId, newId, type TeamId } from '../ids.ts'
 import type { ApiKey, Team, TeamLimits } from '../model.ts'
@@ -71,13 +71,19 @@ export class Teams implements TeamsApi {
     return this.get(by, by.teamId)
   }
 
-  async updateOwn(by: Principal, { snapshotRetentionMs: kept }: { snapshotRetentionMs?: number | null | undefined }) {
+  async updateOwn(by: Principal, { snapshotRetentionMs: kept, trashMs }: Parameters<KeysApi['updateTeam']>[1]) {
+    if (trashMs !== undefined && (!Number.isSafeInteger(trashMs) || trashMs < 0 || trashMs > LIMITS.maxTimeoutMs))
+      throw invalidArgument('trashMs', `0 to ${LIMITS.maxTimeoutMs} milliseconds`)
     if (kept != null && (!Number.isSafeInteger(kept) || kept < 1 || kept > LIMITS.maxTimeoutMs))
       throw invalidArgument('snapshotRetentionMs', `1 to ${LIMITS.maxTimeoutMs} milliseconds, or null`)
     return this.#change(by.teamId, (team) => {
       const { snapshotRetentionMs: most } = team.limits
       if (kept != null && most !== null && kept > most) throw quotaExceeded('snapshotRetentionMs', most, 0, kept)
-      return { ...team, snapshotRetentionMs: kept === undefined ? team.snapshotRetentionMs : kept }
+      return {
+        ...team,
+        snapshotRetentionMs: kept === undefined ? team.snapshotRetentionMs : kept,
+        trashMs: trashMs ?? team.trashMs,
+      }
     })
   }
 

@@ -42,7 +42,7 @@ export function trashRoutes({ api }: DoorContext): AnyRoute[] {
         'With the tags that nothing else has got meanwhile. A name means the latest that went into the trash. One that is not there is answered as it is.',
       params: refParams,
       responses: { 200: { description: 'The snapshot, ready', schema: schemas.snapshot } },
-      errors: ['not_found'],
+      errors: ['not_found', 'quota_exceeded'],
       handle: async ({ by, params: { ref } }) => ({
         status: 200,
         body: snapshotJson(await api.snapshots.undelete(by, ref)),
