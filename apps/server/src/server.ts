@@ -121,10 +121,10 @@ async function listen(
   // First of all, as its port may be a part of what clients are told.
   const tls = config.tls === null ? null : undo.use(await openTls(config.tls, config.host, config.domain ?? '', log))
   const domain = toldDomain(config.domain, tls?.port ?? null)
-  const gateway = openGateway(core, log, domain)
-  const upgrade = createNativeUpgradeHandler({ api: core, log })
-  const hyperbrowser = openHyperbrowserDoor({ api: core, log, domain })
-  const langsmithUpgrade = createLangsmithUpgradeHandler({ api: core, log })
+  const gateway = openGateway(core.through('gateway'), log, domain)
+  const upgrade = createNativeUpgradeHandler({ api: core.through('native'), log })
+  const hyperbrowser = openHyperbrowserDoor({ api: core.through('hyperbrowser'), log, domain })
+  const langsmithUpgrade = createLangsmithUpgradeHandler({ api: core.through('langsmith'), log })
   const fastify = Fastify({
     serverFactory: (own) => {
       const handlers = dispatch(gateway, domain, {
@@ -167,15 +167,15 @@ async function listen(
     }
   })
   serveDashboard(fastify, await loadDashboard())
-  await registerNativeDoor(fastify, { api: core, log, version: VERSION, domain })
+  await registerNativeDoor(fastify, { api: core.through('native'), log, version: VERSION, domain })
   for (const dialect of [E2B, NOVITA]) {
     const prefix = MOUNTS[dialect.name]
-    await registerE2bControl(fastify, { api: core, log, dialect, prefix, domain })
+    await registerE2bControl(fastify, { api: core.through(dialect.name), log, dialect, prefix, domain })
   }
-  await registerMcpDoor(fastify, { api: core, log, version: VERSION })
-  await registerBrimbleDoor(fastify, { api: core, log })
+  await registerMcpDoor(fastify, { api: core.through('mcp'), log, version: VERSION })
+  await registerBrimbleDoor(fastify, { api: core.through('brimble'), log })
   await hyperbrowser.register(fastify)
-  await registerLangsmithDoor(fastify, { api: core, log, domain, tls: tls !== null })
+  await registerLangsmithDoor(fastify, { api: core.through('langsmith'), log, domain, tls: tls !== null })
   undo.defer(() => fastify.close())
   // Before that: the HTTP server would wait for its WebSockets.
   undo.defer(() => upgrade.close())

@@ -14,7 +14,7 @@ afterAll(() => world.close())
 async function openWorld() {
   const { core, by, key, log, failures } = await openFakeCore()
   const app = Fastify({ forceCloseConnections: true, requestTimeout: 0 })
-  await registerMcpDoor(app, { api: core, log, version: '1.2.3' })
+  await registerMcpDoor(app, { api: core.through('mcp'), log, version: '1.2.3' })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const url = new URL(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/mcp`)
   const clients: Client[] = []

@@ -59,6 +59,9 @@ const TAGS = [
   { name: 'operations', description: 'Recorded pieces of work' },
   { name: 'events', description: 'What happened' },
   { name: 'keys', description: 'Access' },
+  { name: 'usage', description: 'What was used' },
+  { name: 'audit', description: 'Who has asked for what' },
+  { name: 'teams', description: 'All teams of the server; for keys with the scope `server`' },
   { name: 'server', description: 'The server itself' },
 ]
 

@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer'
 import type {
-  ApiKey,
   BuildLogEntry,
   Event,
   FileInfo,
@@ -18,15 +17,14 @@ import type {
   ScheduleView,
   Snapshot,
   Tag,
-  Team,
 } from '@spawnpoint/core'
 import { pushedBy } from '@spawnpoint/core'
 import type { z } from 'zod'
 import type { ImageNames } from './image-names.ts'
 import type * as schemas from './schemas/index.ts'
 
-const at = (date: Date): string => date.toISOString()
-const atOrNull = (date: Date | null): string | null => date?.toISOString() ?? null
+export const at = (date: Date): string => date.toISOString()
+export const atOrNull = (date: Date | null): string | null => date?.toISOString() ?? null
 
 export async function sandboxJson(
   names: ImageNames,
@@ -197,27 +195,6 @@ export function eventJson(event: Event): z.output<typeof schemas.event> {
     imageId: event.imageId,
     data: event.data,
     at: at(event.at),
-  }
-}
-
-export function keyJson(key: ApiKey): z.output<typeof schemas.apiKey> {
-  return {
-    id: key.id,
-    name: key.name,
-    hint: key.hint,
-    createdAt: at(key.createdAt),
-    lastUsedAt: atOrNull(key.lastUsedAt),
-    revokedAt: atOrNull(key.revokedAt),
-  }
-}
-
-export function teamJson(team: Team): z.output<typeof schemas.team> {
-  return {
-    id: team.id,
-    name: team.name,
-    snapshotRetentionMs: team.snapshotRetentionMs,
-    trashMs: team.trashMs,
-    createdAt: at(team.createdAt),
   }
 }
 

@@ -4,6 +4,105 @@
 export interface Schemas {
   Labels: Record<string, string>
   Env: Record<string, string>
+  ApiKey: {
+    id: string
+    name: string
+    hint: string
+    scopes: ('read' | 'write' | 'admin' | 'server')[]
+    member: string | null
+    createdAt: string
+    lastUsedAt: string | null
+    revokedAt: string | null
+  }
+  CreateKey: {
+    name: string
+    scopes?: ('read' | 'write' | 'admin' | 'server')[] | undefined
+    member?: string | undefined
+  }
+  CreatedKey: {
+    key: Schemas['ApiKey']
+    secret: string
+  }
+  TeamLimits: {
+    sandboxes: number | null
+    cpus: number | null
+    memoryBytes: number | null
+    snapshots: number | null
+    storageBytes: number | null
+    snapshotRetentionMs: number | null
+  }
+  TeamUse: {
+    sandboxes: number
+    cpus: number
+    memoryBytes: number
+    snapshots: number
+    storageBytes: number
+  }
+  Team: {
+    id: string
+    name: string
+    snapshotRetentionMs: number | null
+    trashMs: number
+    limits: Schemas['TeamLimits']
+    used: Schemas['TeamUse']
+    createdAt: string
+  }
+  UpdateTeam: {
+    snapshotRetentionMs?: number | null | undefined
+    trashMs?: number | undefined
+  }
+  CreateTeam: {
+    name: string
+    limits?:
+      | {
+          sandboxes?: number | null | undefined
+          cpus?: number | null | undefined
+          memoryBytes?: number | null | undefined
+          snapshots?: number | null | undefined
+          storageBytes?: number | null | undefined
+          snapshotRetentionMs?: number | null | undefined
+        }
+      | undefined
+  }
+  CreatedTeam: {
+    team: Schemas['Team']
+    key: Schemas['ApiKey']
+    secret: string
+  }
+  ChangeTeam: {
+    limits?:
+      | {
+          sandboxes?: number | null | undefined
+          cpus?: number | null | undefined
+          memoryBytes?: number | null | undefined
+          snapshots?: number | null | undefined
+          storageBytes?: number | null | undefined
+          snapshotRetentionMs?: number | null | undefined
+        }
+      | undefined
+  }
+  UsageRow: {
+    teamId: string | null
+    day: string | null
+    sandboxId: string | null
+    sandboxSeconds: number
+    cpuSeconds: number
+    cpuUsedSeconds: number
+    memoryGibSeconds: number
+    snapshotGibHours: number
+  }
+  AuditEntry: {
+    id: string
+    at: string
+    door: string
+    keyId: string | null
+    keyName: string | null
+    member: string | null
+    what: string
+    target: string | null
+    outcome: string
+    operationId: string | null
+  }
   Push: {
     reference: string
     registry?: string | undefined
@@ -618,28 +717,6 @@ export interface Schemas {
     imageId: string | null
     data: Record<string, unknown>
     at: string
-  }
-  ApiKey: {
-    id: string
-    name: string
-    hint: string
-    createdAt: string
-    lastUsedAt: string | null
-    revokedAt: string | null
-  }
-  CreateKey: {
-    name: string
-  }
-  CreatedKey: {
-    key: Schemas['ApiKey']
-    secret: string
-  }
-  Team: {
-    id: string
-    name: string
-    snapshotRetentionMs: number | null
-    trashMs: number
-    createdAt: string
   }
   Problem: {
     type: string

@@ -31,6 +31,9 @@ export interface TeamLimits {
   snapshotRetentionMs: number | null
 }
 
+/** What is absent stays as it is. */
+export type LimitsChange = { [L in keyof TeamLimits]?: number | null | undefined }
+
 /** What of its limits a team has used at one moment. */
 export type TeamUse = { [L in Exclude<keyof TeamLimits, 'snapshotRetentionMs'>]: number }
 

@@ -1,10 +1,10 @@
 import type { KeysApi, Principal, TeamsApi, TeamView } from '../api.ts'
 import { invalidArgument, notFound } from '../errors.ts'
 import { isId, newId, type TeamId } from '../ids.ts'
-import type { ApiKey, Team, TeamLimits } from '../model.ts'
+import type { ApiKey, LimitsChange, Team, TeamLimits } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerReads, PageRequest } from '../ports/index.ts'
-import { defined, LIMITS } from './checks.ts'
+import { LIMITS } from './checks.ts'
 import { ALL_SCOPES, type Keys, newKey } from './keys.ts'
 import { NO_LIMITS, quotaExceeded } from './quotas.ts'
 
@@ -39,7 +39,7 @@ export class Teams implements TeamsApi {
 
   async create(
     _by: Principal | null,
-    { name, limits }: { name: string; limits?: Partial<TeamLimits> | undefined },
+    { name, limits }: { name: string; limits?: LimitsChange | undefined },
   ): Promise<{ team: TeamView; key: ApiKey; secret: string }> {
     if (!NAME.test(name))
       throw invalidArgument('name', "1 to 63 lowercase letters, digits or '-', beginning with a letter or digit")
@@ -62,7 +62,7 @@ export class Teams implements TeamsApi {
     return { items: await Promise.all(items.map((team) => this.#view(team))), next }
   }
 
-  async update(_by: Principal, ref: string, { limits }: { limits?: Partial<TeamLimits> | undefined }) {
+  async update(_by: Principal, ref: string, { limits }: { limits?: LimitsChange | undefined }) {
     const { id } = await findTeam(this.#parts.ledger.read, ref)
     return this.#change(id, (team) => ({ ...team, limits: mergeLimits(team.limits, limits) }))
   }
@@ -112,20 +112,29 @@ export async function findTeam(read: LedgerReads, ref: string): Promise<Team> {
   return team
 }
 
-function mergeLimits(limits: TeamLimits, asked: Partial<TeamLimits> | undefined): TeamLimits {
-  const merged = { ...limits, ...defined(asked) }
-  for (const [name, value] of Object.entries(merged)) {
-    if (value === null) continue
-    const whole = name === 'cpus' || Number.isSafeInteger(value)
-    if (!Number.isFinite(value) || value < 0 || !whole)
-      throw invalidArgument(`limits.${name}`, 'a number from 0, or null')
+function mergeLimits(limits: TeamLimits, asked: LimitsChange | undefined): TeamLimits {
+  const merged = { ...limits }
+  for (const name of Object.keys(NO_LIMITS) as (keyof TeamLimits)[]) {
+    const value = asked?.[name]
+    if (value === undefined) continue
+    if (value !== null && !isLimit(name, value))
+      throw invalidArgument(`limits.${name}`, LIMIT_TEXT[name] ?? 'a whole number from 0')
+    merged[name] = value
   }
-  const { snapshotRetentionMs: kept } = merged
-  if (kept !== null && (kept < 1 || kept > LIMITS.maxTimeoutMs))
-    throw invalidArgument('limits.snapshotRetentionMs', `1 to ${LIMITS.maxTimeoutMs} milliseconds, or null`)
   return merged
 }
 
 function newTeam(id: TeamId, name: string, limits: TeamLimits, createdAt: Date): Team {
   return { id, name, snapshotRetentionMs: null, trashMs: DEFAULT_TRASH_MS, limits, createdAt }
+}
+
+const LIMIT_TEXT: Partial<Record<keyof TeamLimits, string>> = {
+  cpus: 'a number from 0',
+  snapshotRetentionMs: `1 to ${LIMITS.maxTimeoutMs} milliseconds`,
+}
+
+function isLimit(name: keyof TeamLimits, value: number): boolean {
+  if (name === 'cpus') return Number.isFinite(value) && value >= 0
+  if (name === 'snapshotRetentionMs') return Number.isSafeInteger(value) && value >= 1 && value <= LIMITS.maxTimeoutMs
+  return Number.isSafeInteger(value) && value >= 0
 }

@@ -15,8 +15,8 @@ export interface Got {
 export async function openDoorWorld(domain: string | null = null) {
   const { core, host, runtime, log, failures, key, by } = await openFakeCore()
   const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 256 } })
-  await registerLangsmithDoor(app, { api: core, log, domain, tls: false })
-  const upgrade = createLangsmithUpgradeHandler({ api: core, log })
+  await registerLangsmithDoor(app, { api: core.through('langsmith'), log, domain, tls: false })
+  const upgrade = createLangsmithUpgradeHandler({ api: core.through('langsmith'), log })
   app.server.on('upgrade', upgrade)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo

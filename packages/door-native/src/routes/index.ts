@@ -15,7 +15,9 @@ import { sandboxRoutes } from './sandboxes.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { serverRoutes } from './server.ts'
 import { snapshotRoutes } from './snapshots.ts'
+import { teamRoutes } from './teams.ts'
 import { trashRoutes } from './trash.ts'
+import { usageRoutes } from './usage.ts'
 
 /** Every route of the native API, in the order of its documentation. */
 export function nativeRoutes(context: DoorContext): AnyRoute[] {
@@ -35,6 +37,8 @@ export function nativeRoutes(context: DoorContext): AnyRoute[] {
     ...operationRoutes(context),
     ...eventRoutes(context),
     ...keyRoutes(context),
+    ...usageRoutes(context),
+    ...teamRoutes(context),
     ...serverRoutes(context),
   ]
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import { keyJson, teamJson } from '../account-json.ts'
 import { pageAnswer, pageRequest } from '../answers.ts'
 import type { DoorContext } from '../door-context.ts'
 import { type AnyRoute, route } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
-import { keyJson, teamJson } from '../translate.ts'
 
 const tag = 'keys'
 
@@ -57,6 +57,17 @@ export function keyRoutes({ api }: DoorContext): AnyRoute[] {
       summary: 'The team this key belongs to',
       responses: { 200: { description: 'The team', schema: schemas.team } },
       handle: async (call) => ({ status: 200, body: teamJson(await api.keys.team(call.by)) }),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/team',
+      operationId: 'updateTeam',
+      tag,
+      summary: 'Change the settings of the team this key belongs to',
+      body: schemas.updateTeamBody,
+      responses: { 200: { description: 'The team', schema: schemas.team } },
+      errors: ['quota_exceeded'],
+      handle: async (call) => ({ status: 200, body: teamJson(await api.keys.updateTeam(call.by, call.body)) }),
     }),
   ]
 }

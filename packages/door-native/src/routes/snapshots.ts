@@ -29,6 +29,7 @@ export function snapshotRoutes(context: DoorContext): AnyRoute[] {
         'operation_in_progress',
         'capture_refused',
         'hook_failed',
+        'quota_exceeded',
         'guest_unresponsive',
         'disk_full',
         'runtime_failed',
@@ -105,7 +106,7 @@ export function snapshotRoutes(context: DoorContext): AnyRoute[] {
       params: refParams,
       body: schemas.updateSnapshotBody,
       responses: { 200: { description: 'The snapshot afterwards', schema: schemas.snapshot } },
-      errors: ['not_found', 'wrong_state'],
+      errors: ['not_found', 'wrong_state', 'quota_exceeded'],
       handle: async (call) => ({
         status: 200,
         body: snapshotJson(await api.snapshots.update(call.by, call.params.ref, call.body)),
@@ -145,7 +146,7 @@ export function snapshotRoutes(context: DoorContext): AnyRoute[] {
         201: { description: 'The snapshot, durable', schema: schemas.snapshot },
         202: { description: 'Accepted; `Location` names the operation', schema: schemas.snapshot },
       },
-      errors: ['incompatible', 'payload_too_large', ...PUSH_ERRORS],
+      errors: ['incompatible', 'payload_too_large', 'quota_exceeded', ...PUSH_ERRORS],
       idempotent: true,
       handle: async (call) =>
         startedAnswer(
@@ -175,6 +176,7 @@ export function snapshotRoutes(context: DoorContext): AnyRoute[] {
         'wrong_state',
         'incompatible',
         'limit_exceeded',
+        'quota_exceeded',
         'disk_full',
         'runtime_failed',
         'unavailable',

@@ -1,3 +1,4 @@
+export * from './account.ts'
 export * from './archive.ts'
 export * from './common.ts'
 export * from './file.ts'

@@ -1,7 +1,7 @@
 import type { OperationKind, OperationState } from '@spawnpoint/core'
 import { z } from 'zod'
 import { pushed } from './archive.ts'
-import { id, milliseconds, nullableTime, pageQuery, query, ref, time } from './common.ts'
+import { id, nullableTime, pageQuery, query, ref, time } from './common.ts'
 import { component } from './registry.ts'
 
 const kinds = [
@@ -80,37 +80,3 @@ const limit = query.integer(1, 500).optional().describe('How many items, 1 to 50
 
 export const listEventsOfSandboxQuery = z.strictObject({ cursor, limit })
 export const listEventsQuery = z.strictObject({ cursor, limit, sandbox: ref.optional() })
-
-// ---------------------------------------------------------------- keys
-
-export const apiKey = component(
-  'ApiKey',
-  z.object({
-    id,
-    name: z.string(),
-    hint: z.string().describe('First characters of the key'),
-    createdAt: time,
-    lastUsedAt: nullableTime,
-    revokedAt: nullableTime,
-  }),
-)
-export const createKeyBody = component('CreateKey', z.strictObject({ name: z.string().min(1).max(128) }), {
-  examples: [{ name: 'ci' }],
-})
-export const createdKey = component(
-  'CreatedKey',
-  z.object({ key: apiKey, secret: z.string().describe('Shown this once') }),
-)
-export const team = component(
-  'Team',
-  z.object({
-    id,
-    name: z.string(),
-    snapshotRetentionMs: milliseconds
-      .nullable()
-      .describe('That snapshots are kept unless told otherwise; `null` for ever'),
-    trashMs: milliseconds.describe('That deleted snapshots can be brought back; 0 for no trash'),
-    createdAt: time,
-  }),
-)
-export const listKeysQuery = z.strictObject(pageQuery)

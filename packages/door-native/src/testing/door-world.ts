@@ -19,8 +19,8 @@ export async function openDoorWorld() {
   const fake = await openFakeCore()
   const { core, host, runtime, log, failures, key, by } = fake
   const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 512 } })
-  await registerNativeDoor(app, { api: core, log, version: '1.2.3', checkAnswers: true })
-  const upgrade = createNativeUpgradeHandler({ api: core, log })
+  await registerNativeDoor(app, { api: core.through('native'), log, version: '1.2.3', checkAnswers: true })
+  const upgrade = createNativeUpgradeHandler({ api: core.through('native'), log })
   app.server.on('upgrade', upgrade)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo

@@ -28,7 +28,7 @@ export async function openGatewayWorld(over: Partial<GatewayOptions> = {}) {
   }
   const inside = programServer((req, res) => program.answer(req, res))
   const gateway = new Gateway({
-    api: core,
+    api: core.through('gateway'),
     log: fake.log,
     domain: 'sbx.test:7443',
     routingHeaders: [

@@ -57,8 +57,8 @@ export async function openServerWorld() {
       failpoint: () => {},
     })
     const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 512 } })
-    await registerNativeDoor(app, { api: core, log, version: '0.0.0', checkAnswers: true })
-    const upgrade = createNativeUpgradeHandler({ api: core, log })
+    await registerNativeDoor(app, { api: core.through('native'), log, version: '0.0.0', checkAnswers: true })
+    const upgrade = createNativeUpgradeHandler({ api: core.through('native'), log })
     app.server.on('upgrade', upgrade)
     app.server.on('connection', (socket) => {
       sockets.add(socket)

@@ -57,7 +57,7 @@ export async function openControlWorld() {
     routerOptions: { maxParamLength: 256 },
     rewriteUrl: (request) => controlUrl(request, 'sbx.test'),
   })
-  const common = { api: core, log, domain: null }
+  const common = { api: core.through('e2b'), log, domain: null }
   await registerE2bControl(app, { ...common, dialect: E2B, prefix: MOUNTS.e2b })
   await registerE2bControl(app, { ...common, dialect: NOVITA, prefix: MOUNTS.novita })
   await app.listen({ port: 0, host: '127.0.0.1' })

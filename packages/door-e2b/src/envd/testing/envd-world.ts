@@ -55,11 +55,11 @@ export async function openEnvdWorld() {
   const fake = await openFakeCore()
   const { core, by, log } = fake
   const gateway = new Gateway({
-    api: core,
+    api: core.through('e2b'),
     log,
     domain: null,
     routingHeaders: [{ id: 'e2b-sandbox-id', port: 'e2b-sandbox-port' }],
-    services: new Map([[ENVD_PORT, new Envd({ api: core, log })]]),
+    services: new Map([[ENVD_PORT, new Envd({ api: core.through('e2b'), log })]]),
     finders: [new SignedFiles(core)],
     tokens: [],
   })
