@@ -6,5 +6,6 @@ type agent struct {
 	processes *processes
 	users     *users
 	identity  identity
+	authority authority
 	temps     temps
 }

@@ -17,6 +17,7 @@ type guestIdentity struct {
 	SandboxID  string            `json:"sandboxId"`
 	Hostname   string            `json:"hostname"`
 	Env        map[string]string `json:"env"`
+	Authority  string            `json:"authority"`
 	Generation int               `json:"generation"`
 	Seed       string            `json:"seed"`
 	DNS        []string          `json:"dns"`
@@ -128,6 +129,7 @@ func identify(c *call) (any, error) {
 	if given.Limits.MaxProcesses > 0 {
 		done("RLIMIT_NPROC", limitProcesses(given.Limits.MaxProcesses))
 	}
+	a.authority.set(given.Authority)
 	if done("/run/spawnpoint", os.MkdirAll("/run/spawnpoint", 0o755)) {
 		done("sandbox-id", replaceFile("/run/spawnpoint/sandbox-id", given.SandboxID+"\n"))
 		// Last: who watches the generation finds everything else in place.

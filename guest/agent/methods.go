@@ -17,6 +17,7 @@ func init() {
 		"ping":     func(*call) (any, error) { return nil, nil },
 		"identify": identify,
 		"setEnv":   setEnv,
+		"setAuthority": setAuthority,
 		"prepare":  prepare,
 		"hold":     hold,
 		"release":  release,
@@ -57,7 +58,7 @@ const agentVersion = "0.2.0"
 // capabilities tell a newer host what this agent, perhaps frozen long ago, can do.
 var capabilities = []string{
 	"processes", "pty", "files", "xattr", "watch", "ports", "hold", "culprits", "metrics", "hooks", "owner", "details",
-	"env", "archives",
+	"env", "archives", "authority",
 }
 
 type helloAnswer struct {

@@ -106,7 +106,7 @@ func (p *process) launch(spec *processSpec) error {
 	} else {
 		cwd = who.path(cwd)
 	}
-	env, path := environment(who, identity.Env, spec)
+	env, path := environment(who, a.authority.variables(), identity.Env, spec)
 
 	files, err := openStdio(spec, who)
 	if err != nil {
@@ -246,7 +246,7 @@ func cwdFails(attr *syscall.ProcAttr) bool {
 const oPath = 0x200000
 
 // environment merges, weakest first: the account, the identity, the request. It returns PATH as well.
-func environment(who *account, fromIdentity map[string]string, spec *processSpec) ([]string, string) {
+func environment(who *account, trust, fromIdentity map[string]string, spec *processSpec) ([]string, string) {
 	merged := map[string]string{
 		"PATH": defaultPath, "HOME": who.home, "USER": who.name, "LOGNAME": who.name, "SHELL": who.shell,
 	}
@@ -256,7 +256,7 @@ func environment(who *account, fromIdentity map[string]string, spec *processSpec
 	if path := os.Getenv("PATH"); path != "" {
 		merged["PATH"] = path
 	}
-	for _, layer := range []map[string]string{fromIdentity, spec.Env} {
+	for _, layer := range []map[string]string{trust, fromIdentity, spec.Env} {
 		for name, value := range layer {
 			merged[name] = value
 		}

@@ -91,6 +91,17 @@ export function sampleSandbox(teamId: TeamId, over: Partial<Sandbox> = {}): Sand
     labels: {},
     resources,
     network: { internet: true, allow: ['10.0.0.0/8'], deny: [], allowDomains: [], precedence: 'deny' },
+    credentials: [
+      {
+        name: 'api',
+        enabled: true,
+        hosts: ['api.example.com'],
+        paths: [],
+        matchHeaders: [],
+        headers: [{ name: 'authorization', sealed: 'AbCd' }],
+        env: {},
+      },
+    ],
     ingress: { default: 'token', ports: { '8080': 'open', '22': 'closed' }, hostHeader: `localhost:$\{PORT}` },
     timeout: {
       timeoutMs: 300_000,

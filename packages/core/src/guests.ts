@@ -3,6 +3,7 @@ import { SpawnpointError } from './errors.ts'
 import type { Env, FailureReason, IncarnationId, Sandbox } from './model.ts'
 import type { Parts } from './parts.ts'
 import type { Guest, GuestIdentity, IncarnationExit } from './ports/index.ts'
+import { credentialEnv } from './services/credentials.ts'
 
 /** The agents of the incarnations that run now, one connection each. */
 export class Guests {
@@ -92,6 +93,7 @@ export function identityOf(parts: Parts, sandbox: Sandbox, cause: 'boot' | 'rest
     sandboxId: sandbox.id,
     hostname: hostnameOf(sandbox),
     env: envOf(sandbox),
+    authority: authorityOf(parts, sandbox),
     generation: sandbox.generation,
     seed: randomBytes(32).toString('hex'),
     dns: parts.config.dns,
@@ -107,8 +109,13 @@ export function identityOf(parts: Parts, sandbox: Sandbox, cause: 'boot' | 'rest
 }
 
 /** For every process that a sandbox starts. */
-export function envOf(sandbox: Pick<Sandbox, 'defaults' | 'env'>): Env {
-  return { ...sandbox.defaults.env, ...sandbox.env }
+export function envOf(sandbox: Pick<Sandbox, 'defaults' | 'credentials' | 'env'>): Env {
+  return { ...sandbox.defaults.env, ...credentialEnv(sandbox.credentials), ...sandbox.env }
+}
+
+/** Whom programs inside shall trust besides those that their image trusts: where the server takes the place of hosts. */
+export function authorityOf({ runtime }: Parts, { credentials }: Pick<Sandbox, 'credentials'>): string {
+  return credentials.some(({ enabled }) => enabled) ? (runtime.info.authority ?? '') : ''
 }
 
 /** A name where it is a valid host name, else the id. */

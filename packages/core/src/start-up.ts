@@ -19,6 +19,7 @@ import type { Parts } from './parts.ts'
 import type { Page, PageRequest } from './ports/index.ts'
 import { LIVING_STATES } from './sandbox/lifecycle.ts'
 import { changeSnapshot, moveSandbox } from './sandbox/records.ts'
+import { outgoingRules } from './services/credentials.ts'
 
 /** Every operation there is; a new kind does not compile until it is here with its recovery. */
 const DEFINITIONS = {
@@ -108,8 +109,13 @@ async function findLost(parts: Parts, guests: Guests, report: StartUpReport): Pr
       await attempt(parts, sandbox, 'resume', () => runtime.resume(incarnation.id))
     }
     // An earlier server may have died between the record of a new policy and its effect.
-    if (incarnation !== undefined)
+    if (incarnation !== undefined) {
       await attempt(parts, sandbox, 'network', () => runtime.setNetwork(incarnation.id, sandbox.network))
+      // The driver did not keep their values.
+      await attempt(parts, sandbox, 'credentials', async () =>
+        runtime.setCredentials?.(incarnation.id, outgoingRules(parts, sandbox)),
+      )
+    }
   }
 }
 

@@ -27,7 +27,7 @@ export function boxJson(sandbox: Sandbox, request: Pick<IncomingMessage, 'header
     fs_capacity_bytes: resources.diskBytes,
     run_config: runConfigJson(sandbox),
     labels: usersLabels(labels),
-    proxy_config: proxyConfigJson(sandbox.network),
+    proxy_config: proxyConfigJson(sandbox),
   }
 }
 

@@ -12,6 +12,7 @@ import {
 } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
+import { credentialsOf } from './credential-rules.ts'
 import { networkOf, proxyConfigSchema } from './egress.ts'
 import { unsupported } from './errors.ts'
 import { checkUsersLabels, OWN, ownLabels, usersLabels } from './labels.ts'
@@ -64,6 +65,7 @@ export async function createRequest(
   const found = await sourceOf(api, by, body)
   const source = 'image' in found ? found.image : found.snapshot
   const network = networkOf(body.proxy_config)
+  const credentials = credentialsOf(body.proxy_config)
   const request: CreateSandboxRequest = {
     ...('image' in found ? { image: found.image.id } : { snapshot: found.snapshot.id }),
     cold: isCold(found, body),
@@ -72,6 +74,7 @@ export async function createRequest(
     labels: labelsOf(body, found),
     resources: resourcesOf(body, source.resources.diskBytes),
     ...(network === undefined ? {} : { network }),
+    ...(credentials === undefined ? {} : { credentials }),
     // Whoever is to reach a service is given an address with a token.
     ingress: { default: 'token' },
     timeout: {

@@ -71,7 +71,7 @@ describe('every call', () => {
 
 describe('boxes', () => {
   it.each([
-    [{ proxy_config: { rules: [{ name: 'a', match_hosts: ['x'], headers: [] }] } }, 400, /rules/],
+    [{ proxy_config: { rules: [{ name: 'a', type: 'aws', aws: {} }] } }, 400, /rules\[0\]: the type aws/],
     [{ proxy_config: { callbacks: [{}] } }, 400, /callbacks/],
     [{ proxy_config: { access_control: { allow_list: ['~.*'] } } }, 400, /expression/],
     [{ proxy_config: { access_control: { deny_list: ['example.com'] } } }, 400, /name/],

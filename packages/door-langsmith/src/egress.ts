@@ -1,12 +1,13 @@
-import { invalidArgument, type NetworkPolicy } from '@spawnpoint/core'
+import { invalidArgument, type NetworkPolicy, type Sandbox } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
+import { ruleSchema, rulesJson } from './credential-rules.ts'
 import { unsupported } from './errors.ts'
 
 const hosts = optional(z.array(z.string().min(1).max(255)).max(256))
 
 export const proxyConfigSchema = z.object({
-  rules: optional(z.array(z.looseObject({ enabled: optional(z.boolean()) })).max(256)),
+  rules: optional(z.array(ruleSchema).max(256)),
   callbacks: optional(z.array(z.unknown()).max(256)),
   no_proxy: optional(z.array(z.string())),
   access_control: optional(z.object({ allow_list: hosts, deny_list: hosts })),
@@ -14,10 +15,11 @@ export const proxyConfigSchema = z.object({
 
 const OPEN = { internet: true, allow: [], allowDomains: [], deny: [], precedence: 'deny' } as const
 
-/** Which hosts may be reached is enforced. Credentials are not put into requests here, so rules that would are refused. */
-export function networkOf(config: z.output<typeof proxyConfigSchema> | undefined): Partial<NetworkPolicy> | undefined {
+export type ProxyConfigBody = z.output<typeof proxyConfigSchema>
+
+/** Which hosts may be reached; what goes into requests to them is `credentialsOf`. */
+export function networkOf(config: ProxyConfigBody | undefined): Partial<NetworkPolicy> | undefined {
   if (config === undefined) return undefined
-  if (config.rules?.some(({ enabled }) => enabled !== false)) throw unsupported('proxy_config.rules')
   if (config.callbacks !== undefined && config.callbacks.length > 0) throw unsupported('proxy_config.callbacks')
   const allowed = config.access_control?.allow_list ?? []
   const denied = config.access_control?.deny_list ?? []
@@ -37,11 +39,16 @@ export function networkOf(config: z.output<typeof proxyConfigSchema> | undefined
   }
 }
 
-export function proxyConfigJson({ allow, allowDomains, deny }: NetworkPolicy) {
+export function proxyConfigJson({ network, credentials }: Pick<Sandbox, 'network' | 'credentials'>) {
+  const access = accessControlJson(network)
+  return { rules: rulesJson(credentials), ...(access === null ? {} : { access_control: access }) }
+}
+
+function accessControlJson({ allow, allowDomains, deny }: NetworkPolicy) {
   const shown = (cidrs: readonly string[]) => cidrs.map((cidr) => cidr.replace(/\/32$/, ''))
   const allowed = [...shown(allow), ...allowDomains]
-  if (allowed.length > 0) return { rules: [], access_control: { allow_list: allowed } }
-  return deny.length > 0 ? { rules: [], access_control: { deny_list: shown(deny) } } : { rules: [] }
+  if (allowed.length > 0) return { allow_list: allowed }
+  return deny.length > 0 ? { deny_list: shown(deny) } : null
 }
 
 function isAddress(host: string): boolean {

@@ -18,7 +18,7 @@ import type {
   Snapshot,
   Tag,
 } from '@spawnpoint/core'
-import { pushedBy } from '@spawnpoint/core'
+import { pushedBy, shownCredentials } from '@spawnpoint/core'
 import type { z } from 'zod'
 import type { ImageNames } from './image-names.ts'
 import type * as schemas from './schemas/index.ts'
@@ -44,6 +44,7 @@ export async function sandboxJson(
     labels: sandbox.labels,
     resources: sandbox.resources,
     network: sandbox.network,
+    credentials: shownCredentials(sandbox.credentials),
     ingress: sandbox.ingress,
     timeout: sandbox.timeout,
     generation: sandbox.generation,

@@ -53,6 +53,10 @@ export class FakeGuest implements Guest {
     return this.#link.call('setEnv', '', () => this.#link.machine.setEnv(env))
   }
 
+  setAuthority(pem: string): Promise<void> {
+    return this.#link.call('setAuthority', '', () => this.#link.machine.setAuthority(pem))
+  }
+
   hold(options: HoldOptions): Promise<HoldReport> {
     return this.#link.callHeld('hold', '', () => {
       if (this.#link.machine.held) throw new Error('guest.hold: it is held already')

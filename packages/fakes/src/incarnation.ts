@@ -1,4 +1,4 @@
-import type { IncarnationExit, IncarnationSpec, NetworkPolicy } from '@spawnpoint/core'
+import type { IncarnationExit, IncarnationSpec, NetworkPolicy, OutgoingRule } from '@spawnpoint/core'
 import type { FileTree } from './file-tree.ts'
 import type { FakeHost } from './host.ts'
 import { FakeMachine } from './machine.ts'
@@ -10,6 +10,7 @@ export class FakeIncarnation {
   readonly root: FileTree
   readonly machine: FakeMachine
   network: NetworkPolicy
+  credentials: readonly OutgoingRule[]
   /** False until the agent has answered for the first time */
   answered = false
   /** What `hold` reports; on a runtime that cannot capture deleted files, `checkpoint` refuses because of them */
@@ -23,6 +24,7 @@ export class FakeIncarnation {
     this.spec = structuredClone(spec)
     this.root = host.tree(spec.rootPath)
     this.network = this.spec.network
+    this.credentials = this.spec.credentials ?? []
     this.machine = new FakeMachine(this.root, host.programs, capture)
     host.incarnations.set(spec.id, this)
   }

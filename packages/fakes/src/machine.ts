@@ -99,6 +99,11 @@ export class FakeMachine {
     if (identity !== null) this.#state.identity = { ...identity, env: { ...env } }
   }
 
+  setAuthority(authority: string): void {
+    const identity = this.#state.identity
+    if (identity !== null) this.#state.identity = { ...identity, authority }
+  }
+
   find(ref: string): ProcessState {
     const pid = /^pid:(\d+)$/.exec(ref)?.[1]
     const found = this.#state.processes.find((process) =>

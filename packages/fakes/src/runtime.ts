@@ -6,6 +6,7 @@ import {
   type IncarnationSpec,
   type MemoryImage,
   type NetworkPolicy,
+  type OutgoingRule,
   type Requirements,
   type Runtime,
   type RuntimeAgents,
@@ -28,6 +29,7 @@ export class FakeRuntime implements Runtime {
     version: '1',
     capabilities: { capturesDeletedFiles: true, keepsConnections: true, idleIsFree: true, memorySnapshots: true },
     cpuFeatures: ['fake_a', 'fake_b'],
+    authority: 'fake authority',
     host: { cpus: 8, memoryBytes: 64 * 2 ** 30 },
   }
   /** What hooks inside every guest of this runtime answer */
@@ -136,6 +138,12 @@ export class FakeRuntime implements Runtime {
   setNetwork(id: IncarnationId, policy: NetworkPolicy): Promise<void> {
     return this.#call('setNetwork', id, () => {
       this.#find(id).network = structuredClone(policy)
+    })
+  }
+
+  setCredentials(id: IncarnationId, rules: readonly OutgoingRule[]): Promise<void> {
+    return this.#call('setCredentials', id, () => {
+      this.#find(id).credentials = structuredClone(rules)
     })
   }
 

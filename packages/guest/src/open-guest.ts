@@ -102,6 +102,10 @@ class AttachedGuest implements OpenedGuest {
     await this.#session.call('setEnv', { env })
   }
 
+  async setAuthority(pem: string): Promise<void> {
+    if (this.capabilities.includes('authority')) await this.#session.call('setAuthority', { pem })
+  }
+
   async hold(options: HoldOptions): Promise<HoldReport> {
     const { hooks, hookTimeoutMs, sync, findCulprits } = options
     let report: HoldReport = { hooks: [], culprits: [] }

@@ -101,6 +101,7 @@ export interface Tables {
     labels: Json
     resources: Json
     network: Json
+    credentials: Json
     ingress: Json
     timeout: Json
     generation: number

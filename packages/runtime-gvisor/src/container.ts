@@ -1,13 +1,15 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { IncarnationId, IncarnationSpec, NetworkPolicy } from '@spawnpoint/core'
+import type { IncarnationId, IncarnationSpec } from '@spawnpoint/core'
 import { bundleConfig, type FrozenSpec } from './bundle.ts'
 import type { CommandResult } from './command.ts'
 import type { Host } from './host.ts'
 import type { HostProcess } from './host-process.ts'
 import { type IncarnationPaths, incarnationPaths } from './incarnation-record.ts'
 import { CommandControl, type KernelControl, SocketControl } from './kernel-control.ts'
+import { egressOf } from './network/egress/egress.ts'
+import type { GuestEgress } from './network/egress/egress-proxy.ts'
 import { openForContainer } from './pipes.ts'
 import type { RunscStep } from './runsc.ts'
 import { findSandboxProcesses, killSandbox } from './sandbox-processes.ts'
@@ -59,7 +61,7 @@ export class Container {
   async furnish(spec: IncarnationSpec, plan: LaunchPlan): Promise<void> {
     const [host, paths] = [this.#host, this.paths]
     mkdirSync(paths.bundle, { recursive: true, mode: 0o700 })
-    const slot = await host.slots.claim(spec.network)
+    const slot = await host.slots.claim(egressOf(spec))
     this.#slot = slot.number
     host.cgroups.create(this.id, spec.resources)
     await host.pipes.take(paths.pipes)
@@ -106,8 +108,8 @@ export class Container {
 
   // -------------------------------------------------------------- using it
 
-  async setNetwork(policy: NetworkPolicy): Promise<void> {
-    await this.#host.slots.setPolicy(this.slot, policy)
+  async setEgress(egress: GuestEgress): Promise<void> {
+    await this.#host.slots.setEgress(this.slot, egress)
   }
 
   async call(

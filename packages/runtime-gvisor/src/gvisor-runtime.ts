@@ -7,6 +7,7 @@ import type {
   IncarnationSpec,
   MemoryImage,
   NetworkPolicy,
+  OutgoingRule,
   Requirements,
   Runtime,
   RuntimeAgents,
@@ -175,6 +176,10 @@ export class GvisorRuntime implements Runtime {
 
   async setNetwork(id: IncarnationId, policy: NetworkPolicy): Promise<void> {
     await this.#find(id).setNetwork(policy)
+  }
+
+  async setCredentials(id: IncarnationId, rules: readonly OutgoingRule[]): Promise<void> {
+    await this.#find(id).setCredentials(rules)
   }
 
   async usage(id: IncarnationId): Promise<HostUsage> {

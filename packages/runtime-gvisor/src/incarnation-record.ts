@@ -24,6 +24,8 @@ export interface IncarnationRecord {
   processes: HostProcess[]
   slot: number
   network: NetworkPolicy
+  /** Hosts that credential rules name; what goes into requests to them is not kept here */
+  intercepts?: string[]
   resources: Resources
   agentDigest: string
   frozen: FrozenSpec

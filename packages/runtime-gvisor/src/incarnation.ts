@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   type Guest,
   type IncarnationExit,
   type IncarnationId,
   type IncarnationSpec,
   type NetworkPolicy,
+  type OutgoingRule,
   SpawnpointError,
 } from '@spawnpoint/core'
 import type { OpenedGuest } from '@spawnpoint/guest'
@@ -16,6 +18,7 @@ import { hostBootId, isAlive } from './host-process.ts'
 import { type IncarnationRecord, writePaused, writeRecord } from './incarnation-record.ts'
 import { findControlSocket, type KernelControl } from './kernel-control.ts'
 import type { Limiter } from './limiter.ts'
+import { egressOf, interceptsOf } from './network/egress/egress.ts'
 import { samePolicy } from './network/rules.ts'
 
 const ATTACH_TIMEOUT_MS = 15_000
@@ -44,6 +47,8 @@ export class Incarnation {
   #record: IncarnationRecord | null = null
   #madeControl: KernelControl | null = null
   #errors: ErrorOutput | null = null
+  /** In memory alone; `null` until an earlier server's are told again */
+  #credentials: readonly OutgoingRule[] | null = null
   #guest: Promise<OpenedGuest> | null = null
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -110,6 +115,7 @@ export class Incarnation {
       this.#throwIfKilled()
       const record = this.#newRecord(spec, plan)
       this.#record = record
+      this.#credentials = spec.credentials ?? []
       writeRecord(this.#container.paths, record)
       this.#watch(record)
       const guest = await this.#connect(spec.bootTimeoutMs)
@@ -132,7 +138,8 @@ export class Incarnation {
       this.#container.processes.every(isAlive)
     if (fits) {
       try {
-        if (!samePolicy(prepared.spec.network, spec.network)) await this.#container.setNetwork(spec.network)
+        const [ready, wanted] = [egressOf(prepared.spec), egressOf(spec)]
+        if (!isDeepStrictEqual(ready, wanted)) await this.#container.setEgress(wanted)
         await this.#container.start(plan)
         return true
       } catch (error) {
@@ -171,6 +178,7 @@ export class Incarnation {
       processes: this.#container.processes,
       slot: this.#container.slot,
       network: spec.network,
+      intercepts: interceptsOf(spec.credentials ?? []),
       resources: spec.resources,
       agentDigest: plan.agentDigest,
       frozen: plan.frozen,
@@ -281,10 +289,22 @@ export class Incarnation {
   /** Rejects `invalid_argument` for a bad policy, which changes nothing. */
   async setNetwork(policy: NetworkPolicy): Promise<void> {
     // Rejects where there is no slot any more. What is so already is not done again: a server that starts asks for it.
-    if (samePolicy(this.record.network, policy)) return
-    await this.#container.setNetwork(policy)
+    const { network, intercepts = [] } = this.record
+    if (samePolicy(network, policy)) return
+    await this.#container.setEgress({ network: policy, intercepts, credentials: this.#credentials })
     if (!this.isLive) return
     this.#record = { ...this.record, network: policy }
+    writeRecord(this.#container.paths, this.#record)
+  }
+
+  async setCredentials(rules: readonly OutgoingRule[]): Promise<void> {
+    const { network, intercepts: before = [] } = this.record
+    const intercepts = interceptsOf(rules)
+    if (isDeepStrictEqual(this.#credentials, rules) || (rules.length === 0 && before.length === 0)) return
+    await this.#container.setEgress({ network, intercepts, credentials: rules })
+    this.#credentials = rules
+    if (!this.isLive || isDeepStrictEqual(before, intercepts)) return
+    this.#record = { ...this.record, intercepts }
     writeRecord(this.#container.paths, this.#record)
   }
 

@@ -14,6 +14,7 @@ import { hostBootId, isAlive } from './host-process.ts'
 import { type IncarnationRecord, incarnationPaths, listIncarnationIds, readRecord } from './incarnation-record.ts'
 import { silentLog } from './log.ts'
 import { emptyNamespaceName, namespacePath } from './network/addresses.ts'
+import { Authority } from './network/egress/authority.ts'
 import { hostResolvers } from './network/resolvers.ts'
 import { ServerIndex } from './network/server-index.ts'
 import { SlotPool } from './network/slot-pool.ts'
@@ -65,9 +66,16 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
   for (const id of dead) await killSandbox({ known: [], cgroups, id, search: incarnationPaths(stateDir, id).dir })
 
   const dns = options.dns ?? (await hostResolvers())
-  const adopted = new Map(living.map((record) => [record.slot, record.network]))
+  const adopted = new Map(
+    living.map(({ slot, network, intercepts = [] }) => [
+      slot,
+      // What goes into their requests nobody has said to this server yet.
+      { network, intercepts, credentials: intercepts.length === 0 ? [] : null },
+    ]),
+  )
+  const authority = Authority.open(`${cacheDir}/authority`)
   const slots = await SlotPool.open(
-    { server: index.index, dns, ready: options.readySlots ?? DEFAULT_READY_SLOTS, log },
+    { server: index.index, dns, ready: options.readySlots ?? DEFAULT_READY_SLOTS, authority, log },
     adopted,
   ).catch((error: unknown) => {
     const detail = isCode(error, 'runtime_failed') ? error.context.detail : errorText(error)
@@ -107,6 +115,7 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
         memorySnapshots: true,
       },
       cpuFeatures: hostCpuFeatures(),
+      authority: authority.certificate,
       host: { cpus: availableParallelism(), memoryBytes: totalmem() },
     },
     close: async (keep) => {

@@ -205,6 +205,22 @@ export interface Schemas {
     autoResume: boolean
     deleteAfterMs: number | null
   }
+  CredentialRule: {
+    name: string
+    enabled: boolean
+    hosts: string[]
+    paths: string[]
+    matchHeaders: {
+      name: string
+      value: string
+    }[]
+    headers: {
+      name: string
+      value: string | null
+      secret: boolean
+    }[]
+    env: Schemas['Env']
+  }
   IngressPolicy: {
     default: 'open' | 'token' | 'closed'
     ports: Record<string, 'open' | 'token' | 'closed'>
@@ -234,6 +250,26 @@ export interface Schemas {
           allowDomains?: string[] | undefined
           precedence?: 'deny' | 'allow' | undefined
         }
+      | undefined
+    credentials?:
+      | {
+          name: string
+          enabled?: boolean | undefined
+          hosts: string[]
+          paths?: string[] | undefined
+          matchHeaders?:
+            | {
+                name: string
+                value: string
+              }[]
+            | undefined
+          headers: {
+            name: string
+            value?: string | undefined
+            secret?: boolean | undefined
+          }[]
+          env?: Schemas['Env'] | undefined
+        }[]
       | undefined
     ingress?:
       | {
@@ -273,6 +309,26 @@ export interface Schemas {
           allowDomains?: string[] | undefined
           precedence?: 'deny' | 'allow' | undefined
         }
+      | undefined
+    credentials?:
+      | {
+          name: string
+          enabled?: boolean | undefined
+          hosts: string[]
+          paths?: string[] | undefined
+          matchHeaders?:
+            | {
+                name: string
+                value: string
+              }[]
+            | undefined
+          headers: {
+            name: string
+            value?: string | undefined
+            secret?: boolean | undefined
+          }[]
+          env?: Schemas['Env'] | undefined
+        }[]
       | undefined
     ingress?:
       | {
@@ -315,6 +371,26 @@ export interface Schemas {
                 precedence?: 'deny' | 'allow' | undefined
               }
             | undefined
+          credentials?:
+            | {
+                name: string
+                enabled?: boolean | undefined
+                hosts: string[]
+                paths?: string[] | undefined
+                matchHeaders?:
+                  | {
+                      name: string
+                      value: string
+                    }[]
+                  | undefined
+                headers: {
+                  name: string
+                  value?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+                env?: Schemas['Env'] | undefined
+              }[]
+            | undefined
           ingress?:
             | {
                 default?: 'open' | 'token' | 'closed' | undefined
@@ -354,6 +430,26 @@ export interface Schemas {
                 allowDomains?: string[] | undefined
                 precedence?: 'deny' | 'allow' | undefined
               }
+            | undefined
+          credentials?:
+            | {
+                name: string
+                enabled?: boolean | undefined
+                hosts: string[]
+                paths?: string[] | undefined
+                matchHeaders?:
+                  | {
+                      name: string
+                      value: string
+                    }[]
+                  | undefined
+                headers: {
+                  name: string
+                  value?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+                env?: Schemas['Env'] | undefined
+              }[]
             | undefined
           ingress?:
             | {
@@ -396,6 +492,26 @@ export interface Schemas {
           allowDomains?: string[] | undefined
           precedence?: 'deny' | 'allow' | undefined
         }
+      | undefined
+    credentials?:
+      | {
+          name: string
+          enabled?: boolean | undefined
+          hosts: string[]
+          paths?: string[] | undefined
+          matchHeaders?:
+            | {
+                name: string
+                value: string
+              }[]
+            | undefined
+          headers: {
+            name: string
+            value?: string | undefined
+            secret?: boolean | undefined
+          }[]
+          env?: Schemas['Env'] | undefined
+        }[]
       | undefined
     ingress?:
       | {
@@ -441,6 +557,7 @@ export interface Schemas {
     labels: Schemas['Labels']
     resources: Schemas['Resources']
     network: Schemas['NetworkPolicy']
+    credentials: Schemas['CredentialRule'][]
     ingress: Schemas['IngressPolicy']
     timeout: Schemas['TimeoutPolicy']
     generation: number

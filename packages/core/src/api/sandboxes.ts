@@ -14,6 +14,7 @@ import type {
   TimeoutPolicy,
 } from '../model.ts'
 import type { Guest, Page, PageRequest } from '../ports/index.ts'
+import type { CredentialRuleRequest } from './credentials.ts'
 
 /** What a new sandbox may have of its own; what is absent comes from the image or snapshot, then from the server. */
 export interface SandboxOverrides {
@@ -24,6 +25,8 @@ export interface SandboxOverrides {
   labels?: Labels | undefined
   resources?: Partial<Resources> | undefined
   network?: Partial<NetworkPolicy> | undefined
+  /** A fork's child has its parent's unless given */
+  credentials?: CredentialRuleRequest[] | undefined
   /** `ports` replaces all of them */
   ingress?: Partial<IngressPolicy> | undefined
   timeout?: Partial<TimeoutPolicy> | undefined
@@ -59,6 +62,8 @@ export interface UpdateSandboxRequest {
   /** Replaces the sandbox's own, for processes started from now on; what its image sets stays beneath */
   env?: Env | undefined
   network?: Partial<NetworkPolicy> | undefined
+  /** Replaces all of them; secrets that are not given stay */
+  credentials?: CredentialRuleRequest[] | undefined
   /** `ports` replaces all of them */
   ingress?: Partial<IngressPolicy> | undefined
   /** `timeoutMs` counts from now; of a paused or stopped sandbox it changes the policy only */

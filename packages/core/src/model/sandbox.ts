@@ -1,5 +1,6 @@
 import type { ImageId, IncarnationId, RootId, SandboxId, SnapshotId, TeamId } from '../ids.ts'
 import type { IngressPolicy, NetworkPolicy, TimeoutPolicy } from '../policies.ts'
+import type { CredentialRule } from './credential.ts'
 import type { ImageDefaults } from './image.ts'
 import type { Env, Labels } from './team.ts'
 
@@ -63,6 +64,7 @@ export interface Sandbox {
   labels: Labels
   resources: Resources
   network: NetworkPolicy
+  credentials: CredentialRule[]
   ingress: IngressPolicy
   timeout: TimeoutPolicy
   /** Counts restores of this line of memory; programs inside can watch it in `/run/spawnpoint/generation` */

@@ -1,6 +1,7 @@
 import { hostnameOf, identityOf } from '../guests.ts'
 import type { IncarnationId, RootId, Sandbox, Snapshot } from '../model.ts'
 import type { Guest, GuestIdentity, IdentityReport, RootSource } from '../ports/index.ts'
+import { outgoingRules } from '../services/credentials.ts'
 import type { Work } from './runner.ts'
 
 /** Milliseconds that an agent may take to become somebody, hooks apart: others may wait for it, as a fork's children do */
@@ -36,6 +37,7 @@ export async function boot(
     hostname: hostnameOf(sandbox),
     resources: sandbox.resources,
     network: sandbox.network,
+    credentials: outgoingRules(work.parts, sandbox),
     bootTimeoutMs: config.bootTimeoutMs,
   }
   // What comes up may be as hostile as what was captured.

@@ -38,6 +38,7 @@ async function kill(work: Work<KillDetail>): Promise<void> {
       incarnationId: null,
       rootId: null,
       pausedSnapshotId: null,
+      credentials: [],
       expiresAt: null,
       endedAt: parts.clock.now(),
     })

@@ -21,6 +21,11 @@ export interface Guest {
    */
   setEnv(env: Env): Promise<void>
   /**
+   * Replaces what `identify` gave as `authority`. An agent that cannot, frozen in an older snapshot, leaves all as it is:
+   * programs inside then refuse the hosts that the server takes the place of.
+   */
+  setAuthority(pem: string): Promise<void>
+  /**
    * Prepares for a snapshot: runs the `pre-snapshot` hooks, flushes, then stops all traffic in both directions with no
    * frame half sent. Preconditions: not held.
    */
@@ -41,6 +46,8 @@ export interface GuestIdentity {
   hostname: string
   /** For every process started from now on, under the request's own */
   env: Env
+  /** PEM certificates that programs inside shall trust besides the system's own; empty for none */
+  authority?: string
   generation: number
   /** 32 random bytes, hex; mixed into the kernel's pool */
   seed: string

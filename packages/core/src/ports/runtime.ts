@@ -1,4 +1,4 @@
-import type { IncarnationId, NetworkPolicy, Requirements, Resources } from '../model.ts'
+import type { CredentialRule, IncarnationId, NetworkPolicy, Requirements, Resources } from '../model.ts'
 import type { Guest } from './guest.ts'
 
 /**
@@ -26,7 +26,7 @@ export interface Runtime {
   restore(spec: IncarnationSpec, memory: MemoryImage): Promise<Guest>
   /**
    * Does what of a `start` (`memory` is `null`) or `restore` can be done before it is wanted; the call with the same `id`
-   * that follows is then quicker. That call may differ in `network` and `hostname`; if anything else differs, what was
+   * that follows is then quicker. That call may differ in `network`, `credentials` and `hostname`; if anything else differs, what was
    * prepared goes to waste. Not listed, ended by `kill` and by `close`. A rejection leaves nothing behind.
    */
   prepare?(spec: IncarnationSpec, memory: MemoryImage | null): Promise<void>
@@ -43,6 +43,11 @@ export interface Runtime {
   attach(id: IncarnationId): Promise<Guest>
   list(): Promise<{ id: IncarnationId; paused: boolean }[]>
   setNetwork(id: IncarnationId, policy: NetworkPolicy): Promise<void>
+  /**
+   * Replaces those of its spec, for requests that begin from now on. Absent where a driver can put nothing into requests. The
+   * driver keeps none of the values on disk: after a restart it answers the rules' hosts itself until they are set again.
+   */
+  setCredentials?(id: IncarnationId, rules: readonly OutgoingRule[]): Promise<void>
   /** What the host sees of it; asks nothing of the incarnation itself. */
   usage(id: IncarnationId): Promise<HostUsage>
   /** Called once for each incarnation that ends without `kill`. */
@@ -69,8 +74,15 @@ export interface RuntimeInfo {
     memorySnapshots: boolean
   }
   cpuFeatures: string[]
+  /** PEM: what guests must trust where the driver takes the place of hosts, for `OutgoingRule`s */
+  authority?: string
   /** Upper bounds for `Resources` on this host */
   host: { cpus: number; memoryBytes: number }
+}
+
+/** A `CredentialRule` that is enabled, opened; a `null` is a secret that is lost: requests that need it are refused. */
+export interface OutgoingRule extends Pick<CredentialRule, 'hosts' | 'paths' | 'matchHeaders'> {
+  headers: { name: string; value: string | null }[]
 }
 
 export interface HostUsage {
@@ -88,6 +100,8 @@ export interface IncarnationSpec {
   hostname: string
   resources: Resources
   network: NetworkPolicy
+  /** What is put into requests on their way out; what is secret in them is in clear here */
+  credentials?: readonly OutgoingRule[]
   /** Deadline for the agent's first answer, in milliseconds */
   bootTimeoutMs: number
 }

@@ -185,7 +185,7 @@ const LABEL = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?'
 const DOMAIN = new RegExp(`^(\\*\\.)?${LABEL}(\\.${LABEL})*$`)
 
 /** A host name, or `*.` before one; returned in lower case, internationalised names as they are asked for. */
-function checkDomain(path: string, text: string): string {
+export function checkDomain(path: string, text: string): string {
   const name = text.toLowerCase().replace(/\.$/, '')
   if (name.length > 253 || !DOMAIN.test(name) || isIP(name) !== 0)
     throw invalidArgument(path, `not a host name, nor one after '*.': ${text.slice(0, 64)}`)

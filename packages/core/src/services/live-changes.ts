@@ -1,8 +1,9 @@
 import { isCode } from '../errors.ts'
-import { envOf, type Guests } from '../guests.ts'
+import { authorityOf, envOf, type Guests } from '../guests.ts'
 import type { SandboxId } from '../ids.ts'
 import type { Sandbox } from '../model.ts'
 import type { Parts } from '../parts.ts'
+import { outgoingRules } from './credentials.ts'
 
 /**
  * Gives the incarnation that runs what is recorded of its sandbox now. One change at a time for each sandbox, or of two
@@ -24,9 +25,24 @@ export class LiveChanges {
     })
   }
 
+  /** With what programs inside need to take the server for the hosts. */
+  credentials(id: SandboxId): Promise<void> {
+    return this.#apply(id, async (sandbox) => {
+      const { incarnationId } = sandbox
+      if (incarnationId === null) return
+      await this.#parts.runtime.setCredentials?.(incarnationId, outgoingRules(this.#parts, sandbox))
+      try {
+        await this.#tell(sandbox)
+      } catch (error) {
+        // Their variables hold from its next start.
+        if (!isCode(error, 'incompatible')) throw error
+      }
+    })
+  }
+
   env(id: SandboxId): Promise<void> {
     return this.#apply(id, async (sandbox) => {
-      if (sandbox.incarnationId !== null) await (await this.#guests.of(sandbox)).setEnv(envOf(sandbox))
+      if (sandbox.incarnationId !== null) await this.#tell(sandbox)
     })
   }
 
@@ -40,6 +56,12 @@ export class LiveChanges {
       if (!isCode(error, 'incompatible')) throw error
     }
     this.#guests.told(incarnationId)
+  }
+
+  async #tell(sandbox: Sandbox): Promise<void> {
+    const guest = await this.#guests.of(sandbox)
+    await guest.setAuthority(authorityOf(this.#parts, sandbox))
+    await guest.setEnv(envOf(sandbox))
   }
 
   async #apply(id: SandboxId, change: (sandbox: Sandbox) => Promise<void>): Promise<void> {

@@ -1,11 +1,12 @@
 import type { SandboxOverrides } from '../api.ts'
 import { SpawnpointError } from '../errors.ts'
 import { newId, type SandboxId, type SnapshotId, type TeamId } from '../ids.ts'
-import type { Image, IngressPolicy, NetworkPolicy, Sandbox, Snapshot } from '../model.ts'
+import type { CredentialRule, Image, IngressPolicy, NetworkPolicy, Sandbox, Snapshot } from '../model.ts'
 import { OPEN_NETWORK } from '../network.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
 import { mergeIngress, mergeNetwork, mergeResources, mergeTimeout } from './checks.ts'
+import { credentialRules } from './credentials.ts'
 
 const OPEN_INGRESS: IngressPolicy = { default: 'open', ports: {}, hostHeader: null }
 
@@ -14,6 +15,7 @@ export type Source = Pick<Sandbox, 'imageId' | 'defaults' | 'env' | 'resources' 
   snapshotId: SnapshotId | null
   /** Of the sandbox that a child is forked from: it must not reach, nor be reached from, more than that by default */
   network?: NetworkPolicy
+  credentials?: CredentialRule[]
   ingress?: IngressPolicy
 }
 
@@ -87,6 +89,10 @@ export function newSandbox(parts: Parts, teamId: TeamId, source: Source, request
     labels: request.labels ?? {},
     resources: mergeResources(config, source.resources, request.resources),
     network: mergeNetwork(source.network ?? OPEN_NETWORK, request.network),
+    credentials:
+      request.credentials === undefined
+        ? (source.credentials ?? [])
+        : credentialRules(parts, teamId, request.credentials, source.credentials ?? []),
     ingress: mergeIngress(source.ingress ?? OPEN_INGRESS, request.ingress),
     timeout: mergeTimeout(config.timeout, request.timeout),
     generation: source.generation,

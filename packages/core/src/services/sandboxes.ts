@@ -173,7 +173,8 @@ export class Sandboxes implements SandboxesApi {
       const sandbox = current as LiveSandbox
       const snapshot = newSnapshot(this.#parts, sandbox, { kind: 'memory', internal: true })
       await tx.putSnapshot(snapshot)
-      const source = { ...fromSnapshot(snapshot, false), network: sandbox.network, ingress: sandbox.ingress }
+      const { network, credentials, ingress } = sandbox
+      const source = { ...fromSnapshot(snapshot, false), network, credentials, ingress }
       const records = Array.from({ length: count }, (_, n): Sandbox => {
         const child = newSandbox(this.#parts, by.teamId, source, { ...overrides, ...children[n] })
         const from = sandbox.sourceSnapshotId

@@ -9,6 +9,7 @@ import { ARRIVING } from '../sandbox/decide.ts'
 import { expiryFrom, sandboxEvent } from '../sandbox/records.ts'
 import { checkEnv, checkLabels, mergeIngress, mergeNetwork, mergeTimeout } from './checks.ts'
 import { openOperation } from './claims.ts'
+import { credentialRules } from './credentials.ts'
 import type { LiveChanges } from './live-changes.ts'
 import { checkName } from './refs.ts'
 
@@ -23,7 +24,7 @@ export async function updateSandbox(
   if (request.name !== undefined && request.name !== null) checkName('name', request.name)
   if (request.labels !== undefined) checkLabels(request.labels)
   if (request.env !== undefined) checkEnv('env', request.env)
-  const reachesInside = request.network !== undefined || request.env !== undefined
+  const reachesInside = [request.network, request.credentials, request.env].some((one) => one !== undefined)
   for (;;) {
     const answer = await parts.ledger.transact(async (tx) => {
       const sandbox = await tx.lockSandbox(id)
@@ -34,6 +35,7 @@ export async function updateSandbox(
     })
     if (answer.updated !== undefined) {
       if (request.network !== undefined) await live.network(id)
+      if (request.credentials !== undefined) await live.credentials(id)
       if (request.env !== undefined) await live.env(id)
       return answer.updated
     }
@@ -49,6 +51,10 @@ async function change(parts: Parts, tx: LedgerTx, sandbox: Sandbox, request: Upd
     labels: request.labels ?? sandbox.labels,
     env: request.env ?? sandbox.env,
     network: mergeNetwork(sandbox.network, request.network),
+    credentials:
+      request.credentials === undefined
+        ? sandbox.credentials
+        : credentialRules(parts, sandbox.teamId, request.credentials, sandbox.credentials),
     ingress: mergeIngress(sandbox.ingress, request.ingress),
     timeout: mergeTimeout(sandbox.timeout, policy),
   }

@@ -3,6 +3,7 @@ import { type AnyRoute, everyPage, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { boxJson, statusJson } from '../box-json.ts'
 import { createRequest, createSchema, labelsSchema, milliseconds, replacedEnv, ttlSchema } from '../create-request.ts'
+import { credentialsOf } from '../credential-rules.ts'
 import { networkOf, proxyConfigSchema } from '../egress.ts'
 import { unsupported } from '../errors.ts'
 import { checkUsersLabels, ownLabels } from '../labels.ts'
@@ -82,12 +83,14 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
         for (const key of RESIZES) if (body[key] !== undefined && body[key] !== null) throw unsupported(key)
         const sandbox = await find(api, by, params.name)
         const network = networkOf(body.proxy_config)
+        const credentials = credentialsOf(body.proxy_config)
         const { idle_ttl_seconds: idle, delete_after_stop_seconds: after, run_config: run } = body
         const updated = await api.sandboxes.update(by, sandbox.id, {
           name: body.name,
           ...(body.labels === undefined && run === undefined ? {} : { labels: changedLabels(sandbox, body) }),
           ...(run?.env_vars === undefined ? {} : { env: await replacedEnv(api, by, sandbox, run.env_vars) }),
           ...(network === undefined ? {} : { network }),
+          ...(credentials === undefined ? {} : { credentials }),
           timeout: {
             ...(idle === undefined ? {} : { idleTimeoutMs: milliseconds(idle) }),
             ...(after === undefined ? {} : { deleteAfterMs: milliseconds(after) }),

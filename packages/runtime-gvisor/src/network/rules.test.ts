@@ -53,7 +53,7 @@ describe('CIDRs', () => {
   })
 })
 
-const PROXY = { address: '100.127.255.254', httpPort: 8080, tlsPort: 8443 }
+const PROXY = { address: '100.127.255.254', httpPort: 8080, tlsPort: 8443, namesUdpPort: 5353, namesTcpPort: 5354 }
 
 function rulesOf(change: Partial<NetworkPolicy>, dns: string[] = []) {
   const { forward, proxied } = policyRules({ ...OPEN_NETWORK, ...change }, { dns, proxy: PROXY })
@@ -122,7 +122,11 @@ describe('rules', () => {
       allowDomains: ['example.com'],
       precedence,
     }
-    const rules = policyRules(policy, { dns: ['9.9.9.9', '9.9.9.9', '8.8.8.8'], proxy: PROXY })
+    const rules = policyRules(policy, {
+      dns: ['9.9.9.9', '9.9.9.9', '8.8.8.8'],
+      proxy: PROXY,
+      intercepts: true,
+    })
     // Checks everything but the devices, which a check needs to exist: the loopback interface stands in.
     const text = serverRules(63, [[64_999, rules]]).replaceAll(/device "sp63v64999"/g, 'device "lo"')
     execFileSync('nft', ['--check', '-f', '-'], { input: text })

@@ -1,6 +1,7 @@
 import type { NetworkPolicy } from '@spawnpoint/core'
 import { invalidArgument } from '@spawnpoint/core'
 import {
+  GATEWAY_ADDRESS,
   GUEST_ADDRESS,
   linkName,
   linkPrefix,
@@ -39,7 +40,8 @@ export interface SlotRules {
  * The whole rule set of a server, replacing an older one in a single transaction.
  *
  *     guest ─► ingress of its link: only its own address may be the source, which becomes the outer one (no state)
- *           ─► prerouting: what a policy allows by name goes to the proxy, which looks at the name
+ *           ─► prerouting: what a policy allows by name goes to the proxy, which looks at the name; so do questions for names
+ *              where it takes the place of hosts
  *           ─► forward: other sandboxes and the host's containers no, then the slot's policy ─► masqueraded by the host's address
  *           ─► input: nothing but answers and what prerouting sent to the proxy
  *     host  ─► outer address ─► egress of the link: becomes the inner address (no state)
@@ -76,7 +78,7 @@ export function serverRules(server: number, slots: readonly (readonly [slot: num
       }
       chain prerouting {
         type nat hook prerouting priority dstnat - 10; policy accept;
-        iifname ${links} meta l4proto tcp iifname vmap @proxied
+        iifname ${links} meta l4proto { tcp, udp } iifname vmap @proxied
       }
       chain postrouting {
         type nat hook postrouting priority srcnat; policy accept;
@@ -144,6 +146,8 @@ export interface PolicyContext {
   dns: readonly string[]
   /** Where the proxy listens */
   proxy: ProxyEndpoint
+  /** The proxy takes the place of hosts, and says of their names that it is there */
+  intercepts?: boolean
 }
 
 export interface ProxyEndpoint {
@@ -152,6 +156,9 @@ export interface ProxyEndpoint {
   httpPort: number
   /** For TLS on port 443 */
   tlsPort: number
+  /** For questions for names */
+  namesUdpPort: number
+  namesTcpPort: number
 }
 
 /**
@@ -160,6 +167,20 @@ export interface ProxyEndpoint {
  * one of names lets them be asked, what else could they be for. Rejects `invalid_argument`.
  */
 export function policyRules(policy: NetworkPolicy, context: PolicyContext): SlotRules {
+  const { forward, proxied } = policyRulesAlone(policy, context)
+  if (context.intercepts !== true || !policy.internet) return { forward, proxied }
+  const { address, httpPort, tlsPort, namesUdpPort, namesTcpPort } = context.proxy
+  const intercepted = [
+    `udp dport 53 dnat ip to ${address}:${namesUdpPort}`,
+    `tcp dport 53 dnat ip to ${address}:${namesTcpPort}`,
+    // Where the proxy tells guests that the hosts are.
+    `ip daddr ${GATEWAY_ADDRESS} tcp dport 80 dnat ip to ${address}:${httpPort}`,
+    `ip daddr ${GATEWAY_ADDRESS} tcp dport 443 dnat ip to ${address}:${tlsPort}`,
+  ]
+  return { forward, proxied: [...intercepted, ...(proxied === '' ? [] : [proxied])].join('\n') }
+}
+
+function policyRulesAlone(policy: NetworkPolicy, context: PolicyContext): SlotRules {
   const deny = set(policy.deny, 'network.deny')
   const allow = set(policy.allow, 'network.allow')
   const byName = policy.allowDomains.length > 0

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { existsSync, readdirSync, statfsSync, writeFileSync } from 'node:fs'
-import { type NetworkPolicy, OPEN_NETWORK } from '@spawnpoint/core'
+import { OPEN_NETWORK } from '@spawnpoint/core'
 import { errorText, runtimeFailed } from '../failure.ts'
 import type { Log } from '../log.ts'
 import {
@@ -18,7 +18,8 @@ import {
   namespacePrefix,
   outerAddress,
 } from './addresses.ts'
-import { EgressProxy } from './egress/egress-proxy.ts'
+import type { Authority } from './egress/authority.ts'
+import { EgressProxy, type GuestEgress } from './egress/egress-proxy.ts'
 import { admitForwarding, withdrawForwarding } from './host-firewall.ts'
 import { ipBatch, nft } from './host-tools.ts'
 import { addSlot, policyRules, removeServer, removeSlot, type SlotRules, serverRules, slotRules } from './rules.ts'
@@ -32,6 +33,7 @@ export interface SlotPoolOptions {
   dns: readonly string[]
   /** Free slots kept ready */
   ready: number
+  authority: Authority
   log: Log
 }
 
@@ -67,7 +69,7 @@ export class SlotPool {
   }
 
   /** Keeps the slots in `adopted` as they are, with their policies, and removes all others of this server. */
-  static async open(options: SlotPoolOptions, adopted: ReadonlyMap<number, NetworkPolicy>): Promise<SlotPool> {
+  static async open(options: SlotPoolOptions, adopted: ReadonlyMap<number, GuestEgress>): Promise<SlotPool> {
     const { server } = options
     const proxy = await EgressProxy.open(options)
     const pool = new SlotPool(options, proxy)
@@ -80,8 +82,8 @@ export class SlotPool {
       await ipBatch([`netns delete ${pool.emptyNamespace}`], { force: true })
       await ipBatch([`netns add ${pool.emptyNamespace}`])
     }
-    const rules = [...adopted].map(([slot, policy]) => [slot, pool.#rules(policy)] as const)
-    for (const [slot, policy] of adopted) proxy.setPolicy(outerAddress(server, slot), policy)
+    const rules = [...adopted].map(([slot, egress]) => [slot, pool.#rules(egress)] as const)
+    for (const [slot, egress] of adopted) proxy.set(outerAddress(server, slot), egress)
     await nft([serverRules(server, rules)])
     await admitForwarding(server, options.log)
     pool.#refill()
@@ -94,8 +96,8 @@ export class SlotPool {
   }
 
   /** A slot with this policy, for the caller alone until `release`. Rejects `invalid_argument` for a bad policy. */
-  async claim(policy: NetworkPolicy): Promise<Slot> {
-    const rules = this.#rules(policy)
+  async claim(egress: GuestEgress): Promise<Slot> {
+    const rules = this.#rules(egress)
     const ready = this.#free.shift()
     if (ready !== undefined) this.#used.add(ready)
     const number = ready ?? (await this.#build(1))[0]
@@ -105,7 +107,7 @@ export class SlotPool {
       const open = this.#openRules
       if (rules.forward !== open.forward || rules.proxied !== open.proxied)
         await nft(slotRules(this.#options.server, number, rules))
-      this.#proxy.setPolicy(outerAddress(this.#options.server, number), policy)
+      this.#proxy.set(outerAddress(this.#options.server, number), egress)
     } catch (error) {
       this.release(number)
       throw error
@@ -123,10 +125,10 @@ export class SlotPool {
   }
 
   /** Takes effect on open connections too. Rejects `invalid_argument` for a bad policy, which changes nothing. */
-  async setPolicy(number: number, policy: NetworkPolicy): Promise<void> {
+  async setEgress(number: number, egress: GuestEgress): Promise<void> {
     const { server } = this.#options
-    await nft(slotRules(server, number, this.#rules(policy)))
-    this.#proxy.setPolicy(outerAddress(server, number), policy)
+    await nft(slotRules(server, number, this.#rules(egress)))
+    this.#proxy.set(outerAddress(server, number), egress)
   }
 
   /** Removes the slot behind the caller's back. Preconditions: no process uses it. */
@@ -152,11 +154,12 @@ export class SlotPool {
   }
 
   get #openRules(): SlotRules {
-    return this.#rules(OPEN_NETWORK)
+    return this.#rules({ network: OPEN_NETWORK, intercepts: [], credentials: [] })
   }
 
-  #rules(policy: NetworkPolicy): SlotRules {
-    return policyRules(policy, { dns: this.#options.dns, proxy: this.#proxy.endpoint })
+  #rules({ network, intercepts }: GuestEgress): SlotRules {
+    const { dns } = this.#options
+    return policyRules(network, { dns, proxy: this.#proxy.endpoint, intercepts: intercepts.length > 0 })
   }
 
   #enqueue(task: () => Promise<void>): void {

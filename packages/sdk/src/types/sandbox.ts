@@ -1,4 +1,5 @@
 import type { Env, Labels } from './common.ts'
+import type { CredentialRule, SetCredentialRule } from './credential.ts'
 
 export type SandboxState =
   | 'creating'
@@ -91,6 +92,7 @@ export interface SandboxInfo {
   labels: Labels
   resources: Resources
   network: NetworkPolicy
+  credentials: CredentialRule[]
   ingress: IngressPolicy
   timeout: TimeoutPolicy
   /** Counts restores of this line of memory; programs inside can watch it in `/run/spawnpoint/generation` */
@@ -114,6 +116,8 @@ export interface SandboxOverrides {
   labels?: Labels | undefined
   resources?: Partial<Resources> | undefined
   network?: Partial<NetworkPolicy> | undefined
+  /** What is put into requests to named hosts; a fork's child has its parent's */
+  credentials?: SetCredentialRule[] | undefined
   ingress?: Partial<IngressPolicy> | undefined
   timeout?: Partial<TimeoutPolicy> | undefined
 }
@@ -135,6 +139,8 @@ export interface UpdateSandbox {
   /** Replaces all of its own variables, for processes started from now on */
   env?: Env | undefined
   network?: Partial<NetworkPolicy> | undefined
+  /** Replaces all of them */
+  credentials?: SetCredentialRule[] | undefined
   /** `ports` replaces all of them */
   ingress?: Partial<IngressPolicy> | undefined
   /** `timeoutMs` counts from now; of a paused or stopped sandbox it changes the policy only */

@@ -1,15 +1,18 @@
 import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
-import { BlockList, connect, createServer, type Server, type Socket } from 'node:net'
-import { networkInterfaces } from 'node:os'
-import type { NetworkPolicy } from '@spawnpoint/core'
+import { connect, createServer, type LookupFunction, type Server, type Socket } from 'node:net'
+import type { NetworkPolicy, OutgoingRule } from '@spawnpoint/core'
 import type { Log } from '../../log.ts'
-import { OUTER_NETWORK, proxyAddress } from '../addresses.ts'
-import { formatRange, parseCidrs } from '../cidr.ts'
+import { GATEWAY_ADDRESS, proxyAddress } from '../addresses.ts'
 import { ipBatch } from '../host-tools.ts'
 import type { ProxyEndpoint } from '../rules.ts'
+import type { Authority } from './authority.ts'
 import { namesInclude } from './domains.ts'
 import { type Beginning, httpHost, tlsServerName } from './first-bytes.ts'
+import { Agents, type InterceptedGuest, Interceptor } from './interceptor.ts'
+import { type NameGuest, NameServer } from './name-server.ts'
+import { Reach } from './reach.ts'
+import { systemRoots } from './roots.ts'
 
 /** Milliseconds until a guest has said whom it wants, and until that one has answered */
 const NAMING_MS = 10_000
@@ -17,41 +20,55 @@ const CONNECT_MS = 10_000
 const MAX_BEGINNING_BYTES = 16 * 1024
 /** Of one guest */
 const MAX_CONNECTIONS = 512
-/** Never reached through the host: its loopback, its link-local neighbours, its guests */
-const NEVER = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4', OUTER_NETWORK]
 
 export interface EgressProxyOptions {
   server: number
   /** Asked for the addresses of names; where there is none, no name is reached */
   dns: readonly string[]
+  authority: Authority
   log: Log
 }
 
-interface Guest {
-  domains: readonly string[]
-  /** Addresses that no name leads to */
-  denied: BlockList
+/** What the proxy does for a guest. */
+export interface GuestEgress {
+  network: NetworkPolicy
+  /** Hosts that it takes the place of, as `OutgoingRule` has them */
+  intercepts: readonly string[]
+  /** What goes into requests to these; `null` while that is not known */
+  credentials: readonly OutgoingRule[] | null
+}
+
+interface Guest extends InterceptedGuest, NameGuest, Disposable {
+  reach: Reach
   connections: Map<Socket, string>
 }
 
 /**
- * The way out for guests whose policy names hosts. The rules send it connections to ports 80 and 443 that no address list
- * decides; it reads whom they are for (TLS server name, HTTP host), asks for the address itself, so that it is not the
- * guest that says where a name leads, and passes the bytes on unread. A connection is judged once, at its beginning.
+ * The way out for guests whose policy names hosts, and for requests that credentials go into. The rules send it connections to
+ * ports 80 and 443; it reads whom they are for (TLS server name, HTTP host) and asks for the address itself, so that it is not
+ * the guest that says where a name leads. What a policy allows by name it passes on unread, judged once, at its beginning; the
+ * hosts of credential rules it takes the place of.
  */
 export class EgressProxy {
   readonly endpoint: ProxyEndpoint
   readonly #servers: Server[]
+  readonly #names: NameServer
+  readonly #interceptor: Interceptor
   readonly #resolver: Resolver | null
-  readonly #server: number
-  readonly #guests = new Map<string, Guest>()
-  readonly #log: Log
+  readonly #options: EgressProxyOptions
+  readonly #guests: Map<string, Guest>
+  readonly #roots = systemRoots()
 
-  private constructor(options: EgressProxyOptions, endpoint: ProxyEndpoint, servers: Server[]) {
-    this.endpoint = endpoint
-    this.#servers = servers
-    this.#server = options.server
-    this.#log = options.log
+  private constructor(
+    options: EgressProxyOptions,
+    parts: { endpoint: ProxyEndpoint; servers: Server[]; names: NameServer; guests: Map<string, Guest> },
+  ) {
+    this.endpoint = parts.endpoint
+    this.#servers = parts.servers
+    this.#names = parts.names
+    this.#guests = parts.guests
+    this.#options = options
+    this.#interceptor = new Interceptor(options.authority, options.log)
     this.#resolver = options.dns.length === 0 ? null : new Resolver({ timeout: 2_000, tries: 2 })
     this.#resolver?.setServers(options.dns)
   }
@@ -70,7 +87,22 @@ export class EgressProxy {
       server.listen(0, address)
       await once(server, 'listening')
     }
-    const proxy = new EgressProxy(options, { address, httpPort: portOf(http), tlsPort: portOf(tls) }, servers)
+    const guests = new Map<string, Guest>()
+    const names = await NameServer.open({
+      address,
+      answer: GATEWAY_ADDRESS,
+      resolvers: options.dns,
+      guestAt: (outer) => guests.get(outer),
+      log: options.log,
+    })
+    const endpoint = {
+      address,
+      httpPort: portOf(http),
+      tlsPort: portOf(tls),
+      namesUdpPort: names.udpPort,
+      namesTcpPort: names.tcpPort,
+    }
+    const proxy = new EgressProxy(options, { endpoint, servers, names, guests })
     http.on('connection', (socket) => proxy.#accept(socket, 80, httpHost))
     tls.on('connection', (socket) => proxy.#accept(socket, 443, tlsServerName))
     return proxy
@@ -78,35 +110,65 @@ export class EgressProxy {
 
   /** Line of an `ip` batch that takes its address away. */
   get removal(): string {
-    return `addr del ${proxyAddress(this.#server)}/32 dev lo`
+    return `addr del ${proxyAddress(this.#options.server)}/32 dev lo`
   }
 
-  /** Of the guest with this outer address. Connections to names that are not in the policy any more are cut. */
-  setPolicy(outer: string, policy: NetworkPolicy): void {
-    const connections = this.#guests.get(outer)?.connections ?? new Map<Socket, string>()
-    const domains = policy.internet ? policy.allowDomains : []
-    // With precedence `allow` a name is what is excepted from `deny`.
-    const denied = blockList(policy.precedence === 'deny' ? policy.deny : [])
-    for (const [socket, host] of connections) if (!namesInclude(domains, host)) socket.resetAndDestroy()
-    if (domains.length === 0 && connections.size === 0) this.#guests.delete(outer)
-    else this.#guests.set(outer, { domains, denied, connections })
+  /** Of the guest with this outer address. Connections to names that are not meant any more are cut. */
+  set(outer: string, { network, intercepts, credentials }: GuestEgress): void {
+    const before = this.#guests.get(outer)
+    const reach = new Reach(network)
+    const hosts = network.internet ? intercepts : []
+    const connections = before?.connections ?? new Map<Socket, string>()
+    for (const [socket, host] of connections)
+      if (!reach.byName(host) && !namesInclude(hosts, host)) socket.resetAndDestroy()
+    const agents = before?.agents ?? new Agents(this.#roots)
+    const none = hosts.length === 0 && network.allowDomains.length === 0
+    if (none && connections.size === 0) {
+      this.#guests.delete(outer)
+      agents[Symbol.dispose]()
+      return
+    }
+    const guest: Guest = before ?? {
+      reach,
+      connections,
+      agents,
+      rules: null,
+      intercepts: () => false,
+      asksNames: false,
+      lookup: (host, options, done) => this.#lookup(guest, host, options, done),
+      [Symbol.dispose]: () => {
+        for (const socket of connections.keys()) socket.destroy()
+        agents[Symbol.dispose]()
+      },
+    }
+    Object.assign(guest, {
+      reach,
+      rules: credentials,
+      intercepts: (name: string) => namesInclude(hosts, name),
+      asksNames: reach.asksNames(this.#options.dns),
+    })
+    this.#guests.set(outer, guest)
   }
 
   forget(outer: string): void {
-    for (const socket of this.#guests.get(outer)?.connections.keys() ?? []) socket.destroy()
+    this.#guests.get(outer)?.[Symbol.dispose]()
     this.#guests.delete(outer)
   }
 
   /** Ends open connections. Idempotent. */
   async close(): Promise<void> {
     for (const outer of [...this.#guests.keys()]) this.forget(outer)
-    await Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))))
+    this.#interceptor.close()
+    await Promise.all([
+      this.#names.close(),
+      ...this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+    ])
   }
 
   #accept(socket: Socket, port: number, read: (bytes: Buffer) => Beginning): void {
     socket.on('error', () => socket.destroy())
     this.#serve(socket, port, read).catch((error: unknown) => {
-      this.#log.debug({ error: String(error), port }, 'A connection by name was refused')
+      this.#options.log.debug({ error: String(error), port }, 'A connection by name was refused')
       if (!socket.destroyed) socket.resetAndDestroy()
     })
   }
@@ -118,8 +180,15 @@ export class EgressProxy {
     guest.connections.set(socket, '')
     socket.once('close', () => guest.connections.delete(socket))
     const { host, bytes } = await beginning(socket, read)
-    if (!namesInclude(guest.domains, host)) throw new Error(`${host} is not allowed`)
-    guest.connections.set(socket, host)
+    const name = host.toLowerCase()
+    const isIntercepted = guest.intercepts(name)
+    if (!isIntercepted && !guest.reach.byName(name)) throw new Error(`${host} is not allowed`)
+    guest.connections.set(socket, name)
+    if (isIntercepted) {
+      socket.unshift(bytes)
+      this.#interceptor.take(socket, guest, port === 443 ? name : null)
+      return
+    }
     const address = await this.#resolve(host, guest)
     const upstream = connect({ host: address, port, allowHalfOpen: true })
     upstream.setTimeout(CONNECT_MS, () => upstream.destroy(new Error(`${host} does not answer`)))
@@ -135,11 +204,22 @@ export class EgressProxy {
 
   async #resolve(host: string, guest: Guest): Promise<string> {
     if (this.#resolver === null) throw new Error('there is no name server')
-    const own = hostAddresses()
     const addresses = await this.#resolver.resolve4(host)
-    const address = addresses.find((one) => !NEVER_LIST.check(one) && !own.has(one) && !guest.denied.check(one))
+    const address = addresses.find((one) => guest.reach.permits(host, one))
     if (address === undefined) throw new Error(`${host} leads nowhere that may be reached`)
     return address
+  }
+
+  #lookup(
+    guest: Guest,
+    host: string,
+    options: { all?: boolean | undefined },
+    done: Parameters<LookupFunction>[2],
+  ): void {
+    this.#resolve(host, guest).then(
+      (address) => (options.all === true ? done(null, [{ address, family: 4 }]) : done(null, address, 4)),
+      (error: Error) => done(error, ''),
+    )
   }
 }
 
@@ -165,22 +245,6 @@ async function beginning(socket: Socket, read: (bytes: Buffer) => Beginning): Pr
     clearTimeout(late)
     socket.off('data', take).off('end', ended).off('close', ended)
   }
-}
-
-const NEVER_LIST = blockList(NEVER)
-
-function blockList(cidrs: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const range of parseCidrs(cidrs, 'network.deny').map(formatRange)) {
-    const [first = '', last = first] = range.split('-')
-    list.addRange(first, last)
-  }
-  return list
-}
-
-/** The host's own: what is behind them is for the host alone, as for any packet of a guest. */
-function hostAddresses(): Set<string> {
-  return new Set(Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []))
 }
 
 function portOf(server: Server): number {

@@ -1,0 +1,27 @@
+import type { CredentialRule, Env } from '../model.ts'
+
+export interface CredentialRuleRequest {
+  name: string
+  /** Default true */
+  enabled?: boolean | undefined
+  hosts: string[]
+  /** Default all */
+  paths?: string[] | undefined
+  /** Default none */
+  matchHeaders?: { name: string; value: string }[] | undefined
+  headers: CredentialHeaderRequest[]
+  env?: Env | undefined
+}
+
+export interface CredentialHeaderRequest {
+  name: string
+  /** Absent for a secret that the rule of the same name and hosts has already: it keeps it */
+  value?: string | undefined
+  /** Never told to anybody again; default true */
+  secret?: boolean | undefined
+}
+
+/** A rule as it may be shown: `value` is `null` for what is secret. */
+export interface ShownCredentialRule extends Omit<CredentialRule, 'headers'> {
+  headers: { name: string; value: string | null; secret: boolean }[]
+}

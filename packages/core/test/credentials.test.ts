@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Core, CredentialRuleRequest, Sandbox, TeamId } from '../src/index.ts'
+import { shownCredentials } from '../src/index.ts'
+import { outgoingRules } from '../src/services/credentials.ts'
+import { CONFIG, World } from './world.ts'
+
+const SECRET = 'Bearer very-secret'
+const RULE = { name: 'api', hosts: ['API.example.com'], headers: [{ name: 'Authorization', value: SECRET }] }
+
+let world: World
+let core: Core
+beforeEach(async () => {
+  world = new World()
+  core = await world.server()
+})
+afterEach(() => core.close())
+
+const create = async (...credentials: CredentialRuleRequest[]) =>
+  (await core.sandboxes.create(world.by, { image: 'base', credentials })).done
+const update = (sandbox: Sandbox, ...credentials: CredentialRuleRequest[]) =>
+  core.sandboxes.update(world.by, sandbox.id, { credentials })
+const incarnation = ({ incarnationId }: Sandbox) => {
+  const found = incarnationId === null ? undefined : world.host.incarnations.get(incarnationId)
+  if (found === undefined) throw new Error('it does not run')
+  return found
+}
+
+describe('a credential', () => {
+  it('reaches the runtime, and nobody else', async () => {
+    const sandbox = await create(RULE)
+    expect(incarnation(sandbox).credentials).toEqual([
+      { hosts: ['api.example.com'], paths: [], matchHeaders: [], headers: [{ name: 'Authorization', value: SECRET }] },
+    ])
+    const { items } = await core.sandboxes.list(world.by, {}, { limit: 10 })
+    const events = await core.events.list(world.by, {}, 0, 100)
+    const told = JSON.stringify([sandbox, items, events, [...world.host.ledger.committed.sandboxes.values()]])
+    expect(told).not.toContain('very-secret')
+    const [shown] = shownCredentials(sandbox.credentials)
+    expect(shown?.headers).toEqual([{ name: 'Authorization', value: null, secret: true }])
+  })
+
+  it('opens for its own team, hosts and header, under the secret it was sealed with', async () => {
+    const { credentials, ...sandbox } = await create(RULE)
+    const [rule] = credentials
+    if (rule === undefined) throw new Error('it has no rule')
+    const parts = { config: CONFIG, log: { debug() {}, info() {}, warn() {}, error() {} } }
+    const opened = (change: object, over: object = {}, config = CONFIG) =>
+      outgoingRules({ ...parts, config }, { ...sandbox, credentials: [{ ...rule, ...change }], ...over })[0]?.headers[0]
+        ?.value
+    expect(opened({})).toBe(SECRET)
+    expect(opened({ hosts: ['evil.example.com'] })).toBeNull()
+    expect(opened({}, { teamId: 'f'.repeat(24) as TeamId })).toBeNull()
+    expect(opened({}, {}, { ...CONFIG, secret: Buffer.alloc(32, 8) })).toBeNull()
+  })
+
+  it('stays where it is not given again, for the same hosts', async () => {
+    const sandbox = await create(RULE)
+    const again = { ...RULE, paths: ['/v1/*'], headers: [{ name: 'authorization' }] }
+    await update(sandbox, again)
+    expect(incarnation(sandbox).credentials[0]).toMatchObject({ paths: ['/v1/*'], headers: [{ value: SECRET }] })
+    for (const change of [{ hosts: ['evil.example.com'] }, { name: 'other' }, { headers: [{ name: 'X-Key' }] }])
+      await expect(update(sandbox, { ...again, ...change })).rejects.toMatchObject({ code: 'invalid_argument' })
+    expect(incarnation(sandbox).credentials[0]?.paths).toEqual(['/v1/*'])
+  })
+
+  it('is told to a sandbox that rests when it is back, and by a server that has just started', async () => {
+    const sandbox = await create()
+    await (await core.sandboxes.pause(world.by, sandbox.id)).done
+    await update(sandbox, RULE)
+    const back = await (await core.sandboxes.resume(world.by, sandbox.id)).done
+    expect(incarnation(back).credentials[0]?.headers[0]?.value).toBe(SECRET)
+    // A driver does not keep it.
+    incarnation(back).credentials = []
+    await core.close()
+    core = await world.server()
+    expect(incarnation(back).credentials[0]?.headers[0]?.value).toBe(SECRET)
+  })
+
+  it('is its children\u2019s too, but not of what starts from a snapshot; a killed sandbox keeps none', async () => {
+    const sandbox = await create(RULE)
+    const fork = await core.sandboxes.fork(world.by, sandbox.id, { count: 1, mode: 'all_or_nothing' })
+    const [child] = await fork.done
+    if (child?.sandbox == null) throw new Error('there is no child')
+    expect(incarnation(child.sandbox).credentials[0]?.headers[0]?.value).toBe(SECRET)
+    const snapshot = await (await core.snapshots.create(world.by, sandbox.id, { kind: 'memory' })).done
+    const spawned = await (await core.sandboxes.create(world.by, { snapshot: snapshot.id })).done
+    expect([spawned.credentials, incarnation(spawned).credentials]).toEqual([[], []])
+    await core.sandboxes.kill(world.by, sandbox.id)
+    expect((await core.sandboxes.get(world.by, sandbox.id)).credentials).toEqual([])
+  })
+
+  it('brings its variables and the server\u2019s authority while it is enabled', async () => {
+    const rule = { ...RULE, env: { API_KEY: 'dummy', A: 'rule' } }
+    const sandbox = await (
+      await core.sandboxes.create(world.by, { image: 'base', env: { A: 'own' }, credentials: [rule] })
+    ).done
+    const inside = async () => {
+      const { guest } = await core.sandboxes.guest(world.by, sandbox.id)
+      const { output } = await guest.processes.startAndFollow({ args: ['print-context'], env: {}, stdin: false })
+      let text = ''
+      for await (const item of output) if (item.type === 'data') text += item.data.toString()
+      return text
+        .split('\0')
+        .filter((line) => /^(A|API_KEY)=/.test(line))
+        .sort()
+    }
+    expect(await inside()).toEqual(['A=own', 'API_KEY=dummy'])
+    await update(sandbox, { ...rule, enabled: false })
+    expect(await inside()).toEqual(['A=own'])
+    expect(incarnation(sandbox).credentials).toEqual([])
+  })
+
+  it.each<[string, Partial<CredentialRuleRequest>]>([
+    ['no host', { hosts: [] }],
+    ['an address for a host', { hosts: ['10.0.0.1'] }],
+    ['a wildcard within', { hosts: ['a.*.com'] }],
+    ['a header that frames the message', { headers: [{ name: 'Transfer-Encoding', value: 'chunked' }] }],
+    ['a header that says where it goes', { headers: [{ name: 'host', value: 'evil' }] }],
+    ['a line break', { headers: [{ name: 'X-Key', value: 'a\r\nX: b' }] }],
+    ['a name that is none', { headers: [{ name: 'X Key', value: 'a' }] }],
+    ['a secret that nobody has given', { headers: [{ name: 'X-Key' }] }],
+    ['a wildcard in the middle of a path', { paths: ['/a/*/b'] }],
+    ['a path with a query', { paths: ['/a?b'] }],
+  ])('is refused with %s', async (_what, change) => {
+    await expect(create({ ...RULE, ...change })).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+})

@@ -1,0 +1,281 @@
+import {
+  createServer as createHttpServer,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { LookupFunction, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { pipeline } from 'node:stream'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
+import type { OutgoingRule } from '@spawnpoint/core'
+import type { Log } from '../../log.ts'
+import type { Authority } from './authority.ts'
+import { matchingRule } from './credential-match.ts'
+import { forwardedHeaders, headerPairs } from './forward-headers.ts'
+
+const MAX_HEADER_BYTES = 64 * 1024
+const CONNECT_MS = 15_000
+/** Connections to one host that wait for their next request, of one guest */
+const MAX_IDLE = 16
+const IDLE_MS = 30_000
+
+/** Whose requests these are, and what holds for them now. */
+export interface InterceptedGuest {
+  /** `null` while nobody has said yet what goes into its requests: a server that has just started */
+  rules: readonly OutgoingRule[] | null
+  /** Resolves a host to an address that the guest may reach. */
+  lookup: LookupFunction
+  agents: Agents
+}
+
+/** Connections that one guest's requests go out on; nobody else's do. */
+export class Agents implements Disposable {
+  readonly http = new HttpAgent({ keepAlive: true, maxFreeSockets: MAX_IDLE, timeout: IDLE_MS })
+  readonly https: HttpsAgent
+
+  constructor(roots: readonly string[]) {
+    this.https = new HttpsAgent({
+      keepAlive: true,
+      maxFreeSockets: MAX_IDLE,
+      timeout: IDLE_MS,
+      ca: [...roots],
+      ALPNProtocols: ['http/1.1'],
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.http.destroy()
+    this.https.destroy()
+  }
+}
+
+interface Connection {
+  guest: InterceptedGuest
+  /** Of a TLS connection: the only one that it is for */
+  host: string | null
+}
+
+/**
+ * Takes the place of the hosts that a guest's rules name: speaks HTTP/1.1 with the guest, TLS with a certificate of its own
+ * where the guest expects one, puts into each request what the first rule that fits says, and sends it on to the host, whose
+ * certificate it checks. Node's parser reads both sides strictly, and every message is framed anew.
+ */
+export class Interceptor {
+  readonly #log: Log
+  readonly #http: Server
+  readonly #tls: TlsServer
+  /** By remote address and port, until the TLS handshake is over */
+  readonly #arriving = new Map<string, Connection>()
+  readonly #connections = new WeakMap<Duplex, Connection>()
+
+  constructor(authority: Authority, log: Log) {
+    this.#log = log
+    this.#http = createHttpServer(
+      { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: 0, keepAliveTimeout: 60_000, insecureHTTPParser: false },
+      (request, response) => this.#request(request, response),
+    )
+    this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    this.#tls = createTlsServer({
+      ALPNProtocols: ['http/1.1'],
+      minVersion: 'TLSv1.2',
+      SNICallback: (name, done) => done(null, authority.contextFor(name.toLowerCase())),
+    })
+    this.#tls.on('secureConnection', (socket) => {
+      const connection = this.#arriving.get(endOf(socket))
+      if (connection === undefined) {
+        socket.destroy()
+        return
+      }
+      this.#connections.set(socket, connection)
+      this.#http.emit('connection', socket)
+    })
+    // A guest that does not trust us, or speaks something else: it knows.
+    this.#tls.on('tlsClientError', (_error, socket) => socket.destroy())
+  }
+
+  /** Serves a connection whose first bytes were read and put back. */
+  take(socket: Socket, guest: InterceptedGuest, tlsHost: string | null): void {
+    const connection = { guest, host: tlsHost?.toLowerCase().replace(/\.$/, '') ?? null }
+    if (tlsHost === null) {
+      this.#connections.set(socket, connection)
+      this.#http.emit('connection', socket)
+      socket.resume()
+    } else {
+      const end = endOf(socket)
+      this.#arriving.set(end, connection)
+      socket.once('close', () => this.#arriving.delete(end))
+      // It takes what was put back by itself: nobody else may read it.
+      this.#tls.emit('connection', socket)
+    }
+  }
+
+  close(): void {
+    this.#http.closeAllConnections()
+  }
+
+  #request(request: IncomingMessage, response: ServerResponse): void {
+    const plan = this.#plan(request)
+    if ('status' in plan) {
+      refuse(response, plan)
+      return
+    }
+    const outgoing = plan.send()
+    const failed = (error: Error) => {
+      if (response.headersSent) response.destroy()
+      else if (!response.destroyed) refuse(response, unreachable(plan.host, error))
+      this.#log.debug({ error: String(error), host: plan.host }, 'An intercepted request failed')
+    }
+    outgoing.on('error', failed)
+    outgoing.on('response', (incoming) => {
+      try {
+        response.writeHead(incoming.statusCode ?? 502, incoming.statusMessage, answerHeaders(incoming))
+      } catch (error) {
+        // What a host answers need not be what may be answered.
+        outgoing.destroy()
+        failed(error as Error)
+        return
+      }
+      // An answer that is cut off is cut off for the guest too: the pipeline destroys the other end.
+      pipeline(incoming, response, () => {})
+    })
+    response.on('close', () => outgoing.destroy())
+    if (plan.hasBody) pipeline(request, outgoing, () => {})
+    else outgoing.end()
+  }
+
+  /** WebSockets, and whatever else begins as HTTP: once both ends agree, bytes go through unread. */
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy())
+    const plan = this.#plan(request, socket)
+    if ('status' in plan) {
+      socket.end(plainRefusal(plan))
+      return
+    }
+    const outgoing = plan.send(['Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? ''])
+    outgoing.on('error', (error) => socket.end(plainRefusal(unreachable(plan.host, error))))
+    socket.on('close', () => outgoing.destroy())
+    outgoing.on('response', (incoming) => {
+      socket.write(headText(incoming, ['Connection', 'close']))
+      pipeline(incoming, socket, () => {})
+    })
+    outgoing.on('upgrade', (incoming, upstream, first) => {
+      upstream.on('error', () => upstream.destroy()).once('close', () => socket.destroy())
+      const { upgrade = '' } = incoming.headers
+      socket.write(headText(incoming, ['Connection', 'Upgrade', 'Upgrade', upgrade]))
+      if (first.length > 0) socket.write(first)
+      if (head.length > 0) upstream.write(head)
+      socket.once('close', () => upstream.destroy())
+      socket.pipe(upstream)
+      upstream.pipe(socket)
+    })
+    outgoing.end()
+  }
+
+  #plan(request: IncomingMessage, from: Duplex = request.socket): Plan | Refusal {
+    const connection = this.#connections.get(from)
+    if (connection === undefined) return { status: 500, reason: 'the connection is not known' }
+    const { guest } = connection
+    const { method = '', url = '' } = request
+    const pairs = headerPairs(request.rawHeaders)
+    const hosts = pairs.filter(([name]) => name.toLowerCase() === 'host').map(([, value]) => value)
+    const given = hosts[0] ?? ''
+    const host = given.toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '')
+    if (hosts.length !== 1 || !HOST.test(host)) return { status: 400, reason: 'one Host is needed' }
+    // Otherwise the request would go, with what belongs to one host, to another.
+    if (connection.host !== null && host !== connection.host)
+      return { status: 421, reason: `this connection is for ${connection.host}` }
+    if (!url.startsWith('/') && !(url === '*' && method === 'OPTIONS'))
+      return { status: 400, reason: 'the request must name a path' }
+    // An answer to TRACE shows the request as it arrived.
+    if (method === 'TRACE' || method === 'CONNECT') return { status: 405, reason: `${method} is not passed on` }
+    if (guest.rules === null) return { status: 503, reason: 'the server has just started' }
+    const rule = matchingRule(guest.rules, host, url, pairs)
+    const set: { name: string; value: string }[] = []
+    for (const { name, value } of rule?.headers ?? []) {
+      if (value === null) return { status: 502, reason: `the credential for ${name} cannot be read; set it again` }
+      set.push({ name, value })
+    }
+    const framing = pairs.filter(([name]) => ['content-length', 'transfer-encoding'].includes(name.toLowerCase()))
+    const chunked = request.headers['transfer-encoding'] !== undefined
+    const { 'content-length': length } = request.headers
+    const rest = pairs.filter(([name]) => !['host', 'content-length', 'expect'].includes(name.toLowerCase()))
+    const headers = [
+      'Host',
+      given,
+      ...forwardedHeaders(rest, set),
+      ...(chunked ? ['Transfer-Encoding', 'chunked'] : length === undefined ? [] : ['Content-Length', length]),
+    ]
+    const secure = connection.host !== null
+    return {
+      host,
+      hasBody: framing.length > 0,
+      send: (more = []) => {
+        const options: RequestOptions = {
+          host,
+          method,
+          path: url,
+          lookup: guest.lookup,
+          headers: [...headers, ...more],
+        }
+        const outgoing = secure
+          ? httpsRequest({ ...options, port: 443, servername: host, agent: guest.agents.https })
+          : httpRequest({ ...options, port: 80, agent: guest.agents.http })
+        outgoing.on('socket', (socket) => {
+          if (!socket.connecting) return
+          const late = setTimeout(() => outgoing.destroy(new Error('it does not answer')), CONNECT_MS)
+          socket.once(secure ? 'secureConnect' : 'connect', () => clearTimeout(late))
+          socket.once('close', () => clearTimeout(late))
+        })
+        return outgoing
+      },
+    }
+  }
+}
+
+interface Plan {
+  host: string
+  hasBody: boolean
+  send(more?: string[]): ReturnType<typeof httpRequest>
+}
+
+interface Refusal {
+  status: number
+  reason: string
+}
+
+const HOST = /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?$/
+
+function unreachable(host: string, error: Error): Refusal {
+  return {
+    status: 502,
+    reason: `${host} cannot be reached: ${error.message.replace(/[^\x20-\x7e]/g, ' ').slice(0, 300)}`,
+  }
+}
+
+function refuse(response: ServerResponse, { status, reason }: Refusal): void {
+  response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(`spawnpoint: ${reason}\n`)
+}
+
+function plainRefusal({ status, reason }: Refusal): string {
+  const body = `spawnpoint: ${reason}\n`
+  return `HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+}
+
+function answerHeaders(incoming: IncomingMessage): string[] {
+  return forwardedHeaders(headerPairs(incoming.rawHeaders))
+}
+
+/** Of an answer that is written by hand; Node has checked that no name or value breaks a line. */
+function headText(incoming: IncomingMessage, more: string[]): string {
+  const lines = headerPairs([...answerHeaders(incoming), ...more]).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `HTTP/1.1 ${incoming.statusCode} ${incoming.statusMessage}\r\n${lines.join('')}\r\n`
+}
+
+function endOf({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string {
+  return `${remoteAddress} ${remotePort}`
+}

@@ -1,0 +1,170 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { Log } from '../../log.ts'
+import { addressAnswer, failureAnswer, REFUSED, readQuestion, SERVER_FAILURE } from './name-question.ts'
+
+const UPSTREAM_MS = 4_000
+/** Under way for one guest */
+const MAX_PENDING = 256
+const MAX_MESSAGE_BYTES = 65_535
+
+/** What is asked of this server by one guest. */
+export interface NameGuest {
+  /** Whether connections to this name are to come to the proxy */
+  intercepts(name: string): boolean
+  /** Whether names may be asked for at all */
+  asksNames: boolean
+}
+
+export interface NameServerOptions {
+  address: string
+  /** What intercepted names are told to lead to */
+  answer: string
+  resolvers: readonly string[]
+  guestAt: (outer: string) => NameGuest | undefined
+  log: Log
+}
+
+/**
+ * Answers what a guest with credential rules asks of any name server: the rules' hosts are at the proxy, everything else is
+ * passed on as it is, and so is what comes back. Traffic to those others never comes near the proxy.
+ */
+export class NameServer {
+  readonly udpPort: number
+  readonly tcpPort: number
+  readonly #options: NameServerOptions
+  readonly #udp: UdpSocket
+  readonly #tcp: Server
+  readonly #connections = new Set<Socket>()
+  readonly #pending = new Map<string, number>()
+
+  private constructor(options: NameServerOptions, udp: UdpSocket, tcp: Server) {
+    this.#options = options
+    this.#udp = udp
+    this.#tcp = tcp
+    this.udpPort = udp.address().port
+    this.tcpPort = (tcp.address() as { port: number }).port
+    udp.on('message', (message, from) => {
+      this.#answer(message, from.address, 'udp').then(
+        (answer) => answer !== null && udp.send(answer, from.port, from.address),
+        (error: unknown) => options.log.debug({ error: String(error) }, 'A question for a name was not answered'),
+      )
+    })
+    udp.on('error', (error) => options.log.warn({ error: String(error) }, 'Names cannot be answered'))
+    tcp.on('connection', (socket) => this.#converse(socket))
+  }
+
+  static async open(options: NameServerOptions): Promise<NameServer> {
+    const udp = createSocket('udp4')
+    udp.bind(0, options.address)
+    await once(udp, 'listening')
+    const tcp = createServer()
+    tcp.listen(0, options.address)
+    await once(tcp, 'listening')
+    return new NameServer(options, udp, tcp)
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#connections) socket.destroy()
+    await Promise.all([
+      new Promise<void>((closed) => this.#udp.close(() => closed())),
+      new Promise<void>((closed) => this.#tcp.close(() => closed())),
+    ])
+  }
+
+  /** `null` for what deserves no answer. */
+  async #answer(message: Buffer, outer: string, over: 'udp' | 'tcp'): Promise<Buffer | null> {
+    const guest = this.#options.guestAt(outer)
+    const question = readQuestion(message)
+    if (guest === undefined || question === null) return null
+    if (guest.intercepts(question.name)) return addressAnswer(message, question, this.#options.answer)
+    if (!guest.asksNames) return failureAnswer(message, question, REFUSED)
+    const pending = this.#pending.get(outer) ?? 0
+    if (pending >= MAX_PENDING) return null
+    this.#pending.set(outer, pending + 1)
+    try {
+      for (const resolver of this.#options.resolvers) {
+        const answer = await (over === 'udp' ? askUdp(resolver, message) : askTcp(resolver, message))
+        if (answer !== null) return answer
+      }
+      return failureAnswer(message, question, SERVER_FAILURE)
+    } finally {
+      const left = (this.#pending.get(outer) ?? 1) - 1
+      if (left > 0) this.#pending.set(outer, left)
+      else this.#pending.delete(outer)
+    }
+  }
+
+  /** Messages with their length before them, one after the other. */
+  #converse(socket: Socket): void {
+    this.#connections.add(socket)
+    socket.once('close', () => this.#connections.delete(socket))
+    socket.on('error', () => socket.destroy())
+    socket.setTimeout(10_000, () => socket.destroy())
+    let bytes = Buffer.alloc(0)
+    let turn = Promise.resolve()
+    socket.on('data', (chunk) => {
+      bytes = Buffer.concat([bytes, chunk])
+      if (bytes.length > 2 * MAX_MESSAGE_BYTES) socket.destroy()
+      for (let length = framed(bytes); length !== null; length = framed(bytes)) {
+        const message = bytes.subarray(2, 2 + length)
+        bytes = bytes.subarray(2 + length)
+        turn = turn.then(async () => {
+          const answer = await this.#answer(message, socket.remoteAddress ?? '', 'tcp')
+          if (answer === null) socket.destroy()
+          else if (!socket.destroyed) socket.write(withLength(answer))
+        })
+        turn.catch(() => socket.destroy())
+      }
+    })
+  }
+}
+
+/** Length of the first message if it is all there. */
+function framed(bytes: Buffer): number | null {
+  if (bytes.length < 2) return null
+  const length = bytes.readUInt16BE(0)
+  return bytes.length >= 2 + length ? length : null
+}
+
+function withLength(message: Buffer): Buffer {
+  return Buffer.concat([Buffer.of(message.length >> 8, message.length & 0xff), message])
+}
+
+/** `null` if it does not answer. Each question goes out from a port of its own: nobody else can guess where to answer. */
+async function askUdp(resolver: string, message: Buffer): Promise<Buffer | null> {
+  const socket = createSocket('udp4')
+  const answered = Promise.withResolvers<Buffer | null>()
+  const timer = setTimeout(() => answered.resolve(null), UPSTREAM_MS)
+  socket.on('error', () => answered.resolve(null))
+  socket.on('message', (answer, from) => {
+    if (from.address === resolver && answer.length >= 12 && answer.readUInt16BE(0) === message.readUInt16BE(0))
+      answered.resolve(answer)
+  })
+  socket.send(message, 53, resolver, (error) => error && answered.resolve(null))
+  try {
+    return await answered.promise
+  } finally {
+    clearTimeout(timer)
+    socket.close()
+  }
+}
+
+async function askTcp(resolver: string, message: Buffer): Promise<Buffer | null> {
+  const socket = connect({ host: resolver, port: 53, timeout: UPSTREAM_MS })
+  const answered = Promise.withResolvers<Buffer | null>()
+  let bytes = Buffer.alloc(0)
+  socket.on('data', (chunk) => {
+    bytes = Buffer.concat([bytes, chunk])
+    const length = framed(bytes)
+    if (length !== null) answered.resolve(bytes.subarray(2, 2 + length))
+  })
+  for (const event of ['timeout', 'error', 'close']) socket.on(event, () => answered.resolve(null))
+  socket.write(withLength(message))
+  try {
+    return await answered.promise
+  } finally {
+    socket.destroy()
+  }
+}

@@ -1,0 +1,148 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { OutgoingRule } from '@spawnpoint/core'
+import { OPEN_NETWORK } from '@spawnpoint/core'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { silentLog } from '../../log.ts'
+import { matchingRule } from './credential-match.ts'
+import { readQuestion } from './name-question.ts'
+import { NameServer } from './name-server.ts'
+import { Reach } from './reach.ts'
+
+const [A, AAAA] = [1, 28]
+
+function query(name: string, type = A): Buffer {
+  const labels = name.split('.').map((label) => Buffer.concat([Buffer.of(label.length), Buffer.from(label)]))
+  const head = Buffer.from([0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+  return Buffer.concat([head, ...labels, Buffer.of(0, 0, type, 0, 1)])
+}
+
+describe('a question for a name', () => {
+  it('is read in lower case', () => {
+    expect(readQuestion(query('Api.Test', AAAA))).toMatchObject({ name: 'api.test', type: AAAA })
+  })
+
+  it('is none in what is an answer, or has two, or points elsewhere', () => {
+    const answer = query('a.test')
+    answer.writeUInt8(0x80, 2)
+    const two = query('a.test')
+    two.writeUInt16BE(2, 4)
+    const pointer = query('a.test')
+    pointer.writeUInt8(0xc0, 12)
+    for (const message of [answer, two, pointer, query('a.test').subarray(0, 15)])
+      expect(readQuestion(message)).toBeNull()
+  })
+
+  it('makes nothing worse of garbage', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => {
+        const question = readQuestion(Buffer.from(bytes))
+        expect(question === null || question.bytes <= bytes.length).toBe(true)
+      }),
+    )
+  })
+})
+
+describe('the name server', () => {
+  let names: NameServer
+  beforeAll(async () => {
+    names = await NameServer.open({
+      address: '127.0.0.1',
+      answer: '10.88.0.1',
+      resolvers: [],
+      guestAt: () => ({ intercepts: (name) => name === 'api.test', asksNames: true }),
+      log: silentLog,
+    })
+  })
+  afterAll(() => names.close())
+  const ask = async (message: Buffer) => {
+    const socket = createSocket('udp4')
+    socket.send(message, names.udpPort, '127.0.0.1')
+    const [answer] = (await once(socket, 'message')) as [Buffer]
+    socket.close()
+    return answer
+  }
+
+  it('says that the hosts of rules are at the proxy, and that they have nothing else', async () => {
+    const answer = await ask(query('api.test'))
+    expect(answer.readUInt16BE(6)).toBe(1)
+    expect([...answer.subarray(-4)]).toEqual([10, 88, 0, 1])
+    const other = await ask(query('api.test', AAAA))
+    expect([other.readUInt16BE(6), other.readUInt8(3) & 15]).toEqual([0, 0])
+  })
+
+  it('says that it failed where nobody else can be asked, and answers over TCP too', async () => {
+    expect((await ask(query('other.test'))).readUInt8(3) & 15).toBe(2)
+    const socket = connect(names.tcpPort, '127.0.0.1')
+    const message = query('api.test')
+    const framed = Buffer.concat([Buffer.of(0, message.length), message])
+    socket.write(framed.subarray(0, 5))
+    socket.write(framed.subarray(5))
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect([...answer.subarray(-4)]).toEqual([10, 88, 0, 1])
+    socket.destroy()
+  })
+})
+
+describe('a rule', () => {
+  const rule = (change: Partial<OutgoingRule>): OutgoingRule => ({
+    hosts: ['api.test'],
+    paths: [],
+    matchHeaders: [],
+    headers: [],
+    ...change,
+  })
+  it.each([
+    [[], '/x', true],
+    [['/v1/*'], '/v1/models?x=/v2/', true],
+    [['/v1/*'], '/v10', true],
+    [['/v1/*'], '/v2', false],
+    [['/v1/**'], '/v1/../admin', false],
+    [['/v1/*'], '/v1/%2e%2E/admin', false],
+    [['/v1/*'], '/v1//admin', false],
+    [['/v1/*'], '/v1/a%2Fb', false],
+    [['/user'], '/user', true],
+    [['/user'], '/user/a', false],
+    [['*/runs'], '/v1/xruns', true],
+    [['*/runs'], '/v1/run', false],
+    [['*'], '/anything', true],
+  ])('for paths %j fits %s: %s', (paths, target, fits) => {
+    expect(matchingRule([rule({ paths })], 'api.test', target, []) !== null).toBe(fits)
+  })
+
+  it('is the first that fits, by host and by headers of the request', () => {
+    const picky = rule({ matchHeaders: [{ name: 'authorization', value: 'Bearer b' }] })
+    const all = rule({})
+    expect(matchingRule([picky, all], 'api.test', '/', [['Authorization', 'Bearer b']])).toBe(picky)
+    expect(matchingRule([picky, all], 'api.test', '/', [['Authorization', 'Bearer c']])).toBe(all)
+    expect(matchingRule([picky, all], 'b.test', '/', [])).toBeNull()
+  })
+})
+
+describe('what a policy lets a name lead to', () => {
+  const reach = (change: object) => new Reach({ ...OPEN_NETWORK, ...change })
+  it.each([
+    [{}, '9.9.9.9', true],
+    [{}, '127.0.0.1', false],
+    [{}, '169.254.169.254', false],
+    [{ internet: false }, '9.9.9.9', false],
+    [{ deny: ['9.0.0.0/8'] }, '9.9.9.9', false],
+    [{ allow: ['8.0.0.0/8'] }, '9.9.9.9', false],
+    [{ allow: ['9.0.0.0/8'] }, '9.9.9.9', true],
+    [{ allowDomains: ['api.test'] }, '9.9.9.9', true],
+    [{ allowDomains: ['other.test'] }, '9.9.9.9', false],
+    [{ allowDomains: ['api.test'], deny: ['9.9.9.9/32'] }, '9.9.9.9', false],
+    [{ precedence: 'allow', allowDomains: ['api.test'], deny: ['0.0.0.0/0'] }, '9.9.9.9', true],
+    [{ precedence: 'allow', deny: ['0.0.0.0/0'] }, '9.9.9.9', false],
+  ])('%j: %s %s', (change, address, permitted) => {
+    expect(reach(change).permits('api.test', address)).toBe(permitted)
+  })
+
+  it('lets names be asked for only where the name servers may be', () => {
+    expect(reach({}).asksNames(['9.9.9.9'])).toBe(true)
+    expect(reach({ allow: ['8.0.0.0/8'] }).asksNames(['9.9.9.9'])).toBe(false)
+    expect(reach({ precedence: 'allow', deny: ['0.0.0.0/0'] }).asksNames(['9.9.9.9'])).toBe(false)
+  })
+})

@@ -1,0 +1,123 @@
+import { Langsmith } from 'langsmith'
+import { opaqueSecret, proxyConfig, type Sandbox, SandboxClient } from 'langsmith/sandbox'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { OutsideHosts } from '../../e2e/outside-hosts.ts'
+import { VendorWorld } from '../vendor-world.ts'
+
+const SECRET = `sk-${crypto.randomUUID()}`
+
+let outside: OutsideHosts
+let vendor: VendorWorld
+let client: SandboxClient
+let box: Sandbox
+const rule = (headers: object[], more: object = {}) => ({
+  name: 'api',
+  match_hosts: ['api.test', '*.api.test'],
+  headers,
+  ...more,
+})
+const rules = (...all: object[]) => proxyConfig({ rules: all as Record<string, unknown>[] })
+
+beforeAll(async () => {
+  outside = await OutsideHosts.open(['api.test', 'v1.api.test', 'other.test'])
+  vendor = await VendorWorld.start(outside.server)
+  client = new SandboxClient()
+  box = await client.createSandbox({
+    name: 'caller',
+    proxyConfig: rules(
+      rule([{ name: 'Authorization', ...opaqueSecret(`Bearer ${SECRET}`) }], {
+        match_paths: ['/v1/*', '/'],
+        env_vars: { API_KEY: 'not-the-real-one' },
+      }),
+    ),
+  })
+})
+afterAll(async () => {
+  await vendor?.[Symbol.asyncDispose]()
+  await outside?.[Symbol.asyncDispose]()
+})
+
+/** What a host heard of a request, made inside by curl. */
+async function heard(
+  url: string,
+  from: Sandbox = box,
+  options = '',
+): Promise<{ host: string; authorization?: string }> {
+  const { stdout, stderr, exit_code } = await from.run(`curl -sS --max-time 20 ${options} ${url}`)
+  if (exit_code !== 0) throw new Error(`curl ended with ${exit_code}: ${stderr}`)
+  return JSON.parse(stdout)
+}
+
+it('puts a credential into requests to the hosts that a rule names, and nothing into others', async () => {
+  const authorization = `Bearer ${SECRET}`
+  expect(await heard('https://api.test/')).toMatchObject({ host: 'api.test', authorization })
+  expect(await heard('https://v1.api.test/v1/models?x=1', box, '-H "Authorization: mine"')).toMatchObject({
+    authorization,
+  })
+  expect(await heard('http://api.test/')).toMatchObject({ authorization })
+  expect((await heard('https://api.test/admin')).authorization).toBeUndefined()
+  // The host itself answers: what it shows is not ours.
+  const issuer = 'curl -skv https://HOST/ 2>&1 | grep -i "issuer:"'
+  expect((await box.run(issuer.replace('HOST', 'api.test'))).stdout).toContain('Spawnpoint')
+  expect((await box.run(issuer.replace('HOST', 'other.test'))).stdout).not.toContain('Spawnpoint')
+  expect((await heard('https://other.test/', box, `-k -H "Authorization: mine"`)).authorization).toBe('mine')
+})
+
+it('is trusted by what runs inside: Python, Node.js and programs that look at the system alone', async () => {
+  const python = `python3 -c 'import urllib.request; print(urllib.request.urlopen("https://api.test/").read().decode())'`
+  const node = `node -e 'fetch("https://api.test/").then((r) => r.text()).then(console.log)'`
+  for (const command of [python, node, 'env -i /usr/bin/curl -sS https://api.test/'])
+    expect(JSON.parse((await box.run(command)).stdout).authorization, command).toBe(`Bearer ${SECRET}`)
+})
+
+it('never shows the secret inside, nor in any answer', async () => {
+  expect((await box.run('echo $API_KEY')).stdout).toBe('not-the-real-one\n')
+  // An expression that does not match itself, where it is an argument.
+  const needle = SECRET.replace(/^sk-(.)/, 'sk-[$1]')
+  const files = `grep -rsI ${needle} /proc/[0-9]*/environ /proc/[0-9]*/cmdline /etc /run /tmp /root /var /home /opt`
+  expect((await box.run(files, { timeout: 120 })).stdout).toBe('')
+  const generated = new Langsmith({ baseURL: `${vendor.world.url}/langsmith` })
+  const shown = await generated.sandboxes.boxes.retrieve('caller')
+  expect(shown.proxy_config?.rules?.[0]?.headers).toEqual([{ name: 'Authorization', type: 'opaque', is_set: true }])
+  const events = await vendor.world.client.sandboxes.get('caller')
+  expect(JSON.stringify([shown, events.info])).not.toContain(SECRET)
+})
+
+it('stays through stop and start and a new server; what comes from a snapshot has none', async () => {
+  await box.stop()
+  await vendor.world.killServer()
+  await vendor.world.startServer({ env: outside.server })
+  expect((await heard('https://api.test/')).authorization).toBe(`Bearer ${SECRET}`)
+  await vendor.world.killServer()
+  await vendor.world.startServer({ env: outside.server })
+  expect((await heard('https://api.test/')).authorization).toBe(`Bearer ${SECRET}`)
+  const snapshot = await box.captureSnapshot('with-rules')
+  const child = await client.createSandbox(snapshot.id)
+  expect((await heard('https://api.test/', child, '-k')).authorization).toBeUndefined()
+  expect((await child.run('cat /etc/ssl/certs/ca-certificates.crt | grep -c spawnpoint')).stdout.trim()).toBe('0')
+  await child.delete()
+})
+
+it('changes while the box runs, and keeps a secret that is not given again for its hosts alone', async () => {
+  const kept = rule([{ name: 'Authorization', type: 'opaque', is_set: true }])
+  await client.updateSandbox('caller', { proxyConfig: rules(kept) })
+  expect((await heard('https://api.test/admin')).authorization).toBe(`Bearer ${SECRET}`)
+  const elsewhere = client.updateSandbox('caller', { proxyConfig: rules({ ...kept, match_hosts: ['other.test'] }) })
+  await expect(elsewhere).rejects.toThrow('these hosts')
+  const other = rule([{ name: 'X-Team', type: 'plaintext', value: 'ours' }], { match_hosts: ['other.test'] })
+  await client.updateSandbox('caller', { proxyConfig: rules(other) })
+  expect(await heard('https://other.test/')).toMatchObject({ 'x-team': 'ours' })
+  expect((await heard('https://api.test/', box, '-k')).authorization).toBeUndefined()
+  await client.updateSandbox('caller', { proxyConfig: rules() })
+  expect(await heard('https://other.test/', box, '-k')).not.toHaveProperty('x-team')
+  expect((await box.run('env | grep -c SSL_CERT_FILE')).stdout.trim()).toBe('0')
+})
+
+it('asks no more than the access list lets through', async () => {
+  const opaque = rule([{ name: 'Authorization', ...opaqueSecret('x') }])
+  const config = proxyConfig({ rules: [opaque], accessControl: { allow_list: ['other.test'] } })
+  await client.updateSandbox('caller', { proxyConfig: config })
+  const refused = await box.run('curl -sS -o /dev/null -w "%{http_code}" --max-time 20 https://api.test/')
+  expect(refused.stdout).toBe('502')
+  expect((await heard('https://other.test/', box, '-k')).host).toBe('other.test')
+})

@@ -1,0 +1,97 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Of this process alone, so that tests beside it have their own; from what is set apart for documentation */
+const NETWORK = `203.0.113.${(process.pid % 62) * 4}`
+const [HOST_SIDE, OUTSIDE] = [1, 2].map((n) => NETWORK.replace(/\d+$/, (last) => String(Number(last) + n))) as [
+  string,
+  string,
+]
+
+/** A name server, and HTTP and HTTPS servers that answer with the headers of the request. */
+const SERVERS = `
+const dgram = require('node:dgram'), http = require('node:http'), https = require('node:https'), fs = require('node:fs')
+const [address, key, cert, ...names] = process.argv.slice(1)
+const dns = dgram.createSocket('udp4')
+dns.on('message', (query, from) => {
+  const labels = []
+  let at = 12
+  for (; query[at] > 0; at += query[at] + 1) labels.push(query.toString('latin1', at + 1, at + 1 + query[at]))
+  const end = at + 5, known = names.includes(labels.join('.').toLowerCase()), a = query.readUInt16BE(at + 1) === 1
+  const head = Buffer.from(query.subarray(0, end))
+  head.writeUInt16BE(known ? 0x8180 : 0x8183, 2)
+  head.writeUInt16BE(known && a ? 1 : 0, 6)
+  head.writeUInt32BE(0, 8)
+  const answer = known && a ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, ...address.split('.').map(Number)]) : Buffer.alloc(0)
+  dns.send(Buffer.concat([head, answer]), from.port, from.address)
+})
+const answer = (request, response) => response.end(JSON.stringify(request.headers))
+http.createServer(answer).listen(80, '0.0.0.0')
+https.createServer({ key: fs.readFileSync(key), cert: fs.readFileSync(cert) }, answer).listen(443, '0.0.0.0')
+dns.bind(53, '0.0.0.0', () => console.log('ready'))
+`
+
+/** Hosts by name on "the internet": a namespace behind this machine, with a certificate of an authority of its own. */
+export class OutsideHosts implements AsyncDisposable {
+  /** What a server is given to find the hosts, and to trust them */
+  readonly server: Record<string, string>
+  readonly #name = `spe${process.pid}`
+  readonly #dir = mkdtempSync(join(tmpdir(), 'spawnpoint-hosts-'))
+  #process: ChildProcess | null = null
+
+  private constructor() {
+    this.server = { SPAWNPOINT_DNS: OUTSIDE, NODE_EXTRA_CA_CERTS: join(this.#dir, 'cert.pem') }
+  }
+
+  static async open(names: readonly string[]): Promise<OutsideHosts> {
+    const hosts = new OutsideHosts()
+    try {
+      await hosts.#start(names)
+      return hosts
+    } catch (error) {
+      await hosts[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  async #start(names: readonly string[]): Promise<void> {
+    const name = this.#name
+    execFileSync('ip', ['netns', 'add', name])
+    const outer = [
+      `link add ${name} type veth peer name eth0 netns ${name}`,
+      `addr add ${HOST_SIDE}/30 dev ${name}`,
+      `link set ${name} up`,
+    ]
+    const inner = [
+      'link set lo up',
+      `addr add ${OUTSIDE}/30 dev eth0`,
+      'link set eth0 up',
+      `route add default via ${HOST_SIDE}`,
+    ]
+    execFileSync('ip', ['-batch', '-'], { input: outer.join('\n') })
+    execFileSync('ip', ['-n', name, '-batch', '-'], { input: inner.join('\n') })
+    const [key, cert] = [join(this.#dir, 'key.pem'), join(this.#dir, 'cert.pem')]
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+    const alternatives = `subjectAltName=${names.map((one) => `DNS:${one}`).join(',')}`
+    const subject = ['-subj', '/CN=hosts of a test', '-addext', alternatives]
+    execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', cert], { stdio: 'ignore' })
+    const args = ['netns', 'exec', name, process.execPath, '-e', SERVERS, OUTSIDE, key, cert, ...names]
+    this.#process = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(this.#process.stdout as NodeJS.ReadableStream, 'data')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process !== null) {
+      this.#process.kill('SIGKILL')
+      await once(this.#process, 'exit')
+    }
+    execFileSync('ip', ['-force', '-batch', '-'], {
+      input: `link delete ${this.#name}\nnetns delete ${this.#name}\n`,
+      stdio: 'ignore',
+    })
+    rmSync(this.#dir, { recursive: true })
+  }
+}
