@@ -207,6 +207,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   async idle(): Promise<void> {
     await this.#scheduler.idle()
     await this.#runner.idle()
+    await this.idempotency.idle()
   }
 
   /** Lets work under way end, then lets go of everything. Sandboxes run on. */
@@ -217,6 +218,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.#happened.notify()
     await this.#scheduler.close()
     await this.#runner.idle()
+    await this.idempotency.idle()
     await this.#standby.close()
     await this.#retention.close()
     await this.#meter.close()

@@ -38,14 +38,14 @@ export function observed(
     get read() {
       return ledger.read
     },
-    async transact(work) {
+    async transact(work, options) {
       let changes = nothing()
       let result: Awaited<ReturnType<typeof work>>
       try {
         result = await ledger.transact((tx) => {
           changes = nothing() // `work` may run again
           return work(watching(tx, new MeteredTx(tx, clock, meter, changes), changes))
-        })
+        }, options)
       } catch (error) {
         doubt(changes, error)
         throw error

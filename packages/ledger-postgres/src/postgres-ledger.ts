@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { isCode, type Ledger, type LedgerReads, type LedgerTx } from '@spawnpoint/core'
-import { Kysely, PostgresDialect } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import { type Log, PostgresSupervisor } from './embedded/supervisor.ts'
 import { isRetryable, unavailable } from './failures.ts'
 import { migrate } from './migrations/index.ts'
@@ -79,14 +79,17 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
     return `postgresql:///${database}?host=${encodeURIComponent(host)}&user=${user}`
   }
 
-  async transact<T>(work: (tx: LedgerTx) => Promise<T>): Promise<T> {
+  async transact<T>(
+    work: (tx: LedgerTx) => Promise<T>,
+    { durability = 'now' }: { durability?: 'now' | 'later' } = {},
+  ): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       let begun = false
       try {
         return await this.#attempt((tx) => {
           begun = true
           return work(tx)
-        })
+        }, durability)
       } catch (thrown) {
         // A connection of the pool that was cut while nobody used it: nothing was asked on it yet, and others are there.
         const unbegun = !begun && isCode(thrown, 'unavailable') && attempt < UNBEGUN_ATTEMPTS
@@ -97,7 +100,7 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
     }
   }
 
-  async #attempt<T>(work: (tx: LedgerTx) => Promise<T>): Promise<T> {
+  async #attempt<T>(work: (tx: LedgerTx) => Promise<T>, durability: 'now' | 'later'): Promise<T> {
     let refused: { thrown: unknown } | undefined
     // READ COMMITTED: each statement sees what was committed before it, and locked rows are read as they are now. The
     // stricter levels would fail whoever waited for a lock, which is the common case here, not the rare one.
@@ -108,6 +111,8 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
           const tx = new PostgresTx(db)
           const result = await work(tx)
           await tx.finish()
+          // Its place in the log is before that of all that commit after it, whose flush takes it along.
+          if (durability === 'later') await sql`set local synchronous_commit to off`.execute(db)
           return result
         } catch (thrown) {
           refused = { thrown }

@@ -34,6 +34,20 @@ export function transactionsSuite(bench: LedgerBench): void {
       expect(await bench.ledger.read.events({ teamId: sandbox.teamId }, 0, 10)).toEqual([])
     })
 
+    it('that need not be durable yet are seen at once, and roll back like any other', async () => {
+      const sandbox = sampleSandbox(freshTeam())
+      const later = { durability: 'later' } as const
+      await bench.ledger.transact((tx) => tx.putSandbox(sandbox), later)
+      expect(await bench.ledger.read.sandbox(sandbox.id)).toEqual(sandbox)
+      const cause = new Error('no')
+      const attempt = bench.ledger.transact(async (tx) => {
+        await tx.putSandbox({ ...sandbox, state: 'stopped' })
+        throw cause
+      }, later)
+      await expect(attempt).rejects.toBe(cause)
+      expect(await bench.ledger.read.sandbox(sandbox.id)).toEqual(sandbox)
+    })
+
     it('that swallowed a failure inside never claim success for writes that are lost', async () => {
       const sandbox = sampleSandbox(freshTeam())
       const hash = `hash-${newId()}`

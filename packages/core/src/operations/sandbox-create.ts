@@ -57,9 +57,11 @@ export const sandboxCreate: OperationDefinition<CreateDetail, Sandbox> = {
 
 export async function bringUp(work: Work<unknown>, detail: CreateDetail) {
   const { ledger, clock } = work.parts
-  const sandbox = await ledger.read.sandbox(detail.sandboxId)
+  const [sandbox, snapshot] = await Promise.all([
+    ledger.read.sandbox(detail.sandboxId),
+    detail.snapshotId === null ? null : ledger.read.snapshot(detail.snapshotId),
+  ])
   if (sandbox === null) throw new Error(`sandbox ${detail.sandboxId} has no record`)
-  const snapshot = detail.snapshotId === null ? null : await ledger.read.snapshot(detail.snapshotId)
   if (detail.snapshotId !== null && snapshot === null) {
     throw new SpawnpointError('not_found', `No such snapshot: ${detail.snapshotId}`, {
       resource: 'snapshot',

@@ -11,10 +11,17 @@ interface Earlier {
   operation: Operation | null
 }
 
+/** A request that this server works on. */
+interface UnderWay {
+  requestHash: string
+  /** Set when it has been answered; resolves, never rejects, when the answer is stored */
+  storing: Promise<void> | null
+}
+
 export class Idempotency implements IdempotencyApi {
   readonly #parts: Parts
-  /** Digests of the requests that this server works on, by team and key: an unanswered record of any other is a dead server's */
-  readonly #underWay = new Map<string, string>()
+  /** By team and key: an unanswered record of any other request is a dead server's */
+  readonly #underWay = new Map<string, UnderWay>()
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -28,21 +35,37 @@ export class Idempotency implements IdempotencyApi {
   ) {
     if (key.length < 1 || key.length > 255) throw invalidArgument('Idempotency-Key', '1 to 255 characters')
     const name = `${by.teamId} ${key}`
-    const underWay = this.#underWay.get(name)
-    if (underWay !== undefined) throw underWay === requestHash ? inProgress(key, key) : mismatch(key)
-    this.#underWay.set(name, requestHash)
+    for (let other = this.#underWay.get(name); other !== undefined; other = this.#underWay.get(name)) {
+      if (other.requestHash !== requestHash) throw mismatch(key)
+      if (other.storing === null) throw inProgress(key, key)
+      await other.storing
+    }
+    const own: UnderWay = { requestHash, storing: null }
+    this.#underWay.set(name, own)
     try {
       const earlier = await this.#claim(by, key, requestHash)
       const stored = earlier?.record.response ?? null
       if (stored !== null) return { ...stored, replayed: true }
       const response = await work({ ...by, once: { key, begun: earlier?.operation ?? null } })
-      // What is not stored, for whatever reason, is judged by its operation when the key comes again.
-      if (response.status < 500) {
-        await this.#parts.ledger.transact((tx) => tx.finishIdempotency(by.teamId, key, response))
-      }
+      if (response.status < 500) own.storing = this.#store(by, key, response)
       return { ...response, replayed: earlier !== null }
     } finally {
-      this.#underWay.delete(name)
+      if (own.storing === null) this.#underWay.delete(name)
+      else void own.storing.then(() => this.#underWay.delete(name))
+    }
+  }
+
+  /** Resolves when every answer that was given is stored. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.#underWay.values()].map(({ storing }) => storing))
+  }
+
+  /** Behind the caller's back: an answer that is not stored, for whatever reason, is judged by its operation when the key comes again. */
+  async #store(by: Principal, key: string, response: { status: number; body: unknown }): Promise<void> {
+    try {
+      await this.#parts.ledger.transact((tx) => tx.finishIdempotency(by.teamId, key, response), { durability: 'later' })
+    } catch (error) {
+      this.#parts.log.warn({ err: error, key }, 'an answer is not stored under its idempotency key')
     }
   }
 
@@ -50,7 +73,7 @@ export class Idempotency implements IdempotencyApi {
   #claim(by: Principal, key: string, requestHash: string): Promise<Earlier | null> {
     const { ledger, clock } = this.#parts
     const fresh = { teamId: by.teamId, key, requestHash, operationId: null, response: null, createdAt: clock.now() }
-    return ledger.transact(async (tx) => {
+    const claim = async (tx: LedgerTx): Promise<Earlier | null> => {
       const record = await tx.claimIdempotency(fresh)
       if (record === null) return null
       const operation = record.operationId === null ? null : await tx.operation(record.operationId)
@@ -62,7 +85,9 @@ export class Idempotency implements IdempotencyApi {
       if (record.requestHash !== requestHash) throw mismatch(key)
       if (record.response === null && operation?.state === 'open') throw inProgress(operation.id, operation.kind)
       return { record, operation }
-    })
+    }
+    // What is begun under the key is committed after it, and takes it along.
+    return ledger.transact(claim, { durability: 'later' })
   }
 
   /** Old enough, or of a request that left nothing: it was never answered, and what it began, if anything, was undone. */

@@ -26,9 +26,10 @@ if (import.meta.main) {
     for (;;) {
       const n = newId<SandboxId>()
       const { sandbox, operation } = recordsOf(n)
+      // Nobody is told of this by itself: what is committed next takes it along.
+      await ledger.transact((tx) => tx.putOperation(operation), { durability: 'later' })
       await ledger.transact(async (tx) => {
         await tx.putSandbox(sandbox)
-        await tx.putOperation(operation)
         await tx.addEvent(sampleEvent(TEAM, { sandboxId: n, type: `event-${n}` }))
       })
       process.stdout.write(`${n}\n`)
