@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { seriousFindings, TestBrowser } from './browser.ts'
@@ -17,11 +18,13 @@ afterAll(async () => {
 
 const POLL = { timeout: 30_000, interval: 50 }
 const button = (name: string | RegExp) => page.getByRole('button', { name, exact: typeof name === 'string' })
-const dialog = () => page.getByRole('dialog')
+/** Messages are dialogs too, for readers. */
+const dialog = () => page.getByRole('dialog').and(page.locator('.dialog'))
 const heading = (name: string) => page.getByRole('heading', { level: 1, name, exact: true })
 const tab = (name: string) =>
   page.getByRole('navigation', { name: 'Parts of this sandbox' }).getByRole('link', { name })
 const state = (name: string) => page.locator('.page-head .badge', { hasText: name })
+const nav = (name: string) => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name })
 const row = (text: string) => page.getByRole('row').filter({ hasText: text })
 /** What the terminal shows, lines joined where they wrap */
 const screen = async () =>
@@ -87,7 +90,7 @@ it('creates a sandbox, types in its terminal, takes snapshots, restores one and 
   await expect.poll(screen, POLL).toMatch(/it is 42/)
   await run('echo "$N then, $(cat plan) now"', /41 then, first now/)
 
-  await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Sandboxes' }).click()
+  await nav('Sandboxes').click()
   await row('again').waitFor()
   await page.getByLabel('Search sandboxes').fill('sto')
   await page.getByText('1 sandboxes').waitFor()
@@ -103,6 +106,92 @@ it('creates a sandbox, types in its terminal, takes snapshots, restores one and 
   await state('paused').waitFor()
   await button('Resume').click()
   await state('running').waitFor()
+})
+
+it('deletes with a look at what that would do, and brings back', async () => {
+  await nav('Snapshots').click()
+  await button('Actions for ready').click()
+  await page.getByRole('menuitem', { name: 'Delete' }).click()
+  await dialog()
+    .getByText(/again.*they live on/)
+    .waitFor()
+  await dialog().getByRole('button', { name: 'Delete' }).click()
+  await row('ready').waitFor({ state: 'detached' })
+  await page.getByLabel('Shelf').selectOption('In the trash')
+  await button('Bring back ready').click()
+  await page.getByText('ready is back').waitFor()
+  await page.getByLabel('Shelf').selectOption('Kept')
+  await row('ready').locator('.badge.good').waitFor()
+})
+
+it('shows what came from what, and acts on it from there', async () => {
+  await nav('Lineage').click()
+  const tree = page.getByRole('region', { name: 'Tree of sandboxes and snapshots' })
+  const node = (name: RegExp) => tree.getByRole('button', { name })
+  await node(/^base image/).waitFor()
+  await node(/^story running/).waitFor()
+  await node(/^again .*level 4/).waitFor()
+  await node(/^ready memory/).click()
+  const selected = page.getByRole('complementary', { name: 'Selected' })
+  await selected.getByText('Stood still').waitFor()
+  const story = await world.client.sandboxes.get('story')
+  const before = story.info.startedAt?.getTime()
+  await selected.getByRole('button', { name: 'Roll story back to it' }).click()
+  await dialog().getByRole('button', { name: 'Roll back' }).click()
+  await expect.poll(async () => (await story.refresh()).info.startedAt?.getTime(), POLL).not.toBe(before)
+  await node(/^story running/).waitFor()
+})
+
+it('edits, uploads and downloads files, and opens a port', async () => {
+  await nav('Sandboxes').click()
+  await page.getByRole('link', { name: 'story' }).click()
+  await tab('Files').click()
+  await page.getByLabel('Files to upload').setInputFiles({
+    name: 'hello.txt',
+    mimeType: 'text/plain',
+    buffer: Buffer.from('Grüße\n'),
+  })
+  await button('hello.txt').click()
+  await dialog().getByLabel('Content').fill('Grüße aus dem Browser\n')
+  await dialog().getByRole('button', { name: 'Save' }).click()
+  await dialog().waitFor({ state: 'detached' })
+  await button('Actions for hello.txt').click()
+  const download = page.waitForEvent('download')
+  await page.getByRole('menuitem', { name: 'Download' }).click()
+  expect(readFileSync(await (await download).path(), 'utf8')).toBe('Grüße aus dem Browser\n')
+
+  const story = await world.client.sandboxes.get('story')
+  await story.processes.start(['python3', '-m', 'http.server', '8000', '--bind', '127.0.0.1'], { background: true })
+  await tab('Ports').click()
+  const opened = page.waitForEvent('popup')
+  await page.getByRole('link', { name: /8000-.*localhost/ }).click()
+  await (await opened).getByRole('link', { name: 'hello.txt' }).waitFor()
+  await (await opened).close()
+  await tab('Programs').click()
+  await row('http.server')
+    .getByRole('button', { name: /^Output/ })
+    .click()
+  await page.locator('.log', { hasText: 'GET / HTTP/1.1' }).waitFor()
+})
+
+it('hinders nobody on any of its pages, light or dark', async () => {
+  const { id } = await world.client.sandboxes.get('story')
+  const tabs = ['', '/terminal', '/files', '/programs', '/ports', '/metrics', '/snapshots', '/events']
+  const paths = [
+    ...['/sandboxes', '/snapshots', '/lineage', '/images', '/schedules', '/keys', '/settings'],
+    ...tabs.map((name) => `/sandboxes/${id}${name}`),
+  ]
+  const findings = []
+  for (const path of paths) {
+    await page.goto(world.url + path)
+    await page.locator('h1').waitFor()
+    await page.locator('.loading').waitFor({ state: 'detached' })
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      for (const finding of await seriousFindings(page)) findings.push({ path, colorScheme, ...finding })
+    }
+  }
+  expect(findings).toEqual([])
 })
 
 it('shows what happens elsewhere as it happens', async () => {

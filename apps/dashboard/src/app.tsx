@@ -3,7 +3,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { useMemo, useSyncExternalStore } from 'react'
 import { ClientProvider, clientFor, isUnauthenticated } from './client.tsx'
-import { useLive } from './live.ts'
+import { LiveContext, useLive } from './live.ts'
 import { Login } from './login.tsx'
 import { nonce } from './nonce.ts'
 import { router } from './router.tsx'
@@ -27,7 +27,9 @@ function SignedIn({ apiKey }: { apiKey: string }) {
   return (
     <ClientProvider value={client}>
       <QueryClientProvider client={queryClient}>
-        <RouterProvider router={router} context={{ live }} />
+        <LiveContext value={live}>
+          <RouterProvider router={router} />
+        </LiveContext>
       </QueryClientProvider>
     </ClientProvider>
   )

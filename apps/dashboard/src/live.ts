@@ -1,5 +1,5 @@
 import type { QueryClient } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
+import { createContext, useEffect, useState } from 'react'
 import type { Spawnpoint, SpawnpointEvent } from 'spawnpoint'
 import { isUnauthenticated } from './client.tsx'
 import { signOut } from './session.ts'
@@ -17,6 +17,9 @@ export function staleAfter(event: Pick<SpawnpointEvent, 'type' | 'sandboxId' | '
   if (noun === 'schedule') stale.push(['schedules'])
   return stale
 }
+
+/** Whether what is shown follows what happens. */
+export const LiveContext = createContext(false)
 
 /** Events often come in bursts: what they made old is asked for once. */
 const TOGETHER_MS = 120

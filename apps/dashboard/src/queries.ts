@@ -1,5 +1,5 @@
 import { queryOptions } from '@tanstack/react-query'
-import type { SandboxState, Spawnpoint } from 'spawnpoint'
+import type { SandboxState, SnapshotState, Spawnpoint } from 'spawnpoint'
 
 /** Most that a list shows; the API has the rest. */
 export const MOST = 1_000
@@ -19,8 +19,11 @@ export const queries = {
   sandbox: (client: Spawnpoint, id: string) =>
     queryOptions({ queryKey: ['sandbox', id], queryFn: () => client.sandboxes.get(id) }),
 
-  snapshots: (client: Spawnpoint) =>
-    queryOptions({ queryKey: ['snapshots'], queryFn: () => client.snapshots.list({}, PAGE).toArray(MOST) }),
+  snapshots: (client: Spawnpoint, states?: SnapshotState[]) =>
+    queryOptions({
+      queryKey: ['snapshots', states ?? 'kept'],
+      queryFn: () => client.snapshots.list({ states }, PAGE).toArray(MOST),
+    }),
   snapshotsOf: (client: Spawnpoint, sandbox: string) =>
     queryOptions({
       queryKey: ['snapshots', 'of', sandbox],

@@ -1,18 +1,10 @@
-import {
-  createRootRouteWithContext,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  redirect,
-} from '@tanstack/react-router'
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
 import { SandboxesPage } from './sandboxes/list.tsx'
 import { Shell } from './shell.tsx'
 import { Failed } from './ui/bits.tsx'
 
-const root = createRootRouteWithContext<{ live: boolean }>()({
-  component: function Root() {
-    return <Shell live={root.useRouteContext().live} />
-  },
+const root = createRootRoute({
+  component: Shell,
   notFoundComponent: () => <p>There is no such page.</p>,
   errorComponent: ({ error }) => <Failed error={error} retry={() => location.reload()} />,
 })
@@ -49,6 +41,22 @@ const routeTree = root.addChildren([
       lazyRouteComponent(() => import('./sandboxes/terminal.tsx'), 'TerminalTab'),
     ),
     tab(
+      '/files',
+      lazyRouteComponent(() => import('./sandboxes/files.tsx'), 'FilesTab'),
+    ),
+    tab(
+      '/programs',
+      lazyRouteComponent(() => import('./sandboxes/programs.tsx'), 'ProgramsTab'),
+    ),
+    tab(
+      '/ports',
+      lazyRouteComponent(() => import('./sandboxes/ports.tsx'), 'PortsTab'),
+    ),
+    tab(
+      '/metrics',
+      lazyRouteComponent(() => import('./sandboxes/metrics.tsx'), 'MetricsTab'),
+    ),
+    tab(
       '/snapshots',
       lazyRouteComponent(() => import('./sandboxes/snapshots.tsx'), 'SnapshotsTab'),
     ),
@@ -62,11 +70,35 @@ const routeTree = root.addChildren([
     path: '/snapshots',
     component: lazyRouteComponent(() => import('./snapshots/list.tsx'), 'SnapshotsPage'),
   }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/lineage',
+    component: lazyRouteComponent(() => import('./lineage/page.tsx'), 'LineagePage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/images',
+    component: lazyRouteComponent(() => import('./images/page.tsx'), 'ImagesPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/schedules',
+    component: lazyRouteComponent(() => import('./schedules/page.tsx'), 'SchedulesPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/keys',
+    component: lazyRouteComponent(() => import('./keys/page.tsx'), 'KeysPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/settings',
+    component: lazyRouteComponent(() => import('./settings/page.tsx'), 'SettingsPage'),
+  }),
 ])
 
 export const router = createRouter({
   routeTree,
-  context: { live: false },
   defaultPreload: 'intent',
   scrollRestoration: true,
 })

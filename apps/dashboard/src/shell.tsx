@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet } from '@tanstack/react-router'
-import { useState } from 'react'
+import { use, useState } from 'react'
 import { useClient } from './client.tsx'
+import { LiveContext } from './live.ts'
 import { queries } from './queries.ts'
 import { signOut } from './session.ts'
 import { Button } from './ui/button.tsx'
@@ -10,9 +11,15 @@ import { applyTheme, storedTheme, type Theme } from './ui/theme.ts'
 const PAGES = [
   ['/sandboxes', 'Sandboxes'],
   ['/snapshots', 'Snapshots'],
+  ['/lineage', 'Lineage'],
+  ['/images', 'Images'],
+  ['/schedules', 'Schedules'],
+  ['/keys', 'Keys'],
+  ['/settings', 'Settings'],
 ] as const
 
-export function Shell({ live }: { live: boolean }) {
+export function Shell() {
+  const live = use(LiveContext)
   const team = useQuery(queries.team(useClient()))
   return (
     <div className="shell">

@@ -12,6 +12,10 @@ import { SandboxButtons } from './actions.tsx'
 const TABS = [
   ['/sandboxes/$id', 'Overview'],
   ['/sandboxes/$id/terminal', 'Terminal'],
+  ['/sandboxes/$id/files', 'Files'],
+  ['/sandboxes/$id/programs', 'Programs'],
+  ['/sandboxes/$id/ports', 'Ports'],
+  ['/sandboxes/$id/metrics', 'Metrics'],
   ['/sandboxes/$id/snapshots', 'Snapshots'],
   ['/sandboxes/$id/events', 'Events'],
 ] as const

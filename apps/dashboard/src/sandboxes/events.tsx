@@ -14,7 +14,11 @@ const COLUMNS: Column<SpawnpointEvent>[] = [
     header: 'More',
     cell: ({ data }) => {
       const text = JSON.stringify(data)
-      return text === '{}' ? '' : <code className="sub">{text.length > 300 ? `${text.slice(0, 300)}…` : text}</code>
+      return text === '{}' ? (
+        ''
+      ) : (
+        <code className="sub wraps">{text.length > 300 ? `${text.slice(0, 300)}…` : text}</code>
+      )
     },
   },
 ]

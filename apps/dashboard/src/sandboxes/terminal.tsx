@@ -6,7 +6,7 @@ import '@xterm/xterm/css/xterm.css'
 import { messageOf } from '../client.tsx'
 import { givingNonce } from '../nonce.ts'
 import { Button } from '../ui/button.tsx'
-import { useSandbox } from './detail.tsx'
+import { MustRun } from './must-run.tsx'
 import './terminal.css'
 
 /** The best shell there is, as a login shell, so that it reads its profile. */
@@ -17,12 +17,7 @@ const TAG = 'dashboard-terminal'
 type Status = { at: 'connecting' | 'open' | 'ended' } | { at: 'failed'; error: string }
 
 export function TerminalTab() {
-  const sandbox = useSandbox()
-  const running = sandbox.state === 'running' || sandbox.state === 'snapshotting'
-  if (!running)
-    return <div className="panel empty">The sandbox is {sandbox.state.replaceAll('_', ' ')}; it must run.</div>
-  // A new life of the sandbox has other connections.
-  return <LiveTerminal key={`${sandbox.id} ${sandbox.info.startedAt?.getTime()}`} sandbox={sandbox} />
+  return <MustRun>{(sandbox) => <LiveTerminal sandbox={sandbox} />}</MustRun>
 }
 
 function LiveTerminal({ sandbox }: { sandbox: Sandbox }) {

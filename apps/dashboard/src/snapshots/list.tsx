@@ -1,13 +1,16 @@
 import { useQuery } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
-import type { Snapshot } from 'spawnpoint'
+import type { Snapshot, SnapshotState } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { MOST, queries } from '../queries.ts'
 import { Answer } from '../ui/bits.tsx'
 import { SnapshotTable } from './table.tsx'
 
+const TRASH: SnapshotState[] = ['trashed']
+
 export function SnapshotsPage() {
-  const query = useQuery(queries.snapshots(useClient()))
+  const [shelf, setShelf] = useState('kept')
+  const query = useQuery(queries.snapshots(useClient(), shelf === 'trash' ? TRASH : undefined))
   const [search, setSearch] = useState('')
   const [kind, setKind] = useState('all')
   const shown = useMemo(
@@ -34,6 +37,10 @@ export function SnapshotsPage() {
           <option value="memory">Memory</option>
           <option value="filesystem">Filesystem</option>
         </select>
+        <select className="select" aria-label="Shelf" value={shelf} onChange={(event) => setShelf(event.target.value)}>
+          <option value="kept">Kept</option>
+          <option value="trash">In the trash</option>
+        </select>
         <span className="count" role="status">
           {query.data !== undefined && `${shown.length}${query.data.length === MOST ? '+' : ''} snapshots`}
         </span>
@@ -43,6 +50,7 @@ export function SnapshotsPage() {
           <SnapshotTable
             snapshots={shown}
             withSandbox
+            inTrash={shelf === 'trash'}
             empty={search === '' ? 'None here.' : `Nothing matches '${search}'.`}
           />
         )}

@@ -1,3 +1,4 @@
+import { useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import type { Snapshot } from 'spawnpoint'
@@ -5,7 +6,7 @@ import { formatBytes, formatDuration, nameOf, shortId } from '../format.ts'
 import { Age, Labels } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
-import { Menu } from '../ui/menu.tsx'
+import { Menu, type MenuEntry } from '../ui/menu.tsx'
 import { StateBadge } from '../ui/state-badge.tsx'
 import { doing } from '../ui/toasts.tsx'
 import { DeleteDialog } from './delete-dialog.tsx'
@@ -16,12 +17,19 @@ type Asking = { for: 'restore' | 'delete'; snapshot: Snapshot }
 interface SnapshotTableProps {
   snapshots: readonly Snapshot[]
   withSandbox?: boolean
+  /** They lie in the trash, from where they can be brought back */
+  inTrash?: boolean
   empty: string
 }
 
-export function SnapshotTable({ snapshots, withSandbox = false, empty }: SnapshotTableProps) {
+export function SnapshotTable({ snapshots, withSandbox = false, inTrash = false, empty }: SnapshotTableProps) {
   const [asking, setAsking] = useState<Asking | null>(null)
-  const columns = useMemo(() => columnsFor(withSandbox, setAsking), [withSandbox])
+  const queryClient = useQueryClient()
+  const columns = useMemo(() => {
+    // Of what is pinned or not nothing is told in the events.
+    const again = () => queryClient.invalidateQueries({ queryKey: ['snapshots'] })
+    return columnsFor(withSandbox, inTrash, setAsking, again)
+  }, [withSandbox, inTrash, queryClient])
   const close = () => setAsking(null)
   return (
     <>
@@ -32,7 +40,12 @@ export function SnapshotTable({ snapshots, withSandbox = false, empty }: Snapsho
   )
 }
 
-function columnsFor(withSandbox: boolean, ask: (asking: Asking) => void): Column<Snapshot>[] {
+function columnsFor(
+  withSandbox: boolean,
+  inTrash: boolean,
+  ask: (asking: Asking) => void,
+  again: () => Promise<unknown>,
+): Column<Snapshot>[] {
   const sandbox: Column<Snapshot> = {
     id: 'sandbox',
     header: 'Sandbox',
@@ -68,7 +81,13 @@ function columnsFor(withSandbox: boolean, ask: (asking: Asking) => void): Column
       cell: ({ state, info }) => (
         <>
           <StateBadge state={state} />
-          {info.failure !== null && <div className="sub">{info.failure}</div>}
+          {info.verifiedAt !== null && (
+            <div className="sub">
+              verified <Age at={info.verifiedAt} />
+            </div>
+          )}
+          {info.checkFailure !== null && <div className="sub wraps">check: {info.checkFailure}</div>}
+          {info.failure !== null && <div className="sub wraps">{info.failure}</div>}
         </>
       ),
     },
@@ -77,7 +96,16 @@ function columnsFor(withSandbox: boolean, ask: (asking: Asking) => void): Column
       header: 'Size',
       align: 'number',
       sort: ({ info }) => info.sizeBytes,
-      cell: ({ info }) => formatBytes(info.sizeBytes),
+      cell: ({ info: { sizeBytes, storage } }) => (
+        <>
+          {formatBytes(sizeBytes)}
+          {storage !== null && (
+            <div className="sub" title="What nothing else in the store has, and what it has in common with others">
+              {formatBytes(storage.uniqueBytes)} own, {formatBytes(storage.sharedBytes)} shared
+            </div>
+          )}
+        </>
+      ),
     },
     {
       id: 'standstill',
@@ -92,12 +120,19 @@ function columnsFor(withSandbox: boolean, ask: (asking: Asking) => void): Column
       sort: ({ info }) => info.createdAt,
       cell: ({ info }) => <Age at={info.createdAt} />,
     },
-    {
-      id: 'expires',
-      header: 'Expires',
-      sort: ({ info }) => info.expiresAt,
-      cell: ({ info }) => <Age at={info.expiresAt} />,
-    },
+    inTrash
+      ? {
+          id: 'purged',
+          header: 'Gone for good',
+          sort: ({ info }) => info.purgeAt,
+          cell: ({ info }) => <Age at={info.purgeAt} />,
+        }
+      : {
+          id: 'expires',
+          header: 'Expires',
+          sort: ({ info }) => info.expiresAt,
+          cell: ({ info }) => <Age at={info.expiresAt} />,
+        },
     {
       id: 'actions',
       header: '',
@@ -113,7 +148,12 @@ function columnsFor(withSandbox: boolean, ask: (asking: Asking) => void): Column
               Restore
             </Button>
           )}
-          <Menu label={`Actions for ${nameOf(snapshot)}`} entries={entriesFor(snapshot, ask)}>
+          {snapshot.state === 'trashed' && (
+            <Button look="small" onClick={() => void bringBack(snapshot)} aria-label={`Bring back ${nameOf(snapshot)}`}>
+              Bring back
+            </Button>
+          )}
+          <Menu label={`Actions for ${nameOf(snapshot)}`} entries={entriesFor(snapshot, ask, again)}>
             •••
           </Menu>
         </>
@@ -122,16 +162,29 @@ function columnsFor(withSandbox: boolean, ask: (asking: Asking) => void): Column
   ]
 }
 
-function entriesFor(snapshot: Snapshot, ask: (asking: Asking) => void) {
-  if (snapshot.state !== 'ready' && snapshot.state !== 'failed') return []
+function bringBack(snapshot: Snapshot): Promise<void> {
+  return doing('Bringing it back', `${nameOf(snapshot)} is back`, () => snapshot.undelete())
+}
+
+function entriesFor(snapshot: Snapshot, ask: (asking: Asking) => void, again: () => Promise<unknown>): MenuEntry[] {
   const { pinned } = snapshot.info
   const pin = {
     label: pinned ? 'Unpin' : 'Pin',
     onSelect: () =>
-      void doing(pinned ? 'Unpin' : 'Pin', pinned ? 'It may expire again' : 'It does not expire', () =>
-        snapshot.update({ pinned: !pinned }),
-      ),
+      void doing(pinned ? 'Unpin' : 'Pin', pinned ? 'It may expire again' : 'It does not expire', async () => {
+        await snapshot.update({ pinned: !pinned })
+        await again()
+      }),
   }
   const remove = { label: 'Delete', danger: true, onSelect: () => ask({ for: 'delete', snapshot }) }
-  return snapshot.state === 'ready' ? [pin, remove] : [remove]
+  switch (snapshot.state) {
+    case 'ready':
+      return [pin, remove]
+    case 'failed':
+      return [remove]
+    case 'trashed':
+      return [{ ...remove, label: 'Delete for good' }]
+    default:
+      return []
+  }
 }

@@ -27,7 +27,7 @@ export function Copy({ text, label = 'Copy' }: { text: string; label?: string })
   }
   return (
     <Button look="small quiet" onClick={() => void copy()} aria-label={label} title={label}>
-      ⧉
+      Copy
     </Button>
   )
 }

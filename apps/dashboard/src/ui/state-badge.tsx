@@ -10,6 +10,7 @@ const SETTLED: Partial<Record<SandboxState | SnapshotState | ImageState, Tone>> 
   stopped: 'idle',
   killed: 'idle',
   failed: 'bad',
+  trashed: 'idle',
 }
 
 export function StateBadge({ state }: { state: SandboxState | SnapshotState | ImageState }) {

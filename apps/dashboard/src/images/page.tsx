@@ -1,0 +1,148 @@
+import { useQuery } from '@tanstack/react-query'
+import { useMemo, useState } from 'react'
+import type { Image, ImageSource } from 'spawnpoint'
+import { useClient } from '../client.tsx'
+import { formatBytes, shortId } from '../format.ts'
+import { queries } from '../queries.ts'
+import { Age, Answer, Labels } from '../ui/bits.tsx'
+import { Button } from '../ui/button.tsx'
+import { type Column, DataTable } from '../ui/data-table.tsx'
+import { FormDialog } from '../ui/dialog.tsx'
+import { Menu } from '../ui/menu.tsx'
+import { StateBadge } from '../ui/state-badge.tsx'
+import { BuildDialog } from './build-dialog.tsx'
+import { LogDialog } from './log-dialog.tsx'
+import { Progress } from './progress.tsx'
+import { PullDialog } from './pull-dialog.tsx'
+
+type Asking = { for: 'pull' | 'build' } | { for: 'log' | 'delete'; image: Image }
+
+export function ImagesPage() {
+  const client = useClient()
+  const query = useQuery(queries.images(client))
+  const [asking, setAsking] = useState<Asking | null>(null)
+  const columns = useMemo(() => columnsFor(setAsking), [])
+  const close = () => setAsking(null)
+  return (
+    <>
+      <title>Images · Spawnpoint</title>
+      <div className="page-head">
+        <h1>Images</h1>
+        <div className="actions">
+          <Button onClick={() => setAsking({ for: 'build' })}>Build</Button>
+          <Button look="primary" onClick={() => setAsking({ for: 'pull' })}>
+            Pull
+          </Button>
+        </div>
+      </div>
+      <Answer query={query}>
+        {(images) => (
+          <DataTable
+            label="Images"
+            rows={images}
+            columns={columns}
+            rowId={({ id }) => id}
+            empty="None yet. Pull one from a registry, or build one."
+          />
+        )}
+      </Answer>
+      {asking?.for === 'pull' && <PullDialog onClose={close} />}
+      {asking?.for === 'build' && <BuildDialog onClose={close} />}
+      {asking?.for === 'log' && <LogDialog image={asking.image} onClose={close} />}
+      {asking?.for === 'delete' && (
+        <FormDialog
+          title={`Delete ${asking.image.name}?`}
+          text="Sandboxes, snapshots and images made from it live on."
+          submit="Delete"
+          danger
+          onSubmit={() => client.images.delete(asking.image.id)}
+          onClose={close}
+        />
+      )}
+    </>
+  )
+}
+
+function columnsFor(ask: (asking: Asking) => void): Column<Image>[] {
+  return [
+    {
+      id: 'name',
+      header: 'Name',
+      sort: ({ name }) => name,
+      cell: ({ id, name, tags, labels }) => (
+        <>
+          <span className="name">{name}</span>
+          <div className="sub">{shortId(id)}</div>
+          <div className="chips">
+            {tags.map((tag) => (
+              <span key={tag} className="chip">
+                {tag}
+              </span>
+            ))}
+          </div>
+          <Labels labels={labels} />
+        </>
+      ),
+    },
+    { id: 'source', header: 'From', cell: ({ source }) => <span className="sub wraps">{sourceText(source)}</span> },
+    {
+      id: 'state',
+      header: 'Status',
+      sort: ({ state }) => state,
+      cell: (image) => (
+        <>
+          <StateBadge state={image.state} />
+          {image.state === 'building' && <Progress imageId={image.id} />}
+          {image.failure !== null && <div className="sub wraps">{image.failure}</div>}
+        </>
+      ),
+    },
+    {
+      id: 'size',
+      header: 'Size',
+      align: 'number',
+      sort: ({ sizeBytes }) => sizeBytes,
+      cell: ({ sizeBytes, state }) => (state === 'ready' ? formatBytes(sizeBytes) : '–'),
+    },
+    {
+      id: 'created',
+      header: 'Created',
+      sort: ({ createdAt }) => createdAt,
+      cell: ({ createdAt }) => <Age at={createdAt} />,
+    },
+    {
+      id: 'actions',
+      header: '',
+      align: 'end',
+      cell: (image) => (
+        <Menu
+          label={`Actions for ${image.name}`}
+          entries={[
+            { label: 'Log', onSelect: () => ask({ for: 'log', image }) },
+            ...(image.state === 'building'
+              ? []
+              : [{ label: 'Delete', danger: true, onSelect: () => ask({ for: 'delete', image }) }]),
+          ]}
+        >
+          •••
+        </Menu>
+      ),
+    },
+  ]
+}
+
+function sourceText(source: ImageSource): string {
+  switch (source.type) {
+    case 'oci':
+      return source.reference
+    case 'debian':
+      return `Debian ${source.suite}, ${source.packages.length} packages`
+    case 'tar':
+      return source.path
+    case 'recipe':
+      return `${source.from} and ${source.steps.length} steps`
+    default:
+      // A kind of source that this page does not know yet.
+      return (source as { type: string }).type
+  }
+}
