@@ -13,6 +13,7 @@ import {
   type TreeSource,
   type Trees,
 } from '@spawnpoint/core'
+import type { Accounts } from './accounts.ts'
 import {
   createSubvolume,
   deleteSubvolume,
@@ -24,8 +25,8 @@ import {
 import { Commits } from './commits.ts'
 import { renameDurably, syncPath, syncTree, writeFileSynced } from './durable.ts'
 import { failed, Layout, present } from './layout.ts'
-import { QuotaWatch } from './quota-watch.ts'
-import { type QgroupUsage, Quotas } from './quotas.ts'
+import { openAccounts } from './open-accounts.ts'
+import type { QuotaMode } from './quotas.ts'
 import { classify, runTool, unavailable } from './run-tool.ts'
 import { needSpace, spaceOf } from './space.ts'
 import { Trash } from './trash.ts'
@@ -45,6 +46,8 @@ export interface BtrfsPoolOptions {
   poolBytes?: number
   /** The guest agent's binary, which reads trees on the host as well; without it `trees` rejects `unavailable` */
   reader?: string
+  /** How space is accounted for in a new pool; default `simple` where kernel and pool can, see docs/decisions/0030 */
+  quotas?: QuotaMode
   /** Called at each named point between two steps; a crash test ends the process there. */
   failpoint?: (name: string) => void
 }
@@ -61,11 +64,8 @@ export class BtrfsPool implements Pool {
   #volume: Volume | null = null
   #layout!: Layout
   #trash!: Trash
-  #quotas!: Quotas
+  #accounts!: Accounts
   #commits!: Commits
-  #watch!: QuotaWatch
-  /** What roots held alone at the last `flushRoot`: the flush itself shares it for a moment. */
-  readonly #unsharedAtFlush = new Map<RootId, number>()
   /** What staged snapshots hold of their roots, and what of it they took over. */
   readonly #captured = new Map<SnapshotId, { bytes: number; takenBytes: number }>()
 
@@ -84,11 +84,10 @@ export class BtrfsPool implements Pool {
     await this.#layout.make()
     // No copy-on-write and no checksums for files made below: only then does btrfs write them with direct I/O.
     await runTool('chattr', ['+C', this.#layout.blanks])
+    const parts = { layout: this.#layout, log: this.#options.log }
+    const { accounts, mode: quotas } = await openAccounts(volume, this.#options.quotas ?? 'simple', parts)
+    this.#accounts = accounts
     this.#commits = await Commits.open(this.#layout.commits)
-    this.#quotas = new Quotas(volume.path)
-    await this.#quotas.enable().catch((error) => {
-      throw unavailable(`btrfs cannot account for space (kernel 5.9 or newer is needed): ${error.message}`, error)
-    })
     this.#trash = new Trash(this.#layout.trash, (err, name) =>
       this.#options.log.error({ err, name }, 'could not delete from the pool, trying again at the next start'),
     )
@@ -96,11 +95,9 @@ export class BtrfsPool implements Pool {
     for (const path of await this.#layout.abandonedRoots()) await this.#trash.put(path)
     for (const path of await this.#layout.abandonedBlanks()) await rmdir(path)
     this.#volume = volume
-    this.#watch = new QuotaWatch(this.#quotas, this.#options.log)
-    await this.#watch.look()
-    this.#watch.start()
+    await this.#accounts.start()
     const { freeBytes, totalBytes } = await this.space()
-    this.#options.log.info({ path: volume.path, imageFile: volume.imageFile, totalBytes, freeBytes }, 'pool open')
+    this.#options.log.info({ ...volume, quotas, totalBytes, freeBytes }, 'pool open')
   }
 
   /**
@@ -112,7 +109,7 @@ export class BtrfsPool implements Pool {
     const volume = this.#volume
     if (!volume) return
     this.#volume = null
-    await this.#watch.stop()
+    await this.#accounts.stop()
     await this.#trash.settled()
     if (!options.force && (await this.#layout.hasRoots())) return
     try {
@@ -147,9 +144,7 @@ export class BtrfsPool implements Pool {
         this.#failpoint('pool.createImage.filled')
         await makeReadOnly(rootfs)
         await syncFilesystem(rootfs)
-        // The size is told for good, so it must not be of figures that are off.
-        await this.#quotas.consistent()
-        return await this.#publishImage(staged, published)
+        return await this.#publishImage(staged, published, await this.#accounts.imageMade(staged))
       } catch (error) {
         await this.#discard(staged)
         throw error
@@ -164,10 +159,9 @@ export class BtrfsPool implements Pool {
       const { published, staged } = await this.#layout.fresh('createImageFrom', 'images', id)
       await mkdir(staged, { mode: 0o700 })
       try {
-        await snapshotSubvolume(from, join(staged, 'rootfs'), { readOnly: true })
+        await snapshotSubvolume(join(from, 'rootfs'), join(staged, 'rootfs'), { readOnly: true })
         this.#failpoint('pool.createImageFrom.cloned')
-        // Its size is as right as its source's: a recount would take as long as the pool is large.
-        return await this.#publishImage(staged, published)
+        return await this.#publishImage(staged, published, await this.#accounts.copied(from, staged))
       } catch (error) {
         await this.#discard(staged)
         throw error
@@ -175,16 +169,15 @@ export class BtrfsPool implements Pool {
     })
   }
 
-  async #publishImage(staged: string, published: string): Promise<{ sizeBytes: number }> {
-    const { referencedBytes } = await this.#usageOnce(join(staged, 'rootfs'))
+  async #publishImage(staged: string, published: string, sizeBytes: number): Promise<{ sizeBytes: number }> {
     this.#failpoint('pool.createImage.synced')
     await renameDurably(staged, published)
-    return { sizeBytes: referencedBytes }
+    return { sizeBytes }
   }
 
   deleteImage(id: ImageId): Promise<void> {
     return this.#step('deleteImage', async () => {
-      this.#quotas.forget(join(this.#layout.published('images', id), 'rootfs'))
+      this.#accounts.forget(this.#layout.published('images', id))
       await this.#trash.put(this.#layout.published('images', id))
       await this.#trash.put(this.#layout.staged('images', id))
     })
@@ -201,20 +194,20 @@ export class BtrfsPool implements Pool {
       await needSpace(this.#opened())
       const from = await this.#sourceOf(source)
       const { published, staged } = await this.#layout.fresh('createRoot', 'roots', id)
-      const { referencedBytes } = await this.#quotas.usage(from)
-      if (referencedBytes > limits.diskBytes) {
-        throw invalidArgument('resources.diskBytes', `the ${source.from} alone takes ${referencedBytes} bytes`)
+      const sizeBytes = await this.#accounts.sizeOf(from, limits.diskBytes)
+      if (sizeBytes > limits.diskBytes) {
+        throw invalidArgument('resources.diskBytes', `the ${source.from} alone takes ${sizeBytes} bytes`)
       }
-      await this.#watch.look()
       try {
-        await snapshotSubvolume(from, staged, { readOnly: false })
+        await snapshotSubvolume(join(from, 'rootfs'), staged, { readOnly: false })
         this.#failpoint('pool.createRoot.cloned')
-        await limitSubvolume(staged, limits.diskBytes)
+        await this.#accounts.rootMade(id, staged, { sizeBytes, ...limits }, from)
         this.#failpoint('pool.createRoot.limited')
         // The rename of a subvolume makes this fsync a full commit: clone and limit are on disk with the name.
         await renameDurably(staged, published)
       } catch (error) {
         await this.#discard(staged)
+        await this.#accounts.rootGone(id)
         throw error
       }
     })
@@ -222,10 +215,9 @@ export class BtrfsPool implements Pool {
 
   deleteRoot(id: RootId): Promise<void> {
     return this.#step('deleteRoot', async () => {
-      this.#unsharedAtFlush.delete(id)
-      this.#quotas.forget(this.#layout.published('roots', id))
       await this.#trash.put(this.#layout.published('roots', id))
       this.#failpoint('pool.delete.renamed')
+      await this.#accounts.rootGone(id)
     })
   }
 
@@ -236,11 +228,8 @@ export class BtrfsPool implements Pool {
 
   rootUsage(id: RootId): Promise<{ usedBytes: number; exclusiveBytes: number }> {
     return this.#step('rootUsage', async () => {
-      const { referencedBytes, exclusiveBytes } = await this.#quotas.usage(await this.#layout.root(id))
-      return {
-        usedBytes: referencedBytes,
-        exclusiveBytes: Math.max(exclusiveBytes, this.#unsharedAtFlush.get(id) ?? 0),
-      }
+      await this.#layout.root(id)
+      return this.#accounts.rootUsage(id)
     })
   }
 
@@ -253,8 +242,8 @@ export class BtrfsPool implements Pool {
   flushRoot(id: RootId): Promise<void> {
     return this.#step('flushRoot', async () => {
       const root = await this.#layout.root(id)
-      if ((await this.#quotas.usage(root)).dirtyBytes < FLUSHED_FROM_BYTES) return await this.#commits.settle()
-      this.#unsharedAtFlush.set(id, await this.#unshared(id, root))
+      if ((await this.#accounts.dirtyBytes(id)) < FLUSHED_FROM_BYTES) return await this.#commits.settle()
+      await this.#accounts.beforeFlush(id)
       const name = this.#trash.newName()
       try {
         await snapshotSubvolume(root, this.#trash.path(name), { readOnly: true })
@@ -294,11 +283,8 @@ export class BtrfsPool implements Pool {
       const rootfs = join(staged, 'rootfs')
       // A capture that is made again replaces the first.
       if (await present(rootfs)) await deleteSubvolume(rootfs)
-      const { referencedBytes, exclusiveBytes } = await this.#quotas.usage(root)
-      await snapshotSubvolume(root, rootfs, { readOnly: true })
-      const takenBytes = Math.max(exclusiveBytes, this.#unsharedAtFlush.get(rootId) ?? 0)
-      this.#captured.set(id, { bytes: referencedBytes, takenBytes })
-      this.#unsharedAtFlush.delete(rootId)
+      const take = () => snapshotSubvolume(root, rootfs, { readOnly: true })
+      this.#captured.set(id, await this.#accounts.capture(rootId, staged, take))
       this.#failpoint('pool.captureRoot.captured')
     })
   }
@@ -321,7 +307,7 @@ export class BtrfsPool implements Pool {
       return {
         memoryBytes,
         filesystemBytes: captured.bytes,
-        newlyStoredBytes: memoryBytes + Math.min(captured.takenBytes, captured.bytes),
+        newlyStoredBytes: memoryBytes + captured.takenBytes,
       }
     })
   }
@@ -345,7 +331,7 @@ export class BtrfsPool implements Pool {
   deleteSnapshot(id: SnapshotId): Promise<void> {
     return this.#step('deleteSnapshot', async () => {
       this.#captured.delete(id)
-      this.#quotas.forget(join(this.#layout.published('snapshots', id), 'rootfs'))
+      this.#accounts.forget(this.#layout.published('snapshots', id))
       await this.#trash.put(this.#layout.published('snapshots', id))
       await this.#trash.put(this.#layout.staged('snapshots', id))
     })
@@ -387,9 +373,10 @@ export class BtrfsPool implements Pool {
     return this.#volume
   }
 
+  /** The directory that the source's `rootfs` is in. */
   async #sourceOf(source: RootSource): Promise<string> {
-    const path = join(this.#layout.published(source.from === 'image' ? 'images' : 'snapshots', source.id), 'rootfs')
-    if (!(await present(path))) throw notFound(source.from, source.id)
+    const path = this.#layout.published(source.from === 'image' ? 'images' : 'snapshots', source.id)
+    if (!(await present(join(path, 'rootfs')))) throw notFound(source.from, source.id)
     return path
   }
 
@@ -397,25 +384,13 @@ export class BtrfsPool implements Pool {
   async #openTree(source: TreeSource): Promise<OpenTree> {
     if (source.from !== 'root') {
       const check = async () => void (await this.#sourceOf(source))
-      return { path: await this.#sourceOf(source), check, release: () => {} }
+      return { path: join(await this.#sourceOf(source), 'rootfs'), check, release: () => {} }
     }
     const root = await this.#layout.root(source.id)
-    this.#unsharedAtFlush.set(source.id, await this.#unshared(source.id, root))
+    await this.#accounts.beforeFlush(source.id)
     const name = this.#trash.newName()
     await snapshotSubvolume(root, this.#trash.path(name), { readOnly: true })
     return { path: this.#trash.path(name), check: async () => {}, release: () => this.#trash.dropLater(name) }
-  }
-
-  async #unshared(id: RootId, root: string): Promise<number> {
-    const { exclusiveBytes } = await this.#quotas.usage(root)
-    return Math.max(exclusiveBytes, this.#unsharedAtFlush.get(id) ?? 0)
-  }
-
-  /** Usage of a subvolume that is about to be renamed. */
-  async #usageOnce(subvolume: string): Promise<QgroupUsage> {
-    const usage = await this.#quotas.usage(subvolume)
-    this.#quotas.forget(subvolume)
-    return usage
   }
 
   /** Undo of a step that failed: reports, as the failure itself matters more. */

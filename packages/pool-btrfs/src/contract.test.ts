@@ -1,10 +1,13 @@
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { poolContract } from '@spawnpoint/contracts/pool'
+import { type PoolUnderTest, poolContract } from '@spawnpoint/contracts/pool'
+import type { QuotaMode } from './quotas.ts'
 import { TestWorld } from './test-world.ts'
 
-poolContract('btrfs', async () => {
-  const world = new TestWorld()
+for (const quotas of ['simple', 'full'] as const) poolContract(`btrfs with ${quotas} quotas`, () => subjectOf(quotas))
+
+async function subjectOf(quotas: QuotaMode): Promise<PoolUnderTest> {
+  const world = TestWorld.with(quotas)
   await world.pool.open()
   return {
     get pool() {
@@ -27,4 +30,4 @@ poolContract('btrfs', async () => {
     },
     [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
   }
-})
+}

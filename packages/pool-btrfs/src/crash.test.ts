@@ -4,7 +4,8 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ImageId, newId, type RootId, type SnapshotId } from '@spawnpoint/core'
 import { describe, expect, it } from 'vitest'
-import { mountsBelow, noLoopsOf, own, TestWorld, unmount } from './test-world.ts'
+import { Quotas } from './quotas.ts'
+import { MIB, mountsBelow, noLoopsOf, own, TestWorld, unmount } from './test-world.ts'
 
 const CHILD = join(import.meta.dirname, 'crash-child.ts')
 
@@ -61,7 +62,7 @@ async function verify(world: TestWorld, acknowledged: string[][]): Promise<void>
   }
   for (const id of snapshots) {
     const dir = join(world.pool.memoryDir(id), '..')
-    expect(readdirSync(dir).sort()).toEqual(['manifest.json', 'memory', 'rootfs'])
+    expect(readdirSync(dir).sort()).toEqual(['account', 'manifest.json', 'memory', 'rootfs'])
     const { root } = (await world.pool.readManifest(id)) as { root: RootId }
     expect(readFileSync(join(dir, 'rootfs', 'data'), 'utf8')).toBe(`root ${root}`)
     expect(readFileSync(join(dir, 'memory', 'pages.img')).equals(Buffer.alloc(1 << 20, id))).toBe(true)
@@ -74,11 +75,14 @@ async function verify(world: TestWorld, acknowledged: string[][]): Promise<void>
     expect([['round'], ['data', 'more', 'round']]).toContainEqual(files)
   }
   const path = join(world.dataDir, 'pool')
+  const quotas = new Quotas(path)
+  await quotas.enable(false)
   for (const id of roots) {
-    const shown = execFileSync('btrfs', ['qgroup', 'show', '-rf', '--raw', join(path, 'roots', id)], {
-      encoding: 'utf8',
-    })
-    expect(shown).toMatch(new RegExp(`\\s${2 ** 30}\\s`))
+    // Less the image, which is small.
+    const limit = await quotas.limit(join(path, 'roots', id))
+    expect(limit).toBeLessThan(2 ** 30)
+    expect(limit).toBeGreaterThan(2 ** 30 - 8 * MIB)
+    expect((await world.pool.rootUsage(id)).usedBytes).toBeLessThan(8 * MIB)
     await world.pool.deleteRoot(id)
   }
   for (const name of staged) await world.pool.deleteStaged(name)

@@ -16,11 +16,13 @@ const STAGED = '.staged-'
  *     trash/                  being deleted
  *     blank/                  what is made in it has no copy-on-write; empty but for a moment
  *     commits/                of `Commits`
+ *     accounts/               of `SimpleAccounts`
  */
 export class Layout {
   readonly trash: string
   readonly blanks: string
   readonly commits: string
+  readonly accounts: string
   readonly #path: string
 
   constructor(path: string) {
@@ -28,10 +30,11 @@ export class Layout {
     this.trash = join(path, 'trash')
     this.blanks = join(path, 'blank')
     this.commits = join(path, 'commits')
+    this.accounts = join(path, 'accounts')
   }
 
   async make(): Promise<void> {
-    for (const name of ['images', 'roots', 'snapshots', 'trash', 'blank', 'commits']) {
+    for (const name of ['images', 'roots', 'snapshots', 'trash', 'blank', 'commits', 'accounts']) {
       await mkdir(join(this.#path, name), { recursive: true, mode: 0o700 })
     }
   }
@@ -90,6 +93,22 @@ export class Layout {
 
   async hasRoots(): Promise<boolean> {
     return (await readdir(join(this.#path, 'roots'))).length > 0
+  }
+
+  async roots(): Promise<RootId[]> {
+    return (await readdir(join(this.#path, 'roots'))).filter(isId) as RootId[]
+  }
+
+  account(id: RootId): string {
+    return join(this.accounts, checked('roots', id))
+  }
+
+  /** No subvolume was ever made here. */
+  async unused(): Promise<boolean> {
+    for (const name of ['images', 'roots', 'snapshots', 'trash', 'commits']) {
+      if ((await readdir(join(this.#path, name))).length > 0) return false
+    }
+    return true
   }
 
   async list(): Promise<{ images: ImageId[]; roots: RootId[]; snapshots: SnapshotId[]; staged: string[] }> {

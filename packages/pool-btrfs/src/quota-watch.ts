@@ -1,4 +1,5 @@
 import type { Quotas } from './quotas.ts'
+import { Ticker } from './ticker.ts'
 
 const EVERY_MS = 2_000
 
@@ -9,8 +10,7 @@ const EVERY_MS = 2_000
 export class QuotaWatch {
   readonly #quotas: Quotas
   readonly #log: { warn(fields: object, message: string): void }
-  #timer: NodeJS.Timeout | null = null
-  #look: Promise<void> = Promise.resolve()
+  readonly #ticker = new Ticker(EVERY_MS, () => this.look())
 
   constructor(quotas: Quotas, log: { warn(fields: object, message: string): void }) {
     this.#quotas = quotas
@@ -18,14 +18,7 @@ export class QuotaWatch {
   }
 
   start(): void {
-    const again = () => {
-      this.#timer = setTimeout(() => {
-        this.#look = this.look().finally(() => {
-          if (this.#timer !== null) again()
-        })
-      }, EVERY_MS).unref()
-    }
-    again()
+    this.#ticker.start()
   }
 
   /** Reports, never rejects. */
@@ -37,9 +30,7 @@ export class QuotaWatch {
     }
   }
 
-  async stop(): Promise<void> {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
-    await this.#look
+  stop(): Promise<void> {
+    return this.#ticker.stop()
   }
 }

@@ -35,14 +35,16 @@ export function runTool(tool: string, args: string[], timeoutMs = 60_000): Promi
   })
 }
 
+/** EDQUOT, which Node has no name for */
+const OVER_QUOTA = -122
 const FULL = /No space left on device|Disk quota exceeded/
 
 /** Gives anything a pool step threw the error code a user can act on. */
 export function classify(step: string, thrown: unknown, freeBytes: number): SpawnpointError {
   if (thrown instanceof SpawnpointError) return thrown
-  const code = (thrown as NodeJS.ErrnoException).code
+  const { code, errno } = thrown as NodeJS.ErrnoException
   const detail = thrown instanceof Error ? thrown.message : String(thrown)
-  if (code === 'ENOSPC' || code === 'EDQUOT' || FULL.test(detail)) return diskFull(freeBytes, thrown)
+  if (code === 'ENOSPC' || errno === OVER_QUOTA || FULL.test(detail)) return diskFull(freeBytes, thrown)
   return new SpawnpointError('runtime_failed', `The pool failed at ${step}`, { step, detail }, { cause: thrown })
 }
 

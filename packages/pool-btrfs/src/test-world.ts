@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { type ImageId, newId, type RootId, type SnapshotId } from '@spawnpoint/core'
 import { onTestFinished } from 'vitest'
 import { BtrfsPool } from './btrfs-pool.ts'
+import type { QuotaMode } from './quotas.ts'
 
 export const MIB = 2 ** 20
 
@@ -13,12 +14,22 @@ export const MIB = 2 ** 20
 export class TestWorld implements AsyncDisposable {
   readonly dataDir: string
   readonly errors: string[] = []
+  readonly #quotas: QuotaMode
   pool: BtrfsPool
   readonly #reader: string | undefined
 
-  constructor(dataDir = mkdtempSync(join(tmpdir(), 'spawnpoint-pool-')), reader?: string) {
+  static with(quotas: QuotaMode): TestWorld {
+    return new TestWorld(undefined, undefined, quotas)
+  }
+
+  constructor(
+    dataDir = mkdtempSync(join(tmpdir(), 'spawnpoint-pool-')),
+    reader?: string,
+    quotas: QuotaMode = 'simple',
+  ) {
     this.dataDir = dataDir
     this.#reader = reader
+    this.#quotas = quotas
     mkdirSync(dataDir, { recursive: true })
     this.pool = this.makePool()
   }
@@ -27,7 +38,7 @@ export class TestWorld implements AsyncDisposable {
     const note = (fields: object, message: string) => this.errors.push(`${message} ${String(Object.values(fields)[0])}`)
     const log = { info: () => {}, warn: note, error: note }
     const reader = this.#reader === undefined ? {} : { reader: this.#reader }
-    const size = { poolBytes: 8 * 2 ** 30 }
+    const size = { poolBytes: 8 * 2 ** 30, quotas: this.#quotas }
     return new BtrfsPool({ dataDir: this.dataDir, log, ...size, ...reader, ...(failpoint ? { failpoint } : {}) })
   }
 

@@ -1,0 +1,74 @@
+const MIB = 2 ** 20
+/** A limit of 0 would be none. */
+const SMALLEST_LIMIT = 64 * 1024
+/** What is not worth a scan. */
+const SMALL = 16 * MIB
+/** A root at its limit is counted so often: it may have deleted what it shares, which its own figure does not show. */
+const FULL_AGAIN_MS = 30_000
+/** A scan may take this share of the time. */
+const SCAN_SHARE = 1 / 20
+
+/** What the files of an image or a snapshot take. */
+export interface Size {
+  sizeBytes: number
+  /** `sizeBytes` may be too large by this much: what was written may have replaced something */
+  slackBytes: number
+}
+
+/**
+ * What is known of a root. What it refers to now is `countedBytes` and what it has written since, `own - ownBytes`: right for
+ * new files, too much where it wrote over or deleted something that it shares, too little where snapshots of it were deleted.
+ */
+export interface RootAccount {
+  diskBytes: number
+  /** What it referred to when that was last counted, or when it was made */
+  countedBytes: number
+  /** What it owned then */
+  ownBytes: number
+  /** `countedBytes` may be too large by this much */
+  slackBytes: number
+  /** What it owned at the last capture */
+  capturedBytes: number
+  /** The last count, in this process's milliseconds */
+  scan?: { endedAt: number; tookMs: number }
+}
+
+export function exactSize(sizeBytes: number): Size {
+  return { sizeBytes, slackBytes: 0 }
+}
+
+export function isSloppy({ sizeBytes, slackBytes }: Size): boolean {
+  return slackBytes >= Math.max(SMALL, sizeBytes / 8)
+}
+
+export function usedBytes(account: RootAccount, own: number): number {
+  return Math.max(0, account.countedBytes + own - account.ownBytes)
+}
+
+/** Limit on what the root owns, so that it refers to `diskBytes` where it reaches it. */
+export function limitOf({ diskBytes, countedBytes, ownBytes }: RootAccount): number {
+  return Math.max(SMALLEST_LIMIT, ownBytes + diskBytes - countedBytes)
+}
+
+/** Whether the sum may be off by enough: the less room is left, the less is enough. */
+export function worthAScan(account: RootAccount, own: number, nowMs: number): boolean {
+  const { diskBytes, scan } = account
+  const sinceMs = scan ? nowMs - scan.endedAt : Number.POSITIVE_INFINITY
+  if (scan && sinceMs * SCAN_SHARE < scan.tookMs) return false
+  const room = Math.max(0, diskBytes - usedBytes(account, own))
+  if (slackOf(account, own) >= Math.max(SMALL, Math.min(diskBytes / 8, room / 4))) return true
+  return room < SMALL && sinceMs >= FULL_AGAIN_MS
+}
+
+export function afterCapture(account: RootAccount, own: number): { size: Size; takenBytes: number; next: RootAccount } {
+  const sizeBytes = usedBytes(account, own)
+  return {
+    size: { sizeBytes, slackBytes: Math.min(sizeBytes, slackOf(account, own)) },
+    takenBytes: Math.min(sizeBytes, Math.max(0, own - account.capturedBytes)),
+    next: { ...account, capturedBytes: own },
+  }
+}
+
+function slackOf(account: RootAccount, own: number): number {
+  return account.slackBytes + Math.abs(own - account.ownBytes)
+}

@@ -1,0 +1,246 @@
+import { join } from 'node:path'
+import type { RootId } from '@spawnpoint/core'
+import { readAccount, removeAccount, sweepAccounts, writeAccount } from './account-records.ts'
+import type { Accounts, AccountsLog, AccountsParts } from './accounts.ts'
+import { limitSubvolume } from './btrfs.ts'
+import { type Layout, present } from './layout.ts'
+import type { Quotas } from './quotas.ts'
+import {
+  afterCapture,
+  exactSize,
+  isSloppy,
+  limitOf,
+  type RootAccount,
+  type Size,
+  usedBytes,
+  worthAScan,
+} from './reckoning.ts'
+import { Ticker } from './ticker.ts'
+import { referencedBytes } from './tree-scan.ts'
+
+const EVERY_MS = 2_000
+const SWEEP_MS = 600_000
+
+/**
+ * On simple quotas: an extent counts for the subvolume that first wrote it, for as long as it lives. That costs the kernel
+ * nothing, but tells neither what a root refers to nor what only its snapshots still hold of what it wrote. So what a root
+ * refers to is reckoned from what it began with and what it has written since, and now and then counted (`referencedBytes`);
+ * its limit is moved accordingly. See `reckoning.ts`.
+ */
+export class SimpleAccounts implements Accounts {
+  readonly #quotas: Quotas
+  readonly #layout: Layout
+  readonly #log: AccountsLog
+  readonly #ticker = new Ticker(EVERY_MS, () => this.#look())
+  readonly #roots = new Map<RootId, RootAccount>()
+  readonly #scans = new Map<string, Promise<Size>>()
+  #idle = new Set<string>()
+  #sweepAt = 0
+
+  constructor(quotas: Quotas, { layout, log }: AccountsParts) {
+    this.#quotas = quotas
+    this.#layout = layout
+    this.#log = log
+  }
+
+  async start(): Promise<void> {
+    await sweepAccounts(this.#layout.accounts, await this.#layout.roots())
+    this.#ticker.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#ticker.stop()
+    await Promise.allSettled(this.#scans.values())
+  }
+
+  async imageMade(holder: string): Promise<number> {
+    const rootfs = join(holder, 'rootfs')
+    // Nothing in it was written by anybody else.
+    const { referencedBytes: sizeBytes } = await this.#quotas.usage(rootfs)
+    this.#quotas.forget(rootfs)
+    await writeAccount(accountOf(holder), exactSize(sizeBytes))
+    return sizeBytes
+  }
+
+  async copied(source: string, holder: string): Promise<number> {
+    const size = await this.#size(source)
+    await writeAccount(accountOf(holder), size)
+    return size.sizeBytes
+  }
+
+  async sizeOf(holder: string, diskBytes: number): Promise<number> {
+    const size = await this.#size(holder)
+    if (size.slackBytes > 0 && size.sizeBytes > diskBytes) return (await this.#scanHolder(holder)).sizeBytes
+    if (isSloppy(size)) void this.#scanInBackground(holder)
+    return size.sizeBytes
+  }
+
+  /** Harmless: nothing is remembered by a path. */
+  forget(): void {}
+
+  async rootMade(
+    id: RootId,
+    staged: string,
+    made: { sizeBytes: number; diskBytes: number },
+    source: string,
+  ): Promise<void> {
+    const { slackBytes } = await this.#size(source)
+    const account: RootAccount = {
+      diskBytes: made.diskBytes,
+      countedBytes: made.sizeBytes,
+      ownBytes: 0,
+      slackBytes,
+      capturedBytes: 0,
+    }
+    await limitSubvolume(staged, limitOf(account))
+    await writeAccount(this.#layout.account(id), account)
+    this.#roots.set(id, account)
+  }
+
+  async rootGone(id: RootId): Promise<void> {
+    this.#roots.delete(id)
+    this.#quotas.forget(this.#layout.published('roots', id))
+    await removeAccount(this.#layout.account(id))
+  }
+
+  async rootUsage(id: RootId): Promise<{ usedBytes: number; exclusiveBytes: number }> {
+    const [account, own] = await Promise.all([this.#account(id), this.#own(id)])
+    const used = usedBytes(account, own.bytes)
+    return { usedBytes: used, exclusiveBytes: Math.min(used, Math.max(0, own.bytes - account.capturedBytes)) }
+  }
+
+  async dirtyBytes(id: RootId): Promise<number> {
+    return (await this.#own(id)).dirtyBytes
+  }
+
+  /** Harmless: sharing changes nothing in what was counted. */
+  async beforeFlush(): Promise<void> {}
+
+  async capture(id: RootId, holder: string, take: () => Promise<void>): Promise<{ bytes: number; takenBytes: number }> {
+    const account = await this.#account(id)
+    await take()
+    // The capture has written all that was dirty.
+    const own = await this.#own(id)
+    const { size, takenBytes, next } = afterCapture(account, own.bytes)
+    await writeAccount(accountOf(holder), size)
+    await this.#keep(id, next)
+    return { bytes: size.sizeBytes, takenBytes }
+  }
+
+  // ---------------------------------------------------------------- now and then
+
+  /** Reports, never rejects. */
+  async #look(): Promise<void> {
+    try {
+      for (const id of await this.#layout.roots()) await this.#lookAt(id)
+      if (performance.now() >= this.#sweepAt) await this.#sweep()
+    } catch (err) {
+      this.#log.warn({ err }, 'could not look after the limits of roots; trying again')
+    }
+  }
+
+  async #lookAt(id: RootId): Promise<void> {
+    try {
+      const own = await this.#own(id)
+      if (worthAScan(await this.#account(id), own.bytes, performance.now())) await this.#scanRoot(id)
+    } catch (err) {
+      // One that was deleted meanwhile is no news.
+      if (await present(this.#layout.published('roots', id))) {
+        this.#log.warn({ err, root: id }, 'could not count what a root refers to; trying again')
+      }
+    }
+  }
+
+  /** What the root writes meanwhile is on neither side of the sum or on both, but for what it writes over. */
+  async #scanRoot(id: RootId): Promise<void> {
+    const path = this.#layout.published('roots', id)
+    const own = await this.#own(id)
+    const began = performance.now()
+    const countedBytes = await referencedBytes(path)
+    const account = await this.#account(id)
+    const next: RootAccount = {
+      ...account,
+      countedBytes,
+      ownBytes: own.bytes - own.dirtyBytes,
+      slackBytes: 0,
+      scan: { endedAt: performance.now(), tookMs: performance.now() - began },
+    }
+    if (!this.#roots.has(id)) return
+    await limitSubvolume(path, limitOf(next))
+    await this.#keep(id, next)
+  }
+
+  /** The kernel keeps the group of a deleted subvolume while something that it wrote lives, and then for ever. */
+  async #sweep(): Promise<void> {
+    const empty = new Set(await this.#quotas.emptyGroups())
+    // One that is empty but now may be that of a subvolume that has just been made.
+    for (const group of empty) if (this.#idle.has(group)) await this.#quotas.removeGroup(group)
+    this.#idle = empty
+    this.#sweepAt = performance.now() + SWEEP_MS
+  }
+
+  // ---------------------------------------------------------------- what is known
+
+  async #size(holder: string): Promise<Size> {
+    return (await readAccount<Size>(accountOf(holder))) ?? (await this.#scanHolder(holder))
+  }
+
+  async #scanInBackground(holder: string): Promise<void> {
+    try {
+      await this.#scanHolder(holder)
+    } catch (err) {
+      // One that was deleted meanwhile is no news.
+      if (await present(holder)) this.#log.warn({ err, holder }, 'could not count what a snapshot refers to')
+    }
+  }
+
+  #scanHolder(holder: string): Promise<Size> {
+    const under = this.#scans.get(holder)
+    if (under) return under
+    const scan = (async () => {
+      const size = exactSize(await referencedBytes(join(holder, 'rootfs')))
+      await writeAccount(accountOf(holder), size)
+      return size
+    })().finally(() => this.#scans.delete(holder))
+    this.#scans.set(holder, scan)
+    return scan
+  }
+
+  async #account(id: RootId): Promise<RootAccount> {
+    const known = this.#roots.get(id)
+    if (known) return known
+    const account = (await readAccount<RootAccount>(this.#layout.account(id))) ?? (await this.#newAccount(id))
+    this.#roots.set(id, account)
+    return account
+  }
+
+  /** Of a root that was made while the host's file system had other quotas. */
+  async #newAccount(id: RootId): Promise<RootAccount> {
+    const path = this.#layout.published('roots', id)
+    const { bytes } = await this.#own(id)
+    const countedBytes = await referencedBytes(path)
+    return {
+      diskBytes: await this.#quotas.limit(path),
+      countedBytes,
+      ownBytes: bytes,
+      slackBytes: 0,
+      capturedBytes: bytes,
+    }
+  }
+
+  async #keep(id: RootId, account: RootAccount): Promise<void> {
+    if (!this.#roots.has(id)) return
+    this.#roots.set(id, account)
+    const { scan: _scan, ...stored } = account
+    await writeAccount(this.#layout.account(id), stored)
+  }
+
+  async #own(id: RootId): Promise<{ bytes: number; dirtyBytes: number }> {
+    const usage = await this.#quotas.usage(await this.#layout.root(id))
+    return { bytes: usage.referencedBytes, dirtyBytes: usage.dirtyBytes }
+  }
+}
+
+function accountOf(holder: string): string {
+  return join(holder, 'account')
+}
