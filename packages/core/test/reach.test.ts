@@ -121,7 +121,7 @@ describe('reach', () => {
     await expect(core.sandboxes.guest(by, sandbox.id)).rejects.toMatchObject({ code: 'not_found' })
   })
 
-  it('goes over all that run, of every team, more than a page of them', async () => {
+  it('goes over all that run or would wake, of every team, more than a page of them', async () => {
     const world = new World()
     await using core = await world.server()
     const by = await secondTeam(world, core)
@@ -130,6 +130,9 @@ describe('reach', () => {
     running.push(await (await core.sandboxes.create(by, { image: 'base' })).done)
     const paused = await world.sandbox(core)
     await (await core.sandboxes.pause(world.by, paused.id)).done
+    const asleep = await (await core.sandboxes.create(by, { image: 'base', timeout: { autoResume: true } })).done
+    await (await core.sandboxes.pause(by, asleep.id)).done
+    running.push(asleep)
     const found = await Array.fromAsync(core.sandboxes.reachAll())
     expect(found.map(({ sandbox }) => sandbox.id).sort()).toEqual(running.map(({ id }) => id).sort())
     for (const one of found) expect(one.by).toEqual({ teamId: one.sandbox.teamId, keyId: null })

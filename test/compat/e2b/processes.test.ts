@@ -66,6 +66,11 @@ describe.each(SDKS)('%s', (_name, sdk, way) => {
       const { stdout } = await sandbox.commands.run(show, { envs: { SHARED: 'call', MINE: 'ü x' } })
       const { templateId } = await sandbox.getInfo()
       expect(stdout).toBe(`yes call ü x true ${sandbox.sandboxId} ${templateId}\n`)
+      const files = await sandbox.commands.run(
+        'cd /run/e2b; tail -n +1 .E2B_SANDBOX .E2B_SANDBOX_ID .E2B_TEMPLATE_ID | paste -sd " "',
+      )
+      expect(files.stdout).toContain(sandbox.sandboxId)
+      expect(files.stdout).toContain(templateId)
       expect((await sandbox.commands.run('echo $SHARED-$MINE')).stdout).toBe('sandbox-\n')
     })
 

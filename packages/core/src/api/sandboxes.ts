@@ -133,7 +133,7 @@ export interface SandboxesApi {
   ): Promise<SandboxMetrics[]>
   /** For who is addressed by a sandbox's id alone: whose it is, and who may act on it. `null` if unknown or killed. */
   reach(id: string): Promise<{ by: Principal; sandbox: Sandbox } | null>
-  /** Every sandbox that is running, of every team. */
+  /** Every sandbox that runs, or that a use would bring back, of every team. */
   reachAll(): AsyncIterable<{ by: Principal; sandbox: Sandbox }>
   /** Resolves, never rejects, when this is not the sandbox's present incarnation any more. */
   gone(id: SandboxId, incarnationId: IncarnationId): Promise<void>

@@ -10,7 +10,7 @@ import type {
 import { invalidArgument, isCode, notFound } from '../errors.ts'
 import type { Guests } from '../guests.ts'
 import { type IncarnationId, newId, type RootId, type SandboxId } from '../ids.ts'
-import type { Sandbox, TimeoutPolicy } from '../model.ts'
+import type { Sandbox, SandboxState, TimeoutPolicy } from '../model.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type CreateDetail, sandboxCreate } from '../operations/sandbox-create.ts'
 import { childrenOf, type ForkDetail, sandboxFork } from '../operations/sandbox-fork.ts'
@@ -35,6 +35,11 @@ import type { Samples } from './samples.ts'
 import { startPoint } from './start-point.ts'
 import { claimSandbox, type Still, Transitions } from './transitions.ts'
 import { updateSandbox } from './updates.ts'
+
+/** States in which the inside can be used, in the end. */
+const RUNNING: readonly SandboxState[] = ['running', 'snapshotting']
+/** States that a use brings a sandbox with `autoResume` back from, or waits out. */
+const WAKEABLE: readonly SandboxState[] = ['pausing', 'paused', 'resuming', 'stopping', 'stopped', 'starting']
 
 /** What the core shares with its sandboxes. */
 export interface Helpers {
@@ -276,8 +281,9 @@ export class Sandboxes implements SandboxesApi {
     const { read } = this.#parts.ledger
     let after: string | undefined
     do {
-      const page = await read.sandboxes({ states: ['running', 'snapshotting'] }, { limit: 500, after })
-      yield* page.items.map(reached)
+      const page = await read.sandboxes({ states: [...RUNNING, ...WAKEABLE] }, { limit: 500, after })
+      const usable = page.items.filter(({ state, timeout }) => RUNNING.includes(state) || timeout.autoResume)
+      yield* usable.map(reached)
       after = page.next ?? undefined
     } while (after !== undefined)
   }

@@ -10,7 +10,7 @@ import { HttpError } from './http-error.ts'
 import { isConditional, type Range, wantedOf } from './range.ts'
 import { on, pathOf } from './who.ts'
 
-/** `GET /files`: the bytes of a file, or of a part of it. */
+/** `GET /files`: the bytes of a file, or of a part of it; `HEAD`: what there is to say of the whole. */
 export async function download({ req, res, query, user, guest: reach }: FilesCall): Promise<void> {
   const { guest, sandbox } = await reach()
   const path = pathOf(query.get('path') ?? '', sandbox)
@@ -19,10 +19,16 @@ export async function download({ req, res, query, user, guest: reach }: FilesCal
     const range = isConditional(req.headers) ? await conditions(await guest.files.stat(path, on(user)), req, res) : null
     if (range === 'answered') return
     const part = range === null ? {} : { offset: range.start, length: range.end - range.start + 1 }
+    if (req.method === 'HEAD') {
+      const info = await guest.files.stat(path, on(user))
+      if (info.type === 'directory') throw new HttpError(400, `path '${info.path}' is a directory`)
+      res.writeHead(200, { ...headersOf(info), 'content-type': typeOf(info), 'content-length': info.sizeBytes }).end()
+      return
+    }
     const gone = new AbortController()
     res.once('close', () => gone.abort())
     const { info, body } = await guest.files.read(path, { ...on(user), ...part, signal: gone.signal })
-    const headers = { ...headersOf(info), 'content-type': mime.getType(info.name) ?? 'application/octet-stream' }
+    const headers = { ...headersOf(info), 'content-type': typeOf(info) }
     if (range !== null) {
       const length = range.end - range.start + 1
       res.writeHead(206, {
@@ -67,6 +73,10 @@ function headersOf(info: FileInfo): Record<string, string> {
     'content-security-policy': 'sandbox',
     'x-content-type-options': 'nosniff',
   }
+}
+
+function typeOf({ name }: FileInfo): string {
+  return mime.getType(name) ?? 'application/octet-stream'
 }
 
 function disposition(name: string): string {

@@ -50,6 +50,19 @@ async function form(
 describe('download', () => {
   beforeEach(() => put(`${dir}/ü name.txt`, 'hello world'))
 
+  it('says what there is to say without the bytes, if asked', async () => {
+    const head = (path: string) => world.ask(files({ path }), { method: 'HEAD', headers: world.withToken(id) })
+    const { status, headers, body } = await head(`${dir}/ü name.txt`)
+    expect([status, headers['content-length'], headers['content-type'], body.length]).toEqual([
+      200,
+      '11',
+      'text/plain',
+      0,
+    ])
+    expect((await head(`${dir}/none`)).status).toBe(404)
+    expect((await head(dir)).status).toBe(400)
+  })
+
   it('gives the bytes, and what there is to know of them', async () => {
     const { status, headers, body } = await get(`${dir}/ü name.txt`)
     expect([status, body.toString()]).toEqual([200, 'hello world'])
@@ -389,6 +402,20 @@ describe('a signed address', () => {
     expect((await world.ask(url)).status).toBe(404)
     await world.core.sandboxes.kill(world.by, other.id)
     expect((await world.ask(url)).status).toBe(401)
+  })
+
+  it('on a shared address wakes a sandbox that is to wake, and no other', async () => {
+    const [waking, sleeping] = [await world.sandbox({ timeout: { autoResume: true } }), await world.sandbox()]
+    for (const { id } of [waking, sleeping]) {
+      await (await world.guest(id)).files.mkdir(dir)
+      await put(`${dir}/signed`, 'signed', world.withToken(id))
+      await (await world.core.sandboxes.pause(world.by, id)).done
+    }
+    const found = await world.ask(world.sign(waking.id, `${dir}/signed`, 'read'))
+    expect([found.status, found.body.toString()]).toEqual([200, 'signed'])
+    expect((await world.ask(world.sign(sleeping.id, `${dir}/signed`, 'read'))).status).toBe(401)
+    const states = [waking, sleeping].map(async ({ id }) => (await world.core.sandboxes.get(world.by, id)).state)
+    expect(await Promise.all(states)).toEqual(['running', 'paused'])
   })
 
   it('is asked for where there is no token', async () => {

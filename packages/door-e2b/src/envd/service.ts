@@ -8,6 +8,7 @@ import { download } from './download.ts'
 import { sandboxEnv } from './environment.ts'
 import type { FilesCall } from './files.ts'
 import { answerError, answerJson, HttpError } from './http-error.ts'
+import { Markers } from './markers.ts'
 import { metricsJson } from './metrics.ts'
 import { Rpc } from './rpc.ts'
 import { TemplateIds } from './template-ids.ts'
@@ -16,6 +17,8 @@ import { userNamed } from './who.ts'
 
 /** Calls of the host to its agent; here there is nothing of the kind. */
 const HOST_ONLY = new Set(['/init', '/freeze', '/unfreeze', '/collapse', '/fsfreeze', '/fsthaw', '/upgrade'])
+
+const FILE_METHODS = new Set(['GET', 'HEAD', 'POST'])
 
 /** States out of which a sandbox does not come to run by itself. */
 const AT_REST: ReadonlySet<SandboxState> = new Set([
@@ -37,6 +40,7 @@ export interface EnvdOptions {
 export class Envd implements GatewayService {
   readonly #api: SpawnpointApi
   readonly #templates: TemplateIds
+  readonly #markers = new Markers()
   readonly #rpc: Rpc
 
   constructor({ api, log }: EnvdOptions) {
@@ -50,7 +54,8 @@ export class Envd implements GatewayService {
     openToBrowsers(res)
     if (req.method === 'OPTIONS') return answerPreflight(req, res)
     try {
-      await this.#route(call)
+      if (req.method === 'GET' && /^\/health(\?|$)/.test(req.url ?? '')) return await this.#health(call)
+      await this.#route({ ...call, guest: () => this.#inside(call) })
     } catch (error) {
       if (!(error instanceof HttpError) || res.headersSent) throw error
       answerError(res, error)
@@ -63,12 +68,11 @@ export class Envd implements GatewayService {
     const [path = '/', search = ''] = (req.url ?? '/').split('?', 2)
     const query = new URLSearchParams(search)
     const route = `${req.method} ${path}`
-    if (route === 'GET /health') return this.#health(call)
     if (HOST_ONLY.has(path)) throw new HttpError(404, 'not found')
-    if (path === '/files' && (req.method === 'GET' || req.method === 'POST')) {
+    if (path === '/files' && FILE_METHODS.has(req.method ?? '')) {
       requireTokenOrSignature(tokens, sandbox, req, signedOf(query, req.method), new Date())
       const files = filesCall(call, query)
-      return req.method === 'GET' ? download(files) : upload(files)
+      return req.method === 'POST' ? upload(files) : download(files)
     }
     requireToken(tokens, sandbox, req)
     if (this.#rpc.has(path)) return this.#rpc.request(path, call)
@@ -82,6 +86,13 @@ export class Envd implements GatewayService {
       default:
         throw new HttpError(404, `there is no ${req.method} ${path.slice(0, 200)}`)
     }
+  }
+
+  /** What every call of a client comes by; `health` alone looks and leaves nothing behind. */
+  async #inside({ by, guest }: ServiceCall) {
+    const found = await guest()
+    await this.#markers.tell(found.guest, found.sandbox, () => this.#templates.of(by, found.sandbox))
+    return found
   }
 
   /** Whether it runs. A question is no use of a sandbox: it wakes none. */
