@@ -1,6 +1,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TeamLimits } from '@spawnpoint/core'
 import { startServer } from '@spawnpoint/server'
 import { configFrom } from '@spawnpoint/server/config'
 import { pino } from 'pino'
@@ -27,5 +28,12 @@ export async function twoTeams() {
   await (await core.images.build(by, { name: 'base', source, defaults })).done
   const { key: strangersKey } = await core.createTeam('strangers')
   const owned = undo.move()
-  return { url, key: adminKey, strangersKey, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return {
+    url,
+    key: adminKey,
+    strangersKey,
+    /** What the first team may have at most */
+    limit: (limits: Partial<TeamLimits>) => core.teams.update(by, by.teamId, { limits }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }

@@ -1,4 +1,17 @@
-import { AuthenticationError, Sandbox, SandboxError, SandboxNotFoundError } from 'e2b'
+import { readFileSync } from 'node:fs'
+import {
+  AuthenticationError,
+  BuildError,
+  InvalidArgumentError,
+  RateLimitError,
+  Sandbox,
+  SandboxError,
+  SandboxNotFoundError,
+  Secret,
+  SecretError,
+  Template,
+  TemplateError,
+} from 'e2b'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { twoTeams } from '../two-teams.ts'
 import { vendorEnvironment } from '../vendor-world.ts'
@@ -46,6 +59,63 @@ describe('what the client throws', () => {
     expect(await Sandbox.kill('nothing')).toBe(false)
     expect(await Sandbox.deleteSnapshot('nothing')).toBe(false)
     await expect(Sandbox.create({ apiKey: 'nonsense' })).rejects.toThrow(AuthenticationError)
+    await expect(Sandbox.getInfo(sandbox.sandboxId, { requestTimeoutMs: 1 })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    })
+    await expect(Sandbox.create({ timeoutMs: 0 })).rejects.toThrow('400: timeout: Timeout must be greater than 0')
+    await expect(sandbox.files.write('/tmp', 'x')).rejects.toThrow(InvalidArgumentError)
+  })
+
+  it('of a team that has reached a limit is a rate limit, and goes with it', async () => {
+    const paused = await Sandbox.create({ lifecycle: { onTimeout: 'pause', autoResume: true } })
+    await paused.pause()
+    await server.limit({ sandboxes: 1, snapshots: 0 })
+    await expect(Sandbox.create()).rejects.toThrow(RateLimitError)
+    await expect(Sandbox.connect(paused.sandboxId)).rejects.toThrow(RateLimitError)
+    await expect(paused.files.read('/etc/hostname')).rejects.toThrow(RateLimitError)
+    await expect(paused.commands.run('true')).rejects.toThrow(RateLimitError)
+    await expect(sandbox.fork()).rejects.toThrow(RateLimitError)
+    await expect(sandbox.createSnapshot()).rejects.toThrow(RateLimitError)
+    expect((await paused.getInfo()).state).toBe('paused')
+    expect((await sandbox.commands.run('echo on')).stdout).toBe('on\n')
+    await server.limit({ sandboxes: null, snapshots: null })
+    expect((await paused.commands.run('echo back')).stdout).toBe('back\n')
+    await paused.kill()
+  })
+
+  it('of templates says which step of the program it was', async () => {
+    const failing = Template().fromTemplate('base').runCmd('true')
+    failing.runCmd('exit 9') // this line
+    const error = await Template.build(failing, 'failing').catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(BuildError)
+    const [, line = ''] = /errors\.test\.ts:(\d+)/.exec((error as Error).stack ?? '') ?? []
+    const source = readFileSync(import.meta.filename, 'utf8').split('\n')
+    expect(source[Number(line) - 1]).toContain('this line')
+    await expect(Template.build(Template().fromTemplate('base'), 'no good name')).rejects.toThrow(BuildError)
+    await expect(Template.exists('base', { apiKey: 'e2b_0' })).rejects.toThrow(AuthenticationError)
+    await expect(Template.getTags('nothing')).rejects.toThrow(TemplateError)
+  })
+
+  it('of what this server does not have says so', async () => {
+    const missing = /not supported by this server/
+    await expect(Secret.create('name', 'value')).rejects.toThrow(SecretError)
+    await expect(Secret.list().nextItems()).rejects.toThrow(missing)
+    const network = { rules: { 'example.com': [{ transform: { headers: { a: 'b' } } }] }, allowOut: ['example.com'] }
+    await expect(Sandbox.create({ network })).rejects.toThrow(/400: network\.rules: not supported/)
+    const egressProxy = { address: 'proxy.example.com:1080' }
+    await expect(Sandbox.create({ network: { egressProxy } })).rejects.toThrow(missing)
+    await expect(Sandbox.create({ network: { httpsPorts: [8443] } })).rejects.toThrow(missing)
+    const iam = { tokens: { t: { audience: 'a', tokenType: 'JWT-SVID' } } }
+    await expect(Sandbox.create({ iam })).rejects.toThrow(missing)
+    expect(await Sandbox.list().nextItems()).toHaveLength(1)
+  })
+})
+
+describe('a server without a domain', () => {
+  it('gives each port of a sandbox a name below localhost', async () => {
+    const { port } = new URL(server.url)
+    expect(sandbox.getHost(3000)).toBe(`3000-${sandbox.sandboxId}.localhost:${port}`)
+    expect(sandbox.sandboxDomain).toBe(`localhost:${port}`)
   })
 })
 

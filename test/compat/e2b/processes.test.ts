@@ -30,7 +30,7 @@ function screen() {
 
 describe.each(SDKS)('%s', (_name, sdk, way) => {
   const { Sandbox, CommandExitError, TimeoutError, AuthenticationError, InvalidArgumentError, NotFoundError } = sdk
-  const { GitUpstreamError } = sdk
+  const { GitUpstreamError, GitAuthError } = sdk
   let sandbox: InstanceType<typeof Sandbox>
   beforeAll(async () => {
     vendor.by(way)
@@ -307,6 +307,27 @@ describe.each(SDKS)('%s', (_name, sdk, way) => {
       expect(await sandbox.files.read('/home/user/clone/file.txt')).toBe('two\n')
     })
 
+    it('goes to a server that asks who it is', async () => {
+      await sandbox.files.write('/srv/git/server.py', GIT_SERVER, { user: 'root' })
+      await sandbox.commands.run('python3 /srv/git/server.py', { user: 'root', background: true, timeoutMs: 0 })
+      const url = 'http://127.0.0.1:8418/shared.git'
+      await until(async () => (await sandbox.commands.run('curl -s 127.0.0.1:8418 || echo down')).stdout !== 'down\n')
+      const path = '/home/user/private'
+      await expect(sandbox.git.clone(url, { path })).rejects.toThrow(GitAuthError)
+      await expect(sandbox.git.clone(url, { path, username: 'ann', password: 'wrong' })).rejects.toThrow(GitAuthError)
+      const ann = { username: 'ann', password: 'secret' }
+      await sandbox.git.clone(url, { path, ...ann })
+      expect(await sandbox.git.remoteGet(path, 'origin')).toBe(url)
+      await sandbox.files.write(`${path}/more.txt`, 'more')
+      await sandbox.git.add(path)
+      await sandbox.git.commit(path, 'More')
+      await expect(sandbox.git.push(path)).rejects.toThrow(GitAuthError)
+      await sandbox.git.push(path, ann)
+      expect((await sandbox.git.status(path)).isClean).toBe(true)
+      await sandbox.git.dangerouslyAuthenticate({ ...ann, host: '127.0.0.1:8418', protocol: 'http' })
+      await sandbox.git.pull(path)
+    })
+
     it('throws away what was done', async () => {
       await sandbox.files.write(`${repository}/file.txt`, 'three\n')
       await sandbox.git.add(repository)
@@ -317,3 +338,30 @@ describe.each(SDKS)('%s', (_name, sdk, way) => {
     })
   })
 })
+
+/** Repositories below its directory, for who is `ann` and knows the password. */
+const GIT_SERVER = `
+import base64, http.server, subprocess
+class Handler(http.server.BaseHTTPRequestHandler):
+    def serve(self):
+        if self.headers['authorization'] != 'Basic ' + base64.b64encode(b'ann:secret').decode():
+            self.send_response(401)
+            self.send_header('WWW-Authenticate', 'Basic realm="git"')
+            self.end_headers()
+            return
+        path, _, query = self.path.partition('?')
+        env = {'GIT_PROJECT_ROOT': '/srv/git', 'GIT_HTTP_EXPORT_ALL': '1', 'PATH_INFO': path, 'QUERY_STRING': query,
+               'REQUEST_METHOD': self.command, 'CONTENT_TYPE': self.headers['content-type'] or '', 'REMOTE_USER': 'ann',
+               'HTTP_CONTENT_ENCODING': self.headers['content-encoding'] or '', 'HOME': '/root', 'PATH': '/usr/bin:/bin'}
+        body = self.rfile.read(int(self.headers['content-length'] or 0))
+        out = subprocess.run(['git', 'http-backend'], env=env, input=body, capture_output=True).stdout
+        head, _, rest = out.partition(b'\\r\\n\\r\\n')
+        fields = dict(line.split(': ', 1) for line in head.decode().split('\\r\\n'))
+        self.send_response(int(fields.pop('Status', '200').split()[0]))
+        for name, value in fields.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(rest)
+    do_GET = do_POST = serve
+http.server.ThreadingHTTPServer(('127.0.0.1', 8418), Handler).serve_forever()
+`

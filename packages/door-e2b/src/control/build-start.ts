@@ -5,6 +5,7 @@ import { type BuildBase, buildRequest } from './build-request.ts'
 import { BUILD_LABEL, type BuildOrder, builtImage, kept, orderOf } from './builds.ts'
 import { fetchImage, knownImage, templateFor } from './container-image.ts'
 import { type Recipe, type StartBody, startBody } from './recipe.ts'
+import { refIn } from './template-refs.ts'
 
 /** Label of a built image with the id of the container image that was fetched for it */
 const FETCHED_LABEL = 'e2b.fetched'
@@ -42,7 +43,11 @@ export class Builds {
   async start(by: Principal, buildID: string, order: BuildOrder, body: StartBody): Promise<void> {
     if (body.preBootScript) throw invalidArgument('preBootScript', 'not supported by this server')
     const reference = containerOf(body)
-    if (reference === null) return this.#begin(by, buildID, order, body, { ref: templateOf(body), container: false })
+    if (reference === null)
+      return this.#begin(by, buildID, order, body, {
+        ref: await refIn(this.#api, by, templateOf(body)),
+        container: false,
+      })
     const known = body.force === true ? null : await knownImage(this.#api, by, reference)
     if (known !== null) return this.#begin(by, buildID, order, body, { ref: known.id, container: true })
     // What is kept must not have the credentials.

@@ -7,7 +7,7 @@ import {
   type Snapshot,
   type SpawnpointApi,
 } from '@spawnpoint/core'
-import { DEFAULT_TAG, isOwn, type NameRef, nameRef } from './template-refs.ts'
+import { DEFAULT_TAG, isOwn, type NameRef, nameRef, refIn } from './template-refs.ts'
 
 export interface SnapshotJson {
   /** What a sandbox can be made from */
@@ -46,7 +46,7 @@ export async function snapshotsNamed(
   sandbox: string | undefined,
   page: PageRequest,
 ): Promise<Page<Snapshot>> {
-  const ref = nameRef(text)
+  const ref = nameRef(await refIn(api, by, text))
   if (ref.namespace !== null && !(await isOwn(api, by, ref.namespace))) return NONE
   if (isId(ref.name) || ref.tag !== null) return one(await pointedTo(api, by, ref), sandbox)
   return api.snapshots.list(by, { name: ref.name, sandbox, states: ['ready'] }, page)

@@ -1,10 +1,26 @@
-import { invalidArgument, notFound, type Principal, type SpawnpointApi } from '@spawnpoint/core'
+import { invalidArgument, isCode, notFound, type Principal, type SpawnpointApi } from '@spawnpoint/core'
 
 /** The id that what `ref` names has as a template. Rejects `not_found`. */
 export async function templateOfRef(api: SpawnpointApi, by: Principal, ref: string): Promise<string> {
-  const found = await api.resolve(by, ref)
+  const found = await api.resolve(by, await refIn(api, by, ref))
   const { name, id } = 'image' in found ? found.image : found.snapshot
   return name === null ? id : (await api.names.ensure(by, name)).id
+}
+
+/**
+ * `text` as it finds something: as it is if that is there, else in lower case, in which this protocol gives names whatever
+ * case they are asked for in.
+ */
+export async function refIn(api: SpawnpointApi, by: Principal, text: string): Promise<string> {
+  const lower = text.toLowerCase()
+  if (lower === text) return text
+  try {
+    await api.resolve(by, text)
+    return text
+  } catch (error) {
+    if (isCode(error, 'not_found')) return lower
+    throw error
+  }
 }
 
 /** A name with what may be around it: `[namespace/]name[:tag]`. */
@@ -55,7 +71,7 @@ export async function isOwn(api: SpawnpointApi, by: Principal, namespace: string
 
 /** `text` as a name of the caller's team that is there already. Rejects `not_found`. */
 export async function ownName(api: SpawnpointApi, by: Principal, text: string): Promise<NameRef> {
-  const ref = nameRef(text)
+  const ref = nameRef(await refIn(api, by, text))
   if (ref.namespace !== null && !(await isOwn(api, by, ref.namespace))) throw notFound('name', text)
   return ref
 }

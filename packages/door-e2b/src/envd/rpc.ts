@@ -1,4 +1,5 @@
 import { Code, ConnectError, createConnectRouter, createContextValues, type Interceptor } from '@connectrpc/connect'
+import { codeToString } from '@connectrpc/connect/protocol-connect'
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node'
 import { isCode, toSpawnpointError } from '@spawnpoint/core'
 import type { ServiceCall } from '@spawnpoint/gateway'
@@ -45,7 +46,12 @@ export class Rpc {
     if (handler === undefined) throw new Error(`There is no ${path}`)
     const { req, res } = call
     // First of all: who asks for a sandbox that does not run is answered by the gateway, in the words of no protocol.
-    const found = await call.guest()
+    const found = await call.guest().catch((thrown: unknown) => {
+      // But for this: the clients would take a plain 429 for a sandbox that is gone.
+      if (isCode(thrown, 'quota_exceeded')) refuse(call, toConnectError(thrown))
+      else throw thrown
+    })
+    if (found === undefined) return
     const values = createContextValues()
     values.set(CALL, {
       user: userOf(req),
@@ -105,6 +111,25 @@ export class Rpc {
     }
   }
 }
+
+/** Answers with an error before any handler has the call. */
+function refuse({ req, res }: ServiceCall, { code, rawMessage }: ConnectError): void {
+  const error = { code: codeToString(code), message: rawMessage }
+  req.resume()
+  const type = req.headers['content-type'] ?? ''
+  if (!type.startsWith('application/connect+')) {
+    const status = code === Code.ResourceExhausted ? 429 : 500
+    res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(error))
+    return
+  }
+  const body = Buffer.from(JSON.stringify({ error }))
+  const head = Buffer.from([END_OF_STREAM, 0, 0, 0, 0])
+  head.writeUInt32BE(body.length, 1)
+  res.writeHead(200, { 'content-type': type }).end(Buffer.concat([head, body]))
+}
+
+/** Flag of the last message of a stream */
+const END_OF_STREAM = 2
 
 const DEFAULT_KEEPALIVE_SECONDS = 90
 

@@ -10,6 +10,7 @@ import { changeReach, reach } from '../novita/reach.ts'
 import { createBody, egress, sandboxParams, seconds } from '../schemas.ts'
 import { shownState } from '../states.ts'
 import { templateLookup } from '../template-names.ts'
+import { refIn } from '../template-refs.ts'
 import { lifetimeMs, remainingMs } from '../timeouts.ts'
 import { detailJson, sandboxJson } from '../translate.ts'
 
@@ -29,7 +30,9 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
       path,
       body: createBody,
       handle: async (call) => {
-        const started = await api.sandboxes.create(call.by, createRequest(call.body, defaults))
+        const request = createRequest(call.body, defaults)
+        const from = await refIn(api, call.by, call.body.templateID)
+        const started = await api.sandboxes.create(call.by, { ...request, from })
         return { status: 201, body: await json(call, await started.done) }
       },
     })

@@ -8,7 +8,7 @@ import { buildUuid } from '../ids.ts'
 import { novitaTemplatePage, novitaTemplateQuery } from '../novita/template-page.ts'
 import { limit, nextToken, templateParams } from '../schemas.ts'
 import { listTemplates, type Template, templateJson, templateWithBuildsJson } from '../template-list.ts'
-import { checkTag, DEFAULT_TAG, ownName, templateOfRef } from '../template-refs.ts'
+import { checkTag, DEFAULT_TAG, ownName, refIn, templateOfRef } from '../template-refs.ts'
 
 const LIMIT = 100
 const TAGS_MAX = 100
@@ -98,7 +98,7 @@ export function templateRoutes(context: DoorContext): AnyRoute[] {
         const given = call.body.tags.map((tag) => tag.toLowerCase())
         for (const tag of given) checkTag('tags', tag)
         const { name } = await ownName(api, call.by, call.body.target)
-        const target = await named(call.body.target, api.resolve(call.by, call.body.target))
+        const target = await named(call.body.target, api.resolve(call.by, await refIn(api, call.by, call.body.target)))
         await api.names.ensure(call.by, name)
         await api.names.tag(
           call.by,
