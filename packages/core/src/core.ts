@@ -114,7 +114,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.images = new Images(parts, this.#runner, this.registries, (teamId, id) =>
       this.snapshots.deleteById(teamId, id),
     )
-    this.#samples = new Samples(parts, meter)
+    this.#samples = new Samples(parts)
     this.sandboxes = new Sandboxes(parts, {
       runner: this.#runner,
       guests: this.#guests,
@@ -264,6 +264,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       if (living.has(id)) this.#meter.began(id)
       else await ledger.transact((tx) => tx.endUsage(id, seenAt))
     }
+    await this.#meter.write(ledger)
   }
 
   async #watchAll(): Promise<void> {

@@ -43,7 +43,11 @@ export const sandboxRollback = reversible<RollbackDetail, Sandbox>({
     const snapshot = snapshotId === null ? null : await parts.ledger.read.snapshot(snapshotId)
     if (snapshotId !== null && snapshot === null) throw notFound('snapshot', snapshotId)
     const origin = snapshot === null ? imageOrigin({ id: sandbox.imageId }) : snapshotOrigin(snapshot, false)
-    if (old !== null) await work.step('pause', () => parts.runtime.pause(old))
+    if (old !== null) {
+      await work.step('pause', () => parts.runtime.pause(old))
+      // Its time ends with the switch, which comes before it is killed: a last look at what it has used.
+      await work.undo('look at its usage', () => parts.runtime.usage(old))
+    }
     const generation = Math.max(sandbox.generation, snapshot?.generation ?? 0) + 1
     const { report } = await boot(work, { ...sandbox, generation }, { rootId, incarnationId, ...origin })
     await work.enter('switched', async (tx) => {

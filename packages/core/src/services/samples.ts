@@ -2,7 +2,6 @@ import { invalidArgument, isCode } from '../errors.ts'
 import type { Sandbox, SandboxId, SandboxMetrics } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import { isUp, type LiveSandbox } from '../sandbox/records.ts'
-import type { Meter } from '../usage/meter.ts'
 import { SampleRing } from './sample-ring.ts'
 
 const INTERVAL_MS = 5_000
@@ -23,15 +22,13 @@ interface Subject {
 /** What each sandbox has used in the last hour, seen from the host: nothing inside is asked. One timer for all. */
 export class Samples {
   readonly #parts: Parts
-  readonly #meter: Meter
   readonly #subjects = new Map<SandboxId, Subject>()
   readonly #kept = new Map<SandboxId, SampleRing>()
   #timer: Disposable | null = null
   #closed = false
 
-  constructor(parts: Parts, meter: Meter) {
+  constructor(parts: Parts) {
     this.#parts = parts
-    this.#meter = meter
   }
 
   /** The record as it is now. */
@@ -119,7 +116,6 @@ export class Samples {
     const { id, incarnationId, rootId, resources } = subject.sandbox
     const [host, disk] = await Promise.all([runtime.usage(incarnationId), pool.rootUsage(rootId)])
     if (this.#subjects.get(id) !== subject) return
-    this.#meter.saw(incarnationId, host.cpuMs)
     const atMs = this.#now()
     const { last } = subject
     const share = (host.cpuMs - last.cpuMs) / (Math.max(1, atMs - last.atMs) * resources.cpus)

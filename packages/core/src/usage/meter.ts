@@ -50,7 +50,7 @@ export class Meter {
   start(ledger: Ledger): void {
     if (this.#closed) return
     this.#timer = this.#clock.after(NOTED_EVERY_MS, () => {
-      this.#writing = this.#write(ledger).then(() => this.start(ledger))
+      this.#writing = this.write(ledger).then(() => this.start(ledger))
     })
   }
 
@@ -60,7 +60,8 @@ export class Meter {
     await this.#writing
   }
 
-  async #write(ledger: Ledger): Promise<void> {
+  /** Reports what fails, and never rejects: it is tried again. */
+  async write(ledger: Ledger): Promise<void> {
     const ids = [...this.#unwritten]
     try {
       for (let from = 0; from < ids.length && !this.#closed; from += BATCH) {
@@ -74,12 +75,18 @@ export class Meter {
   }
 }
 
-/** The runtime, with a last look at what an incarnation has used before it is killed. */
+/** The runtime, whose every reading the meter sees, and which takes a last one of what is to be killed. */
 export function metered(runtime: Runtime, meter: Meter, log: Log): Runtime {
+  const usage: Runtime['usage'] = async (id) => {
+    const used = await runtime.usage(id)
+    // Not of one that has ended meanwhile, nor of one that no sandbox has yet.
+    if (meter.lastOf(id) !== null) meter.saw(id, used.cpuMs)
+    return used
+  }
   const kill: Runtime['kill'] = async (id) => {
     if (meter.lastOf(id) !== null) {
       try {
-        meter.saw(id, (await runtime.usage(id)).cpuMs)
+        await usage(id)
       } catch (error) {
         // It has ended by itself: what was seen before is all there is.
         if (!isCode(error, 'stale_incarnation')) log.debug({ err: error, incarnation: id }, 'no last look at it')
@@ -90,6 +97,7 @@ export function metered(runtime: Runtime, meter: Meter, log: Log): Runtime {
   return new Proxy(runtime, {
     get(target, property) {
       if (property === 'kill') return kill
+      if (property === 'usage') return usage
       const value: unknown = Reflect.get(target, property)
       return typeof value === 'function' ? value.bind(target) : value
     },
