@@ -19,6 +19,7 @@ type unpackParams struct {
 	Source      string  `json:"source"`
 	Destination string  `json:"destination"`
 	Owner       string  `json:"owner"`
+	KeepOwners  bool    `json:"keepOwners"`
 	Mode        *uint32 `json:"mode"`
 }
 
@@ -44,7 +45,7 @@ func fileUnpack(c *call) (any, error) {
 	}
 	var st syscall.Stat_t
 	u := &unpacking{
-		at: at, pattern: pattern, mode: params.Mode, known: map[string]string{}, buffer: make([]byte, maxPayload),
+		at: at, pattern: pattern, mode: params.Mode, keepOwners: params.KeepOwners, known: map[string]string{}, buffer: make([]byte, maxPayload),
 		intoDirectory: pattern.wild || strings.HasSuffix(params.Destination, "/") ||
 			syscall.Stat(at.path, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFDIR,
 	}
@@ -66,6 +67,8 @@ type unpacking struct {
 	at      *place
 	pattern *sourcePattern
 	mode    *uint32
+	// keepOwners: entries get the owners that the archive says
+	keepOwners bool
 	// intoDirectory: a single file goes into the destination, not in its place
 	intoDirectory bool
 	// base is the destination with its symlinks resolved, once something has matched
@@ -249,7 +252,7 @@ func (u *unpacking) directory(header *tar.Header, below []string) error {
 		// Who may read it may also enter it.
 		mode = *u.mode&0o7777 | (*u.mode&0o444)>>2
 	}
-	return u.dress(path, mode)
+	return u.dress(header, path, mode)
 }
 
 // leaf makes what is not a directory. What has the name already goes, unless it is a directory.
@@ -272,7 +275,7 @@ func (u *unpacking) leaf(header *tar.Header, path string, content io.Reader) err
 		if err := syscall.Symlink(header.Linkname, path); err != nil {
 			return toFailure(err, path)
 		}
-		return toFailureOrNil(syscall.Lchown(path, u.at.owner.uid, u.at.owner.gid), path)
+		return u.give(header, path)
 	case tar.TypeLink:
 		target, err := u.linked(header.Linkname)
 		if err != nil {
@@ -303,7 +306,7 @@ func (u *unpacking) file(header *tar.Header, path string, content io.Reader) err
 	if u.mode != nil {
 		mode = *u.mode & 0o7777
 	}
-	if err := u.dress(path, mode); err != nil {
+	if err := u.dress(header, path, mode); err != nil {
 		return err
 	}
 	if header.ModTime.Unix() > 0 {
@@ -331,11 +334,19 @@ func (u *unpacking) linked(linkname string) (string, error) {
 }
 
 // dress gives owner and permissions; the owner first, for that takes set-user-id bits away.
-func (u *unpacking) dress(path string, mode uint32) error {
-	if err := syscall.Lchown(path, u.at.owner.uid, u.at.owner.gid); err != nil {
-		return toFailure(err, path)
+func (u *unpacking) dress(header *tar.Header, path string, mode uint32) error {
+	if err := u.give(header, path); err != nil {
+		return err
 	}
 	return toFailureOrNil(syscall.Chmod(path, mode), path)
+}
+
+func (u *unpacking) give(header *tar.Header, path string) error {
+	uid, gid := u.at.owner.uid, u.at.owner.gid
+	if u.keepOwners {
+		uid, gid = header.Uid, header.Gid
+	}
+	return toFailureOrNil(syscall.Lchown(path, uid, gid), path)
 }
 
 func toFailureOrNil(err error, path string) error {

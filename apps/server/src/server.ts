@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { LocalBlobs } from '@spawnpoint/blobs-local'
 import { Core, SpawnpointError, systemClock } from '@spawnpoint/core'
+import { DockerfileFrontEnd } from '@spawnpoint/dockerfile'
 import { BRIMBLE_PREFIX, refuseBrimble, registerBrimbleDoor } from '@spawnpoint/door-brimble'
 import { controlUrl, E2B, MOUNTS, NOVITA, refuseControl, registerE2bControl } from '@spawnpoint/door-e2b'
 import {
@@ -73,6 +74,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         dns: config.core.dns,
         log,
       }),
+      dockerfiles: new DockerfileFrontEnd(),
       archive: await OciArchive.open({
         dir: join(config.dataDir, 'archive'),
         exportsDir: join(config.dataDir, 'exports'),

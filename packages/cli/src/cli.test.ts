@@ -427,6 +427,61 @@ describe('the rest', () => {
     })
   })
 
+  describe('images of Dockerfiles', () => {
+    const context = async (dockerfile: string, files: Record<string, string> = {}) => {
+      const dir = join(directory, `context-${randomUUID()}`)
+      await mkdir(join(dir, 'left', 'out'), { recursive: true })
+      for (const [path, content] of Object.entries({ Dockerfile: dockerfile, 'left/out/x': '', ...files }))
+        await writeFile(join(dir, path), content)
+      return dir
+    }
+
+    test('are built step by step, and not twice', async () => {
+      const dockerfile =
+        'FROM base\nUSER root\nARG WHO\nCOPY . /srv\nRUN echo hello $WHO > /srv/said\nRUN cat /srv/said\n'
+      const dir = await context(dockerfile, { '.dockerignore': 'left\nDockerfile\n', a: 'a' })
+      const built = await cli('image', 'build', dir, '-t', 'filed:v1', '--build-arg', 'WHO=you')
+      expect(built.status).toBe(0)
+      const lines = built.stderr.trim().split('\n')
+      expect(lines.map((line) => line.replace(/[0-9.]+m?s$/, 'T').replace(/, .*,/, ','))).toEqual([
+        '[1/4] FROM base',
+        '  DONE T',
+        '[2/4] COPY . /srv',
+        '  2 entries, 17 bytes',
+        '  DONE T',
+        '[3/4] RUN echo hello $WHO > /srv/said',
+        '  DONE T',
+        '[4/4] RUN cat /srv/said',
+        '  hello you',
+        '  DONE T',
+        'Built filed:v1, in T',
+      ])
+      const sandbox = await client.sandboxes.create({ from: 'filed:v1' })
+      expect((await sandbox.files.list('/srv')).map(({ name }) => name)).toEqual(['.dockerignore', 'a', 'said'])
+      await sandbox.kill()
+      const again = await cli('image', 'build', dir, '-t', 'filed:v1', '--build-arg', 'WHO=you')
+      expect(again.stderr).toContain('CACHED [4/4] RUN cat /srv/said\n')
+      expect((await cli('image', 'build', dir, '--no-cache')).stderr).not.toContain('CACHED')
+      expect(await out('image', 'show', 'filed:v1')).toMatch(/^source: +Dockerfile Dockerfile$/m)
+    })
+
+    test('say what is wrong, and where', async () => {
+      const dir = await context('FROM base\n\nRUN exit 3\n')
+      const failed = await cli('image', 'build', dir)
+      expect(failed).toMatchObject({ status: 1, stdout: '' })
+      expect(failed.stderr).toContain('   3 | >>> RUN exit 3\n')
+      expect(failed.stderr.match(/Dockerfile:3: \[2\/2\] failed with exit code 3/g)).toHaveLength(1)
+      await writeFile(join(dir, 'other'), 'FROM base\nBOGUS\n')
+      const bad = await cli('image', 'build', dir, '-f', join(dir, 'other'))
+      expect(bad).toMatchObject({ status: 1, stderr: expect.stringContaining('other:2: unknown instruction: BOGUS') })
+      expect((await cli('image', 'build', join(dir, 'nowhere'))).stderr).toContain('not a directory')
+      expect((await cli('image', 'build', join(dir, 'left'))).stderr).toContain('Dockerfile: no such file')
+      expect((await cli('image', 'build', 'name', '--no-cache')).status).toBe(2)
+      expect((await cli('image', 'build', dir, '-p', 'git')).status).toBe(2)
+      expect((await cli('image', 'build', dir, '-t', 'a:1', '-t', 'b:1')).status).toBe(2)
+    })
+  })
+
   test('images of our own', async () => {
     expect((await cli('image', 'build', 'base')).status).toBe(0)
     const known = await out('image', 'show', 'base')

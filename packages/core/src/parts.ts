@@ -1,5 +1,5 @@
 import type { Resources, TimeoutPolicy } from './model.ts'
-import type { Archive, Blobs, ImageBuilder, Ledger, Pool, Runtime } from './ports/index.ts'
+import type { Archive, Blobs, DockerfileReader, ImageBuilder, Ledger, Pool, Runtime } from './ports/index.ts'
 
 /** The core's own view of time, so that tests need not wait. */
 export interface Clock {
@@ -51,6 +51,8 @@ export interface Parts {
   pool: Pool
   blobs: Blobs
   imageBuilders: readonly ImageBuilder[]
+  /** Absent where nothing is built from Dockerfiles */
+  dockerfiles?: DockerfileReader
   /** Absent where nothing goes out */
   archive?: Archive
   clock: Clock

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { tarOf } from '@spawnpoint/contracts'
 import { describe, expect, it } from 'vitest'
-import type { Core, RecipeSource, Sandbox, Snapshot } from '../src/index.ts'
+import type { Core, DockerfileSource, RecipeSource, Sandbox, Snapshot } from '../src/index.ts'
 import { World } from './world.ts'
 
 /** Each operation, as a caller meets it. `prepare` is not subject to faults. */
@@ -24,6 +24,21 @@ const RECIPE = {
   startCommand: 'sleep 1000',
   readyCommand: 'true',
 } satisfies RecipeSource
+
+const DOCKERFILE = {
+  type: 'dockerfile',
+  context: 'x:context',
+  dockerfile: `
+FROM base AS build
+USER root
+COPY a /srv/
+RUN echo one > /one
+FROM registry.example/other:v1 AS unused
+FROM scratch
+COPY --from=build /srv /srv
+COPY --from=registry.example/tool:v2 /etc/hostname /srv/
+`,
+} satisfies DockerfileSource
 
 const SCENARIOS: Scenario[] = [
   {
@@ -80,6 +95,14 @@ const SCENARIOS: Scenario[] = [
       const source: RecipeSource = { type: 'recipe', from: 'base', steps }
       await (await c.images.build(w.by, { name: 'other', source })).done
     },
+    after: ['running'],
+  },
+  {
+    name: 'image.build of a Dockerfile',
+    prepare: async (w, c) => {
+      await c.blobs.put(w.by, 'x:context', Readable.from([tarOf([{ name: 'a', data: 'a' }])]))
+    },
+    run: async (w, c) => (await c.images.build(w.by, { name: 'other', source: DOCKERFILE, tags: ['default'] })).done,
     after: ['running'],
   },
   {

@@ -1,3 +1,4 @@
+import { DockerfileFrontEnd } from '@spawnpoint/dockerfile'
 import {
   FakeArchive,
   FakeBlobs,
@@ -55,6 +56,7 @@ export class World {
       blobs: new FakeBlobs(this.host),
       imageBuilders: [new FakeImageBuilder(this.host)],
       archive: new FakeArchive(this.host),
+      dockerfiles: new DockerfileFrontEnd(),
       clock: options.fakeTime ? this.clock : systemClock,
       log: options.log ?? silent,
       config: {

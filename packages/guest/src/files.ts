@@ -77,9 +77,9 @@ export class Files implements GuestFiles {
 
   async unpack(
     archive: AsyncIterable<Uint8Array>,
-    { source, destination, owner, mode }: UnpackRequest,
+    { source, destination, owner, mode, keepOwners }: UnpackRequest,
   ): Promise<{ entries: number; bytes: number }> {
-    const answer = await this.#upload('file.unpack', { source, destination, owner, mode }, archive)
+    const answer = await this.#upload('file.unpack', { source, destination, owner, mode, keepOwners }, archive)
     return this.#checked(answer, checkUnpacked)
   }
 

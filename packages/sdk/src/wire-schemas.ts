@@ -653,6 +653,16 @@ export interface Schemas {
         force?: boolean | undefined
       }
     | {
+        type: 'dockerfile'
+        dockerfile?: string | undefined
+        path?: string | undefined
+        context?: string | undefined
+        buildArgs?: Schemas['Env'] | undefined
+        target?: string | undefined
+        force?: boolean | undefined
+        pull?: boolean | undefined
+      }
+    | {
         type: 'oci'
         reference: string
       }
@@ -673,6 +683,16 @@ export interface Schemas {
         startCommand?: string | undefined
         readyCommand?: string | undefined
         force?: boolean | undefined
+      }
+    | {
+        type: 'dockerfile'
+        dockerfile?: string | undefined
+        path?: string | undefined
+        context?: string | undefined
+        buildArgs?: Schemas['Env'] | undefined
+        target?: string | undefined
+        force?: boolean | undefined
+        pull?: boolean | undefined
       }
     | {
         type: 'oci'
@@ -720,6 +740,7 @@ export interface Schemas {
       user: string
       workdir: string
       startCommand: string[]
+      entrypoint?: string[] | undefined
       exposedPorts?: number[] | undefined
     }
     tags: string[]

@@ -12,11 +12,16 @@ export interface ImageDefaults {
   workdir: string
   /** Program started under the agent when a sandbox boots; empty for none */
   startCommand: string[]
+  /**
+   * What `startCommand` begins with however else it goes on, as a Dockerfile's ENTRYPOINT does. Means nothing where the start
+   * command begins otherwise.
+   */
+  entrypoint?: string[]
   /** TCP ports that its programs listen on, as an image from a registry says; for information only */
   exposedPorts?: number[]
 }
 
-export type ImageSource = BaseSource | RecipeSource
+export type ImageSource = BaseSource | RecipeSource | DockerfileSource
 
 /** Root filesystems that come from outside: an `ImageBuilder` makes them. */
 export type BaseSource =
@@ -42,6 +47,25 @@ export interface RecipeSource {
   force?: boolean | undefined
 }
 
+/** Built as `docker build` does, each instruction in a sandbox; see docs/images.md for what is understood. */
+export interface DockerfileSource {
+  type: 'dockerfile'
+  /** The text itself; absent, that of the file `path` in the context */
+  dockerfile?: string | undefined
+  /** Where it is in the context, and what messages call it; default `Dockerfile` */
+  path?: string | undefined
+  /** Key of an uploaded tar archive, plain or gzip: what COPY and ADD find. Absent: nothing */
+  context?: string | undefined
+  /** Values for its ARGs. They stay in the image's record: not for secrets */
+  buildArgs?: Record<string, string> | undefined
+  /** Name or number of the stage that is the image; default the last */
+  target?: string | undefined
+  /** Runs every step, whatever earlier builds left */
+  force?: boolean | undefined
+  /** Asks registries for images that were pulled before, too */
+  pull?: boolean | undefined
+}
+
 /** A step with `force`, and all that follow it, are run whatever earlier builds left. */
 export type BuildStep = (RunStep | CopyStep | EnvStep | WorkdirStep | UserStep) & { force?: boolean | undefined }
 
@@ -49,6 +73,10 @@ export interface RunStep {
   type: 'run'
   /** For a login shell, bash where the image has one */
   command: string
+  /** Run in place of `command`, which is then what it is called: no shell but the one that this names */
+  args?: string[] | undefined
+  /** For this step alone, over what env steps said */
+  env?: Env | undefined
   /** Default the one of the last user step */
   user?: string | undefined
 }
@@ -66,6 +94,8 @@ export interface CopyStep {
   destination: string
   /** Owner of all that is copied, `user[:group]`; default the user of the recipe at this step */
   user?: string | undefined
+  /** What is copied keeps its owners, in place of `user` */
+  keepOwners?: boolean | undefined
   /** Permission bits of all that is copied; default those in the archive */
   mode?: number | undefined
 }
@@ -80,6 +110,8 @@ export interface WorkdirStep {
   type: 'workdir'
   /** Made if missing; relative to the one before */
   path: string
+  /** Owner if it is made; default the user of the recipe at this step */
+  user?: string | undefined
 }
 
 export interface UserStep {
@@ -113,7 +145,7 @@ export interface Image {
 export interface BuildLogEntry {
   at: Date
   level: 'debug' | 'info' | 'warn' | 'error'
-  /** `base`, the number of a step counted from 1, or `finalize`; `null` where it concerns none */
+  /** `base`, the number of a step counted from 1 or `[build 2/5]` of a Dockerfile, `finalize`; `null` where it concerns none */
   step: string | null
   message: string
 }

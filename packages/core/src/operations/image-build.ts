@@ -3,7 +3,9 @@ import type { BaseSource, Image, ImageDefaults, ImageId, Labels } from '../model
 import type { BuildProgress, BuiltImage, LedgerTx, RegistryAccess } from '../ports/index.ts'
 import { buildRecipe, undoRecipe } from '../recipe/build.ts'
 import { BuildLog } from '../recipe/build-log.ts'
-import type { RecipeDetail } from '../recipe/detail.ts'
+import type { DockerfileDetail, RecipeDetail } from '../recipe/detail.ts'
+import { buildDockerfile, undoDockerfile } from '../recipe/dockerfile.ts'
+import type { Pull } from '../recipe/origins.ts'
 import { LIMITS } from '../services/checks.ts'
 import { setTags } from '../services/names.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
@@ -16,37 +18,46 @@ export interface ImageDetail {
   asked?: Partial<ImageDefaults>
   /** `null` for what an `ImageBuilder` makes */
   recipe: RecipeDetail | null
+  /** Once it is known what a Dockerfile comes to */
+  dockerfile?: DockerfileDetail
 }
 
 /** Space of the pool that a build leaves to others, as a share of what is free. */
 const LEFT_FREE = 0.1
 
 /**
- * building: the pool's new directory is filled and published, or a recipe is built (see `buildRecipe`) ─► ready.
+ * building: the pool's new directory is filled and published, or a recipe is built (see `buildRecipe`), or a Dockerfile, in
+ * a phase of its own (see `buildDockerfile`) ─► ready.
  * Cut off: undone, the record says failed.
  */
 export const imageBuild: OperationDefinition<ImageDetail, Image> = {
   kind: 'image.build',
-  run: (work) => build(work, null),
+  run: (work) => build(work, NOBODY),
   recover: (work) => undo(work, interrupted(), new BuildLog(work, work.detail.imageId)),
 }
 
-/** The same with credentials for the registry: they are in no record, so only whoever got them can begin it. */
-export function imageBuildWith(access: RegistryAccess | null): OperationDefinition<ImageDetail, Image> {
-  return { ...imageBuild, run: (work) => build(work, access) }
+/** What a build has that is in no record. */
+export interface BuildMeans {
+  /** For the registry */
+  access: RegistryAccess | null
+  /** `null` where nothing is pulled */
+  pull: Pull | null
 }
 
-async function build(work: Work<ImageDetail>, access: RegistryAccess | null): Promise<Image> {
+const NOBODY: BuildMeans = { access: null, pull: null }
+
+/** The same with what only whoever got the request can have. */
+export function imageBuildWith(means: BuildMeans): OperationDefinition<ImageDetail, Image> {
+  return { ...imageBuild, run: (work) => build(work, means) }
+}
+
+async function build(work: Work<ImageDetail>, means: BuildMeans): Promise<Image> {
   const { parts, detail } = work
   const log = new BuildLog(work, detail.imageId)
   try {
     const image = await parts.ledger.read.image(detail.imageId)
     if (image === null) throw new Error(`image ${detail.imageId} has no record`)
-    const { source } = image
-    const { change, bootSnapshot } =
-      source.type === 'recipe'
-        ? await buildRecipe(work, image, recipeOf(work), log)
-        : { change: await buildBase(work, image, source, log, access), bootSnapshot: null }
+    const { change, bootSnapshot } = await built(work, image, log, means)
     log.add('info', null, 'The image is ready')
     const lines = await log.close()
     let ready!: Image
@@ -74,6 +85,15 @@ async function build(work: Work<ImageDetail>, access: RegistryAccess | null): Pr
   }
 }
 
+async function built(work: Work<ImageDetail>, image: Image, log: BuildLog, { access, pull }: BuildMeans) {
+  const { source } = image
+  if (source.type === 'recipe') return buildRecipe(work, image, recipeOf(work), log)
+  if (source.type !== 'dockerfile')
+    return { change: await buildBase(work, image, source, log, access), bootSnapshot: null }
+  if (pull === null) throw new Error(`image ${image.id} cannot pull what its Dockerfile names`)
+  return { change: await buildDockerfile(work, image, source, pull, log), bootSnapshot: null }
+}
+
 function recipeOf({ detail }: Work<ImageDetail>): RecipeDetail {
   if (detail.recipe === null) throw new Error(`image ${detail.imageId} is of a recipe that was not prepared`)
   return detail.recipe
@@ -81,7 +101,7 @@ function recipeOf({ detail }: Work<ImageDetail>): RecipeDetail {
 
 /** What of an image's record its build finds out. */
 export type BuiltRecord = Pick<Image, 'sizeBytes'> &
-  Partial<Pick<Image, 'source' | 'labels' | 'bootSnapshotId'>> & { defaults: Partial<ImageDefaults> }
+  Partial<Pick<Image, 'source' | 'labels' | 'bootSnapshotId' | 'parentImageId'>> & { defaults: Partial<ImageDefaults> }
 
 async function buildBase(
   work: Work<ImageDetail>,
@@ -128,6 +148,7 @@ async function undo(work: Work<ImageDetail>, error: unknown, log: BuildLog): Pro
   // One that an older server has left does not have it.
   const recipe = work.detail.recipe ?? null
   if (recipe !== null) await undoRecipe(work, recipe)
+  if (work.detail.dockerfile !== undefined) await undoDockerfile(work, work.detail.dockerfile)
   await work.undo('delete image', () => work.parts.pool.deleteImage(imageId))
   log.write('error', log.step, known.message)
   const lines = await log.close()

@@ -243,6 +243,8 @@ export interface UnpackRequest {
   destination: string
   /** Of all that is made, `user[:group]` */
   owner: string
+  /** What is in the archive has the owners that the archive says; what is made besides has `owner` */
+  keepOwners?: boolean
   /** Permission bits of all that is made; directories may be entered by whoever may read them */
   mode?: number
 }

@@ -1,5 +1,6 @@
 export * from './archive.ts'
 export * from './blobs.ts'
+export type * from './dockerfile.ts'
 export * from './guest.ts'
 export * from './image-builder.ts'
 export * from './ledger.ts'

@@ -2,6 +2,7 @@ import { StringDecoder } from 'node:string_decoder'
 import type { BuildLogEntry, ImageId } from '../model.ts'
 import type { Work } from '../operations/runner.ts'
 import type { ProcessOutput } from '../ports/index.ts'
+import type { PlannedStep } from './plan.ts'
 
 /** Bounds on what the programs of one build can have written down. */
 const MAX_ENTRIES = 20_000
@@ -9,6 +10,8 @@ const MAX_CHARS = 8 * 2 ** 20
 const MAX_LINE_CHARS = 8 * 1024
 /** Milliseconds that a line waits at most for others to be written with */
 const PATIENCE_MS = 300
+
+type Told = Pick<PlannedStep, 'label' | 'title'> & { number?: number }
 
 /** What a build did and printed, on its way to the ledger and to whoever follows the operation. */
 export class BuildLog {
@@ -27,6 +30,23 @@ export class BuildLog {
 
   /** The step that was written of last */
   step: string | null = null
+
+  /** A step, of which nothing is told where it has no label or its instruction was told of. */
+  begun(step: Told): void {
+    const { label, title } = step
+    this.at = step.number === undefined ? null : { number: step.number }
+    if (label !== '' && label !== this.#begun) this.add('info', label, title)
+    this.#begun = label
+  }
+
+  /** One that an earlier build has run. */
+  cached({ label, title }: Told): void {
+    this.begun({ label, title: `cached: ${title}` })
+  }
+
+  /** The step that has begun, if it is one of its stage's */
+  at: { number: number } | null = null
+  #begun = ''
 
   /** As `write`, told to followers of the operation as well. */
   add(level: BuildLogEntry['level'], step: string | null, message: string): void {

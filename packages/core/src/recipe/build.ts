@@ -3,13 +3,12 @@ import type { Image, RecipeSource, Snapshot } from '../model.ts'
 import { unboot } from '../operations/boot.ts'
 import type { BuiltRecord, ImageDetail } from '../operations/image-build.ts'
 import type { Work } from '../operations/runner.ts'
-import type { RootSource } from '../ports/index.ts'
 import type { BuildLog } from './build-log.ts'
-import { type Builder, closeBuilder, copyFiles, openBuilder, runCommand } from './builder.ts'
 import type { RecipeDetail } from './detail.ts'
-import { dropLayers, keepLayer, type Layer, lastLayer } from './layers.ts'
+import { type Layer, lastLayer } from './layers.ts'
 import { captureStarted, type StartPlan } from './memory.ts'
 import { type PlannedStep, planRecipe } from './plan.ts'
+import { buildFiles, undoStage } from './stage.ts'
 
 export interface BuiltRecipe {
   change: BuiltRecord
@@ -63,9 +62,9 @@ function startOf(source: RecipeSource, base: RecipeDetail['base']): StartPlan {
 
 /** Removes whatever a build that failed or was cut off has left. Repeatable; reports, never throws. */
 export async function undoRecipe(work: Work<unknown>, detail: RecipeDetail): Promise<void> {
-  for (const footing of [detail.builder, detail.boot, ...Object.values(detail.donors)]) await unboot(work, footing)
+  await unboot(work, detail.boot)
   await work.undo('delete boot snapshot', () => work.parts.pool.deleteSnapshot(detail.boot.snapshotId))
-  await dropLayers(work, detail)
+  await undoStage(work, detail)
 }
 
 async function buildImage(
@@ -76,8 +75,11 @@ async function buildImage(
   log: BuildLog,
 ): Promise<number> {
   const found = await lastLayer(work.parts, image.teamId, steps)
+  const { source, defaults } = detail.base
+  const donors = Object.entries(detail.images).map(([number, id]) => [number, { from: 'image', id } as const])
+  const ground = { ...detail, source, defaults, origins: Object.fromEntries(donors) }
   const make = async (layer: Layer | null) => {
-    const files = await buildFiles(work, image, detail, steps, layer, log)
+    const files = await buildFiles(work, image, ground, steps, layer, log)
     return (await work.step('image', () => work.parts.pool.createImageFrom(image.id, files))).sizeBytes
   }
   try {
@@ -87,90 +89,4 @@ async function buildImage(
     if (found === null || !isCode(error, 'not_found') || error.context.ref !== found.id) throw error
     return make(null)
   }
-}
-
-/** Runs what no earlier build has run; returns where the files are afterwards. */
-async function buildFiles(
-  work: Work<unknown>,
-  image: Image,
-  detail: RecipeDetail,
-  steps: readonly PlannedStep[],
-  found: Layer | null,
-  log: BuildLog,
-): Promise<RootSource> {
-  const done = found?.step.number ?? 0
-  for (const step of steps.slice(0, done)) log.add('info', String(step.number), `cached: ${step.title}`)
-  let files: RootSource = found === null ? detail.base.source : { from: 'snapshot', id: found.id }
-  const rest = steps.slice(done)
-  if (!rest.some(({ leaves }) => leaves)) {
-    for (const step of rest) log.add('info', String(step.number), step.title)
-    return files
-  }
-  const first = { ...detail.base.defaults, ...rest[0]?.before }
-  const builder = await openBuilder(work, image, detail.builder, files, { defaults: first, tmpOnRoot: true })
-  for (const step of rest) {
-    log.add('info', String(step.number), step.title)
-    await runStep(work, image, detail, builder, step, log)
-    const layer = detail.layers[step.number - 1] ?? null
-    if (layer === null) continue
-    await keepLayer(work, builder.sandbox, step, layer)
-    files = { from: 'snapshot', id: layer }
-    await log.flush()
-  }
-  await closeBuilder(work, detail.builder)
-  return files
-}
-
-async function runStep(
-  work: Work<unknown>,
-  image: Image,
-  detail: RecipeDetail,
-  builder: Builder,
-  planned: PlannedStep,
-  log: BuildLog,
-): Promise<void> {
-  const { step, number, before } = planned
-  if (step.type === 'run') await runCommand(work, builder, log, planned, step)
-  if (step.type === 'workdir') {
-    const path = planned.after.workdir
-    await builder.guest.files.mkdir(path, { owner: before.user, parents: true })
-  }
-  if (step.type !== 'copy') return
-  if (step.blob !== undefined) {
-    const { body } = await work.parts.blobs.read(image.teamId, step.blob)
-    try {
-      const { entries, bytes } = await copyFiles(work, builder, planned, step, body)
-      log.add('info', String(number), `${entries} entries, ${bytes} bytes`)
-    } finally {
-      body.destroy()
-    }
-    return
-  }
-  await copyFromImage(work, image, detail, builder, planned, log)
-}
-
-/** The other image runs beside the builder for as long as its files are read. */
-async function copyFromImage(
-  work: Work<unknown>,
-  image: Image,
-  detail: RecipeDetail,
-  builder: Builder,
-  planned: PlannedStep,
-  log: BuildLog,
-): Promise<void> {
-  const { step, number } = planned
-  const id = detail.images[number]
-  const footing = detail.donors[number]
-  if (step.type !== 'copy' || id === undefined || footing === undefined)
-    throw new Error(`step ${number} of image ${image.id} copies from no image`)
-  const options = { defaults: detail.base.defaults, tmpOnRoot: true }
-  const donor = await openBuilder(work, image, footing, { from: 'image', id }, options)
-  const archive = await donor.guest.files.pack(step.source)
-  try {
-    const { entries, bytes } = await copyFiles(work, builder, planned, step, archive)
-    log.add('info', String(number), `${entries} entries, ${bytes} bytes`)
-  } finally {
-    archive.destroy()
-  }
-  await closeBuilder(work, footing)
 }

@@ -55,30 +55,30 @@ export async function runCommand(
   work: Work<unknown>,
   builder: Builder,
   log: BuildLog,
-  { number, before }: PlannedStep,
+  { label, before }: PlannedStep,
   step: RunStep,
 ): Promise<void> {
   const spec = {
-    args: shellArgs(builder.shell, step.command, before.env),
-    env: before.env,
+    args: step.args ?? shellArgs(builder.shell, step.command, before.env),
+    env: { ...before.env, ...step.env },
     cwd: before.workdir,
     user: step.user ?? before.user,
     stdin: false,
     tag: 'build',
   }
-  const lines = new Lines((stream, line) => log.add(stream === 'stderr' ? 'warn' : 'info', String(number), line))
-  const exit = await limited(work.parts, { what: `Step ${number}`, ms: STEP_LIMIT_MS }, async (signal) => {
+  const lines = new Lines((stream, line) => log.add(stream === 'stderr' ? 'warn' : 'info', label, line))
+  const exit = await limited(work.parts, { what: stepNamed(label), ms: STEP_LIMIT_MS }, async (signal) => {
     const { output } = await builder.guest.processes.startAndFollow(spec, signal)
     return exitOf(output, (item) => lines.take(item))
   }).finally(() => lines.end())
-  if (exit.code !== 0) throw buildFailed(String(number), exit.code, exit.signal)
+  if (exit.code !== 0) throw buildFailed(label, exit.code, exit.signal)
 }
 
 /** Unpacks what a step copies, inside the sandbox. */
 export async function copyFiles(
   work: Work<unknown>,
   builder: Builder,
-  { number, before }: PlannedStep,
+  { number, label, before }: PlannedStep,
   step: CopyStep,
   archive: AsyncIterable<Uint8Array>,
 ): Promise<{ entries: number; bytes: number }> {
@@ -88,9 +88,10 @@ export async function copyFiles(
     destination: posix.resolve(before.workdir, step.destination) + (/(^|\/)\.?$/.test(step.destination) ? '/' : ''),
     owner: step.user ?? before.user,
     ...(step.mode === undefined ? {} : { mode: step.mode }),
+    ...(step.keepOwners ? { keepOwners: true } : {}),
   }
   try {
-    return await limited(work.parts, { what: `Step ${number}`, ms: STEP_LIMIT_MS }, () =>
+    return await limited(work.parts, { what: stepNamed(label), ms: STEP_LIMIT_MS }, () =>
       builder.guest.files.unpack(archive, request),
     )
   } catch (error) {
@@ -101,7 +102,12 @@ export async function copyFiles(
 }
 
 export function buildFailed(step: string, exitCode: number, signal: string | null): SpawnpointError<'build_failed'> {
-  const which = step === 'finalize' ? 'The start command' : `Step ${step}`
+  const which = step === 'finalize' ? 'The start command' : stepNamed(step)
   const how = signal === null ? `exit code ${exitCode}` : `signal ${signal}`
   return new SpawnpointError('build_failed', `${which} failed with ${how}`, { step, exitCode })
+}
+
+/** `Step 2`; what a Dockerfile's log calls its own says enough. */
+function stepNamed(label: string): string {
+  return label.startsWith('[') ? label : `Step ${label}`
 }

@@ -11,8 +11,24 @@ export interface Footing {
   rootId: RootId
 }
 
+/** The id of everything that the steps of one stage may make. */
+export interface StageDetail {
+  builder: Footing
+  /** Sandboxes that files are copied from, by number of the step */
+  donors: Record<number, Footing>
+  /** Layer of each step in turn; `null` for those that leave none */
+  layers: (SnapshotId | null)[]
+}
+
+/** What a Dockerfile came to, of which the build may have made some. */
+export interface DockerfileDetail {
+  stages: StageDetail[]
+  /** An image without files, for stages that begin with nothing; goes at the end */
+  scratch: ImageId
+}
+
 /** What a recipe began with, and the id of everything that its build may make. */
-export interface RecipeDetail {
+export interface RecipeDetail extends StageDetail {
   base: {
     source: RootSource
     defaults: ImageDefaults
@@ -22,10 +38,5 @@ export interface RecipeDetail {
   }
   /** Images that steps copy from, by number of the step */
   images: Record<number, ImageId>
-  builder: Footing
-  /** Sandboxes that files are copied from, by number of the step */
-  donors: Record<number, Footing>
-  /** Layer of each step in turn; `null` for those that leave none */
-  layers: (SnapshotId | null)[]
   boot: Footing & { snapshotId: SnapshotId }
 }

@@ -6,7 +6,7 @@ import type { Parts } from '../parts.ts'
 import type { LiveSandbox } from '../sandbox/records.ts'
 import { manifestOf } from '../snapshot/manifest.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
-import type { RecipeDetail } from './detail.ts'
+import type { StageDetail } from './detail.ts'
 import type { PlannedStep } from './plan.ts'
 
 /** Milliseconds that a layer is kept after its last use. */
@@ -71,7 +71,7 @@ export async function published(work: Work<unknown>, record: Snapshot, captured:
 }
 
 /** Undo: of the layers that a build was to make, those that no record knows. */
-export async function dropLayers(work: Work<unknown>, { layers }: Pick<RecipeDetail, 'layers'>): Promise<void> {
+export async function dropLayers(work: Work<unknown>, { layers }: Pick<StageDetail, 'layers'>): Promise<void> {
   const { ledger, pool } = work.parts
   for (const id of layers) {
     if (id === null) continue
@@ -118,8 +118,9 @@ async function layersUnderWay({ ledger }: Parts, teamId: TeamId): Promise<Set<Sn
       { limit: 500, after },
     )
     for (const { detail } of page.items) {
-      const { recipe } = detail as Partial<ImageDetail>
-      for (const id of recipe?.layers ?? []) if (id !== null) found.add(id)
+      const { recipe, dockerfile } = detail as Partial<ImageDetail>
+      for (const { layers } of [...(recipe ? [recipe] : []), ...(dockerfile?.stages ?? [])])
+        for (const id of layers) if (id !== null) found.add(id)
     }
     if (page.next === null) return found
     after = page.next

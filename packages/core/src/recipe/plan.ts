@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
-import type { BuildStep, Env, ImageDefaults, ImageId, RecipeSource } from '../model.ts'
+import type { BuildStep, Env, ImageDefaults, RecipeSource } from '../model.ts'
 
 /** What a step finds beside the files that earlier ones left. */
 export type RecipeState = Pick<ImageDefaults, 'env' | 'user' | 'workdir'>
@@ -17,6 +17,8 @@ export interface PlannedStep {
   leaves: boolean
   /** It is run whatever earlier builds left */
   forced: boolean
+  /** What the log calls it; empty for what the log does not tell of */
+  label: string
   /** One line to know it by */
   title: string
 }
@@ -24,12 +26,15 @@ export interface PlannedStep {
 /** Enters every key: what a step does to files changes with the server's version at most. */
 const GENERATION = 'recipe 1'
 
-/** Which step runs as whom, where, and under which key. `images` are those that copy steps name, by number of the step. */
+/**
+ * Which step runs as whom, where, and under which key. `images` says what the files are whose names copy steps have, by
+ * number of the step; `key` is that of the last step.
+ */
 export function planRecipe(
   base: { id: string; state: RecipeState },
   recipe: Pick<RecipeSource, 'steps' | 'force'>,
-  images: Readonly<Record<number, ImageId>>,
-): { steps: PlannedStep[]; after: RecipeState } {
+  images: Readonly<Record<number, string>>,
+): { steps: PlannedStep[]; after: RecipeState; key: string } {
   let key = digest(GENERATION, base.id, base.state)
   let state = base.state
   let forced = recipe.force ?? false
@@ -40,9 +45,9 @@ export function planRecipe(
     forced ||= step.force ?? false
     state = afterStep(state, step)
     const leaves = step.type === 'run' || step.type === 'copy' || step.type === 'workdir'
-    return { number, step, before, after: state, key, leaves, forced, title: titleOf(step) }
+    return { number, step, before, after: state, key, leaves, forced, label: String(number), title: titleOf(step) }
   })
-  return { steps, after: state }
+  return { steps, after: state, key }
 }
 
 function afterStep(state: RecipeState, step: BuildStep): RecipeState {
@@ -60,16 +65,23 @@ function afterStep(state: RecipeState, step: BuildStep): RecipeState {
 }
 
 /** All of a step that matters, in one order. */
-function identityOf(step: BuildStep, image: ImageId | null): unknown[] {
+function identityOf(step: BuildStep, image: string | null): unknown[] {
   switch (step.type) {
     case 'run':
-      return ['run', step.command, step.user ?? null]
+      return [
+        ...(step.args === undefined ? ['run', step.command] : ['exec', ...step.args]),
+        step.user ?? null,
+        ...(step.env === undefined ? [] : sorted(step.env)),
+      ]
     case 'copy':
-      return ['copy', step.blob ?? image, step.source, step.destination, step.user ?? null, step.mode ?? null]
+      return [
+        ...['copy', step.blob ?? image, step.source, step.destination, step.user ?? null, step.mode ?? null],
+        ...(step.keepOwners ? ['keep'] : []),
+      ]
     case 'env':
       return ['env', sorted(step.env)]
     case 'workdir':
-      return ['workdir', step.path]
+      return ['workdir', step.path, ...(step.user === undefined ? [] : [step.user])]
     case 'user':
       return ['user', step.user]
   }

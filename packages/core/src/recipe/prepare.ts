@@ -72,7 +72,7 @@ function mustBeReady(path: string, { state, id }: { state: string; id: string })
   if (state !== 'ready') throw invalidArgument(path, `${id} is ${state}, not ready`)
 }
 
-function newFooting(): Footing {
+export function newFooting(): Footing {
   return { sandboxId: fresh(), incarnationId: fresh(), rootId: fresh() }
 }
 

@@ -9,11 +9,12 @@ import { newOperation, type OperationRunner, started } from '../operations/runne
 import type { Parts } from '../parts.ts'
 import type { LedgerTx, RegistryAccess } from '../ports/index.ts'
 import { trimLayers } from '../recipe/layers.ts'
+import type { Pull } from '../recipe/origins.ts'
 import { prepare } from '../recipe/prepare.ts'
 import { checkCredentials, checkEnv, checkImageSource, checkLabels, defined, mergeResources } from './checks.ts'
 import { begunBefore, tie } from './idempotency.ts'
 import { checkTags } from './names.ts'
-import { checkRecipe } from './recipe-checks.ts'
+import { checkDockerfile, checkRecipe } from './recipe-checks.ts'
 import { checkName, findImage } from './refs.ts'
 import type { Registries } from './registries.ts'
 
@@ -44,6 +45,7 @@ export class Images implements ImagesApi {
     checkName('name', request.name)
     checkTags('tags', request.tags ?? [])
     if (request.source.type === 'recipe') checkRecipe('source', request.source)
+    else if (request.source.type === 'dockerfile') await checkDockerfile(this.#parts, by, request.source)
     else checkImageSource(request.source)
     checkLabels(request.labels ?? {})
     checkEnv('defaults.env', request.defaults?.env ?? {})
@@ -92,8 +94,14 @@ export class Images implements ImagesApi {
       await tx.putOperation(operation)
       await tie(tx, by, operation)
     })
-    const launched = this.#runner.launch(imageBuildWith(access), operation)
-    if (recipe !== null) this.#runner.behind(operation.id, this.#trim(by.teamId, launched.done))
+    // What a Dockerfile names is pulled by a build of its own, which the key of this request says nothing about.
+    const pull: Pull = async ({ name, tags, reference }) => {
+      const own = { teamId: by.teamId, keyId: by.keyId }
+      return (await this.build(own, { name, tags, source: { type: 'oci', reference } })).done
+    }
+    const launched = this.#runner.launch(imageBuildWith({ access, pull }), operation)
+    if (recipe !== null || source.type === 'dockerfile')
+      this.#runner.behind(operation.id, this.#trim(by.teamId, launched.done))
     return started(image, launched)
   }
 

@@ -1,5 +1,7 @@
-import { invalidArgument } from '../errors.ts'
-import type { BuildStep, RecipeSource } from '../model.ts'
+import type { Principal } from '../api.ts'
+import { invalidArgument, SpawnpointError } from '../errors.ts'
+import type { BuildStep, DockerfileSource, RecipeSource } from '../model.ts'
+import type { Parts } from '../parts.ts'
 import { checkBlobKey } from './blobs.ts'
 import { checkEnv } from './checks.ts'
 
@@ -11,6 +13,26 @@ export function checkRecipe(path: string, recipe: RecipeSource): void {
   for (const [index, step] of recipe.steps.entries()) checkStep(`${path}.steps.${index}`, step)
   if (recipe.startCommand !== undefined) checkCommand(`${path}.startCommand`, recipe.startCommand)
   if (recipe.readyCommand !== undefined) checkCommand(`${path}.readyCommand`, recipe.readyCommand)
+}
+
+/** What can be known before its context is read. */
+export async function checkDockerfile(
+  { blobs, dockerfiles }: Pick<Parts, 'blobs' | 'dockerfiles'>,
+  by: Principal,
+  source: DockerfileSource,
+): Promise<void> {
+  const { context, path, target, dockerfile, buildArgs = {} } = source
+  if (path !== undefined) checkPath('source.path', path)
+  if (target !== undefined) checkText('source.target', target, RECIPE_LIMITS.userChars)
+  checkEnv('source.buildArgs', buildArgs)
+  if (dockerfile === undefined && context === undefined)
+    throw invalidArgument('source.dockerfile', 'give it, or a context that has it')
+  if (dockerfiles === undefined)
+    throw new SpawnpointError('unavailable', 'This server builds no Dockerfiles', { reason: 'no builder' })
+  dockerfiles.check(source)
+  if (context === undefined) return
+  checkBlobKey('source.context', context)
+  if (!(await blobs.has(by.teamId, context))) throw invalidArgument('source.context', 'was not uploaded')
 }
 
 function checkStep(path: string, step: BuildStep): void {

@@ -79,6 +79,21 @@ const recipe = z.strictObject({
     .describe('Shell command that succeeds once the start command has done its part; without it, 20 s are waited'),
   force,
 })
+const dockerfile = z.strictObject({
+  type: z.literal('dockerfile'),
+  dockerfile: z
+    .string()
+    .min(1)
+    .max(2 ** 20)
+    .optional()
+    .describe('The text itself; absent, that of `path` in the context'),
+  path: path.optional().describe('Where it is in the context, and what messages call it; default `Dockerfile`'),
+  context: blobKey.optional().describe('Key of an uploaded tar archive, plain or gzip: what COPY and ADD find'),
+  buildArgs: env.optional().describe("Values for its ARGs. They stay in the image's record: not for secrets"),
+  target: z.string().min(1).max(128).optional().describe('Name or number of the stage to build; default the last'),
+  force,
+  pull: z.boolean().optional().describe('Ask registries for images that were pulled before, too'),
+})
 const oci = z.strictObject({
   type: z.literal('oci'),
   reference: z
@@ -92,7 +107,7 @@ const oci = z.strictObject({
 
 export const buildSource = component(
   'BuildSource',
-  z.discriminatedUnion('type', [debian, tar, recipe, oci]) satisfies z.ZodType<ImageSource>,
+  z.discriminatedUnion('type', [debian, tar, recipe, dockerfile, oci]) satisfies z.ZodType<ImageSource>,
   { examples: [{ type: 'oci', reference: 'python:3.13-slim' }] },
 )
 
@@ -102,6 +117,7 @@ export const imageSource = component(
     debian,
     tar,
     recipe,
+    dockerfile,
     oci.extend({
       registryId: id.exactOptional().describe('Stored registry whose password was used'),
       digest: z.string().exactOptional().describe('What the reference stood for when it was pulled'),
@@ -158,6 +174,10 @@ export const image = component(
       user: z.string(),
       workdir: z.string(),
       startCommand: z.array(z.string()),
+      entrypoint: z
+        .array(z.string())
+        .exactOptional()
+        .describe("What `startCommand` begins with however else it goes on, as a Dockerfile's ENTRYPOINT"),
       exposedPorts: z
         .array(z.number().int())
         .exactOptional()

@@ -1,5 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { Core, type CoreConfig, systemClock } from '@spawnpoint/core'
+import { DockerfileFrontEnd } from '@spawnpoint/dockerfile'
 import { createNativeUpgradeHandler, registerNativeDoor } from '@spawnpoint/door-native'
 import {
   FakeArchive,
@@ -51,6 +52,7 @@ export async function openServerWorld() {
       blobs: new FakeBlobs(host),
       imageBuilders: [new FakeImageBuilder(host)],
       archive: new FakeArchive(host),
+      dockerfiles: new DockerfileFrontEnd(),
       clock: systemClock,
       log,
       config: CONFIG,

@@ -11,6 +11,8 @@ export interface ImageDefaults {
   workdir: string
   /** Program started when a sandbox boots; empty for none */
   startCommand: string[]
+  /** What `startCommand` begins with however else it goes on, as a Dockerfile's ENTRYPOINT */
+  entrypoint?: string[] | undefined
   /** TCP ports that its programs listen on, as an image from a registry says */
   exposedPorts?: number[] | undefined
 }
@@ -26,6 +28,7 @@ export type ImageSource =
    */
   | { type: 'oci'; reference: string; registryId?: string | undefined; digest?: string | undefined }
   | Recipe
+  | Dockerfile
 
 /** Steps run one after the other in a sandbox that starts from `from`; what its files are at the end is the image. */
 export interface Recipe {
@@ -39,6 +42,25 @@ export interface Recipe {
   readyCommand?: string | undefined
   /** Runs every step, whatever earlier builds left */
   force?: boolean | undefined
+}
+
+/** Built as `docker build` does, each instruction in a sandbox. */
+export interface Dockerfile {
+  type: 'dockerfile'
+  /** The text itself; absent, that of the file `path` in the context */
+  dockerfile?: string | undefined
+  /** Where it is in the context, and what messages call it; default `Dockerfile` */
+  path?: string | undefined
+  /** Key of an uploaded tar archive, plain or gzip: what COPY and ADD find. Absent: nothing */
+  context?: string | undefined
+  /** Values for its ARGs. They stay in the image's record: not for secrets */
+  buildArgs?: Record<string, string> | undefined
+  /** Name or number of the stage that is the image; default the last */
+  target?: string | undefined
+  /** Runs every step, whatever earlier builds left */
+  force?: boolean | undefined
+  /** Asks registries for images that were pulled before, too */
+  pull?: boolean | undefined
 }
 
 /** A step with `force`, and all that follow it, are run whatever earlier builds left. */
@@ -73,7 +95,7 @@ export interface BuildImage {
   registry?: string | undefined
   /** For this pull from a registry; kept nowhere */
   credentials?: { username: string; password: string } | undefined
-  defaults?: Partial<Omit<ImageDefaults, 'exposedPorts'>> | undefined
+  defaults?: Partial<Omit<ImageDefaults, 'exposedPorts' | 'entrypoint'>> | undefined
   /** For sandboxes made from it that are not told otherwise; a recipe is built with them too */
   resources?: Partial<Resources> | undefined
   labels?: Labels | undefined
@@ -104,7 +126,7 @@ export interface Image {
 export interface BuildLogEntry {
   at: Date
   level: 'debug' | 'info' | 'warn' | 'error'
-  /** `base`, the number of a step counted from 1, or `finalize`; `null` where it concerns none */
+  /** `base`, the number of a step counted from 1 or `[build 2/5]` of a Dockerfile, `finalize`; `null` where it concerns none */
   step: string | null
   message: string
 }

@@ -35,6 +35,8 @@ function sourceText(source: ImageSource): string {
       return `tar ${source.path}`
     case 'oci':
       return source.digest === undefined ? source.reference : `${source.reference}, ${source.digest}`
+    case 'dockerfile':
+      return `Dockerfile ${source.path ?? ''}`.trim()
     case 'recipe':
       return `recipe of ${source.steps.length} steps from ${source.from}`
   }

@@ -1,0 +1,206 @@
+import { Readable } from 'node:stream'
+import { tarOf } from '@spawnpoint/contracts'
+import { describe, expect, it } from 'vitest'
+import type { BuildImageRequest, Core, DockerfileSource, Guest, Image } from '../src/index.ts'
+import { World } from './world.ts'
+
+async function begin() {
+  const world = new World()
+  const core = await world.server()
+  const upload = async (files: Parameters<typeof tarOf>[0]) => {
+    const key = `x:${Object.keys(world.host.blobs).length}-${files.length}-${Math.random().toString(36).slice(2)}`
+    await core.blobs.put(world.by, key, Readable.from([tarOf(files)]))
+    return key
+  }
+  const start = (dockerfile: string, over: Partial<DockerfileSource> = {}, request: Partial<BuildImageRequest> = {}) =>
+    core.images.build(world.by, { name: 'built', ...request, source: { type: 'dockerfile', dockerfile, ...over } })
+  const build = async (...given: Parameters<typeof start>) => (await start(...given)).done
+  const log = async (ref: string) =>
+    (await core.images.log(world.by, ref, { offset: 0, limit: 1_000 })).map(({ step, message }) =>
+      step === null ? message : `${step} ${message}`,
+    )
+  return { world, core, upload, start, build, log }
+}
+
+async function inside(world: World, core: Core, image: Image): Promise<Guest> {
+  const sandbox = await (await core.sandboxes.create(world.by, { image: image.id })).done
+  return (await core.sandboxes.guest(world.by, sandbox.id)).guest
+}
+
+async function read(guest: Guest, path: string): Promise<string> {
+  const { body } = await guest.files.read(path)
+  return (await body.toArray()).join('')
+}
+
+const ran = (world: World) =>
+  world.host.faults.log.filter(({ step }) => step === 'guest.processes.startAndFollow').map(({ detail }) => detail)
+
+describe('a Dockerfile', () => {
+  it('comes to an image, step by step', async () => {
+    const { world, core, upload, build, log } = await begin()
+    const context = await upload([
+      { name: 'app', type: 'directory' },
+      { name: 'app/main', data: 'main\n', mode: 0o755 },
+      { name: 'README', data: 'read me\n' },
+    ])
+    const text = `
+ARG BASE=base
+FROM $BASE
+USER root
+ARG COLOUR=green
+ENV SHADE=dark-$COLOUR
+WORKDIR /srv
+COPY --chmod=700 app bin
+COPY README .
+RUN echo $SHADE $COLOUR > colour ; whoami
+USER nobody
+LABEL maintainer=somebody
+EXPOSE 8080 53/udp
+ENTRYPOINT ["sleep"]
+CMD ["1000", "1"]
+`
+    const image = await build(text, { context }, { labels: { tier: 'a' } })
+    expect(image).toMatchObject({
+      state: 'ready',
+      bootSnapshotId: null,
+      parentImageId: (await core.images.get(world.by, 'base')).id,
+      labels: { tier: 'a', maintainer: 'somebody' },
+      defaults: {
+        user: 'nobody',
+        workdir: '/srv',
+        env: { SHADE: 'dark-green' },
+        startCommand: ['sleep', '1000', '1'],
+        entrypoint: ['sleep'],
+        exposedPorts: [8080],
+      },
+    })
+    expect(image.defaults.env).not.toHaveProperty('COLOUR')
+    expect(await log(image.id)).toEqual([
+      '[1/5] FROM $BASE',
+      '[2/5] WORKDIR /srv',
+      '[3/5] COPY --chmod=700 app bin',
+      '[3/5] 1 entries, 5 bytes',
+      '[4/5] COPY README .',
+      '[4/5] 1 entries, 8 bytes',
+      '[5/5] RUN echo $SHADE $COLOUR > colour ; whoami',
+      '[5/5] root',
+      'The image is ready',
+    ])
+    const guest = await inside(world, core, image)
+    expect(await read(guest, '/srv/colour')).toBe('dark-green green\n')
+    expect(await guest.files.stat('/srv/bin/main')).toMatchObject({ mode: 0o700, owner: 'root' })
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('is not built again where nothing has changed, and what is not copied does not count', async () => {
+    const { world, core, upload, build, log } = await begin()
+    const text = 'FROM base\nUSER root\nCOPY a /a\nRUN echo one > /one\nCOPY b /b\nRUN echo two > /two\n'
+    const files = (b: string, rest: string) => [
+      { name: 'a', data: 'a' },
+      { name: 'b', data: b },
+      { name: 'rest', data: rest },
+    ]
+    await build(text, { context: await upload(files('b', '1')) })
+    world.host.faults.reset()
+    const again = await build(text, { context: await upload(files('b', '2')) })
+    expect(ran(world)).toEqual([])
+    expect((await log(again.id)).filter((line) => line.includes('cached'))).toHaveLength(4)
+    const third = await build(text, { context: await upload(files('other', '2')) })
+    expect(ran(world)).toEqual(['/bin/sh -c echo two > /two'])
+    expect(await read(await inside(world, core, third), '/b')).toBe('other')
+    world.host.faults.reset()
+    await build(text, { context: await upload(files('other', '2')), force: true })
+    expect(ran(world)).toHaveLength(2)
+  })
+
+  it('has stages, of which only those that are needed are built', async () => {
+    const { world, core, build, log } = await begin()
+    const text = `
+FROM base AS build
+USER 0:0
+RUN echo tool > /tool
+FROM build AS unused
+RUN echo never > /never
+FROM base
+COPY --from=build /tool /usr/bin/tool
+COPY --from=0 /etc/hostname /copied
+RUN cat /usr/bin/tool
+`
+    const image = await build(text)
+    expect((await log(image.id)).filter((line) => /\[\S+ \d+\/\d+\] [A-Z]/.test(line))).toEqual([
+      '[build 1/2] FROM base AS build',
+      '[build 2/2] RUN echo tool > /tool',
+      '[stage-2 1/4] FROM base',
+      '[stage-2 2/4] COPY --from=build /tool /usr/bin/tool',
+      '[stage-2 3/4] COPY --from=0 /etc/hostname /copied',
+      '[stage-2 4/4] RUN cat /usr/bin/tool',
+    ])
+    expect(await read(await inside(world, core, image), '/usr/bin/tool')).toBe('tool\n')
+    world.host.faults.reset()
+    const again = await build(text)
+    expect(ran(world)).toEqual([])
+    expect((await log(again.id)).filter((line) => line.includes('cached'))).toHaveLength(4)
+    // The last stage is there, so the first need not be.
+    world.host.faults.reset()
+    await build(text.replace('cat /usr/bin/tool', 'cat /copied'))
+    expect(ran(world)).toEqual(['/bin/sh -c cat /copied'])
+    const target = await build(text, { target: 'build' })
+    await expect((await inside(world, core, target)).files.stat('/copied')).rejects.toMatchObject({
+      code: 'guest_error',
+    })
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('pulls what is not here, once', async () => {
+    const { world, core, build } = await begin()
+    const text = 'FROM registry.example/team/tools:v1\nRUN true\n'
+    await build(text)
+    const [pulled] = (await core.images.list(world.by, { name: 'tools' }, { limit: 10 })).items
+    expect(pulled).toMatchObject({
+      state: 'ready',
+      source: { type: 'oci', reference: 'registry.example/team/tools:v1' },
+    })
+    await build(text)
+    expect((await core.images.list(world.by, { name: 'tools' }, { limit: 10 })).items).toHaveLength(1)
+    await build(text, { pull: true })
+    expect((await core.images.list(world.by, { name: 'tools' }, { limit: 10 })).items).toHaveLength(2)
+  })
+
+  it('may begin with nothing', async () => {
+    const { world, core, build, log } = await begin()
+    const text = 'FROM base AS build\nUSER root\nRUN echo x > /x\nFROM scratch\nCOPY --from=build / /\nCMD ["/x"]\n'
+    const image = await build(text)
+    expect(image).toMatchObject({ parentImageId: null, defaults: { startCommand: ['/x'], user: 'root', workdir: '/' } })
+    expect(await log(image.id)).toContain('[stage-1 1/1] COPY --from=build / /')
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('that fails says where', async () => {
+    const { world, core, start, log } = await begin()
+    const { value, done } = await start('FROM base\n\nRUN true\nRUN echo reason ; exit 3\nRUN true\n')
+    await expect(done).rejects.toMatchObject({
+      code: 'build_failed',
+      message: 'Dockerfile:4: [3/4] failed with exit code 3',
+      context: { step: '[3/4]', exitCode: 3 },
+    })
+    const lines = await log(value.id)
+    expect(lines).toContain('[3/4] reason')
+    expect(lines).toContain('[3/4]    4 | >>> RUN echo reason ; exit 3')
+    expect(lines.at(-1)).toBe('[3/4] Dockerfile:4: [3/4] failed with exit code 3')
+    expect(await core.images.get(world.by, value.id)).toMatchObject({ state: 'failed' })
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('that cannot be read is refused at once, and one that asks for what is not there soon after', async () => {
+    const { world, core, start, upload } = await begin()
+    await expect(start('FROM base\nFOO bar\n')).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: 'Dockerfile:2: unknown instruction: FOO',
+    })
+    await expect(start('FROM base\n', { context: 'x:gone' })).rejects.toMatchObject({ code: 'invalid_argument' })
+    expect((await core.images.list(world.by, { name: 'built' }, { limit: 10 })).items).toEqual([])
+    const context = await upload([{ name: 'there', data: '' }])
+    const { done } = await start('FROM base\nCOPY not-there /\n', { context })
+    await expect(done).rejects.toMatchObject({ message: "Dockerfile:2: there is no 'not-there' in the build context" })
+  })
+})

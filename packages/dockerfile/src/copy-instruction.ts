@@ -1,0 +1,161 @@
+import type { BuildStep, DockerfileOrigin } from '@spawnpoint/core'
+import type { BuildContext } from './context.ts'
+import { findSources, itself, keyed, type Pack, packOf, textEntry } from './copy.ts'
+import type { Evaluated } from './evaluate.ts'
+import { execForm } from './exec-form.ts'
+import { DockerfileError } from './failure.ts'
+import { pathMatcher } from './glob.ts'
+import { chomped, type Heredoc, parseHeredoc } from './heredocs.ts'
+import type { Instruction } from './instructions.ts'
+
+/** What COPY and ADD need to know, and where they leave the archives they make. */
+export interface Copies {
+  context: BuildContext | null
+  originOf(instruction: Instruction): DockerfileOrigin | null
+  /** A heredoc with its variables replaced */
+  text(heredoc: Heredoc): string
+  packs: Map<string, Pack>
+}
+
+interface Asked {
+  owner: string | null
+  mode: number | null
+  excluded: (path: string) => boolean
+}
+
+export function copySteps(
+  instruction: Instruction,
+  word: (text: string) => string,
+  copies: Copies,
+): Evaluated['steps'] {
+  const { line, keyword, rest, heredocs } = instruction
+  const words = execForm(rest) ?? rest.split(/\s+/).filter((each) => each !== '')
+  const given = words.filter((each) => heredocs.length === 0 || parseHeredoc(each) === null).map(word)
+  const destination = given.pop()
+  if (destination === undefined || destination === '' || given.length + heredocs.length === 0)
+    throw new DockerfileError(line, `${keyword} needs a source and a destination`)
+  if (given.length + heredocs.length > 1 && !destination.endsWith('/') && !['.', '..'].includes(destination))
+    throw new DockerfileError(line, `several sources need a destination that ends with '/'`)
+  const asked = flagsOf(instruction, word)
+  const from = copies.originOf(instruction)
+  if (from !== null) {
+    if (heredocs.length > 0) throw new DockerfileError(line, '--from and a heredoc do not go together')
+    return given.map((source) => ({ step: fromElsewhere(line, source, destination, asked), from }))
+  }
+  const steps = keyword === 'ADD' ? given.map((source) => [source]) : [given]
+  return steps
+    .flatMap((sources) => fromContext(instruction, sources, destination, asked, copies))
+    .concat(fromHeredocs(heredocs, destination, asked, copies))
+    .map((step) => ({ step, from: null }))
+}
+
+function fromElsewhere(line: number, source: string, destination: string, { owner, mode }: Asked): BuildStep {
+  if (source.split('/').includes('..'))
+    throw new DockerfileError(line, `'${source}' leads out of what it is copied from`)
+  return {
+    type: 'copy',
+    // It is known by another name to whoever builds: see `DockerfileStep.from`.
+    fromImage: 'stage',
+    source: source.replace(/^\/+/, '') || '.',
+    destination,
+    ...(owner === null ? { keepOwners: true } : { user: owner }),
+    ...(mode === null ? {} : { mode }),
+  }
+}
+
+function fromContext(
+  { line, keyword }: Instruction,
+  sources: string[],
+  destination: string,
+  { owner, mode, excluded }: Asked,
+  { context, packs }: Copies,
+): BuildStep[] {
+  if (sources.length === 0) return []
+  for (const source of sources) {
+    if (/^(https?|ftp):\/\//.test(source) || /^git@|\.git(#|$)/.test(source))
+      throw new DockerfileError(
+        line,
+        `ADD of ${source.slice(0, 200)}: only files of the context are added; use RUN to fetch it`,
+      )
+  }
+  const found = sources.flatMap((source) => {
+    try {
+      return findSources(context, source)
+    } catch (error) {
+      throw new DockerfileError(line, error instanceof Error ? error.message : String(error))
+    }
+  })
+  const archives = keyword === 'ADD' ? found.filter(({ packing }) => packing !== null) : []
+  for (const { path, packing } of archives) {
+    if (packing !== 'tar' && packing !== 'gzip')
+      throw new DockerfileError(line, `ADD does not unpack ${path}, which is packed with ${packing}; use COPY and RUN`)
+  }
+  const unpacked = archives.map((archive): BuildStep => {
+    const pack = itself(archive)
+    packs.set(pack.key, pack)
+    return { type: 'copy', blob: pack.key, source: '.', destination: `${destination}/`, user: owner ?? '0:0' }
+  })
+  const rest = found.filter((entry) => !archives.includes(entry))
+  if (rest.length === 0) return unpacked
+  const [only] = rest
+  const single = rest.length === 1 && only !== undefined && only.type !== 'directory'
+  const entries = packOf(context, rest, { mode, excluded })
+  // An empty directory is made all the same.
+  const pack = keyed(single || entries.length > 0 ? entries : [EMPTY])
+  packs.set(pack.key, pack)
+  const step: BuildStep = {
+    type: 'copy',
+    blob: pack.key,
+    source: single ? escaped(pack.entries[0]?.name ?? '') : '.',
+    destination: single ? destination : `${destination}/`,
+    user: owner ?? '0:0',
+  }
+  return entries.length === 0 && single ? unpacked : [...unpacked, step]
+}
+
+/** Stands for the destination itself */
+const EMPTY = { name: './', type: 'directory', mode: 0o755, sizeBytes: 0, content: null } as const
+
+function fromHeredocs(
+  heredocs: readonly Heredoc[],
+  destination: string,
+  { owner, mode }: Asked,
+  { text, packs }: Copies,
+): BuildStep[] {
+  return heredocs.map((heredoc) => {
+    const content = heredoc.expand ? text({ ...heredoc, content: chomped(heredoc) }) : chomped(heredoc)
+    const pack = keyed([textEntry(heredoc.name, content, mode)])
+    packs.set(pack.key, pack)
+    return { type: 'copy', blob: pack.key, source: escaped(heredoc.name), destination, user: owner ?? '0:0' }
+  })
+}
+
+function flagsOf({ line, keyword, flags }: Instruction, word: (text: string) => string): Asked {
+  let owner: string | null = null
+  let mode: number | null = null
+  const excludes: ((path: string) => boolean)[] = []
+  for (const [name, value] of flags) {
+    const given = word(value ?? '')
+    if (name === 'chown') owner = ownerOf(line, given)
+    else if (name === 'chmod') {
+      if (!/^0?[0-7]{3,4}$/.test(given))
+        throw new DockerfileError(line, `--chmod wants digits such as 755, not '${given}'`)
+      mode = Number.parseInt(given, 8)
+    } else if (name === 'exclude') excludes.push(pathMatcher(given.replace(/^\.?\//, '')))
+    else if (!(name === 'link' || (name === 'from' && keyword === 'COPY')))
+      throw new DockerfileError(line, `${keyword} --${name} is not supported`)
+  }
+  return { owner, mode, excluded: (path) => excludes.some((matches) => matches(path)) }
+}
+
+/** A number without a group is its group, too. */
+function ownerOf(line: number, given: string): string {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/.test(given))
+    throw new DockerfileError(line, `--chown wants USER[:GROUP], not '${given}'`)
+  return /^\d+$/.test(given) ? `${given}:${given}` : given
+}
+
+/** A name, where patterns are understood. */
+function escaped(name: string): string {
+  return name.replace(/[*?[\\]/g, '\\$&')
+}

@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto'
+import { posix } from 'node:path'
+import { Readable } from 'node:stream'
+import { type BuildContext, type ContextEntry, clean } from './context.ts'
+import { hasWildcard, pathMatcher } from './glob.ts'
+import { TAR_END, type TarEntry, tarHeader, tarPadding } from './tar-entry.ts'
+
+/** One thing of an archive that a copy step unpacks. */
+interface Packed extends TarEntry {
+  /** Where its content is */
+  content: { at: string; digest: string } | { text: string } | null
+}
+
+/** The archive of a copy step. Its key follows from what is in it: the same files are the same step. */
+export interface Pack {
+  key: string
+  entries: Packed[]
+  /** It is the content of its only entry */
+  bare: boolean
+}
+
+/** What COPY or ADD names in the context; throws an `Error` that says what is not there. */
+export function findSources(context: BuildContext | null, source: string): ContextEntry[] {
+  const path = clean(posix.join('/', source))
+  const entries = context?.entries ?? new Map<string, ContextEntry>()
+  if (path === '') return [ROOT]
+  if (hasWildcard(path)) {
+    const matches = pathMatcher(path.replaceAll(/(?<=^|\/)\*\*(?=\/|$)/g, '*'))
+    const found = [...entries.values()].filter((entry) => matches(entry.path))
+    if (found.length === 0) throw new Error(`no file in the build context matches '${source}'`)
+    return found.map((entry) => followed(entries, entry))
+  }
+  const literal = path.replace(/\\(.)/gs, '$1')
+  const found = lookUp(entries, literal)
+  if (found === null)
+    throw new Error(`there is no '${source}' in the build context${context === null ? ', as there is none' : ''}`)
+  return [found.type === 'directory' ? found : { ...found, path: clean(literal) }]
+}
+
+const ROOT: ContextEntry = {
+  ...{ path: '', type: 'directory', mode: 0o755, sizeBytes: 0 },
+  ...{ digest: '', target: '', packing: null, contentAt: '' },
+}
+
+/** Of a directory everything in it; names are those at the destination. */
+export function packOf(
+  context: BuildContext | null,
+  sources: readonly ContextEntry[],
+  { mode, excluded }: { mode: number | null; excluded: (path: string) => boolean },
+): Packed[] {
+  const packed = new Map<string, Packed>()
+  for (const source of sources) {
+    if (source.type !== 'directory') {
+      const name = posix.basename(source.path)
+      if (!excluded(source.path)) packed.set(name, entryOf(source, name, mode))
+      continue
+    }
+    const prefix = source.path === '' ? '' : `${source.path}/`
+    for (const entry of context?.entries.values() ?? []) {
+      if (!entry.path.startsWith(prefix) || entry.path === source.path || excluded(entry.path)) continue
+      const name = entry.path.slice(prefix.length)
+      packed.set(name, entryOf(entry, name, mode))
+    }
+  }
+  return [...packed.values()].sort((one, other) => (one.name < other.name ? -1 : 1))
+}
+
+export function textEntry(name: string, text: string, mode: number | null): Packed {
+  return { name, type: 'file', mode: mode ?? 0o644, sizeBytes: Buffer.byteLength(text), content: { text } }
+}
+
+export function keyed(entries: Packed[]): Pack {
+  const hash = createHash('sha256')
+  for (const { name, type, mode, sizeBytes, target = '', content } of entries) {
+    const what = content === null ? '' : 'text' in content ? textDigest(content.text) : content.digest
+    hash.update(`${JSON.stringify([name, type, mode, sizeBytes, target, what])}\n`)
+  }
+  return { key: `dockerfile:${hash.digest('hex')}`, entries, bare: false }
+}
+
+/** A file that is an archive already. */
+export function itself(entry: ContextEntry): Pack {
+  return { key: `dockerfile:bare-${entry.digest}`, entries: [entryOf(entry, entry.path, null)], bare: true }
+}
+
+/** The archive itself. Contents come in the order in which the context has them. */
+export function archiveOf(context: BuildContext | null, { entries, bare }: Pack): Readable {
+  return Readable.from(bare ? contentOf(context, entries) : pieces(context, entries), { objectMode: false })
+}
+
+async function* contentOf(context: BuildContext | null, entries: readonly Packed[]): AsyncGenerator<Uint8Array> {
+  for await (const { body } of context?.contents(new Set(entries.map(at))) ?? []) yield* body
+}
+
+async function* pieces(context: BuildContext | null, entries: readonly Packed[]): AsyncGenerator<Uint8Array> {
+  // Where several have the same content, it is read once for each.
+  let waiting: Packed[] = []
+  for (const entry of entries) {
+    if (entry.content !== null && 'at' in entry.content) waiting.push(entry)
+    else {
+      yield tarHeader(entry)
+      if (entry.content === null) continue
+      yield Buffer.from(entry.content.text)
+      yield tarPadding(entry.sizeBytes)
+    }
+  }
+  while (waiting.length > 0 && context !== null) {
+    const now = new Map<string, Packed>()
+    for (const entry of waiting) if (!now.has(at(entry))) now.set(at(entry), entry)
+    for await (const { name, body } of context.contents(new Set(now.keys()))) {
+      const entry = now.get(name)
+      if (entry === undefined) continue
+      yield tarHeader(entry)
+      yield* body
+      yield tarPadding(entry.sizeBytes)
+    }
+    const done = new Set(now.values())
+    waiting = waiting.filter((entry) => !done.has(entry))
+  }
+  yield TAR_END
+}
+
+function at({ content }: Packed): string {
+  return content !== null && 'at' in content ? content.at : ''
+}
+
+function entryOf(entry: ContextEntry, name: string, asked: number | null): Packed {
+  const { type, sizeBytes, target } = entry
+  const mode = type === 'symlink' ? 0o777 : (asked ?? entry.mode)
+  if (type === 'directory') return { name: `${name}/`, type, mode, sizeBytes: 0, content: null }
+  if (type === 'symlink') return { name, type, mode, sizeBytes: 0, target, content: null }
+  return { name, type, mode, sizeBytes, content: { at: entry.contentAt, digest: entry.digest } }
+}
+
+/** A path of the context by way of its symlinks, none of which leads out of it. `null` if nothing is there. */
+function lookUp(entries: ReadonlyMap<string, ContextEntry>, path: string): ContextEntry | null {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.')
+  let here = ''
+  for (let links = 0; parts.length > 0; ) {
+    const part = parts.shift() ?? ''
+    if (part === '..') {
+      here = here.includes('/') ? posix.dirname(here) : ''
+      continue
+    }
+    const entry = entries.get(here === '' ? part : `${here}/${part}`)
+    if (entry === undefined) return null
+    if (entry.type !== 'symlink') {
+      here = entry.path
+      continue
+    }
+    links += 1
+    if (links > MAX_LINKS) throw new Error(`too many symlinks on the way to '${path}'`)
+    // One that begins with a slash begins in the context.
+    if (entry.target.startsWith('/')) here = ''
+    parts.unshift(...entry.target.split('/').filter((each) => each !== '' && each !== '.'))
+  }
+  return here === '' ? ROOT : (entries.get(here) ?? null)
+}
+
+const MAX_LINKS = 40
+
+function followed(entries: ReadonlyMap<string, ContextEntry>, entry: ContextEntry): ContextEntry {
+  if (entry.type !== 'symlink') return entry
+  const target = lookUp(entries, entry.path)
+  if (target === null) throw new Error(`'${entry.path}' is a symlink that leads nowhere in the build context`)
+  return target.type === 'directory' ? target : { ...target, path: entry.path }
+}
+
+function textDigest(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}

@@ -1,0 +1,17 @@
+import { invalidArgument, type SpawnpointError } from '@spawnpoint/core'
+
+/** What is wrong with line `line` of a Dockerfile. */
+export class DockerfileError extends Error {
+  override readonly name = 'DockerfileError'
+  readonly line: number
+
+  constructor(line: number, message: string) {
+    super(message)
+    this.line = line
+  }
+}
+
+/** As the caller of the core is told. */
+export function refused(file: string, error: DockerfileError): SpawnpointError<'invalid_argument'> {
+  return invalidArgument(`${file}:${error.line}`, error.message)
+}

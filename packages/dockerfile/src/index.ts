@@ -1,0 +1,1 @@
+export { DockerfileFrontEnd } from './reader.ts'

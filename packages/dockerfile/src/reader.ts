@@ -1,0 +1,95 @@
+import type { Readable } from 'node:stream'
+import {
+  type DockerfileBuild,
+  type DockerfileReader,
+  type DockerfileSource,
+  invalidArgument,
+  notFound,
+} from '@spawnpoint/core'
+import { BuildArguments } from './arguments.ts'
+import { BuildContext, MAX_TEXT_BYTES } from './context.ts'
+import { archiveOf, type Pack } from './copy.ts'
+import { DockerfileError, refused } from './failure.ts'
+import { parseInstructions } from './instructions.ts'
+import { planStages } from './plan.ts'
+import { neededFor, originOf, stagesOf, targetOf } from './stages.ts'
+
+/** Reads Dockerfiles as BuildKit's front end does, as far as docs/images.md says. */
+export class DockerfileFrontEnd implements DockerfileReader {
+  check(source: DockerfileSource): void {
+    const { dockerfile } = source
+    if (dockerfile !== undefined) parsed(fileOf(source), dockerfile, source)
+  }
+
+  async read(
+    source: DockerfileSource,
+    open: (() => Promise<Readable>) | null,
+    { maxBytes }: { maxBytes: number },
+  ): Promise<DockerfileBuild> {
+    const file = fileOf(source)
+    const context = open === null ? null : await BuildContext.read(open, file, maxBytes)
+    const text = source.dockerfile ?? context?.text(file) ?? null
+    if (text === null) throw invalidArgument('source.path', `there is no '${file}' in the build context`)
+    const { stages, needed, args, escapeChar, images } = parsed(file, text, source)
+    let packs: ReadonlyMap<string, Pack> = new Map()
+    return {
+      images,
+      plan: (bases) =>
+        told(file, () => {
+          const made = planStages({ stages, needed, args, escapeChar, context, file }, bases)
+          packs = made.packs
+          return made.plan
+        }),
+      pack: (blob) => {
+        const pack = packs.get(blob)
+        if (pack === undefined) throw notFound('blob', blob)
+        return archiveOf(context, pack)
+      },
+      excerpt: (line) => excerptOf(file, text, line),
+    }
+  }
+}
+
+function fileOf({ path = 'Dockerfile' }: DockerfileSource): string {
+  return path
+}
+
+function parsed(file: string, text: string, { buildArgs = {}, target }: DockerfileSource) {
+  if (Buffer.byteLength(text) > MAX_TEXT_BYTES)
+    throw invalidArgument('source.dockerfile', `more than ${MAX_TEXT_BYTES} bytes`)
+  return told(file, () => {
+    const instructions = parseInstructions(text)
+    const args = new BuildArguments(buildArgs, instructions.escapeChar)
+    const stages = stagesOf(instructions, args)
+    const needed = neededFor(stages, targetOf(stages, target))
+    const images = new Map<string, number>()
+    for (const stage of needed) {
+      const named = (line: number, origin: ReturnType<typeof originOf>) => {
+        if (origin !== null && 'image' in origin && !images.has(origin.image)) images.set(origin.image, line)
+      }
+      named(stage.instruction.line, stage.from)
+      for (const each of stage.instructions) named(each.line, originOf(each, stages, stage))
+    }
+    const { escapeChar } = instructions
+    return { stages, needed, args, escapeChar, images: [...images].map(([name, line]) => ({ name, line })) }
+  })
+}
+
+function told<T>(file: string, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    throw error instanceof DockerfileError ? refused(file, error) : error
+  }
+}
+
+/** The line and two before and after it, as Docker shows them. */
+function excerptOf(file: string, text: string, line: number): string[] {
+  const lines = text.split(/\r?\n/)
+  const rule = '-'.repeat(20)
+  const shown = lines.slice(Math.max(0, line - 3), line + 2).map((content, index) => {
+    const number = Math.max(0, line - 3) + index + 1
+    return `${String(number).padStart(4)} | ${number === line ? '>>>' : '   '} ${content}`.slice(0, 400).trimEnd()
+  })
+  return [`${file}:${line}`, rule, ...shown, rule]
+}

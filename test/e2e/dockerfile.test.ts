@@ -1,0 +1,160 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { tarOf } from '@spawnpoint/contracts'
+import { tar } from '@spawnpoint/images-oci/testing'
+import type { Dockerfile, Image } from 'spawnpoint'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { alpineLike } from './alpine-like.ts'
+import { World } from './world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await World.withoutImages()
+  writeFileSync(join(world.dataDir, 'imports', 'small.tar'), tar(alpineLike()))
+  await world.client.images.build({ name: 'small', tags: ['v1'], source: { type: 'tar', path: 'small.tar' } })
+})
+afterAll(() => world?.[Symbol.asyncDispose]())
+
+async function build(dockerfile: string, over: Partial<Dockerfile> = {}, name = 'built'): Promise<Image> {
+  return world.client.images.build({ name, source: { type: 'dockerfile', dockerfile, ...over } })
+}
+
+async function logOf(ref: string): Promise<string[]> {
+  const lines: string[] = []
+  for await (const { step, message } of world.client.images.log(ref)) lines.push(`${step ?? ''} ${message}`.trim())
+  return lines
+}
+
+const MULTI_STAGE = `# syntax=docker/dockerfile:1
+ARG VERSION=v1
+FROM small:\${VERSION} AS build
+ARG WHO=nobody
+WORKDIR /src
+COPY --chown=app:app . .
+COPY <<-EOF /usr/bin/hello
+	#!/bin/sh
+	echo hello \${WHO} from \\$0
+	EOF
+RUN cat main.sh > /out.sh \\
+  # a comment in between
+  && /bin/busybox chmod 755 /out.sh /usr/bin/hello
+RUN <<EOF
+set -e
+/bin/busybox od -An -N8 -tx8 /dev/urandom > /number
+stat -c '%U %a %n' /src/lib/util /src/main.sh
+EOF
+USER app
+RUN ["/bin/sh", "-c", "id -u; echo mine > /tmp/mine; pwd"]
+
+FROM small:v1 AS tools
+RUN exit 9
+
+FROM scratch
+COPY --from=build /bin /bin
+COPY --from=build /etc /etc
+COPY --from=build /lib /lib
+COPY --from=build /out.sh /number /tmp/mine /usr/bin/hello /app/
+COPY --from=build --chown=1001:1002 --chmod=640 /src/main.sh /app/owned
+ADD lib.tar /unpacked/
+ENV GREETING="hello \${VERSION:-there}" PATH=/app:/bin
+WORKDIR /app
+USER 1001:1002
+LABEL tier=test
+EXPOSE 8080
+ENTRYPOINT ["/bin/sh", "-c", "echo $0 $1 > /tmp/started; exec /bin/busybox sleep 1000"]
+CMD ["one", "two"]
+`
+
+async function context(main = '#!/bin/sh\necho main\n'): Promise<string> {
+  return world.client.blobs.upload(
+    tarOf([
+      { name: 'main.sh', data: main, mode: 0o755 },
+      { name: 'lib/util', data: 'util', mode: 0o600 },
+      { name: 'lib.tar', data: tarOf([{ name: 'inner', data: 'inner' }]) },
+      { name: 'secret', data: 'not sent on' },
+      { name: '.dockerignore', data: 'secret\n' },
+    ]),
+  )
+}
+
+let first: Image
+it('is built in stages, and its sandboxes are what it says', async () => {
+  first = await build(MULTI_STAGE, { context: await context(), buildArgs: { WHO: 'you' } })
+  expect(first).toMatchObject({
+    state: 'ready',
+    startsFromMemory: false,
+    labels: { tier: 'test' },
+    defaults: {
+      user: '1001:1002',
+      workdir: '/app',
+      exposedPorts: [8080],
+      env: { GREETING: 'hello there', PATH: '/app:/bin' },
+    },
+  })
+  expect(first.defaults.startCommand.slice(-2)).toEqual(['one', 'two'])
+  const log = await logOf(first.id)
+  expect(log).toEqual(
+    expect.arrayContaining([
+      '[build 1/7] FROM small:${VERSION} AS build',
+      '[build 3/7] COPY --chown=app:app . .',
+      '[build 6/7] app 600 /src/lib/util',
+      '[build 7/7] 1001',
+      '[build 7/7] /src',
+      '[stage-2 4/7] COPY --from=build /out.sh /number /tmp/mine /usr/bin/hello /app/',
+    ]),
+  )
+  expect(log.some((line) => line.startsWith('[tools'))).toBe(false)
+  await using sandbox = await world.client.sandboxes.create({ image: first.id })
+  const said = await sandbox.run(
+    'id -u; pwd; echo $GREETING; out.sh; hello; cat /unpacked/inner; stat -c "%u:%g %a %n" mine owned out.sh; ls /src 2>&1',
+  )
+  expect(said.stdout.split('\n')).toEqual([
+    ...['1001', '/app', 'hello there', 'main', 'hello you from /app/hello'],
+    ...['inner1001:1002 644 mine', '1001:1002 640 owned', '0:0 755 out.sh'],
+    ...['ls: /src: No such file or directory', ''],
+  ])
+  await expect.poll(() => sandbox.files.readText('/tmp/started').catch(() => ''), { timeout: 10_000 }).toBe('one two\n')
+  expect(await world.client.snapshots.list().toArray()).toEqual([])
+  expect((await world.client.images.list().toArray()).map(({ name }) => name)).toEqual(['built', 'small'])
+})
+
+it('is not built again where nothing has changed', async () => {
+  const again = await build(MULTI_STAGE, { context: await context(), buildArgs: { WHO: 'you' } })
+  const steps = (await logOf(again.id)).filter(
+    (line) => /^\[\S+ \d+\/\d+\] (cached: )?[A-Z]/.test(line) && !line.includes('FROM'),
+  )
+  expect(steps.length).toBeGreaterThan(10)
+  expect(steps.filter((line) => !line.includes('cached'))).toEqual([])
+  const number = async (image: Image) => {
+    await using sandbox = await world.client.sandboxes.create({ image: image.id })
+    return await sandbox.files.readText('/app/number')
+  }
+  const kept = await number(first)
+  expect(await number(again)).toBe(kept)
+  const other = await build(MULTI_STAGE, { context: await context('echo other\n'), buildArgs: { WHO: 'you' } })
+  expect(await number(other)).not.toBe(kept)
+})
+
+it('that fails says where', async () => {
+  const failing = build('FROM small:v1\nRUN echo reason; ls /nowhere\n', {}, 'fails')
+  await expect(failing).rejects.toMatchObject({
+    code: 'build_failed',
+    message: 'Dockerfile:2: [2/2] failed with exit code 1',
+  })
+  const log = await logOf((await world.client.images.list({ name: 'fails' }).toArray())[0]?.id ?? '')
+  expect(log).toContain('[2/2] reason')
+  expect(log).toContain('[2/2]    2 | >>> RUN echo reason; ls /nowhere')
+})
+
+it('is undone when the server dies, and the next build goes on from its layers', async () => {
+  const text = 'FROM small:v1\nRUN echo 1 > /1\nRUN echo 2 > /2\n'
+  world.crashAt('image.build.image')
+  const cut = build(text, {}, 'cut').catch(() => null) // its server dies
+  expect(await world.diedDuring(cut)).toBe(true)
+  await world.startServer()
+  expect(world.incarnations()).toEqual([])
+  expect((await world.client.images.list({ name: 'cut' }).toArray())[0]).toMatchObject({ state: 'failed' })
+  const image = await build(text, {}, 'cut')
+  expect((await logOf(image.id)).filter((line) => line.includes('cached'))).toHaveLength(2)
+})
