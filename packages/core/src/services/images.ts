@@ -94,9 +94,9 @@ export class Images implements ImagesApi {
       await tx.putOperation(operation)
       await tie(tx, by, operation)
     })
-    // What a Dockerfile names is pulled by a build of its own, which the key of this request says nothing about.
+    // What a Dockerfile names is pulled by a build of its own; idempotency key and audit line are those of this one.
     const pull: Pull = async ({ name, tags, reference }) => {
-      const own = { teamId: by.teamId, keyId: by.keyId }
+      const own = { ...by, once: undefined, audit: undefined }
       return (await this.build(own, { name, tags, source: { type: 'oci', reference } })).done
     }
     const launched = this.#runner.launch(imageBuildWith({ access, pull }), operation)
