@@ -68,12 +68,18 @@ export async function createRequest(
     name: body.name ?? randomName(),
     labels,
     resources: resourcesOf(body),
-    network: networkOf(body.egress ?? { mode: body.blockOutbound ? 'deny_all' : 'open' }),
+    network: newNetworkOf(body),
     timeout: {
       timeoutMs: body.destroyTimeout === undefined ? null : DESTROY_TIMEOUTS[body.destroyTimeout] * 60_000,
       onTimeout: 'kill',
     },
   }
+}
+
+/** What is restored without a word about it reaches what its source reached. */
+function newNetworkOf({ egress, blockOutbound, fromSnapshot }: CreateBody): CreateSandboxRequest['network'] {
+  if (egress === undefined && blockOutbound === undefined && fromSnapshot !== undefined) return undefined
+  return networkOf(egress ?? { mode: blockOutbound ? 'deny_all' : 'open' })
 }
 
 function checkCombinations(body: CreateBody): void {

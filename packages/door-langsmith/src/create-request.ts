@@ -76,7 +76,7 @@ export async function createRequest(
     ...(network === undefined ? {} : { network }),
     ...(credentials === undefined ? {} : { credentials }),
     // Whoever is to reach a service is given an address with a token.
-    ingress: { default: 'token' },
+    ingress: { default: 'token', ports: {}, hostHeader: null },
     timeout: {
       timeoutMs: null,
       idleTimeoutMs: milliseconds(body.idle_ttl_seconds ?? DEFAULT_IDLE_S),

@@ -13,10 +13,10 @@ const OPEN_INGRESS: IngressPolicy = { default: 'open', ports: {}, hostHeader: nu
 /** What a sandbox takes over from where it comes from. */
 export type Source = Pick<Sandbox, 'imageId' | 'defaults' | 'env' | 'resources' | 'generation'> & {
   snapshotId: SnapshotId | null
-  /** Of the sandbox that a child is forked from: it must not reach, nor be reached from, more than that by default */
-  network?: NetworkPolicy
+  /** Of the sandbox that it goes on from: it must not reach, nor be reached from, more than that by default */
+  network?: NetworkPolicy | null
   credentials?: CredentialRule[]
-  ingress?: IngressPolicy
+  ingress?: IngressPolicy | null
 }
 
 export function fromImage(parts: Parts, image: Image): Source {
@@ -38,6 +38,8 @@ export function fromSnapshot(snapshot: Snapshot, cold: boolean): Source {
     defaults: snapshot.defaults,
     env: snapshot.env,
     resources: snapshot.resources,
+    network: snapshot.network,
+    ingress: snapshot.ingress,
     generation: restored ? snapshot.generation + 1 : 0,
   }
 }

@@ -178,8 +178,7 @@ export class Sandboxes implements SandboxesApi {
       const sandbox = current as LiveSandbox
       const snapshot = newSnapshot(this.#parts, sandbox, { kind: 'memory', internal: true })
       await tx.putSnapshot(snapshot)
-      const { network, credentials, ingress } = sandbox
-      const source = { ...fromSnapshot(snapshot, false), network, credentials, ingress }
+      const source = { ...fromSnapshot(snapshot, false), credentials: sandbox.credentials }
       const records = Array.from({ length: count }, (_, n): Sandbox => {
         const child = newSandbox(this.#parts, by.teamId, source, { ...overrides, ...children[n] })
         const from = sandbox.sourceSnapshotId

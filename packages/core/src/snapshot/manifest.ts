@@ -17,6 +17,8 @@ export function manifestOf(snapshot: Snapshot, captured: Captured): Record<strin
     defaults: snapshot.defaults,
     env: snapshot.env,
     resources: snapshot.resources,
+    network: snapshot.network,
+    ingress: snapshot.ingress,
     generation: snapshot.generation,
     requirements: captured.requirements,
     standstillMs: captured.standstillMs,

@@ -74,6 +74,16 @@ export function networkOf(given: z.output<typeof networkSchema>): Partial<Networ
   }
 }
 
+const NOTHING_SAID: NetworkPolicy = { internet: true, allow: [], allowDomains: [], deny: [], precedence: 'allow' }
+
+/** Of a new sandbox: of one that goes on from a snapshot and says nothing, that of the snapshot; else all of it anew. */
+export function newNetworkOf(given: z.output<typeof createSchema>): NetworkPolicy | undefined {
+  const { allowInternetAccess, allowOut, denyOut, snapshotId, snapshotName } = given
+  const silent = [allowInternetAccess, allowOut, denyOut].every((field) => field === undefined)
+  const fromSnapshot = snapshotId !== undefined || snapshotName !== undefined
+  return silent && fromSnapshot ? undefined : { ...NOTHING_SAID, ...networkOf(given) }
+}
+
 export function ingressOf(exposed: readonly z.output<typeof exposeSchema>[]): IngressPolicy {
   return { default: 'closed', ports: Object.fromEntries(exposed.map(portAccess)), hostHeader: null }
 }

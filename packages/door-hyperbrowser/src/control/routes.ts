@@ -15,7 +15,16 @@ import {
   snapshotJson,
 } from './json.ts'
 import { many, paged, pageQuery } from './paging.ts'
-import { checkCreate, createSchema, exposeSchema, ingressOf, networkOf, networkSchema, portAccess } from './requests.ts'
+import {
+  checkCreate,
+  createSchema,
+  exposeSchema,
+  ingressOf,
+  networkOf,
+  networkSchema,
+  newNetworkOf,
+  portAccess,
+} from './requests.ts'
 
 const MIB = 2 ** 20
 const params = z.object({ id: z.string().min(1).max(256) })
@@ -53,7 +62,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
             ...(body.memMiB === undefined ? {} : { memoryBytes: Math.floor(body.memMiB * MIB) }),
             ...(body.diskSizeMiB === undefined ? {} : { diskBytes: Math.floor(body.diskSizeMiB * MIB) }),
           },
-          network: networkOf(body),
+          network: newNetworkOf(body),
           ingress: ingressOf(body.exposedPorts ?? []),
           timeout: {
             timeoutMs: body.timeoutMinutes === undefined ? null : Math.ceil(body.timeoutMinutes * 60_000),
