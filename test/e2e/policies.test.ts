@@ -1,11 +1,17 @@
 import { request } from 'node:http'
 import type { Sandbox } from 'spawnpoint'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { BrimbleClient } from '../compat/brimble/client.ts'
 import { World } from './world.ts'
 
 let world: World
+/** Made at once, since a minute passes until it has something to show */
+let scheduled: { id: string; since: number }
 beforeAll(async () => {
   world = await World.start()
+  const brimble = new BrimbleClient(world.url, world.key)
+  const { data } = await brimble.post('/sandboxes', { snapshotMode: 'automatic', snapshotFrequency: '* * * * *' })
+  scheduled = { id: data.id, since: Date.now() }
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
@@ -235,5 +241,20 @@ describe('roll back to the origin', () => {
     await sandbox.rollback({ origin: true })
     expect(sandbox.info).toMatchObject({ state: 'running', sourceSnapshotId: origin.id, haltedAt: null })
     expect(await answer(0)).toBe('first\n')
+  })
+})
+
+describe('a schedule that was made together with its sandbox', () => {
+  it('takes a snapshot every minute, also of a server that was away, and sandboxes start from it', {
+    timeout: 90_000, // the next minute may be that far off, if nothing above took its time
+  }, async () => {
+    const taken = () => world.client.snapshots.list({ sandbox: scheduled.id, states: ['ready'] }).toArray()
+    await expect.poll(async () => (await taken()).length, { timeout: 75_000, interval: 500 }).toBeGreaterThan(0)
+    const [schedule] = await world.client.schedules.list({ sandbox: scheduled.id }).toArray()
+    expect(schedule?.lastTick?.at.getTime()).toBeGreaterThan(scheduled.since)
+    const [latest] = await taken()
+    expect(latest?.info).toMatchObject({ kind: 'filesystem', scheduleId: schedule?.id })
+    const brimble = new BrimbleClient(world.url, world.key)
+    expect(await brimble.post('/sandboxes', { fromSnapshot: latest?.id })).toMatchObject({ status: 201 })
   })
 })

@@ -122,6 +122,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       standby: this.#standby,
       incarnations: this.#incarnations,
       samples: this.#samples,
+      scheduled: (schedule) => this.#scheduler.watch(schedule),
     })
     this.snapshots = new Snapshots(parts, this.#runner, this.#deadlines)
     this.#scheduler = new Scheduler(parts, scheduledSnapshots(this.snapshots))

@@ -145,6 +145,60 @@ describe('a schedule', () => {
   })
 })
 
+describe('a sandbox that is made with a schedule', () => {
+  const made = (server = core) =>
+    server.sandboxes.create(world.by, {
+      image: 'base',
+      name: 'new',
+      schedule: { cron: '0 * * * *', kind: 'filesystem', keep: { last: 2 } },
+    })
+  const schedulesOf = async (name: string, server = core) =>
+    (await server.schedules.list(world.by, { sandbox: name }, { limit: 10 })).items
+
+  it('has it from its first moment, and it fires', async () => {
+    const { id } = await (await made()).done
+    expect(await schedulesOf('new')).toMatchObject([{ sandboxId: id, kind: 'filesystem', keep: { last: 2 } }])
+    await pass(3 * HOUR)
+    expect((await core.snapshots.list(world.by, { sandbox: 'new' }, { limit: 10 })).items).toHaveLength(2)
+  })
+
+  it('is not made with one that makes no sense', async () => {
+    const schedule = { cron: 'never', kind: 'filesystem' } as const
+    const refused = core.sandboxes.create(world.by, { image: 'base', name: 'new', schedule })
+    await expect(refused).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(core.sandboxes.get(world.by, 'new')).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  // Some sixty servers, one after the other.
+  it('has it, or is not there either, whenever the server dies', { timeout: 60_000 }, async () => {
+    world.host.faults.reset()
+    await (await made()).done
+    const calls = world.host.faults.log.map((call) => call.step)
+    const outcomes = new Set<string>()
+    for (const [index, step] of calls.entries()) {
+      for (const when of ['before', 'during', 'after'] as const) {
+        await begin()
+        await core.idle()
+        world.host.faults.reset()
+        world.host.faults.crashCall(index, when)
+        await made()
+          .then(({ done }) => done)
+          .catch(() => {}) // its server is dead
+        await core.idle()
+        if (!world.host.faults.log.some((call) => call.index === index)) continue
+        world.host.faults.crash()
+        const again = await world.server({ fakeTime: true })
+        const there = (await again.sandboxes.list(world.by, { name: 'new' }, { limit: 2 })).items.length
+        const all = (await again.schedules.list(world.by, {}, { limit: 10 })).items.length
+        expect([there, all], `died ${when} call ${index} (${step})`).toEqual(there === 1 ? [1, 1] : [0, 0])
+        outcomes.add(`${there}`)
+        await again.close()
+      }
+    }
+    expect([...outcomes].sort()).toEqual(['0', '1'])
+  })
+})
+
 describe('a tick during which the server dies', () => {
   /** Port calls of one tick that is let be, and what they were. */
   async function upToTick(): Promise<{ id: string }> {

@@ -69,6 +69,9 @@ export async function createRequest(
     labels,
     resources: resourcesOf(body),
     network: newNetworkOf(body),
+    ...(body.snapshotFrequency === undefined
+      ? {}
+      : { schedule: { cron: body.snapshotFrequency, kind: 'filesystem' as const } }),
     timeout: {
       timeoutMs: body.destroyTimeout === undefined ? null : DESTROY_TIMEOUTS[body.destroyTimeout] * 60_000,
       onTimeout: 'kill',

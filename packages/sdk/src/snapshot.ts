@@ -7,6 +7,7 @@ import { deleteSnapshot, planDeletion, undeleteSnapshot } from './trash.ts'
 import type {
   DeletePlan,
   DeleteSnapshot,
+  NewSandboxSchedule,
   Push,
   Pushed,
   Receipt,
@@ -21,6 +22,8 @@ import type { Schemas } from './wire-schemas.ts'
 export interface Spawn extends SandboxOverrides {
   /** Boot a memory snapshot from its filesystem alone */
   cold?: boolean | undefined
+  /** Made together with the sandbox: there are both, or neither */
+  schedule?: NewSandboxSchedule | undefined
 }
 
 /** A captured point of a sandbox, from which any number of new ones can start. */

@@ -171,6 +171,75 @@ export interface Schemas {
     path: string
     fileType: 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'char' | 'block' | null
   }
+  NewSandboxSchedule: {
+    cron: string
+    timeZone?: string | undefined
+    kind?: 'memory' | 'filesystem' | undefined
+    keep?:
+      | {
+          last?: number | null | undefined
+          hourly?: number | null | undefined
+          daily?: number | null | undefined
+          weekly?: number | null | undefined
+          monthly?: number | null | undefined
+        }
+      | undefined
+    enabled?: boolean | undefined
+  }
+  CreateSchedule: {
+    sandbox: string
+    cron: string
+    timeZone?: string | undefined
+    kind?: 'memory' | 'filesystem' | undefined
+    keep?:
+      | {
+          last?: number | null | undefined
+          hourly?: number | null | undefined
+          daily?: number | null | undefined
+          weekly?: number | null | undefined
+          monthly?: number | null | undefined
+        }
+      | undefined
+    enabled?: boolean | undefined
+  }
+  UpdateSchedule: {
+    cron?: string | undefined
+    timeZone?: string | undefined
+    kind?: 'memory' | 'filesystem' | undefined
+    keep?:
+      | {
+          last?: number | null | undefined
+          hourly?: number | null | undefined
+          daily?: number | null | undefined
+          weekly?: number | null | undefined
+          monthly?: number | null | undefined
+        }
+      | undefined
+    enabled?: boolean | undefined
+  }
+  Schedule: {
+    id: string
+    sandboxId: string
+    cron: string
+    timeZone: string
+    kind: 'memory' | 'filesystem'
+    keep: {
+      last: number | null
+      hourly: number | null
+      daily: number | null
+      weekly: number | null
+      monthly: number | null
+    }
+    enabled: boolean
+    createdAt: string
+    lastTick: {
+      at: string
+      outcome: 'fired' | 'skipped'
+      reason: string | null
+      snapshotId: string | null
+    } | null
+    nextAt: string | null
+  }
   SandboxState:
     | 'creating'
     | 'running'
@@ -231,6 +300,7 @@ export interface Schemas {
     snapshot?: string | undefined
     from?: string | undefined
     cold?: boolean | undefined
+    schedule?: Schemas['NewSandboxSchedule'] | undefined
     name?: string | undefined
     env?: Schemas['Env'] | undefined
     labels?: Schemas['Labels'] | undefined
@@ -290,6 +360,7 @@ export interface Schemas {
   }
   SpawnSandbox: {
     cold?: boolean | undefined
+    schedule?: Schemas['NewSandboxSchedule'] | undefined
     name?: string | undefined
     env?: Schemas['Env'] | undefined
     labels?: Schemas['Labels'] | undefined
@@ -976,6 +1047,11 @@ export interface Schemas {
     signal: string | number
     group?: boolean | undefined
   }
+  Server: {
+    version: string
+    domain: string | null
+    lifecycle: Record<string, ('snapshot' | 'fork' | 'pause' | 'resume' | 'stop' | 'start' | 'rollback' | 'kill')[]>
+  }
   CreateSnapshot: {
     kind?: 'memory' | 'filesystem' | undefined
     name?: string | undefined
@@ -1048,65 +1124,6 @@ export interface Schemas {
     expiresAt: string | null
     trashedAt: string | null
     purgeAt: string | null
-  }
-  CreateSchedule: {
-    sandbox: string
-    cron: string
-    timeZone?: string | undefined
-    kind?: 'memory' | 'filesystem' | undefined
-    keep?:
-      | {
-          last?: number | null | undefined
-          hourly?: number | null | undefined
-          daily?: number | null | undefined
-          weekly?: number | null | undefined
-          monthly?: number | null | undefined
-        }
-      | undefined
-    enabled?: boolean | undefined
-  }
-  UpdateSchedule: {
-    cron?: string | undefined
-    timeZone?: string | undefined
-    kind?: 'memory' | 'filesystem' | undefined
-    keep?:
-      | {
-          last?: number | null | undefined
-          hourly?: number | null | undefined
-          daily?: number | null | undefined
-          weekly?: number | null | undefined
-          monthly?: number | null | undefined
-        }
-      | undefined
-    enabled?: boolean | undefined
-  }
-  Schedule: {
-    id: string
-    sandboxId: string
-    cron: string
-    timeZone: string
-    kind: 'memory' | 'filesystem'
-    keep: {
-      last: number | null
-      hourly: number | null
-      daily: number | null
-      weekly: number | null
-      monthly: number | null
-    }
-    enabled: boolean
-    createdAt: string
-    lastTick: {
-      at: string
-      outcome: 'fired' | 'skipped'
-      reason: string | null
-      snapshotId: string | null
-    } | null
-    nextAt: string | null
-  }
-  Server: {
-    version: string
-    domain: string | null
-    lifecycle: Record<string, ('snapshot' | 'fork' | 'pause' | 'resume' | 'stop' | 'start' | 'rollback' | 'kill')[]>
   }
   DeletePlan: {
     snapshot: Schemas['Snapshot']

@@ -219,13 +219,29 @@ describe('snapshots', () => {
     expect((await brimble.get('/sandboxes/snapshots')).data.totalCount).toBe(0)
   })
 
+  it('are restored to reach what their source reached, unless told otherwise', async () => {
+    const id = await create({ egress: { mode: 'restricted', allow: ['example.com'] } })
+    const point = await snapshot(id, 'restricted')
+    const egressOf = async (body: object) =>
+      (await brimble.get(`/sandboxes/${await create({ fromSnapshot: point, ...body })}`)).data.egress
+    expect(await egressOf({})).toEqual({ mode: 'restricted', allow: ['example.com'] })
+    expect(await egressOf({ egress: { mode: 'open' } })).toEqual({ mode: 'open' })
+    expect(await egressOf({ blockOutbound: true })).toEqual({ mode: 'deny_all' })
+    // Deleted for its callers; who runs the server finds it in the trash.
+    await brimble.call('DELETE', `/sandboxes/snapshots/${point}`)
+    expect((await brimble.post('/sandboxes', { fromSnapshot: point })).status).toBe(404)
+    expect((await world.client.snapshots.undelete(point)).state).toBe('ready')
+    expect((await brimble.post('/sandboxes', { fromSnapshot: point })).status).toBe(201)
+    await world.client.snapshots.delete(point, { permanent: true })
+  })
+
   it('have a schedule where the sandbox was made with one', async () => {
     const id = await create({ snapshotMode: 'automatic', snapshotFrequency: '* * * * *' })
     expect((await brimble.get(`/sandboxes/${id}`)).data).toMatchObject({
       snapshot_mode: 'automatic',
       snapshot_frequency: '* * * * *',
     })
-    // That it fires, and when it does not, is tested in the core over simulated time.
+    // That it fires is seen in test/e2e/policies.test.ts, and when it does not in the core over simulated time.
     const [schedule] = await world.client.schedules.list({ sandbox: id }).toArray()
     expect(schedule).toMatchObject({ cron: '* * * * *', kind: 'filesystem', enabled: true })
     expect(schedule?.nextAt?.getTime()).toBeLessThanOrEqual(Date.now() + 60_000)

@@ -15,6 +15,7 @@ import type {
 } from '../model.ts'
 import type { Guest, Page, PageRequest } from '../ports/index.ts'
 import type { CredentialRuleRequest } from './credentials.ts'
+import type { NewSandboxSchedule } from './schedules.ts'
 
 /** What a new sandbox may have of its own; what is absent comes from the image or snapshot, then from the server. */
 export interface SandboxOverrides {
@@ -40,6 +41,8 @@ export interface CreateSandboxRequest extends SandboxOverrides {
   from?: string | undefined
   /** Boot from the filesystem alone: without the memory of the snapshot, or of the image's start command */
   cold?: boolean | undefined
+  /** Made together with the sandbox: there are both, or neither */
+  schedule?: NewSandboxSchedule | undefined
 }
 
 export interface ForkRequest {

@@ -2,9 +2,13 @@ import type { Principal } from '../api.ts'
 import type { KeepRule, Schedule, SnapshotKind } from '../model.ts'
 import type { Page, PageRequest } from '../ports/index.ts'
 
-export interface CreateScheduleRequest {
+export interface CreateScheduleRequest extends NewSandboxSchedule {
   /** Id or name of a living sandbox */
   sandbox: string
+}
+
+/** The schedule that a new sandbox has from its first moment */
+export interface NewSandboxSchedule {
   /** Five fields: minute, hour, day of month, month, day of week */
   cron: string
   /** IANA name; default UTC */

@@ -126,6 +126,9 @@ export async function commitUndone(
   reason: FailureReason,
   why: string,
 ): Promise<void> {
+  // It was made together with a sandbox that nobody was told of.
+  const { items } = await tx.schedules({ sandboxId: detail.sandboxId }, { limit: 1 })
+  for (const { id } of items) await tx.deleteSchedule(id)
   await moveSandbox(parts, tx, detail.sandboxId, 'fail', {
     failure: { reason, detail: why },
     incarnationId: null,

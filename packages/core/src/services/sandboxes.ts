@@ -10,7 +10,7 @@ import type {
 import { invalidArgument, isCode, notFound } from '../errors.ts'
 import type { Guests } from '../guests.ts'
 import { type IncarnationId, newId, type RootId, type SandboxId } from '../ids.ts'
-import type { Sandbox, SandboxState, TimeoutPolicy } from '../model.ts'
+import type { Sandbox, SandboxState, Schedule, TimeoutPolicy } from '../model.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type CreateDetail, sandboxCreate } from '../operations/sandbox-create.ts'
 import { childrenOf, type ForkDetail, sandboxFork } from '../operations/sandbox-fork.ts'
@@ -32,6 +32,7 @@ import { fromSnapshot, mustBeReady, newSandbox } from './new-sandbox.ts'
 import { claimQuota, useOf } from './quotas.ts'
 import { findImage, findSandbox, findSnapshot } from './refs.ts'
 import type { Samples } from './samples.ts'
+import { checkSchedule, newSchedule } from './schedules.ts'
 import { startPoint } from './start-point.ts'
 import { claimSandbox, type Still, Transitions } from './transitions.ts'
 import { updateSandbox } from './updates.ts'
@@ -49,6 +50,8 @@ export interface Helpers {
   standby: Standby
   incarnations: Incarnations
   samples: Samples
+  /** To be called with the schedule of a new sandbox once it is recorded */
+  scheduled(schedule: Schedule): void
 }
 
 export const MAX_FORK_CHILDREN = 100
@@ -62,6 +65,7 @@ export class Sandboxes implements SandboxesApi {
   readonly #standby: Standby
   readonly #incarnations: Incarnations
   readonly #samples: Samples
+  readonly #scheduled: Helpers['scheduled']
   readonly #transitions: Transitions
   readonly #live: LiveChanges
   readonly #known: KnownSandboxes
@@ -74,6 +78,7 @@ export class Sandboxes implements SandboxesApi {
     this.#standby = helpers.standby
     this.#incarnations = helpers.incarnations
     this.#samples = helpers.samples
+    this.#scheduled = (schedule) => helpers.scheduled(schedule)
     this.#claims = new Claims(parts, helpers.runner)
     this.#transitions = new Transitions(parts, helpers.runner)
     this.#live = new LiveChanges(parts, helpers.guests)
@@ -84,9 +89,11 @@ export class Sandboxes implements SandboxesApi {
     const begun = begunBefore(by, 'sandbox.create')
     if (begun !== null) return this.#claims.begun(begun)
     checkOverrides(request)
+    if (request.schedule !== undefined) checkSchedule(request.schedule)
     const { ledger } = this.#parts
     const { image, snapshot, source, origin } = await startPoint(this.#parts, by.teamId, request)
     const sandbox = newSandbox(this.#parts, by.teamId, source, request)
+    const schedule = request.schedule === undefined ? null : newSchedule(this.#parts, sandbox, request.schedule)
     const ahead = this.#standby.take(origin, sandbox.resources)
     const detail: CreateDetail = {
       sandboxId: sandbox.id,
@@ -112,6 +119,7 @@ export class Sandboxes implements SandboxesApi {
         await mustBeReady(tx, image, snapshot)
         await claimQuota(tx, by.teamId, useOf([sandbox]))
         await tx.putSandbox(sandbox)
+        if (schedule !== null) await tx.putSchedule(schedule)
         await tx.putOperation(operation)
         await tie(tx, by, operation)
         await tx.addEvent(sandboxEvent(this.#parts, sandbox, 'sandbox.creating', {}))
@@ -121,6 +129,7 @@ export class Sandboxes implements SandboxesApi {
       if (ahead !== null) this.#standby.drop(ahead)
       throw error
     }
+    if (schedule !== null) this.#scheduled(schedule)
     const launched = this.#runner.launch(sandboxCreate, operation)
     launched.done.then(
       () => this.#standby.expect(origin, sandbox.resources),

@@ -1,7 +1,14 @@
-import type { CreateScheduleRequest, Principal, SchedulesApi, ScheduleView, UpdateScheduleRequest } from '../api.ts'
+import type {
+  CreateScheduleRequest,
+  NewSandboxSchedule,
+  Principal,
+  SchedulesApi,
+  ScheduleView,
+  UpdateScheduleRequest,
+} from '../api.ts'
 import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
 import { newId, type ScheduleId } from '../ids.ts'
-import type { KeepRule, Schedule } from '../model.ts'
+import type { KeepRule, Sandbox, Schedule } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { Page, PageRequest } from '../ports/index.ts'
 import { checkCron, nextTick } from '../schedule/cron.ts'
@@ -22,25 +29,10 @@ export class Schedules implements SchedulesApi {
   }
 
   async create(by: Principal, request: CreateScheduleRequest): Promise<ScheduleView> {
-    const { ledger, clock } = this.#parts
-    const timeZone = request.timeZone ?? 'UTC'
-    checkCron(request.cron, timeZone)
-    const keep = merged(KEEP_ALL, request.keep)
+    const { ledger } = this.#parts
+    checkSchedule(request)
     const { id: sandboxId } = await findSandbox(ledger.read, by.teamId, request.sandbox)
-    const now = clock.now()
-    const schedule: Schedule = {
-      id: newId<ScheduleId>(),
-      teamId: by.teamId,
-      sandboxId,
-      cron: request.cron.trim(),
-      timeZone,
-      kind: request.kind,
-      keep,
-      enabled: request.enabled ?? true,
-      createdAt: now,
-      decidedUntil: now,
-      lastTick: null,
-    }
+    const schedule = newSchedule(this.#parts, { teamId: by.teamId, id: sandboxId }, request)
     await ledger.transact(async (tx) => {
       const sandbox = await tx.lockSandbox(sandboxId)
       if (sandbox === null || sandbox.state === 'killed') throw notFound('sandbox', request.sandbox)
@@ -102,6 +94,33 @@ export class Schedules implements SchedulesApi {
     const schedule = await this.#parts.ledger.read.schedule(id as ScheduleId)
     if (schedule?.teamId !== by.teamId) throw notFound('schedule', id)
     return schedule
+  }
+}
+
+export function checkSchedule({ cron, timeZone = 'UTC', keep }: NewSandboxSchedule): void {
+  checkCron(cron, timeZone)
+  merged(KEEP_ALL, keep)
+}
+
+/** The record of one about to be made. Its first tick is the next one. Preconditions: `checkSchedule` accepted it. */
+export function newSchedule(
+  parts: Parts,
+  { teamId, id: sandboxId }: Pick<Sandbox, 'teamId' | 'id'>,
+  { cron, timeZone = 'UTC', kind, keep, enabled = true }: NewSandboxSchedule,
+): Schedule {
+  const now = parts.clock.now()
+  return {
+    id: newId<ScheduleId>(),
+    teamId,
+    sandboxId,
+    cron: cron.trim(),
+    timeZone,
+    kind,
+    keep: merged(KEEP_ALL, keep),
+    enabled,
+    createdAt: now,
+    decidedUntil: now,
+    lastTick: null,
   }
 }
 

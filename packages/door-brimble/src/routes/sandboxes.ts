@@ -19,7 +19,7 @@ export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
         once(api, call, async (by) => {
           const { body } = call
           const sandbox = await (await api.sandboxes.create(by, await createRequest(api, by, body))).done
-          await prepare(sandbox, body.snapshotFrequency)
+          await prepare(sandbox)
           const { id, name, template, status, created_at, expires_at } = await sandboxJson(api, by, sandbox)
           return ok({ id, name, template, status, created_at, expires_at }, 'Sandbox created', 201)
         }),
@@ -105,12 +105,11 @@ export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
   ]
 
   /** What a new sandbox gets on top. One that cannot have it all does not stay. */
-  async function prepare({ id, teamId, labels }: Sandbox, frequency: string | undefined): Promise<void> {
+  async function prepare({ id, teamId, labels }: Sandbox): Promise<void> {
     const by = { teamId, keyId: null }
     try {
       const mountPath = labels[LABELS.mountPath]
       if (mountPath !== undefined) await makeDir((await api.sandboxes.guest(by, id)).guest, mountPath)
-      if (frequency !== undefined) await api.schedules.create(by, { sandbox: id, cron: frequency, kind: 'filesystem' })
     } catch (error) {
       await api.sandboxes.kill(by, id)
       throw error

@@ -1,3 +1,4 @@
+import type { SnapshotKind } from '@spawnpoint/core'
 import { z } from 'zod'
 import { component } from './registry.ts'
 
@@ -127,3 +128,5 @@ export function pageOf<S extends z.ZodType>(item: S) {
     nextCursor: z.string().nullable().describe('Pass as `cursor` for the next page; `null` at the end'),
   })
 }
+
+export const snapshotKind = z.enum(['memory', 'filesystem'] as const satisfies readonly SnapshotKind[])

@@ -25,6 +25,7 @@ import {
   waitQuery,
 } from './common.ts'
 import { component } from './registry.ts'
+import { newSandboxSchedule } from './schedule.ts'
 
 const states = [
   'creating',
@@ -263,6 +264,7 @@ export const createSandboxBody = component(
       snapshot: ref.optional().describe('Snapshot to go on from'),
       from: ref.optional().describe('Image or snapshot, whichever it names'),
       cold: z.boolean().optional().describe('Boot from the filesystem alone, without any memory'),
+      schedule: newSandboxSchedule.optional().describe('Made together with the sandbox: there are both, or neither'),
       ...named,
     })
     .refine(
@@ -272,9 +274,11 @@ export const createSandboxBody = component(
   { examples: [{ image: 'base', name: 'build-1', timeout: { timeoutMs: 600000 } }] },
 )
 
-export const spawnBody = component('SpawnSandbox', z.strictObject({ cold: createSandboxBody.shape.cold, ...named }), {
-  examples: [{ labels: { attempt: '2' } }],
-})
+export const spawnBody = component(
+  'SpawnSandbox',
+  z.strictObject({ cold: createSandboxBody.shape.cold, schedule: createSandboxBody.shape.schedule, ...named }),
+  { examples: [{ labels: { attempt: '2' } }] },
+)
 
 export const forkBody = component(
   'ForkSandbox',

@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { id, nullableTime, pageQuery, ref, time } from './common.ts'
+import { id, nullableTime, pageQuery, ref, snapshotKind, time } from './common.ts'
 import { component } from './registry.ts'
-import { snapshotKind } from './snapshot.ts'
 
 const cron = z.string().min(9).max(200).describe('Five fields of cron: minute, hour, day of month, month, day of week')
 const timeZone = z.string().min(1).max(64).describe('IANA name that the fields are meant in')
@@ -23,16 +22,19 @@ const keepChange = z.strictObject({
   monthly: count.exactOptional(),
 })
 
+const made = {
+  cron,
+  timeZone: timeZone.optional().describe('IANA name; default UTC'),
+  kind: snapshotKind.default('memory'),
+  keep: keepChange.optional().describe('What of its snapshots stays; without numbers all do'),
+  enabled: z.boolean().optional(),
+}
+
+export const newSandboxSchedule = component('NewSandboxSchedule', z.strictObject(made))
+
 export const createScheduleBody = component(
   'CreateSchedule',
-  z.strictObject({
-    sandbox: ref.describe('Id or name'),
-    cron,
-    timeZone: timeZone.optional().describe('IANA name; default UTC'),
-    kind: snapshotKind.default('memory'),
-    keep: keepChange.optional().describe('What of its snapshots stays; without numbers all do'),
-    enabled: z.boolean().optional(),
-  }),
+  z.strictObject({ sandbox: ref.describe('Id or name'), ...made }),
   { examples: [{ sandbox: 'worker', cron: '*/30 * * * *', kind: 'filesystem', keep: { last: 4, daily: 7 } }] },
 )
 

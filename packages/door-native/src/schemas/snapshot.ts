@@ -1,4 +1,4 @@
-import type { Consistency, SnapshotKind, SnapshotState } from '@spawnpoint/core'
+import type { Consistency, SnapshotState } from '@spawnpoint/core'
 import { z } from 'zod'
 import {
   bytes,
@@ -11,6 +11,7 @@ import {
   pageQuery,
   query,
   ref,
+  snapshotKind,
   snapshotName,
   tagName,
   time,
@@ -18,7 +19,6 @@ import {
 import { component } from './registry.ts'
 import { ingress, network, resources } from './sandbox.ts'
 
-export const snapshotKind = z.enum(['memory', 'filesystem'] as const satisfies readonly SnapshotKind[])
 const states = ['creating', 'ready', 'failed', 'trashed', 'deleting'] as const satisfies readonly SnapshotState[]
 const snapshotState = z.enum(states)
 const ttlMs = milliseconds.min(1)

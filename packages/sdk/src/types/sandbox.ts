@@ -1,5 +1,6 @@
 import type { Env, Labels } from './common.ts'
 import type { CredentialRule, SetCredentialRule } from './credential.ts'
+import type { NewSandboxSchedule } from './schedule.ts'
 
 export type SandboxState =
   | 'creating'
@@ -130,6 +131,8 @@ export interface CreateSandbox extends SandboxOverrides {
   from?: string | undefined
   /** Boot from the filesystem alone, without any memory */
   cold?: boolean | undefined
+  /** Made together with the sandbox: there are both, or neither */
+  schedule?: NewSandboxSchedule | undefined
 }
 
 export interface UpdateSandbox {

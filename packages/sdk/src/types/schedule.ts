@@ -43,8 +43,12 @@ export interface UpdateSchedule {
   enabled?: boolean | undefined
 }
 
-export interface CreateSchedule extends UpdateSchedule {
+/** The schedule that a new sandbox has from its first moment. */
+export interface NewSandboxSchedule extends UpdateSchedule {
+  cron: string
+}
+
+export interface CreateSchedule extends NewSandboxSchedule {
   /** Id or name */
   sandbox: string
-  cron: string
 }
