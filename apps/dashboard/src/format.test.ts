@@ -24,6 +24,7 @@ it('tells the past from the future, and says no more often than it must', () => 
   expect(formatAge(new Date(now - 180_000), now)).toBe('3 min ago')
   expect(formatAge(new Date(now + 300_000), now)).toBe('in 5 min')
   expect(formatAge(new Date(now - 500), now)).toBe('now')
+  expect(formatAge(new Date(now - 4_300), now)).toBe('4 s ago')
   expect(ageChangesIn(new Date(now - 5_000), now)).toBe(1_000)
   expect(ageChangesIn(new Date(now - 600_000), now)).toBe(30_000)
 })

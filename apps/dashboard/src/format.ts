@@ -26,8 +26,10 @@ export function formatDuration(ms: number): string {
 /** `3 min ago`, `in 5 min` */
 export function formatAge(at: Date, now: number): string {
   const ms = now - at.getTime()
-  if (Math.abs(ms) < 2 * SECOND) return 'now'
-  return ms > 0 ? `${formatDuration(ms)} ago` : `in ${formatDuration(-ms)}`
+  const away = Math.abs(ms)
+  if (away < 2 * SECOND) return 'now'
+  const text = away < MINUTE ? `${Math.floor(away / SECOND)} s` : formatDuration(away)
+  return ms > 0 ? `${text} ago` : `in ${text}`
 }
 
 /** How long until `formatAge` may say something else, in milliseconds. */

@@ -75,7 +75,7 @@ function LiveTerminal({ sandbox }: { sandbox: Sandbox }) {
         {status.at === 'ended' && again('New shell')}
         {status.at === 'failed' && again('Try again')}
       </div>
-      <div className="terminal" ref={place} />
+      <div className="terminal-place" ref={place} />
     </section>
   )
 }
