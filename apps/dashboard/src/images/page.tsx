@@ -141,8 +141,7 @@ function sourceText(source: ImageSource): string {
       return source.path
     case 'recipe':
       return `${source.from} and ${source.steps.length} steps`
-    default:
-      // A kind of source that this page does not know yet.
-      return (source as { type: string }).type
+    case 'dockerfile':
+      return source.path ?? 'a Dockerfile'
   }
 }
