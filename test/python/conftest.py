@@ -12,6 +12,9 @@ HERE = pathlib.Path(__file__).parent
 
 @pytest.fixture(scope="session", autouse=True)
 def server():
+    if "SERVER_IS_GIVEN" in os.environ:
+        yield
+        return
     command = ["node", "--conditions=development", str(HERE / "server.ts"), "--code-interpreter"]
     process = subprocess.Popen(command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
