@@ -69,6 +69,8 @@ type unpacking struct {
 	mode    *uint32
 	// keepOwners: entries get the owners that the archive says
 	keepOwners bool
+	// made: the destination was not there
+	made bool
 	// intoDirectory: a single file goes into the destination, not in its place
 	intoDirectory bool
 	// base is the destination with its symlinks resolved, once something has matched
@@ -180,6 +182,8 @@ func (u *unpacking) enter(dir string) error {
 	if u.base != "" {
 		return nil
 	}
+	var st syscall.Stat_t
+	u.made = syscall.Stat(dir, &st) != nil
 	if err := u.at.makeParents(dir); err != nil {
 		return toFailure(err, dir)
 	}
@@ -244,7 +248,7 @@ func (u *unpacking) followed(link string) (string, error) {
 
 func (u *unpacking) directory(header *tar.Header, below []string) error {
 	path, err := u.dir(below)
-	if err != nil || len(below) == 0 {
+	if err != nil || len(below) == 0 && !(u.keepOwners && u.made) {
 		return err // the destination itself stays as it is
 	}
 	mode := uint32(header.Mode) & 0o7777
@@ -341,6 +345,7 @@ func (u *unpacking) dress(header *tar.Header, path string, mode uint32) error {
 	return toFailureOrNil(syscall.Chmod(path, mode), path)
 }
 
+// give gives what was made to whom it is to belong.
 func (u *unpacking) give(header *tar.Header, path string) error {
 	uid, gid := u.at.owner.uid, u.at.owner.gid
 	if u.keepOwners {

@@ -102,6 +102,15 @@ func (at *place) own(fd int) error {
 	return syscall.Fchown(fd, at.owner.uid, at.owner.gid)
 }
 
+// ownerOf tells who owns a file of the standard library's.
+func ownerOf(info os.FileInfo) (uid, gid int, ok bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0, false
+	}
+	return int(st.Uid), int(st.Gid), true
+}
+
 func fileType(mode uint32) string {
 	switch mode & syscall.S_IFMT {
 	case syscall.S_IFDIR:

@@ -10,6 +10,7 @@ import (
 type prepareAnswer struct {
 	Hooks    []hookOutcome `json:"hooks"`
 	Culprits []culprit     `json:"culprits"`
+	Census   *census       `json:"census,omitempty"`
 }
 
 // prepare is what takes time before a snapshot; traffic goes on meanwhile. `hold` follows.
@@ -19,6 +20,7 @@ func prepare(c *call) (any, error) {
 		HookTimeoutMs int64 `json:"hookTimeoutMs"`
 		Sync          bool  `json:"sync"`
 		Culprits      bool  `json:"culprits"`
+		Census        bool  `json:"census"`
 	}
 	if err := c.decode(&params); err != nil {
 		return nil, err
@@ -32,6 +34,9 @@ func prepare(c *call) (any, error) {
 	}
 	if params.Culprits {
 		answer.Culprits = findCulprits()
+	}
+	if params.Census {
+		answer.Census = c.agent.takeCensus()
 	}
 	return answer, nil
 }

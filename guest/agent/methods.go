@@ -58,7 +58,7 @@ const agentVersion = "0.2.0"
 // capabilities tell a newer host what this agent, perhaps frozen long ago, can do.
 var capabilities = []string{
 	"processes", "pty", "files", "xattr", "watch", "ports", "hold", "culprits", "metrics", "hooks", "owner", "details",
-	"env", "archives", "authority",
+	"env", "archives", "authority", "census", "keepOwners",
 }
 
 type helloAnswer struct {

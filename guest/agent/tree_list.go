@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"os"
 	"sort"
 	"strings"
@@ -67,15 +68,25 @@ func (t *tree) list(r *treeRequest, out *treeOutput) error {
 	if err != nil && err != errEnough {
 		return err
 	}
-	out.line(map[string]any{"end": map[string]any{"more": err == errEnough}})
+	next := ""
+	if err == errEnough {
+		next = base64.RawURLEncoding.EncodeToString([]byte(l.last))
+	}
+	out.line(map[string]any{"end": map[string]any{"next": next}})
 	return nil
 }
 
-// afterIn splits the path of the last entry known into names below the listed directory.
-func afterIn(path, after string) ([]string, error) {
-	if after == "" {
+// afterIn splits the path of the last entry known into names below the listed directory. It comes in base64: a name need not be
+// text.
+func afterIn(path, cursor string) ([]string, error) {
+	if cursor == "" {
 		return nil, nil
 	}
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		return nil, failed("bad_request", "not a cursor: %.200q", cursor)
+	}
+	after := string(raw)
 	prefix := strings.TrimSuffix(path, "/") + "/"
 	if !strings.HasPrefix(after, prefix) || len(after) == len(prefix) {
 		return nil, failed("bad_request", "not in the directory: %.200q", after)
@@ -87,6 +98,7 @@ type treeListing struct {
 	tree   *tree
 	out    *treeOutput
 	left   int
+	last   string
 	bounds *bounds
 }
 
@@ -115,6 +127,7 @@ func (l *treeListing) below(dir int, path string, depth int, after []string) err
 				return errEnough
 			}
 			l.left--
+			l.last = below(path, name)
 			l.out.line(map[string]any{"file": l.tree.describe(dir, name, below(path, name), &st)})
 		}
 		if err := l.bounds.step(); err != nil {

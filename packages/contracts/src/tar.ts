@@ -3,6 +3,8 @@ export interface TarFile {
   /** Default `file` */
   type?: 'file' | 'directory' | 'symlink' | 'link' | 'fifo'
   mode?: number
+  /** Owner and group */
+  uid?: number
   data?: string | Buffer
   /** Of a link */
   target?: string
@@ -12,14 +14,14 @@ const CODES = { file: '0', link: '1', symlink: '2', directory: '5', fifo: '6' } 
 
 /** A ustar archive of exactly these entries, whatever their names say; names have at most 100 bytes. */
 export function tarOf(files: TarFile[]): Buffer {
-  const blocks = files.flatMap(({ name, type = 'file', mode, data = '', target = '' }) => {
+  const blocks = files.flatMap(({ name, type = 'file', mode, uid = 0, data = '', target = '' }) => {
     const body = Buffer.from(data as Buffer)
     const header = Buffer.alloc(512)
     const octal = (value: number, digits: number) => `${value.toString(8).padStart(digits, '0')}\0`
     header.write(name, 0, 100)
     header.write(octal(mode ?? (type === 'directory' ? 0o755 : 0o644), 7), 100)
-    header.write(octal(0, 7), 108)
-    header.write(octal(0, 7), 116)
+    header.write(octal(uid, 7), 108)
+    header.write(octal(uid, 7), 116)
     header.write(octal(body.length, 11), 124)
     header.write(octal(1_700_000_000, 11), 136)
     header.write(' '.repeat(8), 148)

@@ -121,16 +121,19 @@ export function treesContract(name: string, make: () => Promise<TreesUnderTest>)
       for (const limit of [1, 2, 3, 5, 50]) {
         const found: string[] = []
         for (let after: string | undefined; ; ) {
-          const { entries, more } = await trees().list(source, '/', { depth: 9, limit, after })
+          const { entries, next } = await trees().list(source, '/', { depth: 9, limit, after })
           expect(entries.length).toBeLessThanOrEqual(limit)
           found.push(...entries.map(({ path }) => path))
-          after = entries.at(-1)?.path
-          if (!more) break
+          if (next === null) break
+          after = next
         }
         expect(found).toEqual(whole)
       }
-      const beside = trees().list(source, '/etc', { depth: 1, limit: 9, after: '/usr' })
-      await expect(beside).rejects.toMatchObject({ code: 'invalid_argument' })
+      const { next } = await trees().list(source, '/', { depth: 1, limit: 1 })
+      for (const after of [next ?? '', 'no cursor', 'bm8'])
+        await expect(trees().list(source, '/etc', { depth: 1, limit: 9, after })).rejects.toMatchObject({
+          code: 'invalid_argument',
+        })
     })
 
     it('reads files, all of them or a part', async () => {

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream'
 import type {
+  Census,
   Env,
   Guest,
   GuestIdentity,
@@ -62,7 +63,8 @@ export class FakeGuest implements Guest {
       if (this.#link.machine.held) throw new Error('guest.hold: it is held already')
       this.#link.machine.held = true
       const hooks = options.hooks ? this.#hooks.beforeSnapshot : []
-      return { hooks, culprits: options.findCulprits ? this.#link.incarnation.culprits : [] }
+      const culprits = options.findCulprits ? this.#link.incarnation.culprits : []
+      return { hooks, culprits, ...(options.census ? { census: this.#link.machine.census() } : {}) }
     })
   }
 
@@ -102,6 +104,10 @@ export class FakeGuest implements Guest {
         processes: machine.processes.filter((process) => process.exit === null).length,
       }
     })
+  }
+
+  census(): Promise<Census | null> {
+    return this.#link.call('census', '', () => this.#link.machine.census())
   }
 
   connectPort(port: number): Promise<Duplex> {

@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
-import { type Env, type GuestIdentity, type ProcessSpec, type ProcessStream, SpawnpointError } from '@spawnpoint/core'
+import {
+  type Census,
+  type Env,
+  type GuestIdentity,
+  type ProcessSpec,
+  type ProcessStream,
+  SpawnpointError,
+} from '@spawnpoint/core'
 import { Bell } from './bell.ts'
 import { FileTree } from './file-tree.ts'
 import { FileView, guestError } from './file-view.ts'
@@ -69,6 +76,24 @@ export class FakeMachine {
 
   get processes(): readonly ProcessState[] {
     return this.#state.processes
+  }
+
+  /** Each process has a mebibyte for each of its arguments. */
+  census(): Census {
+    const alive = this.#state.processes.filter((process) => process.exit === null)
+    return {
+      at: new Date(),
+      processes: alive.map(({ pid, args, user, startedAt }) => ({
+        pid,
+        parentPid: 1,
+        user,
+        command: args.join(' '),
+        memoryBytes: args.length * 2 ** 20,
+        startTicks: Math.floor((startedAt.getTime() - this.#state.bootedAt) / 10),
+      })),
+      ports: alive.flatMap(({ pid, ports }) => ports.map((port) => ({ port, address: '0.0.0.0', pid }))),
+      truncated: false,
+    }
   }
 
   get cpuMs(): number {

@@ -38,19 +38,22 @@ export class FakeTrees implements Trees {
     source: TreeSource,
     path: string,
     options: { depth: number; limit: number; after?: string | undefined } & Cancel,
-  ): Promise<{ entries: FileInfo[]; more: boolean }> {
+  ): Promise<{ entries: FileInfo[]; next: string | null }> {
     const { depth, limit, after, signal } = options
     return this.#read('list', source, signal, (tree) => {
       const [dir, told] = [directory(tree, path), cleaned(path)]
-      if (after !== undefined && !after.startsWith(told === '/' ? '/' : `${told}/`))
+      const last = after === undefined ? null : Buffer.from(after, 'base64url').toString()
+      if (last !== null && !last.startsWith(told === '/' ? '/' : `${told}/`))
         throw new SpawnpointError('invalid_argument', 'not in the directory', {
-          issues: [{ path: '', message: after }],
+          issues: [{ path: '', message: last }],
         })
       const entries = inOrder(tree.below(dir))
         .filter((entry) => levelsOf(entry) - levelsOf(dir) <= depth)
         .map((entry) => infoOf(tree, entry, renamed(entry, dir, told)))
-        .filter((info) => after === undefined || byPath(info.path, after) > 0)
-      return { entries: entries.slice(0, limit), more: entries.length > limit }
+        .filter((info) => last === null || byPath(info.path, last) > 0)
+      const page = entries.slice(0, limit)
+      const next = Buffer.from(page.at(-1)?.path ?? '').toString('base64url')
+      return { entries: page, next: entries.length > limit ? next : null }
     })
   }
 

@@ -9,6 +9,7 @@ export function unpackInto(files: FileView, archive: Buffer, request: UnpackRequ
   const account = files.account(owner)
   const pattern = segments(source)
   const into = /[*?[]/.test(source) || destination.endsWith('/') || isDirectory(files, destination)
+  const made = !files.exists(destination)
   const counts = { entries: 0, bytes: 0 }
   for (const entry of readTar(archive)) {
     const name = segments(entry.name)
@@ -24,7 +25,11 @@ export function unpackInto(files: FileView, archive: Buffer, request: UnpackRequ
         : posix.resolve(destination)
       : posix.resolve(destination, ...below)
     put(files, entry, path, alone ? '/' : posix.resolve(destination), request)
-    if (below.length > 0 || alone) files.changeItself(path, { uid: account.uid, gid: account.gid })
+    const own = request.keepOwners
+      ? { uid: entry.uid ?? 0, gid: entry.gid ?? 0 }
+      : { uid: account.uid, gid: account.gid }
+    if (below.length > 0 || alone) files.changeItself(path, own)
+    else if (made && request.keepOwners) files.changeItself(path, { ...own, mode: entry.mode })
     counts.entries += 1
     counts.bytes += entry.data.length
   }

@@ -1,4 +1,5 @@
 import type {
+  Census,
   FileEvent,
   FileInfo,
   FileType,
@@ -176,6 +177,7 @@ export function checkIdentityReport(value: unknown): IdentityReport {
 export function checkHoldReport(value: unknown): HoldReport {
   const it = object(value, 'hold report')
   return {
+    ...(it.census === undefined || it.census === null ? {} : { census: checkCensus(it.census) }),
     hooks: list(it.hooks, 'hold.hooks', 64, checkHook),
     culprits: list(it.culprits, 'hold.culprits', 64, (value) => {
       const culprit = object(value, 'culprit')
@@ -185,6 +187,33 @@ export function checkHoldReport(value: unknown): HoldReport {
         path: text(culprit.path, 'culprit.path', MAX_PATH),
       }
     }),
+  }
+}
+
+function checkCensus(value: unknown): Census {
+  const it = object(value, 'census')
+  return {
+    at: time(it.atMs, 'census.atMs'),
+    processes: list(it.processes, 'census.processes', 4096, (value) => {
+      const process = object(value, 'census.process')
+      return {
+        pid: integer(process.pid, 'census.pid', 1),
+        parentPid: integer(process.parentPid, 'census.parentPid'),
+        user: text(process.user, 'census.user', MAX_NAME),
+        command: text(process.command, 'census.command', 1024),
+        memoryBytes: integer(process.memoryBytes, 'census.memoryBytes'),
+        startTicks: integer(process.startTicks, 'census.startTicks'),
+      }
+    }),
+    ports: list(it.ports, 'census.ports', 1024, (value) => {
+      const port = object(value, 'census.port')
+      return {
+        port: integer(port.port, 'census.port', 0, 65_535),
+        address: text(port.address, 'census.address', 64),
+        pid: port.pid === null ? null : integer(port.pid, 'census.pid', 1),
+      }
+    }),
+    truncated: flag(it.truncated, 'census.truncated'),
   }
 }
 

@@ -8,6 +8,7 @@ import type {
   UnpackRequest,
   WriteOptions,
 } from '@spawnpoint/core'
+import { SpawnpointError } from '@spawnpoint/core'
 import type { Channel, Piece } from './channel.ts'
 import { checkFile, checkFileBatch, checkFileEvent, checkUnpacked, checkXattr } from './checks.ts'
 import { MAX_PAYLOAD_BYTES, ProtocolViolation } from './frames.ts'
@@ -20,12 +21,14 @@ export class Files implements GuestFiles {
   readonly #checked: Checked
   readonly #knowsOwner: boolean
   readonly #knowsDetails: boolean
+  readonly #keepsOwners: boolean
 
   constructor(session: Session, checked: Checked, capabilities: readonly string[]) {
     this.#session = session
     this.#checked = checked
     this.#knowsOwner = capabilities.includes('owner')
     this.#knowsDetails = capabilities.includes('details')
+    this.#keepsOwners = capabilities.includes('keepOwners')
   }
 
   /** As the agent takes it; one that knows no owners acts as that user. */
@@ -77,8 +80,12 @@ export class Files implements GuestFiles {
 
   async unpack(
     archive: AsyncIterable<Uint8Array>,
-    { source, destination, owner, mode, keepOwners }: UnpackRequest,
+    { source, destination, owner, mode, keepOwners = false }: UnpackRequest,
   ): Promise<{ entries: number; bytes: number }> {
+    if (keepOwners && !this.#keepsOwners) {
+      const message = 'The agent in this sandbox is too old to keep owners; name one'
+      throw new SpawnpointError('incompatible', message, { needs: 'agent that keeps owners', has: 'an older one' })
+    }
     const answer = await this.#upload('file.unpack', { source, destination, owner, mode, keepOwners }, archive)
     return this.#checked(answer, checkUnpacked)
   }

@@ -1,5 +1,14 @@
 import type { Duplex } from 'node:stream'
-import type { Env, Guest, GuestIdentity, GuestMetrics, HoldOptions, HoldReport, IdentityReport } from '@spawnpoint/core'
+import type {
+  Census,
+  Env,
+  Guest,
+  GuestIdentity,
+  GuestMetrics,
+  HoldOptions,
+  HoldReport,
+  IdentityReport,
+} from '@spawnpoint/core'
 import { SpawnpointError } from '@spawnpoint/core'
 import { checkHello, checkHoldReport, checkIdentityReport, checkMetrics, type Hello } from './checks.ts'
 import { Files } from './files.ts'
@@ -107,12 +116,13 @@ class AttachedGuest implements OpenedGuest {
   }
 
   async hold(options: HoldOptions): Promise<HoldReport> {
-    const { hooks, hookTimeoutMs, sync, findCulprits } = options
+    const { hooks, hookTimeoutMs, sync, findCulprits, census = false } = options
     let report: HoldReport = { hooks: [], culprits: [] }
-    if (hooks || sync || findCulprits) {
-      const params = { hooks, hookTimeoutMs, sync, culprits: findCulprits }
+    if (hooks || sync || findCulprits || census) {
+      const params = { hooks, hookTimeoutMs, sync, culprits: findCulprits, census }
       const answer = await this.#session.call('prepare', params, { extraMs: hookTimeoutMs })
       report = this.#checked(answer, checkHoldReport)
+      if (census) report.census ??= null
     }
     if (this.#session.held) throw new Error('the guest is held already')
     // From here on nothing is written until release; the agent's answer is its last frame.
@@ -143,6 +153,12 @@ class AttachedGuest implements OpenedGuest {
 
   async metrics(): Promise<GuestMetrics> {
     return this.#checked(await this.#session.call('metrics', {}), checkMetrics)
+  }
+
+  async census({ sync }: { sync: boolean }): Promise<Census | null> {
+    const params = { hooks: false, hookTimeoutMs: 0, sync, culprits: false, census: true }
+    const answer = await this.#session.call('prepare', params)
+    return this.#checked(answer, checkHoldReport).census ?? null
   }
 
   async connectPort(port: number): Promise<Duplex> {

@@ -12,7 +12,7 @@ export function fields(value: unknown, what: string): Fields {
   return Object.fromEntries(Object.entries(value))
 }
 
-function text(value: unknown, what: string): string {
+export function text(value: unknown, what: string): string {
   if (typeof value !== 'string') throw bad(what)
   return value
 }

@@ -9,7 +9,7 @@ import type {
   TreeSource,
   Trees,
 } from '@spawnpoint/core'
-import { changeOf, fields, fileOf, matchOf, number, oneOf } from './tree-answers.ts'
+import { changeOf, fields, fileOf, matchOf, number, oneOf, text } from './tree-answers.ts'
 import type { TreeReader, TreeRequest } from './tree-reader.ts'
 
 /** A subvolume that is read; nobody writes it. */
@@ -40,13 +40,13 @@ export class BtrfsTrees implements Trees {
     source: TreeSource,
     path: string,
     options: { depth: number; limit: number; after?: string | undefined } & Cancel,
-  ): Promise<{ entries: FileInfo[]; more: boolean }> {
+  ): Promise<{ entries: FileInfo[]; next: string | null }> {
     const { depth, limit, after = '' } = options
     const entries: FileInfo[] = []
     const end = await this.#walk([source], { do: 'list', path, depth, limit, after }, options.signal, (line) =>
       entries.push(fileOf(line.file)),
     )
-    return { entries, more: fields(end, 'end').more === true }
+    return { entries, next: text(fields(end, 'end').next, 'next') || null }
   }
 
   async read(

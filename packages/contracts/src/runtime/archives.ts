@@ -19,7 +19,10 @@ export function archivesSuite(bench: () => Bench): void {
       await box.guest.files.mkdir(dir)
       return dir
     }
-    const unpack = (files: TarFile[] | Buffer, request: { source: string; destination: string; mode?: number }) => {
+    const unpack = (
+      files: TarFile[] | Buffer,
+      request: { source: string; destination: string; mode?: number; keepOwners?: boolean },
+    ) => {
       const archive = Buffer.isBuffer(files) ? files : tarOf(files)
       // In pieces that cut headers and content anywhere.
       const parts = Array.from({ length: Math.ceil(archive.length / 700) }, (_, n) =>
@@ -69,6 +72,26 @@ export function archivesSuite(bench: () => Bench): void {
       await unpack(APP, { source: 'other', destination: dir })
       await unpack(APP, { source: './other', destination: `${dir}/made/` })
       expect([await text(`${dir}/other`), await text(`${dir}/made/other`)]).toEqual(['not wanted', 'not wanted'])
+    })
+
+    it('keep owners where that is asked for, of the destination as well if it is new', async () => {
+      const dir = await fresh()
+      const files: TarFile[] = [
+        { name: 'app/', type: 'directory', mode: 0o700, uid: 1234 },
+        { name: 'app/run', data: '#!', mode: 0o4755, uid: 1235 },
+        { name: 'app/link', type: 'symlink', target: 'run', uid: 1236 },
+        { name: 'alone', data: '', uid: 1237 },
+      ]
+      await unpack(files, { source: 'app', destination: `${dir}/way/app`, keepOwners: true })
+      const [app, link, ran] = await box.guest.files.list(`${dir}/way`, { depth: 2, limit: 9 })
+      expect(app).toMatchObject({ uid: 1234, gid: 1234, mode: 0o700 })
+      expect(link).toMatchObject({ uid: 1236, symlinkTarget: 'run' })
+      expect(ran).toMatchObject({ uid: 1235, mode: 0o4755 })
+      expect(await box.guest.files.stat(`${dir}/way`)).toMatchObject({ uid: 65534, mode: 0o755 })
+      await unpack(files, { source: 'alone', destination: `${dir}/one`, keepOwners: true })
+      expect(await box.guest.files.stat(`${dir}/one`)).toMatchObject({ uid: 1237 })
+      await unpack(files, { source: 'app', destination: dir, keepOwners: true })
+      expect(await box.guest.files.stat(dir)).toMatchObject({ uid: 0 })
     })
 
     it('take patterns, and replace files that are there', async () => {

@@ -31,6 +31,27 @@ export function holdSuite(bench: () => Bench): void {
       await box.guest.release()
     })
 
+    it('tell what runs and which ports are listened on', async () => {
+      const sleeping = await box.guest.processes.start({ args: b.programs.cat(), env: {}, stdin: true })
+      const census = await box.guest.census({ sync: true })
+      const process = census?.processes.find(({ pid }) => pid === sleeping.pid)
+      expect(process?.memoryBytes).toBeGreaterThan(0)
+      expect(process?.startTicks).toBeGreaterThanOrEqual(0)
+      expect(process?.command).not.toBe('')
+      const listening = census?.ports.find(({ port }) => port === PORT)
+      expect(census?.processes.map(({ pid }) => pid)).toContain(listening?.pid)
+      const options = { hooks: false, hookTimeoutMs: 0, sync: false, findCulprits: false, census: true }
+      const held = (await box.guest.hold(options)).census
+      await box.guest.release()
+      expect(held?.processes.find(({ pid }) => pid === sleeping.pid)).toMatchObject({
+        ...{ command: process?.command, startTicks: process?.startTicks, user: process?.user },
+      })
+      await box.guest.processes.signal(sleeping.id, 'SIGKILL', true)
+      await box.guest.processes.wait(sleeping.id)
+      const after = await box.guest.census({ sync: false })
+      expect(after?.processes.map(({ pid }) => pid)).not.toContain(sleeping.pid)
+    })
+
     it('make calls wait until the release, which may be repeated', async () => {
       await hold(box.guest)
       const call = box.guest.metrics()

@@ -56,6 +56,7 @@ async function pull(work: Work<PullDetail>, found: FoundSnapshot | null): Promis
       requirements: record.requirements,
       consistency: 'crash' as const,
       hooks: [],
+      census: null,
     }
     const sizes = await work.step('publish', () => pool.publishSnapshot(record.id, manifestOf(record, captured)))
     await removeScratch(work)

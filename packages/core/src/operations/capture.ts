@@ -1,5 +1,6 @@
 import { SpawnpointError } from '../errors.ts'
 import type {
+  Census,
   Consistency,
   HookOutcome,
   IncarnationId,
@@ -20,6 +21,8 @@ export interface CapturePlan {
   requireHooks: boolean
   /** Nobody minds that it stands still: dirty pages are written by the capture itself, which costs less in all */
   unhurried?: boolean
+  /** Tell what ran */
+  census?: boolean
 }
 
 export interface Captured {
@@ -27,6 +30,8 @@ export interface Captured {
   requirements: Requirements | null
   hooks: HookOutcome[]
   consistency: Consistency
+  /** `null` if it was not asked for, or is not known */
+  census: Census | null
 }
 
 /**
@@ -59,6 +64,7 @@ export async function capture(
           hookTimeoutMs: config.hookTimeoutMs,
           sync: true,
           findCulprits: mustFindCulprits,
+          census: plan.census ?? false,
         }),
       ),
       // Dirty pages are written while it still runs, or the capture below would wait for the disk.
@@ -85,6 +91,7 @@ export async function capture(
       requirements,
       hooks: held.hooks,
       consistency: consistencyOf(plan, held),
+      census: held.census ?? null,
     }
   } finally {
     if (!succeeded) await letRun(work, sandbox)

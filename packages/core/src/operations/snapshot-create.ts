@@ -29,7 +29,12 @@ export const snapshotCreate: OperationDefinition<SnapshotDetail, Snapshot> = {
   async run(work) {
     const { detail, parts } = work
     try {
-      const captured = await capture(work, await liveSandbox(parts, detail.sandboxId), detail, 'run')
+      const captured = await capture(
+        work,
+        await liveSandbox(parts, detail.sandboxId),
+        { ...detail, census: true },
+        'run',
+      )
       const running = work.enter('publishing', async (tx) => {
         await moveSandbox(parts, tx, detail.sandboxId, 'done', {}, { snapshotId: detail.snapshotId })
       })

@@ -1,5 +1,5 @@
 import type { Duplex, Readable } from 'node:stream'
-import type { Env, HookOutcome } from '../model.ts'
+import type { Census, Env, HookOutcome } from '../model.ts'
 
 /**
  * The agent inside one incarnation, seen from outside. Everything it returns comes from an adversary: drivers parse,
@@ -35,6 +35,8 @@ export interface Guest {
   /** Asks every process to end (SIGTERM, then SIGKILL after `graceMs`) and flushes the filesystem. */
   shutdown(graceMs: number): Promise<void>
   metrics(): Promise<GuestMetrics>
+  /** What runs now, `null` if the agent is too old to know. With `sync`, the filesystem is flushed first. */
+  census(options: { sync: boolean }): Promise<Census | null>
   readonly processes: GuestProcesses
   readonly files: GuestFiles
   /** Connects to a TCP port inside: loopback first, then the sandbox's own address. Rejects `port_closed`. */
@@ -78,12 +80,16 @@ export interface HoldOptions {
   sync: boolean
   /** Look for files that an older runtime cannot capture; costs a scan of all processes */
   findCulprits: boolean
+  /** Tell what runs, after the hooks have run */
+  census?: boolean
 }
 
 export interface HoldReport {
   hooks: HookOutcome[]
   /** Files that an older runtime cannot capture: deleted but open, on the root filesystem */
   culprits: { pid: number; what: string; path: string }[]
+  /** If it was asked for; `null` if the agent is too old to know */
+  census?: Census | null
 }
 
 export interface GuestMetrics {
@@ -243,7 +249,10 @@ export interface UnpackRequest {
   destination: string
   /** Of all that is made, `user[:group]` */
   owner: string
-  /** What is in the archive has the owners that the archive says; what is made besides has `owner` */
+  /**
+   * What is in the archive has the owners that the archive says, by number, also a destination that was not there; what is
+   * made besides has `owner`. Rejects `incompatible` if the agent, frozen in an older snapshot, cannot.
+   */
   keepOwners?: boolean
   /** Permission bits of all that is made; directories may be entered by whoever may read them */
   mode?: number

@@ -48,13 +48,13 @@ export interface Trees {
   stat(source: TreeSource, path: string, options?: { signal?: AbortSignal | undefined }): Promise<FileInfo>
   /**
    * Entries to `depth` levels (1: the directory's own), a directory before what is in it, each directory in the order of its
-   * names' bytes. `after` is the path of the last entry that the caller has.
+   * names' bytes. `after` is `next` of the page before, `null` at the end; another rejects `invalid_argument`.
    */
   list(
     source: TreeSource,
     path: string,
     options: { depth: number; limit: number; after?: string | undefined; signal?: AbortSignal | undefined },
-  ): Promise<{ entries: FileInfo[]; more: boolean }>
+  ): Promise<{ entries: FileInfo[]; next: string | null }>
   /** A regular file; of anything else rejects `guest_error` (EISDIR, or EINVAL for FIFOs, devices and sockets). */
   read(
     source: TreeSource,

@@ -24,6 +24,7 @@ export function manifestOf(snapshot: Snapshot, captured: Captured): Record<strin
     standstillMs: captured.standstillMs,
     consistency: captured.consistency,
     hooks: captured.hooks,
+    census: captured.census,
     createdAt: snapshot.createdAt.toISOString(),
   }
 }
