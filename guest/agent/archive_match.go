@@ -13,13 +13,26 @@ type sourcePattern struct {
 }
 
 func newSourcePattern(source string) (*sourcePattern, error) {
-	p := &sourcePattern{segments: segmentsOf(source), wild: strings.ContainsAny(source, "*?[")}
+	p := &sourcePattern{segments: segmentsOf(source), wild: isWild(source)}
 	for _, segment := range p.segments {
 		if _, err := path.Match(segment, ""); err != nil || segment == ".." {
 			return nil, failed("bad_request", "not a source: %.200q", source)
 		}
 	}
 	return p, nil
+}
+
+// isWild tells whether anything in a pattern means more than itself; a backslash before it takes that away.
+func isWild(source string) bool {
+	for i := 0; i < len(source); i++ {
+		switch source[i] {
+		case '\\':
+			i++
+		case '*', '?', '[':
+			return true
+		}
+	}
+	return false
 }
 
 // match tells where an entry lies below what matched; empty for what matched itself.

@@ -26,7 +26,7 @@ func filePack(c *call) (any, error) {
 		return nil, err
 	}
 	matches := []string{"/" + strings.Join(pattern.segments, "/")}
-	if pattern.wild {
+	if strings.ContainsAny(params.Source, "*?[\\") {
 		if matches, err = filepath.Glob(matches[0]); err != nil {
 			return nil, failed("bad_request", "not a source: %.200q", params.Source)
 		}

@@ -81,6 +81,16 @@ export const CALLS = {
     delete: 'write audited',
   },
   archives: { pushImage: 'write audited', pushSnapshot: 'write audited', pullSnapshot: 'write audited' },
+  browse: {
+    stat: 'read',
+    list: 'read',
+    read: 'read',
+    pack: 'read',
+    search: 'read',
+    census: 'read',
+    copyInto: 'write audited',
+  },
+  compare: { compare: 'read', compareText: 'read' },
   operations: { get: 'read', list: 'read', follow: 'read' },
   events: { list: 'read', latest: 'read', follow: 'read' },
   idempotency: { once: 'any' },
@@ -89,7 +99,7 @@ export const CALLS = {
 
 /** What a key that may only read can do in a sandbox; everything else there needs `write`. */
 const READS_INSIDE = {
-  guest: ['metrics'] satisfies (keyof Guest)[],
+  guest: ['metrics', 'census'] satisfies (keyof Guest)[],
   processes: ['follow', 'list', 'get', 'wait'] satisfies (keyof GuestProcesses)[],
   files: ['stat', 'list', 'read', 'getXattr', 'pack', 'watch'] satisfies (keyof GuestFiles)[],
 }

@@ -20,6 +20,8 @@ export type * from './api/usage.ts'
 import type { ArchivesApi } from './api/archives.ts'
 import type { AuditApi } from './api/audit.ts'
 import type { BlobsApi } from './api/blobs.ts'
+import type { BrowseApi } from './api/browse.ts'
+import type { CompareApi } from './api/compare.ts'
 import type { ImagesApi } from './api/images.ts'
 import type { KeysApi } from './api/keys.ts'
 import type { NamesApi } from './api/names.ts'
@@ -66,6 +68,8 @@ export interface SpawnpointApi {
   readonly schedules: SchedulesApi
   readonly registries: RegistriesApi
   readonly archives: ArchivesApi
+  readonly browse: BrowseApi
+  readonly compare: CompareApi
   readonly operations: OperationsApi
   readonly events: EventsApi
   readonly idempotency: IdempotencyApi

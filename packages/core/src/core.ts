@@ -17,6 +17,8 @@ import { type ScheduledSnapshots, Scheduler } from './schedule/scheduler.ts'
 import { Archives } from './services/archives.ts'
 import { Audit } from './services/audit.ts'
 import { BlobStore } from './services/blobs.ts'
+import { Browse } from './services/browse.ts'
+import { Compare } from './services/compare.ts'
 import { Events } from './services/events.ts'
 import { Signal } from './services/follow.ts'
 import { Idempotency } from './services/idempotency.ts'
@@ -54,6 +56,8 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly schedules: Schedules
   readonly registries: Registries
   readonly archives: Archives
+  readonly browse: Browse
+  readonly compare: Compare
   readonly operations: Operations
   readonly events: Events
   readonly idempotency: Idempotency
@@ -127,6 +131,8 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.snapshots = new Snapshots(parts, this.#runner, this.#deadlines)
     this.#scheduler = new Scheduler(parts, scheduledSnapshots(this.snapshots))
     this.schedules = new Schedules(parts, this.#scheduler)
+    this.browse = new Browse(parts, this.sandboxes)
+    this.compare = new Compare(parts, this.#guests)
     this.operations = new Operations(parts, this.#runner)
     this.events = new Events(parts, this.#happened)
     this.idempotency = new Idempotency(parts)

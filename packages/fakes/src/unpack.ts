@@ -8,7 +8,7 @@ export function unpackInto(files: FileView, archive: Buffer, request: UnpackRequ
   const { source, destination, owner } = request
   const account = files.account(owner)
   const pattern = segments(source)
-  const into = /[*?[]/.test(source) || destination.endsWith('/') || isDirectory(files, destination)
+  const into = /[*?[]/.test(source.replace(/\\./gs, '')) || destination.endsWith('/') || isDirectory(files, destination)
   const made = !files.exists(destination)
   const counts = { entries: 0, bytes: 0 }
   for (const entry of readTar(archive)) {
@@ -74,13 +74,14 @@ function segments(path: string): string[] {
   return path.split('/').filter((segment) => segment !== '' && segment !== '.')
 }
 
-/** `*`, `?` and `[…]` in one name. */
+/** `*`, `?` and `[…]` in one name; a backslash takes their meaning away. */
 export function globMatches(pattern: string, name: string): boolean {
-  const escaped = pattern
-    .replace(/[.+^${}()|\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.')
-  return new RegExp(`^${escaped}$`).test(name)
+  const source = pattern.replace(/\\(.)|\*|\?|[.+^${}()|]/gs, (found, literal?: string) => {
+    if (literal !== undefined) return literal.replace(/[^A-Za-z0-9]/g, '\\$&')
+    if (found === '*') return '.*'
+    return found === '?' ? '.' : `\\${found}`
+  })
+  return new RegExp(`^${source}$`, 's').test(name)
 }
 
 function isDirectory(files: FileView, path: string): boolean {

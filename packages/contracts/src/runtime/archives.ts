@@ -74,6 +74,16 @@ export function archivesSuite(bench: () => Bench): void {
       expect([await text(`${dir}/other`), await text(`${dir}/made/other`)]).toEqual(['not wanted', 'not wanted'])
     })
 
+    it('take a name as it is where a backslash says so', async () => {
+      const dir = await fresh()
+      const files: TarFile[] = [
+        { name: 'a*b', data: 'star' },
+        { name: 'aXb', data: 'letter' },
+      ]
+      expect(await unpack(files, { source: 'a\\*b', destination: `${dir}/one` })).toMatchObject({ entries: 1 })
+      expect(await text(`${dir}/one`)).toBe('star')
+    })
+
     it('keep owners where that is asked for, of the destination as well if it is new', async () => {
       const dir = await fresh()
       const files: TarFile[] = [
