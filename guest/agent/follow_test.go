@@ -104,7 +104,7 @@ func TestStalledReaderLosesItsClaim(t *testing.T) {
 func TestEnvironmentIsClean(t *testing.T) {
 	os.Unsetenv("PATH")
 	who := &account{name: "ann", home: "/home/ann", shell: "/bin/zsh"}
-	env, path := environment(who, map[string]string{"A": "1", "B": "1"}, &processSpec{
+	env, path := environment(who, nil, map[string]string{"A": "1", "B": "1"}, &processSpec{
 		Env: map[string]string{"B": "2", "": "x", "BAD=NAME": "x", "NUL": "a\x00b"},
 	})
 	if path != defaultPath {
