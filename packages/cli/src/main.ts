@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { exitOnBrokenPipe } from './broken-pipe.ts'
+import { addAudit } from './commands/audit.ts'
 import { addEvents } from './commands/events.ts'
 import { addImage } from './commands/image/index.ts'
 import { addKey } from './commands/key/index.ts'
@@ -10,7 +11,9 @@ import { addSandbox } from './commands/sandbox/index.ts'
 import { addSchedule } from './commands/schedule/index.ts'
 import { addServe } from './commands/serve.ts'
 import { addSnapshot } from './commands/snapshot/index.ts'
+import { addTeam } from './commands/team/index.ts'
 import { addTls } from './commands/tls.ts'
+import { addUsage } from './commands/usage.ts'
 import { report, USAGE } from './exit.ts'
 
 export function program(): Command {
@@ -30,6 +33,9 @@ export function program(): Command {
   addRegistry(root)
   addSchedule(root)
   addKey(root)
+  addTeam(root)
+  addUsage(root)
+  addAudit(root)
   addTls(root)
   addMcp(root)
   return root

@@ -1,10 +1,11 @@
+import { Audit, Keys, Teams, Usage } from './accounts.ts'
 import { Blobs } from './blobs.ts'
 import { Images } from './images.ts'
 import { Names } from './names.ts'
 import { Events, Operations } from './operations.ts'
 import { type CallOptions, resolveOptions, type SpawnpointOptions } from './options.ts'
 import { Registries } from './registries.ts'
-import { Keys, Sandboxes, Snapshots } from './resources.ts'
+import { Sandboxes, Snapshots } from './resources.ts'
 import { Schedules } from './schedules.ts'
 import { Transport } from './transport.ts'
 import type { ServerInfo } from './types.ts'
@@ -27,6 +28,9 @@ export class Spawnpoint {
   readonly operations: Operations
   readonly events: Events
   readonly keys: Keys
+  readonly teams: Teams
+  readonly usage: Usage
+  readonly audit: Audit
   readonly #transport: Transport
 
   constructor(options: SpawnpointOptions = {}) {
@@ -43,6 +47,9 @@ export class Spawnpoint {
     this.operations = new Operations(transport)
     this.events = new Events(transport)
     this.keys = new Keys(transport)
+    this.teams = new Teams(transport)
+    this.usage = new Usage(transport)
+    this.audit = new Audit(transport)
   }
 
   /** What the server is, and what its sandboxes can be asked for in each state. */

@@ -6,17 +6,8 @@ import { Sandbox } from './sandbox.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Transport } from './transport.ts'
 import { deleteSnapshot, planDeletion, undeleteSnapshot } from './trash.ts'
-import type {
-  ApiKey,
-  CreateSandbox,
-  DeletePlan,
-  DeleteSnapshot,
-  PullSnapshot,
-  SandboxFilter,
-  SnapshotFilter,
-  Team,
-} from './types.ts'
-import { toApiKey, toSandboxInfo, toSnapshotInfo } from './wire.ts'
+import type { CreateSandbox, DeletePlan, DeleteSnapshot, PullSnapshot, SandboxFilter, SnapshotFilter } from './types.ts'
+import { toSandboxInfo, toSnapshotInfo } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
 export class Sandboxes {
@@ -121,41 +112,5 @@ export class Snapshots {
 
   #snapshot(wire: Schemas['Snapshot']): Snapshot {
     return new Snapshot(this.#transport, toSnapshotInfo(wire))
-  }
-}
-
-export class Keys {
-  readonly #transport: Transport
-
-  /** @internal */
-  constructor(transport: Transport) {
-    this.#transport = transport
-  }
-
-  /** `secret` is shown this once; the server keeps only its hash. */
-  async create(request: { name: string }, options: CallOptions = {}): Promise<{ key: ApiKey; secret: string }> {
-    const { key, secret } = await this.#transport.json<{ key: Schemas['ApiKey']; secret: string }>({
-      method: 'POST',
-      path: '/v1/keys',
-      json: request satisfies Schemas['CreateKey'],
-      // The route keeps no answers, or it would keep secrets: a repeat would make a second key.
-      repeat: 'never',
-      ...options,
-    })
-    return { key: toApiKey(key), secret }
-  }
-
-  list(options: PageOptions = {}): List<ApiKey> {
-    return new List(this.#transport, { path: '/v1/keys' }, options, toApiKey)
-  }
-
-  async revoke(id: string, options: CallOptions = {}): Promise<void> {
-    await this.#transport.json({ method: 'DELETE', path: `/v1/keys/${encodeURIComponent(id)}`, ...options })
-  }
-
-  /** The team that the client's own key belongs to. */
-  async team(options: CallOptions = {}): Promise<Team> {
-    const team = await this.#transport.json<Schemas['Team']>({ method: 'GET', path: '/v1/team', ...options })
-    return { ...team, createdAt: new Date(team.createdAt) }
   }
 }

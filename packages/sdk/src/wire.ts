@@ -1,5 +1,6 @@
 import type {
   ApiKey,
+  AuditEntry,
   FileInfo,
   Image,
   Name,
@@ -12,6 +13,7 @@ import type {
   Schedule,
   SnapshotInfo,
   SpawnpointEvent,
+  Team,
 } from './types.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -102,4 +104,12 @@ export function toApiKey(wire: Schemas['ApiKey']): ApiKey {
     lastUsedAt: atOrNull(wire.lastUsedAt),
     revokedAt: atOrNull(wire.revokedAt),
   }
+}
+
+export function toTeam(wire: Schemas['Team']): Team {
+  return { ...wire, createdAt: at(wire.createdAt) }
+}
+
+export function toAuditEntry(wire: Schemas['AuditEntry']): AuditEntry {
+  return { ...wire, at: at(wire.at) }
 }

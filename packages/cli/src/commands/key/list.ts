@@ -16,6 +16,8 @@ export function addList(parent: Command): void {
           { title: 'ID', value: ({ id }) => id },
           { title: 'NAME', value: ({ name }) => printable(name) },
           { title: 'KEY', value: ({ hint }) => `${hint}…` },
+          { title: 'SCOPES', value: ({ scopes }) => scopes.join(' ') },
+          { title: 'MEMBER', value: ({ member }) => printable(member ?? '-') },
           { title: 'CREATED', value: ({ createdAt }) => formatAge(createdAt) },
           { title: 'LAST USED', value: ({ lastUsedAt }) => formatAge(lastUsedAt) },
           {
