@@ -85,6 +85,7 @@ export function sampleSandbox(teamId: TeamId, over: Partial<Sandbox> = {}): Sand
     imageId: newId(),
     sourceSnapshotId: null,
     originSnapshotId: newId(),
+    originCold: true,
     parentSandboxId: null,
     defaults,
     env: { TOKEN: '"quoted" \\ \n $é' },

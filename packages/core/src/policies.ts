@@ -24,7 +24,7 @@ export interface TimeoutPolicy {
   onTimeout: 'kill' | 'pause' | 'stop'
   /** A use of the paused or stopped sandbox brings it back, its timeout counting anew, and then goes on */
   autoResume: boolean
-  /** Milliseconds paused or stopped until it is killed, counted from `haltedAt`; `null` for never */
+  /** Milliseconds paused, stopped or failed until it is killed, counted from `haltedAt`; `null` for never */
   deleteAfterMs: number | null
 }
 

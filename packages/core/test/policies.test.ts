@@ -56,6 +56,18 @@ describe('deleteAfterMs', () => {
     expect(it.world.host.leaks()).toMatchObject({ roots: [], snapshots: [] })
   })
 
+  it('kills what failed, so long after its failure', async () => {
+    await using it = await begin({ deleteAfterMs: 3_600_000 })
+    it.world.host.crashIncarnation(it.sandbox.incarnationId as never)
+    await it.pass(0)
+    expect(await it.now()).toMatchObject({ state: 'failed', haltedAt: it.world.clock.now() })
+    await it.pass(3_599_999)
+    expect((await it.now()).state).toBe('failed')
+    await it.pass(1)
+    expect((await it.now()).state).toBe('killed')
+    expect(await it.world.disagreements(it.core)).toEqual([])
+  })
+
   it('follows a timeout, and counts anew with each rest', async () => {
     await using it = await begin({ timeoutMs: 1_000, onTimeout: 'pause', deleteAfterMs: 10_000 })
     await it.pass(1_000)

@@ -243,6 +243,24 @@ describe('roll back to the origin', () => {
     expect(await world.disagreements(core)).toEqual([])
   })
 
+  it('boots the files of the snapshot where its memory was not wanted, of a fork too', async () => {
+    const world = new World()
+    await using core = await world.server()
+    const first = await world.sandbox(core)
+    await world.startCounter(core, first)
+    const snapshot = await (await core.snapshots.create(world.by, first.id, { kind: 'memory' })).done
+    const sandbox = await (await core.sandboxes.create(world.by, { snapshot: snapshot.id, cold: true })).done
+    const [fork] = await (await core.sandboxes.fork(world.by, sandbox.id, { count: 1, mode: 'all_or_nothing' })).done
+    for (const { id } of [sandbox, fork?.sandbox as Sandbox]) {
+      const back = await (await core.sandboxes.rollback(world.by, id, { origin: true })).done
+      expect(back).toMatchObject({ state: 'running', sourceSnapshotId: snapshot.id, originCold: true })
+      await expect(world.ask(core, back)).rejects.toMatchObject({ code: 'process_not_found' })
+      // Asked for by its id it comes with all it has.
+      await (await core.sandboxes.rollback(world.by, id, { snapshot: snapshot.id })).done
+      expect(await world.ask(core, back)).toBe('first')
+    }
+  })
+
   it.each(['pause', 'stop'] as const)('works on what rests after a %s', async (verb) => {
     const world = new World()
     await using core = await world.server()

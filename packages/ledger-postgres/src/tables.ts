@@ -95,6 +95,7 @@ export interface Tables {
     image_id: ImageId
     source_snapshot_id: SnapshotId | null
     origin_snapshot_id: SnapshotId | null
+    origin_cold: boolean
     parent_sandbox_id: SandboxId | null
     defaults: Json
     env: Json

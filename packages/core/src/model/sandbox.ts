@@ -57,6 +57,8 @@ export interface Sandbox {
   sourceSnapshotId: SnapshotId | null
   /** Snapshot it was started from; `null` where an image was booted for it */
   originSnapshotId: SnapshotId | null
+  /** Booted from the files of that snapshot, without its memory */
+  originCold: boolean
   /** Sandbox it was forked from */
   parentSandboxId: SandboxId | null
   defaults: ImageDefaults
@@ -74,7 +76,7 @@ export interface Sandbox {
   startedAt: Date | null
   /** While it runs: when `timeout.onTimeout` happens */
   expiresAt: Date | null
-  /** Since when it is paused or stopped; kept until it runs again */
+  /** Since when it is paused, stopped or failed; kept until it runs again */
   haltedAt: Date | null
   endedAt: Date | null
 }

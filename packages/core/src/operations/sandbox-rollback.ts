@@ -19,6 +19,8 @@ export interface RollbackDetail {
   sandboxId: SandboxId
   /** `null` for the sandbox's image, booted anew */
   snapshotId: SnapshotId | null
+  /** Boot from its files, as the sandbox was at first */
+  cold: boolean
   from: SandboxState
   /** What the sandbox is now, removed once it has been replaced */
   oldIncarnationId: IncarnationId | null
@@ -42,7 +44,7 @@ export const sandboxRollback = reversible<RollbackDetail, Sandbox>({
     const sandbox = await recordOf(parts, detail.sandboxId)
     const snapshot = snapshotId === null ? null : await parts.ledger.read.snapshot(snapshotId)
     if (snapshotId !== null && snapshot === null) throw notFound('snapshot', snapshotId)
-    const origin = snapshot === null ? imageOrigin({ id: sandbox.imageId }) : snapshotOrigin(snapshot, false)
+    const origin = snapshot === null ? imageOrigin({ id: sandbox.imageId }) : snapshotOrigin(snapshot, work.detail.cold)
     if (old !== null) {
       await work.step('pause', () => parts.runtime.pause(old))
       // Its time ends with the switch, which comes before it is killed: a last look at what it has used.

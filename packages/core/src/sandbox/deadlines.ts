@@ -1,6 +1,6 @@
 import type { Sandbox, SandboxId, Snapshot, SnapshotId } from '../model.ts'
 import type { Parts } from '../parts.ts'
-import { isUp } from './records.ts'
+import { isUp, rests } from './records.ts'
 
 /** What to do when a time has come; the core supplies it. A rejection is logged and tried again. */
 export interface DeadlineActions {
@@ -140,7 +140,7 @@ export function deletionDue({
   haltedAt,
   timeout,
 }: Pick<Sandbox, 'state' | 'haltedAt' | 'timeout'>): number | null {
-  if ((state !== 'paused' && state !== 'stopped') || haltedAt === null || timeout.deleteAfterMs === null) return null
+  if (!rests(state) || haltedAt === null || timeout.deleteAfterMs === null) return null
   return haltedAt.getTime() + timeout.deleteAfterMs
 }
 

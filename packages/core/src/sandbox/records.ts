@@ -34,7 +34,12 @@ export async function moveSandbox(
 /** Begins with the state, lasts through attempts to bring the sandbox back, ends when it runs. */
 function haltedAt(parts: Parts, current: Sandbox, next: SandboxState): Date | null {
   if (next === 'running') return null
-  return next === 'paused' || next === 'stopped' ? (current.haltedAt ?? parts.clock.now()) : current.haltedAt
+  return rests(next) ? (current.haltedAt ?? parts.clock.now()) : current.haltedAt
+}
+
+/** Nothing of it runs, nobody is at work on it, and it can be brought back. */
+export function rests(state: SandboxState): boolean {
+  return state === 'paused' || state === 'stopped' || state === 'failed'
 }
 
 /** Whether an incarnation runs now that can be used. */

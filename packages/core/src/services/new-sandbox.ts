@@ -13,6 +13,8 @@ const OPEN_INGRESS: IngressPolicy = { default: 'open', ports: {}, hostHeader: nu
 /** What a sandbox takes over from where it comes from. */
 export type Source = Pick<Sandbox, 'imageId' | 'defaults' | 'env' | 'resources' | 'generation'> & {
   snapshotId: SnapshotId | null
+  /** Of a snapshot with memory: without that */
+  cold?: boolean
   /** Of the sandbox that it goes on from: it must not reach, nor be reached from, more than that by default */
   network?: NetworkPolicy | null
   credentials?: CredentialRule[]
@@ -35,6 +37,7 @@ export function fromSnapshot(snapshot: Snapshot, cold: boolean): Source {
   return {
     imageId: snapshot.imageId,
     snapshotId: snapshot.id,
+    cold: snapshot.kind === 'memory' && cold,
     defaults: snapshot.defaults,
     env: snapshot.env,
     resources: snapshot.resources,
@@ -85,6 +88,7 @@ export function newSandbox(parts: Parts, teamId: TeamId, source: Source, request
     imageId: source.imageId,
     sourceSnapshotId: source.snapshotId,
     originSnapshotId: source.snapshotId,
+    originCold: source.cold ?? false,
     parentSandboxId: null,
     defaults: source.defaults,
     env: { ...source.env, ...request.env },

@@ -190,8 +190,13 @@ export class Sandboxes implements SandboxesApi {
       const source = { ...fromSnapshot(snapshot, false), credentials: sandbox.credentials }
       const records = Array.from({ length: count }, (_, n): Sandbox => {
         const child = newSandbox(this.#parts, by.teamId, source, { ...overrides, ...children[n] })
-        const from = sandbox.sourceSnapshotId
-        return { ...child, parentSandboxId: sandbox.id, sourceSnapshotId: from, originSnapshotId: from }
+        const { sourceSnapshotId: from, originSnapshotId, originCold } = sandbox
+        const lineage = {
+          sourceSnapshotId: from,
+          originSnapshotId: from,
+          originCold: originCold && from === originSnapshotId,
+        }
+        return { ...child, parentSandboxId: sandbox.id, ...lineage }
       })
       await claimQuota(tx, by.teamId, useOf(records))
       const details: CreateDetail[] = []

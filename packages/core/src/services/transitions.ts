@@ -127,6 +127,7 @@ export class Transitions {
       const detail: RollbackDetail = {
         sandboxId: sandbox.id,
         snapshotId: snapshot?.id ?? null,
+        cold: named === null && sandbox.originCold,
         from: sandbox.state,
         oldIncarnationId: sandbox.incarnationId,
         oldRootId: sandbox.rootId,

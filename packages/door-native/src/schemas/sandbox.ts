@@ -113,7 +113,7 @@ const autoResume = z
 const deleteAfterMs = milliseconds
   .min(1)
   .nullable()
-  .describe('Paused or stopped, counted from `haltedAt`, until it is killed; `null` for never')
+  .describe('Paused, stopped or failed, counted from `haltedAt`, until it is killed; `null` for never')
 
 export const timeout: z.ZodType<TimeoutPolicy> = component(
   'TimeoutPolicy',
@@ -377,7 +377,7 @@ export const sandbox = component(
     createdAt: time,
     startedAt: nullableTime.describe('Beginning of its present life'),
     expiresAt: nullableTime.describe('While it runs: when `onTimeout` happens'),
-    haltedAt: nullableTime.describe('Since when it is paused or stopped'),
+    haltedAt: nullableTime.describe('Since when it is paused, stopped or failed'),
     endedAt: nullableTime,
   }),
   {

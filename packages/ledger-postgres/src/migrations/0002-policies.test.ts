@@ -45,9 +45,14 @@ it('gives rows of the first schema what they lack', async () => {
       '{}', '{}', '{}', '{}', '{"internet":true,"allow":[],"deny":[]}', ${timeout}, 0, now())`.execute(db)
     return id
   }
-  const create = (sandbox: SandboxId, snapshot: string | null) =>
+  const create = (sandbox: SandboxId, snapshot: string | null, detail = '{"cold":false}') =>
     sql`insert into spawnpoint.operations (id, team_id, kind, state, phase, sandbox_id, snapshot_id, detail, created_at)
-      values (${newId()}, ${team}, 'sandbox.create', 'done', 'done', ${sandbox}, ${snapshot}, '{}', now())`.execute(db)
+      values (${newId()}, ${team}, 'sandbox.create', 'done', 'done', ${sandbox}, ${snapshot}, ${detail}, now())`.execute(
+      db,
+    )
+  await sql`insert into spawnpoint.snapshots (id, team_id, kind, state, internal, sandbox_id, image_id, defaults, env,
+    resources, generation, size_bytes, labels, created_at) values (${origin}, ${team}, 'memory', 'ready', false,
+    ${newId()}, ${image}, '{}', '{}', '{}', 0, 0, '{}', now())`.execute(db)
   const booted = await insert('running', null)
   await create(booted, null)
   const bootedThenRolledBack = await insert('paused', later)
@@ -55,20 +60,24 @@ it('gives rows of the first schema what they lack', async () => {
   const spawnedThenRolledBack = await insert('stopped', later)
   await create(spawnedThenRolledBack, origin)
   const forked = await insert('killed', origin)
+  const startedCold = await insert('failed', origin)
+  await create(startedCold, origin, '{"cold":true}')
   await db.destroy()
 
   await using ledger = new PostgresLedger({ databaseUrl })
   await ledger.open()
   const read = async (id: SandboxId) => {
-    const { ingress, timeout, originSnapshotId, haltedAt } = (await ledger.read.sandbox(id)) ?? {}
-    return { ingress, timeout, originSnapshotId, halted: haltedAt instanceof Date }
+    const { ingress, timeout, originSnapshotId, originCold, haltedAt } = (await ledger.read.sandbox(id)) ?? {}
+    return { ingress, timeout, originSnapshotId, originCold, halted: haltedAt instanceof Date }
   }
   const same = {
     ingress: { default: 'open', ports: {}, hostHeader: null },
     timeout: { timeoutMs: 60_000, idleTimeoutMs: null, onTimeout: 'pause', autoResume: false, deleteAfterMs: null },
+    originCold: false,
   }
   expect(await read(booted)).toEqual({ ...same, originSnapshotId: null, halted: false })
   expect(await read(bootedThenRolledBack)).toEqual({ ...same, originSnapshotId: null, halted: true })
   expect(await read(spawnedThenRolledBack)).toEqual({ ...same, originSnapshotId: origin, halted: true })
   expect(await read(forked)).toEqual({ ...same, originSnapshotId: origin, halted: false })
+  expect(await read(startedCold)).toEqual({ ...same, originSnapshotId: origin, originCold: true, halted: true })
 })

@@ -51,7 +51,7 @@ export interface TimeoutPolicy {
   onTimeout: 'kill' | 'pause' | 'stop'
   /** A use of the paused or stopped sandbox brings it back, its timeout counting anew, and then goes on */
   autoResume: boolean
-  /** Milliseconds paused or stopped until it is killed, counted from `haltedAt`; `null` for never */
+  /** Milliseconds paused, stopped or failed until it is killed, counted from `haltedAt`; `null` for never */
   deleteAfterMs: number | null
 }
 
@@ -103,7 +103,7 @@ export interface SandboxInfo {
   startedAt: Date | null
   /** While it runs: when `timeout.onTimeout` happens */
   expiresAt: Date | null
-  /** Since when it is paused or stopped */
+  /** Since when it is paused, stopped or failed */
   haltedAt: Date | null
   endedAt: Date | null
 }
