@@ -26,7 +26,8 @@ export const CALLS = {
   audit: { list: 'admin' },
   names: {
     get: 'read',
-    ensure: 'write audited',
+    // Gives a text an id and changes nothing else: a door does so to tell of what bears it.
+    ensure: 'read',
     list: 'read',
     delete: 'write audited',
     tags: 'read',
@@ -94,7 +95,8 @@ export const CALLS = {
   operations: { get: 'read', list: 'read', follow: 'read' },
   events: { list: 'read', latest: 'read', follow: 'read' },
   idempotency: { once: 'any' },
-  tokens: { issue: 'open', verify: 'open' },
+  // Whoever is given a token of a sandbox can do in it what `write` allows; a door asks `may` before it shows one by the way.
+  tokens: { issue: 'open', issueFor: 'write', verify: 'open' },
 } as const satisfies { [S in keyof Services]: Calls<SpawnpointApi[S]> }
 
 /** What a key that may only read can do in a sandbox; everything else there needs `write`. */

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { TokensApi } from '../api.ts'
+import type { Principal, TokensApi } from '../api.ts'
 import type { Parts } from '../parts.ts'
 
 const SECRET_BYTES = 32
@@ -14,6 +14,10 @@ export class Tokens implements TokensApi {
 
   issue(purpose: string, subject: string): string {
     return this.#of(purpose, subject).toString('hex')
+  }
+
+  async issueFor(_by: Principal, purpose: string, subject: string): Promise<string> {
+    return this.issue(purpose, subject)
   }
 
   verify(purpose: string, subject: string, token: string): boolean {

@@ -1,4 +1,4 @@
-import type { Sandbox } from '@spawnpoint/core'
+import { may, type Principal, type Sandbox } from '@spawnpoint/core'
 import { isSecure } from '../secure.ts'
 import { ENVD_TOKEN, TRAFFIC_TOKEN } from '../tokens.ts'
 import { CLIENT_ID, ENVD_VERSION } from '../version.ts'
@@ -31,11 +31,19 @@ export async function listedJson(context: DoorContext, templates: TemplateOf, sa
   }
 }
 
-export async function detailJson(context: DoorContext, templates: TemplateOf, sandbox: Sandbox, host: string) {
+/** Without the token of its agent for who may only read: that opens more. */
+export async function detailJson(
+  context: DoorContext,
+  templates: TemplateOf,
+  sandbox: Sandbox,
+  { by, host }: { by: Principal; host: string },
+) {
   const network = networkJson(sandbox)
+  const { envdAccessToken: token, ...reach } = reachJson(context, sandbox, host)
   return {
     ...(await listedJson(context, templates, sandbox)),
-    ...reachJson(context, sandbox, host),
+    ...reach,
+    ...(token === undefined || !may(by, 'write') ? {} : { envdAccessToken: token }),
     allowInternetAccess: sandbox.network.internet,
     ...(network === undefined ? {} : { network }),
     lifecycle: {
@@ -65,7 +73,7 @@ async function identityJson(templates: TemplateOf, sandbox: Sandbox) {
   }
 }
 
-function reachJson(context: DoorContext, sandbox: Sandbox, host: string) {
+function reachJson(context: DoorContext, sandbox: Sandbox, host: string): { domain: string; envdAccessToken?: string } {
   return { domain: context.domain ?? domainFrom(host), ...agentToken(context, sandbox) }
 }
 

@@ -11,9 +11,10 @@ export interface UploadGrant {
   signature: string
 }
 
-export function grantUpload(api: SpawnpointApi, by: Principal, hash: string, now: Date): UploadGrant {
+export async function grantUpload(api: SpawnpointApi, by: Principal, hash: string, now: Date): Promise<UploadGrant> {
   const expires = Math.floor(now.getTime() / 1000) + VALID_S
-  return { team: by.teamId, expires, signature: api.tokens.issue(PURPOSE, subject(by.teamId, hash, expires)) }
+  const signature = await api.tokens.issueFor(by, PURPOSE, subject(by.teamId, hash, expires))
+  return { team: by.teamId, expires, signature }
 }
 
 /** Who uploads. Rejects `unauthenticated`. */

@@ -8,6 +8,7 @@ import { FakeJupyter } from './testing/fake-jupyter.ts'
 
 const tokens: TokensApi = {
   issue: (purpose, subject) => `${purpose} ${subject}`,
+  issueFor: async (_by, purpose, subject) => `${purpose} ${subject}`,
   verify: (purpose, subject, token) => token === `${purpose} ${subject}`,
 }
 let jupyter: FakeJupyter

@@ -1,4 +1,12 @@
-import type { NetworkPolicy, Principal, Sandbox, SandboxState, Snapshot, SpawnpointApi } from '@spawnpoint/core'
+import {
+  may,
+  type NetworkPolicy,
+  type Principal,
+  type Sandbox,
+  type SandboxState,
+  type Snapshot,
+  type SpawnpointApi,
+} from '@spawnpoint/core'
 import { browserUrl } from '../exposed-ports.ts'
 import { exposedUrl, type Origin, runtimeAddress } from '../runtime-address.ts'
 import { issueRuntimeToken } from '../runtime-token.ts'
@@ -69,12 +77,13 @@ export function sandboxJson(sandbox: Sandbox, origin: Origin, domain: string | n
   }
 }
 
-export function detailJson(api: SpawnpointApi, sandbox: Sandbox, origin: Origin, domain: string | null) {
+/** Without what opens its inside for who may only read. */
+export function detailJson(api: SpawnpointApi, by: Principal, sandbox: Sandbox, origin: Origin, domain: string | null) {
   const json = sandboxJson(sandbox, origin, domain)
-  const session = json.status === 'active' ? issueRuntimeToken(api, sandbox.id) : null
+  const session = json.status === 'active' && may(by, 'write') ? issueRuntimeToken(api, sandbox.id) : null
   return {
     ...json,
-    exposedPorts: Object.keys(sandbox.ingress.ports)
+    exposedPorts: Object.keys(may(by, 'write') ? sandbox.ingress.ports : {})
       .map((port) => exposureJson(api, sandbox, Number(port), origin, domain))
       .filter((exposure) => exposure !== null),
     token: session?.token ?? null,

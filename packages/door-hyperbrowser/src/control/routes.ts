@@ -71,7 +71,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
             autoResume: true,
           },
         })
-        return ok(detailJson(api, await started.done, originOf(request.raw), domain))
+        return ok(detailJson(api, by, await started.done, originOf(request.raw), domain))
       },
     }),
     route({
@@ -79,7 +79,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       path: '/api/sandbox/:id',
       params,
       handle: async ({ by, params: { id }, request }) =>
-        ok(detailJson(api, await api.sandboxes.get(by, id), originOf(request.raw), domain)),
+        ok(detailJson(api, by, await api.sandboxes.get(by, id), originOf(request.raw), domain)),
     }),
     route({
       method: 'PUT',

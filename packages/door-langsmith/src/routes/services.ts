@@ -55,7 +55,7 @@ export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOption
         if (body.embed_origins !== undefined && body.embed_origins.length > 0) throw unsupported('embed_origins')
         const { id } = await find(api, by, params.name)
         const expiresAt = new Date(Date.now() + (body.expires_in_seconds ?? DEFAULT_EXPIRY_S) * 1000)
-        const token = issueServiceToken(api.tokens, { id, port: body.port }, expiresAt)
+        const token = await issueServiceToken(api.tokens, by, { id, port: body.port }, expiresAt)
         const origin = originOf(request.raw)
         const base =
           domain === null

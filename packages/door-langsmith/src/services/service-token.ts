@@ -1,15 +1,16 @@
-import { SpawnpointError, type TokensApi } from '@spawnpoint/core'
+import { type Principal, SpawnpointError, type TokensApi } from '@spawnpoint/core'
 
 const PURPOSE = 'langsmith-service'
 
-/** Opens one port of one sandbox until `expiresAt`. */
-export function issueServiceToken(
+/** Opens one port of one sandbox until `expiresAt`. Rejects `forbidden` for who may only read. */
+export async function issueServiceToken(
   tokens: TokensApi,
+  by: Principal,
   { id, port }: { id: string; port: number },
   expiresAt: Date,
-): string {
+): Promise<string> {
   const until = expiresAt.getTime().toString(36)
-  return `${until}.${tokens.issue(PURPOSE, `${id} ${port} ${until}`)}`
+  return `${until}.${await tokens.issueFor(by, PURPOSE, `${id} ${port} ${until}`)}`
 }
 
 /** When it expires. Rejects `unauthenticated` for one that opens nothing, or does so no longer. */

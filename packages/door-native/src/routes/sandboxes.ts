@@ -260,7 +260,7 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
       errors: ['not_found'],
       handle: async (call) => {
         const { id } = await api.sandboxes.get(call.by, call.params.id)
-        const body = { token: api.tokens.issue(INGRESS_PURPOSE, id), header: INGRESS_TOKEN_HEADER }
+        const body = { token: await api.tokens.issueFor(call.by, INGRESS_PURPOSE, id), header: INGRESS_TOKEN_HEADER }
         return { status: 200, body, headers: { 'cache-control': 'no-store' } }
       },
     }),

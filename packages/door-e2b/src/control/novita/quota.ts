@@ -1,6 +1,5 @@
-import { type AnyRoute, everyPage, route } from '@spawnpoint/door-kit'
+import { type AnyRoute, route } from '@spawnpoint/door-kit'
 import type { DoorContext } from '../door-context.ts'
-import { statesShownAs } from '../states.ts'
 import { MAX_HOURS } from '../timeouts.ts'
 
 const MIB = 2 ** 20
@@ -12,28 +11,25 @@ export function quotaRoute({ api }: DoorContext): AnyRoute {
     method: 'GET',
     path: '/sandboxes/quota',
     handle: async (call) => {
-      const running = await everyPage((page) =>
-        api.sandboxes.list(call.by, { states: statesShownAs(['running']) }, page),
-      )
-      const sum = (of: (resources: (typeof running)[number]['resources']) => number) =>
-        running.reduce((total, { resources }) => total + of(resources), 0)
+      const { limits, used } = await api.keys.team(call.by)
       const { maxResources } = api.limits
+      const mib = (bytes: number) => Math.floor(bytes / MIB)
       return {
         status: 200,
         body: {
           limit: {
-            concurrentInstances: UNLIMITED,
-            concurrentVcpu: UNLIMITED,
-            concurrentRamMb: UNLIMITED,
+            concurrentInstances: limits.sandboxes ?? UNLIMITED,
+            concurrentVcpu: limits.cpus ?? UNLIMITED,
+            concurrentRamMb: limits.memoryBytes === null ? UNLIMITED : mib(limits.memoryBytes),
             maxLengthHours: MAX_HOURS,
-            diskMb: Math.floor(maxResources.diskBytes / MIB),
+            diskMb: mib(maxResources.diskBytes),
             maxVcpu: maxResources.cpus,
-            maxRamMb: Math.floor(maxResources.memoryBytes / MIB),
+            maxRamMb: mib(maxResources.memoryBytes),
           },
           usage: {
-            concurrentInstances: running.length,
-            concurrentVcpu: sum(({ cpus }) => cpus),
-            concurrentRamMb: Math.floor(sum(({ memoryBytes }) => memoryBytes) / MIB),
+            concurrentInstances: used.sandboxes,
+            concurrentVcpu: used.cpus,
+            concurrentRamMb: mib(used.memoryBytes),
           },
         },
       }

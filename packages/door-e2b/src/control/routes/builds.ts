@@ -68,7 +68,7 @@ export function buildRoutes(context: DoorContext): AnyRoute[] {
       params: uploadParams,
       handle: async (call) => {
         const present = await api.blobs.has(call.by, blobKey(call.params.hash))
-        const { team, expires, signature } = grantUpload(api, call.by, call.params.hash, new Date())
+        const { team, expires, signature } = await grantUpload(api, call.by, call.params.hash, new Date())
         const query = new URLSearchParams({ team, expires: String(expires), signature })
         const { protocol, host } = call.request
         const url = `${protocol}://${host}${context.prefix}/templates/${call.params.id}/files/${call.params.hash}?${query}`

@@ -92,7 +92,10 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
         const sandbox = await api.sandboxes.get(call.by, sandboxId(call.params.id))
         if (shownState(sandbox) === null) throw notFound('sandbox', call.params.id)
         const templates = templateLookup(api, call.by)
-        return { status: 200, body: await detailJson(context, templates, sandbox, call.request.host) }
+        return {
+          status: 200,
+          body: await detailJson(context, templates, sandbox, { by: call.by, host: call.request.host }),
+        }
       },
     }),
     route({
