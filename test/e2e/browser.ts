@@ -46,11 +46,11 @@ export class TestBrowser implements AsyncDisposable {
   }
 }
 
-/** What hinders people, by axe's rules of WCAG 2.2 A and AA; only what is serious or worse. */
-export async function seriousFindings(page: Page): Promise<Finding[]> {
+/** What hinders people, by axe's rules of WCAG 2.2 A and AA; only what is serious or worse. `colours`: of these alone. */
+export async function seriousFindings(page: Page, only?: 'colours'): Promise<Finding[]> {
   // Not as an element of the page, whose policy would refuse it.
   await page.evaluate(AXE)
-  return page.evaluate(async () => {
+  return page.evaluate(async (colours) => {
     const { axe } = globalThis as unknown as {
       axe: {
         run(
@@ -60,9 +60,12 @@ export async function seriousFindings(page: Page): Promise<Finding[]> {
       }
     }
     const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
-    const { violations } = await axe.run({ exclude: ['.xterm-helpers'] }, { runOnly: tags })
+    const { violations } = await axe.run(
+      { exclude: ['.xterm-helpers'] },
+      { runOnly: colours ? ['color-contrast'] : tags },
+    )
     return violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .flatMap(({ id, impact, nodes }) => nodes.map(({ html }) => ({ rule: id, impact, where: html.slice(0, 200) })))
-  })
+  }, only === 'colours')
 }

@@ -13,8 +13,9 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(1)} TiB`
 }
 
-/** `85 ms`, `4.2 s`, `12 min`, `3 h`, `9 days` */
+/** `0`, `85 ms`, `4.2 s`, `12 min`, `3 h`, `9 days` */
 export function formatDuration(ms: number): string {
+  if (ms === 0) return '0'
   if (ms < SECOND) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
   if (ms < 10 * SECOND) return `${(ms / SECOND).toFixed(1)} s`
   if (ms < 2 * MINUTE) return `${Math.floor(ms / SECOND)} s`

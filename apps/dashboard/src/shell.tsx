@@ -14,7 +14,9 @@ const PAGES = [
   ['/lineage', 'Lineage'],
   ['/images', 'Images'],
   ['/schedules', 'Schedules'],
+  ['/usage', 'Usage'],
   ['/keys', 'Keys'],
+  ['/audit', 'Audit'],
   ['/settings', 'Settings'],
 ] as const
 

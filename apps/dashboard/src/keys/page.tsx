@@ -1,13 +1,13 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
-import type { ApiKey } from 'spawnpoint'
+import type { ApiKey, Scope } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { queries } from '../queries.ts'
 import { Age, Answer, Copy } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { Dialog, FormDialog } from '../ui/dialog.tsx'
-import { TextField } from '../ui/field.tsx'
+import { CheckField, TextField } from '../ui/field.tsx'
 
 export function KeysPage() {
   const client = useClient()
@@ -72,6 +72,12 @@ export function KeysPage() {
   )
 }
 
+const SCOPES: { scope: Scope; label: string; hint: string }[] = [
+  { scope: 'read', label: 'read', hint: 'Look at everything, files in sandboxes included' },
+  { scope: 'write', label: 'write', hint: 'That, and make, change, use and delete' },
+  { scope: 'admin', label: 'admin', hint: 'Keys, settings of the team, its audit log' },
+]
+
 function CreateKeyDialog({
   onCreated,
   onClose,
@@ -81,9 +87,23 @@ function CreateKeyDialog({
 }) {
   const client = useClient()
   const [name, setName] = useState('')
-  const create = async () => onCreated((await client.keys.create({ name: name.trim() })).secret)
+  const [member, setMember] = useState('')
+  const [scopes, setScopes] = useState<ReadonlySet<Scope>>(new Set<Scope>(['read', 'write']))
+  const create = async () => {
+    const whose = member.trim() === '' ? {} : { member: member.trim() }
+    const { secret } = await client.keys.create({ name: name.trim(), scopes: [...scopes], ...whose })
+    await onCreated(secret)
+  }
+  const toggle = (scope: Scope, on: boolean) =>
+    setScopes((old) => (on ? new Set([...old, scope]) : old.difference(new Set([scope]))))
   return (
-    <FormDialog title="New API key" submit="Make" disabled={name.trim() === ''} onSubmit={create} onClose={onClose}>
+    <FormDialog
+      title="New API key"
+      submit="Make"
+      disabled={name.trim() === '' || scopes.size === 0}
+      onSubmit={create}
+      onClose={onClose}
+    >
       <TextField
         label="Name"
         value={name}
@@ -91,6 +111,25 @@ function CreateKeyDialog({
         onChange={(event) => setName(event.target.value)}
         hint="What uses it, to know it again"
       />
+      <TextField
+        label="Whose"
+        value={member}
+        maxLength={128}
+        onChange={(event) => setMember(event.target.value)}
+        hint="A name or an address, for the audit log; may be left empty"
+      />
+      <fieldset>
+        <legend>What it may do</legend>
+        {SCOPES.map(({ scope, label, hint }) => (
+          <CheckField
+            key={scope}
+            label={label}
+            hint={hint}
+            checked={scopes.has(scope)}
+            onChange={(on) => toggle(scope, on)}
+          />
+        ))}
+      </fieldset>
     </FormDialog>
   )
 }
@@ -108,6 +147,20 @@ function columnsFor(revoke: (key: ApiKey) => void): Column<ApiKey>[] {
             <code>{hint}…</code>
           </div>
         </>
+      ),
+    },
+    { id: 'member', header: 'Whose', sort: ({ member }) => member, cell: ({ member }) => member ?? '–' },
+    {
+      id: 'scopes',
+      header: 'May',
+      cell: ({ scopes }) => (
+        <span className="chips">
+          {scopes.map((scope) => (
+            <span key={scope} className="chip">
+              {scope}
+            </span>
+          ))}
+        </span>
       ),
     },
     {

@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type DragEvent, useRef, useState } from 'react'
 import type { FileInfo, Sandbox } from 'spawnpoint'
+import { saveAs } from '../download.ts'
 import { formatBytes } from '../format.ts'
 import { Age, Answer } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
@@ -190,12 +191,7 @@ function columnsFor(sandbox: Sandbox, go: (path: string) => void, ask: (asking: 
 async function download(sandbox: Sandbox, file: FileInfo): Promise<void> {
   const parts: BlobPart[] = []
   for await (const part of sandbox.files.readStream(file.path)) parts.push(new Uint8Array(part))
-  const url = URL.createObjectURL(new Blob(parts, { type: 'application/octet-stream' }))
-  const link = document.createElement('a')
-  link.href = url
-  link.download = file.name
-  link.click()
-  URL.revokeObjectURL(url)
+  saveAs(file.name, parts)
 }
 
 function Waypoints({ path, onGo }: { path: string; onGo: (path: string) => void }) {

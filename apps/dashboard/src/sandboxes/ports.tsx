@@ -9,7 +9,7 @@ import { type Listening, listeningIn } from './listening.ts'
 import { lifeOf, MustRun } from './must-run.tsx'
 import { portAddress } from './port-address.ts'
 
-const LOOK_EVERY_MS = 3_000
+const LOOK_EVERY_MS = 2_000
 
 export function PortsTab() {
   return <MustRun>{(sandbox) => <Ports sandbox={sandbox} />}</MustRun>

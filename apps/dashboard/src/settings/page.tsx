@@ -1,12 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import type { Team } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { formatDuration } from '../format.ts'
 import { queries } from '../queries.ts'
 import { storedKey } from '../session.ts'
 import { Age, Answer, Copy, Facts } from '../ui/bits.tsx'
+import { Button } from '../ui/button.tsx'
 import { CheckField } from '../ui/field.tsx'
 import { linesFor } from './lines.ts'
+import { TeamDialog } from './team-dialog.tsx'
 
 const HIDDEN = 'KEY'
 
@@ -25,21 +28,7 @@ export function SettingsPage() {
       <div className="grid-2">
         <section className="panel">
           <h2>Team</h2>
-          <Answer query={team}>
-            {({ id, name, createdAt, snapshotRetentionMs }) => (
-              <Facts
-                of={[
-                  ['Name', name],
-                  ['Id', <code key="id">{id}</code>],
-                  ['Created', <Age key="created" at={createdAt} />],
-                  [
-                    'Snapshots are kept',
-                    snapshotRetentionMs === null ? 'for ever' : formatDuration(snapshotRetentionMs),
-                  ],
-                ]}
-              />
-            )}
-          </Answer>
+          <Answer query={team}>{(data) => <TeamFacts team={data} />}</Answer>
         </section>
         <section className="panel">
           <h2>Server</h2>
@@ -78,6 +67,29 @@ export function SettingsPage() {
           </div>
         ))}
       </section>
+    </>
+  )
+}
+
+function TeamFacts({ team }: { team: Team }) {
+  const [changing, setChanging] = useState(false)
+  const { id, name, createdAt, snapshotRetentionMs, trashMs } = team
+  return (
+    <>
+      <Facts
+        of={[
+          ['Name', name],
+          ['Id', <code key="id">{id}</code>],
+          ['Created', <Age key="created" at={createdAt} />],
+          ['Snapshots are kept', snapshotRetentionMs === null ? 'for ever' : formatDuration(snapshotRetentionMs)],
+          ['Deleted ones', trashMs === 0 ? 'are gone at once' : `lie in the trash for ${formatDuration(trashMs)}`],
+        ]}
+      />
+      <p />
+      <Button look="small" onClick={() => setChanging(true)}>
+        Change
+      </Button>
+      {changing && <TeamDialog team={team} onClose={() => setChanging(false)} />}
     </>
   )
 }

@@ -34,8 +34,19 @@ export function Chart({ label, times, values, max, format, height = 150, bars = 
         height,
         legend: { show: false },
         cursor: { y: false },
-        scales: { y: { range: (_plot, _min, high) => [0, max ?? Math.max(1, high * 1.2)] } },
-        axes: [axis, { ...axis, size: 74, values: (_plot, ticks) => ticks.map((tick) => latest.current.format(tick)) }],
+        scales: {
+          // Room for half a bar at each end
+          x: bars
+            ? {
+                range: (_plot, low, high) => [
+                  low - barRoom(latest.current.times),
+                  high + barRoom(latest.current.times),
+                ],
+              }
+            : {},
+          y: { range: (_plot, _min, high) => [0, max ?? Math.max(1, high * 1.2)] },
+        },
+        axes: [axis, { ...axis, size: 84, values: (_plot, ticks) => ticks.map((tick) => latest.current.format(tick)) }],
         series: [
           {},
           {
@@ -62,4 +73,8 @@ export function Chart({ label, times, values, max, format, height = 150, bars = 
 
   useEffect(() => plot.current?.setData([times, values]), [times, values])
   return <div ref={place} role="img" aria-label={label} className="chart" />
+}
+
+function barRoom([first = 0, second = first]: number[]): number {
+  return (second - first) / 2
 }
