@@ -145,6 +145,12 @@ func (u *unpacking) entry(header *tar.Header, name, below []string, content io.R
 	if err := u.enter(u.at.path); err != nil {
 		return err
 	}
+	switch header.Typeflag {
+	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+		if u.keepOwners {
+			return nil // of a whole system, which has its devices from whoever runs it
+		}
+	}
 	if isDir {
 		return u.directory(header, below)
 	}

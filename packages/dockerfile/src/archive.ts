@@ -17,17 +17,6 @@ export async function* entriesOf(archive: Readable, maxBytes: number): AsyncGene
   }
 }
 
-/** Reads what a body has, as far as `maxBytes`. */
-export async function contentOf({ header, body }: ParsedTarEntry, maxBytes: number): Promise<Buffer> {
-  if (header.size > maxBytes)
-    throw new SpawnpointError('payload_too_large', `${header.name} has more than ${maxBytes} bytes`, {
-      limitBytes: maxBytes,
-    })
-  const pieces: Uint8Array[] = []
-  for await (const piece of body) pieces.push(piece)
-  return Buffer.concat(pieces)
-}
-
 async function plain(archive: Readable): Promise<AsyncIterable<Uint8Array>> {
   const pieces = archive[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
   const held: Uint8Array[] = []

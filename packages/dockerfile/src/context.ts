@@ -1,12 +1,22 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { invalidArgument, SpawnpointError } from '@spawnpoint/core'
-import type { TarHeader } from 'modern-tar'
-import { contentOf, entriesOf } from './archive.ts'
+import type { ParsedTarEntry, TarHeader } from 'modern-tar'
+import { entriesOf } from './archive.ts'
 import { type Ignored, ignoring } from './ignore.ts'
 import { type Packing, packingOf } from './packing.ts'
+
+/** Where the content of a file is. */
+export interface Content {
+  /** Which upload has it */
+  upload: number
+  /** Its entry there: another one for a hard link */
+  at: string
+  /** The upload is this file alone, under this key */
+  key: string | null
+}
 
 export interface ContextEntry {
   /** Without `/` at either end */
@@ -20,8 +30,7 @@ export interface ContextEntry {
   target: string
   /** What an archive among the files is packed with, as its beginning says; `null` for any other file */
   packing: Packing | null
-  /** Entry of the archive that has the content: another one for a hard link */
-  contentAt: string
+  content: Content
 }
 
 const MAX_ENTRIES = 200_000
@@ -30,53 +39,57 @@ const MAX_PATH_CHARS = 4_096
 export const MAX_TEXT_BYTES = 2 ** 20
 const HEAD_BYTES = 1_024
 
-/** What a build may copy: everything in the archive but what `.dockerignore` leaves out. */
+/** An upload that is a part of a context. */
+export interface Source {
+  key: string
+  /** Its path, if it is one file; `null` for a tar archive */
+  file: string | null
+  open(): Promise<Readable>
+}
+
+/** What a build may copy: everything in the archives, later ones over earlier ones, but what `.dockerignore` leaves out. */
 export class BuildContext {
   readonly entries: ReadonlyMap<string, ContextEntry>
-  readonly #open: () => Promise<Readable>
+  readonly #sources: readonly Source[]
   readonly #maxBytes: number
   readonly #texts: ReadonlyMap<string, string>
 
   private constructor(
     entries: ReadonlyMap<string, ContextEntry>,
     texts: ReadonlyMap<string, string>,
-    open: () => Promise<Readable>,
+    sources: readonly Source[],
     maxBytes: number,
   ) {
     this.entries = entries
     this.#texts = texts
-    this.#open = open
+    this.#sources = sources
     this.#maxBytes = maxBytes
   }
 
-  /** Reads the archive once. `dockerfile` is the path of the Dockerfile, which may have an ignore file of its own. */
-  static async read(open: () => Promise<Readable>, dockerfile: string, maxBytes: number): Promise<BuildContext> {
+  /** Reads every upload once. `dockerfile` is the path of the Dockerfile, which may have an ignore file of its own. */
+  static async read(sources: readonly Source[], dockerfile: string, maxBytes: number): Promise<BuildContext> {
     const entries = new Map<string, ContextEntry>()
     const texts = new Map<string, string>()
     const wanted = new Set([clean(dockerfile), `${clean(dockerfile)}.dockerignore`, '.dockerignore'])
-    for await (const entry of entriesOf(await open(), maxBytes)) {
-      const path = pathOf(entry.header.name)
-      const known = described(entry.header, path, entries)
-      if (path === '' || known === null) {
-        await entry.body.cancel()
-        continue
-      }
-      if (entry.header.type === 'file' && wanted.has(path) && entry.header.size <= MAX_TEXT_BYTES) {
-        const content = await contentOf(entry, MAX_TEXT_BYTES)
-        texts.set(path, content.toString('utf8'))
-        known.digest = createHash('sha256').update(content).digest('hex')
-      } else if (known.type === 'file' && known.contentAt === path) {
-        const hash = createHash('sha256')
-        let head = Buffer.alloc(0)
-        for await (const piece of entry.body) {
-          hash.update(piece)
-          if (head.length < HEAD_BYTES) head = Buffer.concat([head, piece]).subarray(0, HEAD_BYTES)
+    for (const [number, source] of sources.entries()) {
+      const own = new Map<string, ContextEntry>()
+      for await (const { header, body } of partsOf(source, maxBytes)) {
+        const path = pathOf(header.name)
+        const known = described(header, path, own, { number, source })
+        if (path === '' || known === null) {
+          await body.cancel()
+          continue
         }
-        known.digest = hash.digest('hex')
-        known.packing = packingOf(head)
-      } else await entry.body.cancel()
-      entries.set(path, known)
-      if (entries.size > MAX_ENTRIES) throw invalidArgument('source.context', `has more than ${MAX_ENTRIES} entries`)
+        if (known.type === 'file' && known.content.at === path) {
+          const text = wanted.has(path) && header.size <= MAX_TEXT_BYTES
+          const { digest, head, sizeBytes, content } = await digested(body, text)
+          Object.assign(known, { digest, sizeBytes, packing: packingOf(head) })
+          if (text && sizeBytes <= MAX_TEXT_BYTES) texts.set(path, content.toString('utf8'))
+        } else await body.cancel()
+        own.set(path, known)
+        entries.set(path, known)
+        if (entries.size > MAX_ENTRIES) throw invalidArgument('source.context', `has more than ${MAX_ENTRIES} entries`)
+      }
     }
     const ignored = ignoredBy(texts.get(`${clean(dockerfile)}.dockerignore`) ?? texts.get('.dockerignore') ?? '')
     let asked = 0
@@ -86,7 +99,7 @@ export class BuildContext {
       // Many rules for many files: others have their turn.
       if (asked % 500 === 0) await nextTurn()
     }
-    return new BuildContext(withDirectories(entries), texts, open, maxBytes)
+    return new BuildContext(withDirectories(entries), texts, sources, maxBytes)
   }
 
   /** The Dockerfile's text; there even if it is ignored. */
@@ -94,10 +107,15 @@ export class BuildContext {
     return this.#texts.get(clean(path)) ?? null
   }
 
-  /** The content of the entries with these names, in the order in which the archive has it. */
-  async *contents(names: ReadonlySet<string>): AsyncGenerator<{ name: string; body: AsyncIterable<Uint8Array> }> {
+  /** The content of these entries of one upload, in the order in which it has them. */
+  async *contents(
+    number: number,
+    names: ReadonlySet<string>,
+  ): AsyncGenerator<{ name: string; body: AsyncIterable<Uint8Array> }> {
     const left = new Set(names)
-    for await (const { header, body } of entriesOf(await this.#open(), this.#maxBytes)) {
+    const source = this.#sources[number]
+    if (source === undefined) throw new Error(`the context has no upload ${number}`)
+    for await (const { header, body } of partsOf(source, this.#maxBytes)) {
       const name = pathOf(header.name)
       if (left.delete(name)) yield { name, body }
       else await body.cancel()
@@ -107,9 +125,43 @@ export class BuildContext {
   }
 }
 
-function described(header: TarHeader, path: string, before: ReadonlyMap<string, ContextEntry>): ContextEntry | null {
+/** Entries of an archive, or a file as the only one. */
+async function* partsOf({ file, open }: Source, maxBytes: number): AsyncGenerator<ParsedTarEntry> {
+  if (file === null) {
+    yield* entriesOf(await open(), maxBytes)
+    return
+  }
+  const content = await open()
+  try {
+    yield { header: { name: file, size: 0, type: 'file', mode: 0o644 }, body: Readable.toWeb(content) }
+  } finally {
+    content.destroy()
+  }
+}
+
+async function digested(body: AsyncIterable<Uint8Array>, keep: boolean) {
+  const hash = createHash('sha256')
+  const kept: Uint8Array[] = []
+  let head = Buffer.alloc(0)
+  let sizeBytes = 0
+  for await (const piece of body) {
+    hash.update(piece)
+    sizeBytes += piece.length
+    if (head.length < HEAD_BYTES) head = Buffer.concat([head, piece]).subarray(0, HEAD_BYTES)
+    if (keep && sizeBytes <= MAX_TEXT_BYTES) kept.push(piece)
+  }
+  return { digest: hash.digest('hex'), head, sizeBytes, content: Buffer.concat(kept) }
+}
+
+function described(
+  header: TarHeader,
+  path: string,
+  before: ReadonlyMap<string, ContextEntry>,
+  { number, source }: { number: number; source: Source },
+): ContextEntry | null {
   const { type = 'file', mode = 0o644, size, linkname = '' } = header
-  const entry = { path, mode: mode & 0o7777, sizeBytes: size, digest: '', target: '', packing: null, contentAt: path }
+  const content = { upload: number, at: path, key: source.file === null ? null : source.key }
+  const entry = { path, mode: mode & 0o7777, sizeBytes: size, digest: '', target: '', packing: null, content }
   if (type === 'file') return { ...entry, type }
   if (type === 'directory') return { ...entry, type, sizeBytes: 0 }
   if (type === 'symlink') return { ...entry, type, sizeBytes: 0, target: linkname }
@@ -141,7 +193,7 @@ function withDirectories(entries: Map<string, ContextEntry>): Map<string, Contex
     for (let dir = posix.dirname(path); dir !== '.' && !entries.has(dir); dir = posix.dirname(dir)) {
       entries.set(dir, {
         ...{ path: dir, type: 'directory', mode: 0o755, sizeBytes: 0 },
-        ...{ digest: '', target: '', packing: null, contentAt: dir },
+        ...{ digest: '', target: '', packing: null, content: { upload: 0, at: dir, key: null } },
       })
     }
   }

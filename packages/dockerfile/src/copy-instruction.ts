@@ -58,7 +58,7 @@ function fromElsewhere(line: number, source: string, destination: string, { owne
     fromImage: 'stage',
     source: source.replace(/^\/+/, '') || '.',
     destination,
-    ...(owner === null ? { keepOwners: true } : { user: owner }),
+    ...ownersOf(owner),
     ...(mode === null ? {} : { mode }),
   }
 }
@@ -93,7 +93,7 @@ function fromContext(
   const unpacked = archives.map((archive): BuildStep => {
     const pack = itself(archive)
     packs.set(pack.key, pack)
-    return { type: 'copy', blob: pack.key, source: '.', destination: `${destination}/`, user: owner ?? '0:0' }
+    return { type: 'copy', blob: pack.key, source: '.', destination: `${destination}/`, ...ownersOf(owner) }
   })
   const rest = found.filter((entry) => !archives.includes(entry))
   if (rest.length === 0) return unpacked
@@ -128,6 +128,11 @@ function fromHeredocs(
     packs.set(pack.key, pack)
     return { type: 'copy', blob: pack.key, source: escaped(heredoc.name), destination, user: owner ?? '0:0' }
   })
+}
+
+/** Unpacked archives keep the owners that they say. */
+function ownersOf(owner: string | null): { user: string } | { keepOwners: true } {
+  return owner === null ? { keepOwners: true } : { user: owner }
 }
 
 function flagsOf({ line, keyword, flags }: Instruction, word: (text: string) => string): Asked {

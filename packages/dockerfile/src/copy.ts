@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { Readable } from 'node:stream'
-import { type BuildContext, type ContextEntry, clean } from './context.ts'
+import { type BuildContext, type Content, type ContextEntry, clean } from './context.ts'
 import { hasWildcard, pathMatcher } from './glob.ts'
 import { TAR_END, type TarEntry, tarHeader, tarPadding } from './tar-entry.ts'
 
 /** One thing of an archive that a copy step unpacks. */
 interface Packed extends TarEntry {
   /** Where its content is */
-  content: { at: string; digest: string } | { text: string } | null
+  content: (Content & { digest: string }) | { text: string } | null
 }
 
 /** The archive of a copy step. Its key follows from what is in it: the same files are the same step. */
@@ -33,13 +33,13 @@ export function findSources(context: BuildContext | null, source: string): Conte
   const literal = path.replace(/\\(.)/gs, '$1')
   const found = lookUp(entries, literal)
   if (found === null)
-    throw new Error(`there is no '${source}' in the build context${context === null ? ', as there is none' : ''}`)
+    throw new Error(`there is no '${source}' in the build context${entries.size === 0 ? ', which is empty' : ''}`)
   return [found.type === 'directory' ? found : { ...found, path: clean(literal) }]
 }
 
 const ROOT: ContextEntry = {
   ...{ path: '', type: 'directory', mode: 0o755, sizeBytes: 0 },
-  ...{ digest: '', target: '', packing: null, contentAt: '' },
+  ...{ digest: '', target: '', packing: null, content: { upload: 0, at: '', key: null } },
 }
 
 /** Of a directory everything in it; names are those at the destination. */
@@ -78,9 +78,10 @@ export function keyed(entries: Packed[]): Pack {
   return { key: `dockerfile:${hash.digest('hex')}`, entries, bare: false }
 }
 
-/** A file that is an archive already. */
+/** A file that is an archive already; where it is an upload by itself, that one. */
 export function itself(entry: ContextEntry): Pack {
-  return { key: `dockerfile:bare-${entry.digest}`, entries: [entryOf(entry, entry.path, null)], bare: true }
+  const key = entry.content.key ?? `dockerfile:bare-${entry.digest}`
+  return { key, entries: [entryOf(entry, entry.path, null)], bare: true }
 }
 
 /** The archive itself. Contents come in the order in which the context has them. */
@@ -89,25 +90,31 @@ export function archiveOf(context: BuildContext | null, { entries, bare }: Pack)
 }
 
 async function* contentOf(context: BuildContext | null, entries: readonly Packed[]): AsyncGenerator<Uint8Array> {
-  for await (const { body } of context?.contents(new Set(entries.map(at))) ?? []) yield* body
+  for (const { content } of entries) {
+    if (content === null || 'text' in content) continue
+    for await (const { body } of context?.contents(content.upload, new Set([content.at])) ?? []) yield* body
+  }
 }
 
 async function* pieces(context: BuildContext | null, entries: readonly Packed[]): AsyncGenerator<Uint8Array> {
   // Where several have the same content, it is read once for each.
-  let waiting: Packed[] = []
+  let waiting: { entry: Packed; content: Content }[] = []
   for (const entry of entries) {
-    if (entry.content !== null && 'at' in entry.content) waiting.push(entry)
+    const { content } = entry
+    if (content !== null && 'at' in content) waiting.push({ entry, content })
     else {
       yield tarHeader(entry)
-      if (entry.content === null) continue
-      yield Buffer.from(entry.content.text)
+      if (content === null) continue
+      yield Buffer.from(content.text)
       yield tarPadding(entry.sizeBytes)
     }
   }
-  while (waiting.length > 0 && context !== null) {
+  while (context !== null && waiting[0] !== undefined) {
+    const { upload } = waiting[0].content
     const now = new Map<string, Packed>()
-    for (const entry of waiting) if (!now.has(at(entry))) now.set(at(entry), entry)
-    for await (const { name, body } of context.contents(new Set(now.keys()))) {
+    for (const { entry, content } of waiting)
+      if (content.upload === upload && !now.has(content.at)) now.set(content.at, entry)
+    for await (const { name, body } of context.contents(upload, new Set(now.keys()))) {
       const entry = now.get(name)
       if (entry === undefined) continue
       yield tarHeader(entry)
@@ -115,13 +122,9 @@ async function* pieces(context: BuildContext | null, entries: readonly Packed[])
       yield tarPadding(entry.sizeBytes)
     }
     const done = new Set(now.values())
-    waiting = waiting.filter((entry) => !done.has(entry))
+    waiting = waiting.filter(({ entry }) => !done.has(entry))
   }
   yield TAR_END
-}
-
-function at({ content }: Packed): string {
-  return content !== null && 'at' in content ? content.at : ''
 }
 
 function entryOf(entry: ContextEntry, name: string, asked: number | null): Packed {
@@ -129,7 +132,7 @@ function entryOf(entry: ContextEntry, name: string, asked: number | null): Packe
   const mode = type === 'symlink' ? 0o777 : (asked ?? entry.mode)
   if (type === 'directory') return { name: `${name}/`, type, mode, sizeBytes: 0, content: null }
   if (type === 'symlink') return { name, type, mode, sizeBytes: 0, target, content: null }
-  return { name, type, mode, sizeBytes, content: { at: entry.contentAt, digest: entry.digest } }
+  return { name, type, mode, sizeBytes, content: { ...entry.content, digest: entry.digest } }
 }
 
 /** A path of the context by way of its symlinks, none of which leads out of it. `null` if nothing is there. */

@@ -7,7 +7,7 @@ import {
   notFound,
 } from '@spawnpoint/core'
 import { BuildArguments } from './arguments.ts'
-import { BuildContext, MAX_TEXT_BYTES } from './context.ts'
+import { BuildContext, MAX_TEXT_BYTES, type Source } from './context.ts'
 import { archiveOf, type Pack } from './copy.ts'
 import { DockerfileError, refused } from './failure.ts'
 import { parseInstructions } from './instructions.ts'
@@ -23,11 +23,11 @@ export class DockerfileFrontEnd implements DockerfileReader {
 
   async read(
     source: DockerfileSource,
-    open: (() => Promise<Readable>) | null,
+    open: (key: string) => Promise<Readable>,
     { maxBytes }: { maxBytes: number },
   ): Promise<DockerfileBuild> {
     const file = fileOf(source)
-    const context = open === null ? null : await BuildContext.read(open, file, maxBytes)
+    const context = await BuildContext.read(sourcesOf(source, open), file, maxBytes)
     const text = source.dockerfile ?? context?.text(file) ?? null
     if (text === null) throw invalidArgument('source.path', `there is no '${file}' in the build context`)
     const { stages, needed, args, escapeChar, images } = parsed(file, text, source)
@@ -48,6 +48,13 @@ export class DockerfileFrontEnd implements DockerfileReader {
       excerpt: (line) => excerptOf(file, text, line),
     }
   }
+}
+
+function sourcesOf({ context = [], files = {} }: DockerfileSource, open: (key: string) => Promise<Readable>): Source[] {
+  return [
+    ...[context].flat().map((key) => ({ key, file: null, open: () => open(key) })),
+    ...Object.entries(files).map(([file, key]) => ({ key, file, open: () => open(key) })),
+  ]
 }
 
 function fileOf({ path = 'Dockerfile' }: DockerfileSource): string {

@@ -4,6 +4,7 @@ import { type Principal, type SpawnpointApi, SpawnpointError } from '@spawnpoint
 import { type Log, registerDoor } from '@spawnpoint/door-kit'
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { DoorContext } from './context.ts'
+import { buildRoutes, isUpload, uploader } from './control/build-routes.ts'
 import { controlRoutes } from './control/routes.ts'
 import { refusal } from './errors.ts'
 import { fileRoutes } from './runtime/file-routes.ts'
@@ -53,7 +54,7 @@ export function openHyperbrowserDoor({ api, log, domain }: HyperbrowserDoorOptio
       await registerDoor(fastify, {
         ...common,
         prefix: HYPERBROWSER_PREFIX,
-        routes: controlRoutes(context),
+        routes: [...controlRoutes(context), ...buildRoutes(context, HYPERBROWSER_PREFIX)],
         authenticate: (request) => authenticate(api, request),
       })
       await registerDoor(fastify, {
@@ -84,6 +85,7 @@ function told(error: Parameters<typeof refusal>[0], request: FastifyRequest) {
 
 /** One of the vendor's own calls sends its key as a bearer token. */
 async function authenticate(api: SpawnpointApi, request: FastifyRequest): Promise<Principal> {
+  if (isUpload(request)) return uploader(api, request)
   const header = request.headers['x-api-key']
   const key = typeof header === 'string' && header !== '' ? header : bearerOf(request.headers.authorization)
   if (key === '') throw new SpawnpointError('unauthenticated', 'Send your API key in the x-api-key header', {})

@@ -47,12 +47,17 @@ export function refusal(error: SpawnpointError | RefusedByRouter): Refusal {
   const headers = isCode(error, 'rate_limited')
     ? { headers: { 'retry-after': String(Math.max(1, Math.ceil(error.context.retryAfterMs / 1000))) } }
     : {}
-  return { status, body: { message: messageOf(error), code: CODES[error.code] ?? error.code }, ...headers }
+  return { status, body: { message: messageOf(error), code: codeOf(error) }, ...headers }
 }
 
 function statusOf(error: SpawnpointError): number {
   if (!isCode(error, 'guest_error')) return STATUSES[error.code]
   return { ENOENT: 404, EEXIST: 409, ENOSPC: 507, EDQUOT: 507 }[error.context.errno] ?? STATUSES.guest_error
+}
+
+function codeOf(error: SpawnpointError): string {
+  if (isCode(error, 'wrong_state') && error.context.resource !== 'sandbox') return error.code
+  return CODES[error.code] ?? error.code
 }
 
 function messageOf(error: SpawnpointError): string {

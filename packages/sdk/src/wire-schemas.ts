@@ -727,7 +727,8 @@ export interface Schemas {
         type: 'dockerfile'
         dockerfile?: string | undefined
         path?: string | undefined
-        context?: string | undefined
+        context?: string | string[] | undefined
+        files?: Record<string, string> | undefined
         buildArgs?: Schemas['Env'] | undefined
         target?: string | undefined
         force?: boolean | undefined
@@ -759,7 +760,8 @@ export interface Schemas {
         type: 'dockerfile'
         dockerfile?: string | undefined
         path?: string | undefined
-        context?: string | undefined
+        context?: string | string[] | undefined
+        files?: Record<string, string> | undefined
         buildArgs?: Schemas['Env'] | undefined
         target?: string | undefined
         force?: boolean | undefined

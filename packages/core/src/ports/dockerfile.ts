@@ -9,12 +9,12 @@ export interface DockerfileReader {
   /** Rejects `invalid_argument` for a text that is no Dockerfile, with `FILE:LINE: …` as its message. */
   check(source: DockerfileSource): void
   /**
-   * The Dockerfile and what it needs. `open` opens its context from the beginning, as often as it is called; `null` where
-   * there is none. Rejects `invalid_argument`, and `payload_too_large` for a context beyond `maxBytes` unpacked.
+   * The Dockerfile and what it needs. `open` opens an upload that `source` names from the beginning, as often as it is
+   * called. Rejects `invalid_argument`, and `payload_too_large` for a context beyond `maxBytes` unpacked.
    */
   read(
     source: DockerfileSource,
-    open: (() => Promise<Readable>) | null,
+    open: (key: string) => Promise<Readable>,
     limits: { maxBytes: number },
   ): Promise<DockerfileBuild>
 }

@@ -69,8 +69,7 @@ async function read(work: Work<unknown>, image: Image, source: DockerfileSource)
   const { dockerfiles, blobs, config } = work.parts
   if (dockerfiles === undefined)
     throw new SpawnpointError('unavailable', 'This server builds no Dockerfiles', { reason: 'no builder' })
-  const { context } = source
-  const open = context === undefined ? null : async () => (await blobs.read(image.teamId, context)).body
+  const open = async (key: string) => (await blobs.read(image.teamId, key)).body
   return work.step('read', () => dockerfiles.read(source, open, { maxBytes: config.maxImageBytes }))
 }
 

@@ -21,18 +21,22 @@ export async function checkDockerfile(
   by: Principal,
   source: DockerfileSource,
 ): Promise<void> {
-  const { context, path, target, dockerfile, buildArgs = {} } = source
+  const { path, target, dockerfile, buildArgs = {}, files = {} } = source
+  const context = [source.context ?? []].flat()
   if (path !== undefined) checkPath('source.path', path)
   if (target !== undefined) checkText('source.target', target, RECIPE_LIMITS.userChars)
   checkEnv('source.buildArgs', buildArgs)
-  if (dockerfile === undefined && context === undefined)
+  if (dockerfile === undefined && context.length === 0)
     throw invalidArgument('source.dockerfile', 'give it, or a context that has it')
   if (dockerfiles === undefined)
     throw new SpawnpointError('unavailable', 'This server builds no Dockerfiles', { reason: 'no builder' })
   dockerfiles.check(source)
-  if (context === undefined) return
-  checkBlobKey('source.context', context)
-  if (!(await blobs.has(by.teamId, context))) throw invalidArgument('source.context', 'was not uploaded')
+  for (const name of Object.keys(files)) checkPath('source.files', name)
+  const keys = [...context.map((key) => ['context', key]), ...Object.values(files).map((key) => ['files', key])]
+  for (const [field = '', key = ''] of keys) {
+    checkBlobKey(`source.${field}`, key)
+    if (!(await blobs.has(by.teamId, key))) throw invalidArgument(`source.${field}`, `was not uploaded: ${key}`)
+  }
 }
 
 function checkStep(path: string, step: BuildStep): void {

@@ -238,21 +238,15 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       query: z.object(pageQuery),
       handle: async ({ query }) => ok({ volumes: [], ...paged([], query).counts }),
     }),
-    ...(['/api/volume', '/api/images/builds'] as const).map((path) =>
-      route({
-        method: 'POST',
-        path,
-        handle: async () => {
-          const what = path === '/api/volume' ? 'volumes' : 'uploads of images'
-          throw new SpawnpointError(
-            'forbidden',
-            `This server has no ${what} here; see its docs/doors/hyperbrowser.md`,
-            { what },
-          )
-        },
-      }),
-    ),
-    route({ method: 'GET', path: '/api/images/builds', handle: async () => ok({ builds: [] }) }),
+    route({
+      method: 'POST',
+      path: '/api/volume',
+      handle: async () => {
+        const what = 'volumes'
+        const message = `This server has no ${what} here; see its docs/doors/hyperbrowser.md`
+        throw new SpawnpointError('forbidden', message, { what })
+      },
+    }),
   ]
 
   async function sourceOf(by: Principal, body: z.output<typeof createSchema>) {

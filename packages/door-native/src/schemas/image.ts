@@ -88,7 +88,14 @@ const dockerfile = z.strictObject({
     .optional()
     .describe('The text itself; absent, that of `path` in the context'),
   path: path.optional().describe('Where it is in the context, and what messages call it; default `Dockerfile`'),
-  context: blobKey.optional().describe('Key of an uploaded tar archive, plain or gzip: what COPY and ADD find'),
+  context: z
+    .union([blobKey, z.array(blobKey).max(1024)])
+    .optional()
+    .describe('Keys of uploaded tar archives, plain or gzip, laid over each other: what COPY and ADD find'),
+  files: z
+    .record(path, blobKey)
+    .optional()
+    .describe('Keys of uploads that are files of the context by themselves, by their paths in it'),
   buildArgs: env.optional().describe("Values for its ARGs. They stay in the image's record: not for secrets"),
   target: z.string().min(1).max(128).optional().describe('Name or number of the stage to build; default the last'),
   force,

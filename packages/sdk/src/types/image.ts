@@ -51,8 +51,10 @@ export interface Dockerfile {
   dockerfile?: string | undefined
   /** Where it is in the context, and what messages call it; default `Dockerfile` */
   path?: string | undefined
-  /** Key of an uploaded tar archive, plain or gzip: what COPY and ADD find. Absent: nothing */
-  context?: string | undefined
+  /** Keys of uploaded tar archives, plain or gzip, laid over each other: what COPY and ADD find. Absent: nothing */
+  context?: string | string[] | undefined
+  /** Keys of uploads that are files of the context by themselves, by their paths in it */
+  files?: Record<string, string> | undefined
   /** Values for its ARGs. They stay in the image's record: not for secrets */
   buildArgs?: Record<string, string> | undefined
   /** Name or number of the stage that is the image; default the last */

@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type BuildImageRequest,
+  type Image,
+  invalidArgument,
+  notFound,
+  type Principal,
+  type SpawnpointApi,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import { optional } from '@spawnpoint/door-kit'
+import { z } from 'zod'
+
+/** Label of an image with the id that its build was given before it began. */
+export const BUILD_LABEL = 'hyperbrowser.build'
+
+const sha256 = z
+  .string()
+  .regex(/^[0-9a-fA-F]{64}$/, 'must be a SHA-256 in hex')
+  .transform((hex) => hex.toLowerCase())
+const sizeBytes = z
+  .number()
+  .int()
+  .min(0)
+  .max(2 ** 43)
+const FORMATS = ['rootfs_export_tar_gz', 'dockerfile_context_tar_gz', 'dockerfile_context_manifest_v1'] as const
+
+/** What a build is asked for before its files are sent. */
+export const orderSchema = z.object({
+  imageName: z.string().min(1).max(64),
+  inputSha256: sha256,
+  inputSizeBytes: sizeBytes,
+  inputFormat: optional(z.enum(FORMATS)),
+  sourcePlatform: optional(z.literal('linux/amd64')),
+  imageConfigUser: optional(z.string().max(128)),
+  imageInit: optional(
+    z.object({
+      env: optional(z.record(z.string(), z.string())),
+      command: optional(z.string().max(4096)),
+      args: optional(z.array(z.string().max(4096)).max(256)),
+      workingDir: optional(z.string().max(4096)),
+    }),
+  ),
+  dockerfilePath: optional(z.string().min(1).max(4096)),
+  contextManifest: optional(
+    z.object({
+      dockerfilePath: z.string().min(1).max(4096),
+      bundles: z.array(z.object({ sha256, sizeBytes })).min(1).max(512),
+    }),
+  ),
+})
+export type BuildOrder = z.output<typeof orderSchema>
+
+export const completeSchema = z.object({
+  inputSha256: sha256,
+  inputSizeBytes: sizeBytes,
+  inputFormat: optional(z.string().max(64)),
+})
+
+/** How far a build has got. */
+export interface ImageBuild {
+  id: string
+  /** `null` once it is forgotten, a day after it was placed */
+  order: BuildOrder | null
+  image: Image | null
+  status: 'awaiting_upload' | 'upload_verified' | 'building' | 'completed' | 'failed' | 'canceled'
+}
+
+/** Keeps an order for a day, also if the server dies meanwhile. */
+export async function placeOrder(api: SpawnpointApi, by: Principal, order: BuildOrder): Promise<ImageBuild> {
+  if (order.inputFormat === 'dockerfile_context_manifest_v1' && order.contextManifest === undefined)
+    throw invalidArgument('contextManifest', 'is needed for this inputFormat')
+  const id = randomUUID()
+  await api.idempotency.once(by, key('order', id), key('order', id), async () => ({ status: 202, body: order }))
+  return { id, order, image: null, status: await statusOf(api, by, order, null, false) }
+}
+
+/** Rejects `not_found` if there is none. */
+export async function findBuild(api: SpawnpointApi, by: Principal, id: string): Promise<ImageBuild> {
+  const [image = null] = (await api.images.list(by, { labels: { [BUILD_LABEL]: id } }, { limit: 1 })).items
+  const kept = await keptUnder(api, by, key('order', id))
+  const order = kept === null ? null : orderSchema.parse(kept)
+  if (image === null && order === null) throw notFound('image', id)
+  const canceled = (await keptUnder(api, by, key('cancel', id))) !== null
+  return { id, order, image, status: await statusOf(api, by, order, image, canceled) }
+}
+
+/** Uploads that are not there yet, by their SHA-256. */
+export async function missing(api: SpawnpointApi, by: Principal, order: BuildOrder): Promise<string[]> {
+  const found: string[] = []
+  for (const hex of uploadsOf(order)) if (!(await api.blobs.has(by, blobKey(hex)))) found.push(hex)
+  return found
+}
+
+export function blobKey(hex: string): string {
+  return `sha256:${hex}`
+}
+
+/** Begins a build whose files are there; once, however often it is asked for. */
+export async function beginBuild(
+  api: SpawnpointApi,
+  by: Principal,
+  id: string,
+  given: z.output<typeof completeSchema>,
+): Promise<ImageBuild> {
+  const build = await findBuild(api, by, id)
+  const { order, status } = build
+  if (build.image !== null) return build
+  if (order === null || status === 'canceled') throw wrongState(id, status)
+  if (order.inputSha256 !== given.inputSha256 || order.inputSizeBytes !== given.inputSizeBytes)
+    throw invalidArgument('inputSha256', 'is not what the build was created with')
+  if (status === 'awaiting_upload') throw wrongState(id, status)
+  const begin = key('begin', id)
+  await api.idempotency.once(by, begin, begin, async (tied) => {
+    const { value } = await api.images.build(tied, requestOf(id, order))
+    return { status: 202, body: value.id }
+  })
+  return findBuild(api, by, id)
+}
+
+/** One that has begun cannot be stopped any more. */
+export async function cancelBuild(api: SpawnpointApi, by: Principal, id: string): Promise<ImageBuild> {
+  const { image, status } = await findBuild(api, by, id)
+  if (image !== null) throw wrongState(id, status)
+  const cancel = key('cancel', id)
+  await api.idempotency.once(by, cancel, cancel, async () => ({ status: 200, body: true }))
+  return findBuild(api, by, id)
+}
+
+function requestOf(id: string, order: BuildOrder): BuildImageRequest {
+  const { imageInit: { env, command, args = [], workingDir } = {}, imageConfigUser } = order
+  const rootfs = (order.inputFormat ?? 'rootfs_export_tar_gz') === 'rootfs_export_tar_gz'
+  const path = order.contextManifest?.dockerfilePath ?? order.dockerfilePath
+  return {
+    name: order.imageName,
+    source: rootfs
+      ? {
+          type: 'dockerfile',
+          dockerfile: 'FROM scratch\nADD rootfs.tar.gz /\n',
+          files: { 'rootfs.tar.gz': blobKey(order.inputSha256) },
+        }
+      : { type: 'dockerfile', context: uploadsOf(order).map(blobKey), ...(path === undefined ? {} : { path }) },
+    defaults: {
+      // ENTRYPOINT and CMD of an image are not taken over here.
+      startCommand: command === undefined || command === '' ? [] : [command, ...args],
+      ...(env === undefined ? {} : { env }),
+      ...(imageConfigUser === undefined || imageConfigUser === '' ? {} : { user: imageConfigUser }),
+      ...(workingDir === undefined || workingDir === '' ? {} : { workdir: workingDir }),
+    },
+    labels: { [BUILD_LABEL]: id },
+  }
+}
+
+function uploadsOf({ contextManifest, inputSha256 }: BuildOrder): string[] {
+  return contextManifest === undefined ? [inputSha256] : contextManifest.bundles.map((bundle) => bundle.sha256)
+}
+
+async function statusOf(
+  api: SpawnpointApi,
+  by: Principal,
+  order: BuildOrder | null,
+  image: Image | null,
+  canceled: boolean,
+): Promise<ImageBuild['status']> {
+  if (image !== null) return image.state === 'building' ? 'building' : image.state === 'failed' ? 'failed' : 'completed'
+  if (canceled || order === null) return 'canceled'
+  return (await missing(api, by, order)).length > 0 ? 'awaiting_upload' : 'upload_verified'
+}
+
+function wrongState(id: string, state: string): SpawnpointError<'wrong_state'> {
+  const context = { resource: 'image', id, state, request: 'build' } as const
+  return new SpawnpointError('wrong_state', `The image build is ${state}`, context)
+}
+
+function key(what: string, id: string): string {
+  return `hyperbrowser-${what}:${id}`
+}
+
+/** What is kept under an idempotency key, which is its own hash; `null` if there is nothing. */
+async function keptUnder(api: SpawnpointApi, by: Principal, under: string): Promise<unknown> {
+  try {
+    const { body } = await api.idempotency.once(by, under, under, async () => {
+      throw new NothingKept()
+    })
+    return body
+  } catch (error) {
+    if (error instanceof NothingKept) return null
+    throw error
+  }
+}
+
+/** Keeps the key free. */
+class NothingKept extends Error {}

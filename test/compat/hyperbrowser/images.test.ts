@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
+import { Hyperbrowser } from '@hyperbrowser/sdk'
+import { tarOf } from '@spawnpoint/contracts'
+import { tar } from '@spawnpoint/images-oci/testing'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { alpineLike } from '../../e2e/alpine-like.ts'
+import { World } from '../../e2e/world.ts'
+import { until } from '../vendor-world.ts'
+
+let world: World
+let client: Hyperbrowser
+beforeAll(async () => {
+  world = await World.withoutImages()
+  client = new Hyperbrowser({ apiKey: world.key, baseUrl: `${world.url}/hyperbrowser` })
+})
+afterAll(() => world?.[Symbol.asyncDispose]())
+
+const digest = (data: Buffer) => createHash('sha256').update(data).digest('hex')
+
+async function finished(id: string) {
+  await until(async () => /completed|failed/.test((await client.sandboxes.getImageBuild(id)).status))
+  return client.sandboxes.getImageBuild(id)
+}
+
+interface Placed {
+  build: { id: string }
+  upload: { url: string }
+  uploads: { sha256: string; url: string; headers: Record<string, string> }[]
+}
+
+/** As newer clients ask, which send more than this one knows. */
+async function call<T = Placed>(path: string, body: object): Promise<{ status: number; body: T }> {
+  const response = await fetch(`${world.url}/hyperbrowser/api${path}`, {
+    method: 'POST',
+    headers: { 'x-api-key': world.key, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  return { status: response.status, body: (await response.json()) as T }
+}
+
+it('an image is made of a root filesystem that is sent', async () => {
+  const rootfs = gzipSync(
+    tar(
+      alpineLike([
+        { name: 'home/app/mine', data: 'mine\n', uid: 1001, gid: 1002 },
+        { name: 'dev/null', type: 'char' },
+      ]),
+    ),
+  )
+  const input = { inputSha256: digest(rootfs), inputSizeBytes: rootfs.length }
+  const { build, upload } = await client.sandboxes.createImageBuild({
+    imageName: 'sent',
+    ...input,
+    inputFormat: 'rootfs_export_tar_gz',
+    sourcePlatform: 'linux/amd64',
+    imageConfigUser: 'app',
+    imageInit: { env: { COLOUR: 'green' } },
+  })
+  expect(build).toMatchObject({ status: 'awaiting_upload', imageName: 'sent', imageId: null })
+  await expect(client.sandboxes.completeImageBuild(build.id, input)).rejects.toMatchObject({ statusCode: 409 })
+  const put = (url: string, body: Buffer) =>
+    fetch(url, { method: upload.method, headers: upload.headers, body: new Uint8Array(body) })
+  expect((await put(upload.url.replace(/signature=./, 'signature=x'), rootfs)).status).toBe(401)
+  expect((await put(upload.url, Buffer.from('other'))).status).toBe(400)
+  expect((await put(upload.url, rootfs)).status).toBe(200)
+  expect((await client.sandboxes.getImageBuild(build.id)).status).toBe('upload_verified')
+  const begun = await client.sandboxes.completeImageBuild(build.id, input)
+  expect(['building', 'completed']).toContain(begun.status)
+  const done = await finished(build.id)
+  expect(done).toMatchObject({ status: 'completed', errorMessage: null, imageId: expect.any(String) })
+  expect((await client.sandboxes.completeImageBuild(build.id, input)).imageId).toBe(done.imageId)
+  expect((await client.sandboxes.listImageBuilds({ status: 'completed' })).builds.map(({ id }) => id)).toEqual([
+    build.id,
+  ])
+  const { images } = await client.sandboxes.listImages()
+  expect(images.map(({ id }) => id)).toContain(done.imageId)
+
+  const sandbox = await client.sandboxes.create({ imageName: 'sent' })
+  const result = await sandbox.exec('id -u; cat /home/app/mine; stat -c %u:%g /home/app/mine; echo $COLOUR')
+  expect(result).toMatchObject({ exitCode: 0, stdout: '1001\nmine\n1001:1002\ngreen\n' })
+  await sandbox.stop()
+})
+
+it('an image is built of a Dockerfile and the parts of its context', async () => {
+  const bundles = [
+    gzipSync(tarOf([{ name: 'Dockerfile', data: 'FROM sent\nUSER root\nCOPY a /a\nRUN cat /a > /b\nCMD ["x"]\n' }])),
+    gzipSync(tarOf([{ name: 'a', data: 'from the context\n' }])),
+  ]
+  const contextManifest = {
+    version: 1,
+    dockerfilePath: 'Dockerfile',
+    contextMode: 'sparse',
+    bundles: bundles.map((data) => ({ sha256: digest(data), sizeBytes: data.length })),
+  }
+  const manifest = Buffer.from(JSON.stringify(contextManifest))
+  const input = { inputSha256: digest(manifest), inputSizeBytes: manifest.length }
+  const inputFormat = 'dockerfile_context_manifest_v1'
+  const created = await call('/images/builds', { imageName: 'filed', ...input, inputFormat, contextManifest })
+  expect(created.status).toBe(200)
+  const { build, uploads } = created.body
+  expect(uploads.map(({ sha256 }) => sha256)).toEqual(bundles.map(digest))
+  for (const { sha256, url, headers } of uploads) {
+    const data = bundles.find((each) => digest(each) === sha256) ?? Buffer.alloc(0)
+    expect((await fetch(url, { method: 'PUT', headers, body: new Uint8Array(data) })).status).toBe(200)
+  }
+  await client.sandboxes.completeImageBuild(build.id, input)
+  expect(await finished(build.id)).toMatchObject({ status: 'completed' })
+  const sandbox = await client.sandboxes.create({ imageName: 'filed' })
+  expect(await sandbox.exec('cat /b')).toMatchObject({ exitCode: 0, stdout: 'from the context\n' })
+  await sandbox.stop()
+})
+
+it('builds are canceled before they begin, and say why they failed', async () => {
+  const context = gzipSync(tarOf([{ name: 'Dockerfile', data: 'FROM sent\nRUN exit 3\n' }]))
+  const input = { inputSha256: digest(context), inputSizeBytes: context.length }
+  const order = { imageName: 'fails', ...input, inputFormat: 'dockerfile_context_tar_gz' }
+  const first = (await call('/images/builds', order)).body
+  expect(await client.sandboxes.cancelImageBuild(first.build.id)).toMatchObject({ status: 'canceled' })
+  await expect(client.sandboxes.completeImageBuild(first.build.id, input)).rejects.toMatchObject({ statusCode: 409 })
+  const next = (await call('/images/builds', order)).body
+  await fetch(next.upload.url, { method: 'PUT', body: new Uint8Array(context) })
+  await client.sandboxes.completeImageBuild(next.build.id, input)
+  expect(await finished(next.build.id)).toMatchObject({
+    status: 'failed',
+    errorMessage: 'Dockerfile:2: [2/2] failed with exit code 3',
+  })
+  await expect(client.sandboxes.getImageBuild('nothing')).rejects.toMatchObject({ statusCode: 404 })
+  expect((await call('/images/builds', { ...order, inputFormat: 'docker_image_manifest_v1' })).status).toBe(400)
+  expect((await call('/images/builds/reuse', {})).body).toEqual({ hit: false })
+})
