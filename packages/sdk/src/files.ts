@@ -193,6 +193,28 @@ export class Files {
     await this.#post('/chown', { path, owner }, options, 'always')
   }
 
+  /**
+   * Copies a file or a directory of a snapshot, over what is there; what was copied before a failure stays. Without `to` to the
+   * same path, without `owner` with the owners that it has in the snapshot.
+   */
+  async copyFrom(
+    snapshot: { readonly id: string } | string,
+    path: string,
+    options: CallOptions & { to?: string | undefined; owner?: string | undefined } = {},
+  ): Promise<{ entries: number; bytes: number }> {
+    const { to = path, owner, signal, timeoutMs } = options
+    const from = typeof snapshot === 'string' ? snapshot : snapshot.id
+    return this.#transport.json({
+      method: 'POST',
+      path: `${this.#path}/copy-from`,
+      json: { snapshot: from, path, destination: to, owner } satisfies Schemas['CopyFromSnapshot'],
+      signal,
+      // It takes as long as there is to copy.
+      timeoutMs: timeoutMs ?? 0,
+      repeat: 'always',
+    })
+  }
+
   /** Extended attributes. */
   async attributes(path: string, options: CallOptions = {}): Promise<Record<string, string>> {
     const { attributes } = await this.#get<{ attributes: Record<string, string> }>('/xattrs', { path }, options)

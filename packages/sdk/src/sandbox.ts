@@ -1,4 +1,5 @@
 import type { CommandResult } from './collected.ts'
+import { type CompareOptions, compare, compareText } from './comparison.ts'
 import { Files } from './files.ts'
 import type { CallOptions } from './options.ts'
 import { List, type PageOptions } from './pages.ts'
@@ -8,6 +9,7 @@ import { Snapshot } from './snapshot.ts'
 import type { Transport } from './transport.ts'
 import type {
   BringBack,
+  Comparison,
   CreateSnapshot,
   Fork,
   IngressToken,
@@ -18,6 +20,7 @@ import type {
   SandboxMetrics,
   SandboxState,
   SnapshotFilter,
+  TextComparison,
   UpdateSandbox,
 } from './types.ts'
 import { toSandboxInfo, toSandboxMetrics, toSnapshotInfo } from './wire.ts'
@@ -73,6 +76,20 @@ export class Sandbox implements AsyncDisposable {
    */
   run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
     return this.processes.run(command, options)
+  }
+
+  /** What is different in it now from a snapshot, its own or another. It is neither woken nor stopped for that. */
+  diff(since: Snapshot | string, options: CompareOptions = {}): Promise<Comparison> {
+    return compare(this.#transport, this.#diffPath(since), options)
+  }
+
+  /** The difference of one text file in it now from a snapshot. */
+  diffText(since: Snapshot | string, path: string, options: CallOptions = {}): Promise<TextComparison> {
+    return compareText(this.#transport, this.#diffPath(since), path, options)
+  }
+
+  #diffPath(since: Snapshot | string): string {
+    return `${this.#path}/diff/${encodeURIComponent(typeof since === 'string' ? since : since.id)}`
   }
 
   // ---------------------------------------------------------------- life

@@ -1,10 +1,14 @@
+import { type CompareOptions, compare, compareText, toCensus } from './comparison.ts'
 import type { CallOptions } from './options.ts'
 import { type LongOptions, push } from './push.ts'
 import { LONG_MS } from './requests.ts'
 import { Sandbox } from './sandbox.ts'
+import { SnapshotFiles } from './snapshot-files.ts'
 import type { Transport } from './transport.ts'
 import { deleteSnapshot, planDeletion, undeleteSnapshot } from './trash.ts'
 import type {
+  Census,
+  Comparison,
   DeletePlan,
   DeleteSnapshot,
   NewSandboxSchedule,
@@ -15,6 +19,7 @@ import type {
   SnapshotInfo,
   SnapshotKind,
   SnapshotState,
+  TextComparison,
 } from './types.ts'
 import { toSandboxInfo, toSnapshotInfo } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
@@ -29,6 +34,7 @@ export interface Spawn extends SandboxOverrides {
 /** A captured point of a sandbox, from which any number of new ones can start. */
 export class Snapshot {
   readonly id: string
+  readonly files: SnapshotFiles
   readonly #transport: Transport
   readonly #path: string
   #info: SnapshotInfo
@@ -39,6 +45,7 @@ export class Snapshot {
     this.#info = info
     this.id = info.id
     this.#path = `/v1/snapshots/${info.id}`
+    this.files = new SnapshotFiles(transport, this.#path)
   }
 
   get info(): SnapshotInfo {
@@ -67,6 +74,27 @@ export class Snapshot {
       await this.#transport.json<Schemas['Snapshot']>({ method: 'GET', path: this.#path, ...options }),
     )
     return this
+  }
+
+  /** What is different in a later one: files, processes, ports, memory by process. */
+  diff(other: Snapshot | string, options: CompareOptions = {}): Promise<Comparison> {
+    return compare(this.#transport, this.#diffPath(other), options)
+  }
+
+  /** The difference of one text file in a later one. */
+  diffText(other: Snapshot | string, path: string, options: CallOptions = {}): Promise<TextComparison> {
+    return compareText(this.#transport, this.#diffPath(other), path, options)
+  }
+
+  #diffPath(other: Snapshot | string): string {
+    return `${this.#path}/diff/${encodeURIComponent(typeof other === 'string' ? other : other.id)}`
+  }
+
+  /** What ran when it was taken; `null` if that is not known. */
+  async census(options: CallOptions = {}): Promise<Census | null> {
+    const request = { method: 'GET', path: `${this.#path}/census`, ...options } as const
+    const { census } = await this.#transport.json<{ census: Schemas['Census'] | null }>(request)
+    return census && toCensus(census)
   }
 
   /** A new sandbox that goes on from here; with `count`, a list of so many, of which none is left if one fails. */

@@ -1,6 +1,7 @@
 /** What the API speaks of. Times are `Date`s here and ISO 8601 text on the wire. */
 
 export type * from './types/common.ts'
+export type * from './types/comparison.ts'
 export type * from './types/credential.ts'
 export type * from './types/file.ts'
 export type * from './types/image.ts'

@@ -171,6 +171,119 @@ export interface Schemas {
     path: string
     fileType: 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'char' | 'block' | null
   }
+  FileMatches: {
+    items: {
+      file: Schemas['File']
+      line: number | null
+      text: string | null
+    }[]
+    incomplete: 'limit' | 'time' | 'bytes' | 'depth' | null
+  }
+  Census: {
+    at: string
+    processes: {
+      pid: number
+      parentPid: number
+      user: string
+      command: string
+      memoryBytes: number
+    }[]
+    ports: {
+      port: number
+      address: string
+      pid: number | null
+    }[]
+    truncated: boolean
+  }
+  CopyFromSnapshot: {
+    snapshot: string
+    path: string
+    destination: string
+    owner?: string | undefined
+  }
+  ComparedFile: {
+    type: 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'char' | 'block'
+    sizeBytes: number
+    mode: string
+    uid: number
+    gid: number
+    modifiedAt: string
+    symlinkTarget: string | null
+  }
+  FileChange: {
+    path: string
+    before: Schemas['ComparedFile'] | null
+    after: Schemas['ComparedFile'] | null
+    differs: ('type' | 'content' | 'mode' | 'owner' | 'target' | 'attributes')[]
+  }
+  Comparison: {
+    before: {
+      snapshotId: string | null
+      sandboxId: string | null
+      at: string
+    }
+    after: {
+      snapshotId: string | null
+      sandboxId: string | null
+      at: string
+    }
+    files: {
+      added: Schemas['FileChange'][]
+      removed: Schemas['FileChange'][]
+      changed: Schemas['FileChange'][]
+      counts: {
+        added: number
+        removed: number
+        changed: number
+      }
+      truncated: boolean
+      unread: number
+      incomplete: 'time' | 'entries' | 'depth' | null
+    }
+    processes: {
+      started: {
+        pid: number
+        parentPid: number
+        user: string
+        command: string
+        memoryBytes: number
+      }[]
+      ended: {
+        pid: number
+        parentPid: number
+        user: string
+        command: string
+        memoryBytes: number
+      }[]
+    } | null
+    ports: {
+      opened: {
+        port: number
+        address: string
+        pid: number | null
+      }[]
+      closed: {
+        port: number
+        address: string
+        pid: number | null
+      }[]
+    } | null
+    memory:
+      | {
+          pid: number
+          command: string
+          bytesBefore: number | null
+          bytesAfter: number | null
+        }[]
+      | null
+  }
+  TextComparison: {
+    path: string
+    before: Schemas['ComparedFile'] | null
+    after: Schemas['ComparedFile'] | null
+    outcome: 'same' | 'text' | 'binary' | 'not_a_file' | 'too_large' | 'too_different'
+    unified: string | null
+  }
   NewSandboxSchedule: {
     cron: string
     timeZone?: string | undefined

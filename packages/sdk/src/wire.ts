@@ -82,7 +82,11 @@ export function toProcessInfo(wire: Schemas['Process']): ProcessInfo {
 
 /** Permission bits are octal text on the wire. */
 export function toFileInfo(wire: Schemas['File']): FileInfo {
-  return { ...wire, mode: Number.parseInt(wire.mode, 8), modifiedAt: at(wire.modifiedAt) }
+  return { ...wire, mode: modeFromWire(wire.mode), modifiedAt: at(wire.modifiedAt) }
+}
+
+export function modeFromWire(mode: string): number {
+  return Number.parseInt(mode, 8)
 }
 
 export function modeToWire(mode: number | undefined): string | undefined {

@@ -65,11 +65,11 @@ export class Browse implements BrowseApi {
     signal?: AbortSignal,
   ): Promise<TreeSearchResult> {
     const { path = '/', name = '', content = '', limit = 100 } = request
+    const source = await this.#source(by, snapshot)
     if (name === '' && content === '') throw invalidArgument('name', 'give a name, a content or both')
     if (name.length > MAX_NAME_CHARS) throw invalidArgument('name', `at most ${MAX_NAME_CHARS} characters`)
     if (content.length > MAX_CONTENT_CHARS) throw invalidArgument('content', `at most ${MAX_CONTENT_CHARS} characters`)
     checkWhole('limit', limit, 1, MAX_MATCHES)
-    const source = await this.#source(by, snapshot)
     return this.#trees.search(source, { path, name, content, limit, ...SEARCH }, { signal })
   }
 

@@ -1,9 +1,9 @@
-import { type FileEvent, type Guest, invalidArgument, type Principal } from '@spawnpoint/core'
-import { bodyChunks, parseRange, streamBytes } from '@spawnpoint/door-kit'
+import type { FileEvent, Guest, Principal } from '@spawnpoint/core'
+import { bodyChunks } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { defined } from '../defined.ts'
 import type { DoorContext } from '../door-context.ts'
-import { problemOf } from '../problem.ts'
+import { answerContent, CONTENT_RESPONSES } from '../file-content.ts'
 import { type AnyRoute, idParams, route, STREAMED } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
 import { ndjsonItem, sseItem, streamItems } from '../streams.ts'
@@ -83,55 +83,16 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
         'Honours `Range: bytes=…` with one range. A connection that breaks before the end means that bytes are missing.',
       params: idParams,
       query: schemas.pathQuery,
-      responses: {
-        200: { description: 'All of it', also: { 'application/octet-stream': null } },
-        206: { description: 'The range asked for', also: { 'application/octet-stream': null } },
-        416: {
-          description: 'The range begins beyond the end; `Content-Range` tells the size',
-          schema: schemas.problem,
-        },
-      },
+      responses: CONTENT_RESPONSES,
       errors: [...ERRORS],
       handle: async (call) => {
         const { path, user } = call.query
         const guest = await guestOf(call.by, call.params.id)
         using _ = holdActive(api, call.by, call.params.id)
-        const range = parseRange(call.request.headers.range)
-        const asked =
-          range !== null && 'suffix' in range
-            ? {
-                offset: Math.max(0, (await guest.files.stat(path, defined({ user }))).sizeBytes - range.suffix),
-                length: range.suffix,
-              }
-            : range
-        const options = {
-          ...defined({ offset: asked?.offset, length: asked?.length ?? undefined, user }),
-          signal: call.signal,
-        }
-        const { info, body } = await guest.files.read(path, options)
-        const headers = {
-          'content-type': 'application/octet-stream',
-          'x-content-type-options': 'nosniff',
-          'accept-ranges': 'bytes',
-          'last-modified': info.modifiedAt.toUTCString(),
-        }
-        if (asked === null) {
-          // What the kernel makes up (/proc, /sys, devices) claims to be empty: only its end tells how long it is.
-          const length = info.type === 'file' && info.sizeBytes > 0 ? info.sizeBytes : null
-          await streamBytes(call, 200, headers, body, length)
-          return STREAMED
-        }
-        const length = Math.min(asked.length ?? Number.MAX_SAFE_INTEGER, info.sizeBytes - asked.offset)
-        if (length <= 0) {
-          body.destroy()
-          const error = invalidArgument('Range', `The file ends at ${info.sizeBytes}`)
-          const problem = problemOf(error, call.request.id, 416)
-          const type = { 'content-type': 'application/problem+json', 'content-range': `bytes */${info.sizeBytes}` }
-          return { status: 416, body: problem, headers: type }
-        }
-        const place = `bytes ${asked.offset}-${asked.offset + length - 1}/${info.sizeBytes}`
-        await streamBytes(call, 206, { ...headers, 'content-range': place }, body, length)
-        return STREAMED
+        return answerContent(call, {
+          stat: () => guest.files.stat(path, defined({ user })),
+          read: (range) => guest.files.read(path, { ...range, ...defined({ user }), signal: call.signal }),
+        })
       },
     }),
     route({

@@ -1,6 +1,8 @@
 import type { DoorContext } from '../door-context.ts'
 import type { AnyRoute } from '../route.ts'
 import { blobRoutes } from './blobs.ts'
+import { browseRoutes } from './browse.ts'
+import { compareRoutes } from './compare.ts'
 import { eventRoutes } from './events.ts'
 import { fileRoutes } from './files.ts'
 import { imageRoutes } from './images.ts'
@@ -25,6 +27,8 @@ export function nativeRoutes(context: DoorContext): AnyRoute[] {
     ...sandboxRoutes(context),
     ...snapshotRoutes(context),
     ...trashRoutes(context),
+    ...browseRoutes(context),
+    ...compareRoutes(context),
     ...scheduleRoutes(context),
     ...imageRoutes(context),
     ...registryRoutes(context),
