@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 
 import pytest
+from wildcard_dns import everything_is_here
 
 HERE = pathlib.Path(__file__).parent
 
@@ -26,3 +27,16 @@ def server():
         process.stdin.close()
         status = process.wait(timeout=60)
     assert status == 0
+
+
+@pytest.fixture(scope="module")
+def domain():
+    """Where sandboxes have addresses of their own: they are found, and their authority is trusted."""
+    before = os.environ.get("SSL_CERT_FILE")
+    with everything_is_here():
+        os.environ["SSL_CERT_FILE"] = os.environ["TLS_AUTHORITY"]
+        yield
+        if before is None:
+            del os.environ["SSL_CERT_FILE"]
+        else:
+            os.environ["SSL_CERT_FILE"] = before

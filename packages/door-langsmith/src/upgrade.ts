@@ -3,13 +3,14 @@ import type { Duplex } from 'node:stream'
 import { isCode, type SpawnpointApi, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
 import type { Log } from '@spawnpoint/door-kit'
 import { holdActive, proxyUpgrade } from '@spawnpoint/gateway'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
 import { LANGSMITH_PREFIX } from './address.ts'
 import { CommandSocket } from './commands/command-socket.ts'
 import { Leases } from './commands/leases.ts'
 import { authenticate } from './credentials.ts'
 import { refusal } from './errors.ts'
 import { reachService, serviceOf, serviceProxy } from './services/service-path.ts'
+import { serveTunnel } from './tunnel/tunnel.ts'
 
 export interface LangsmithUpgradeHandler {
   /** Takes over an `upgrade` request whose path begins with `/langsmith/`. Never throws; answers or closes the socket. */
@@ -18,7 +19,7 @@ export interface LangsmithUpgradeHandler {
   close(): Promise<void>
 }
 
-const EXECUTE = new RegExp(`^${LANGSMITH_PREFIX}/(?:api/)?v2/sandboxes/([A-Za-z0-9._-]{1,255})/execute/ws$`)
+const SOCKET = new RegExp(`^${LANGSMITH_PREFIX}/(?:api/)?v2/sandboxes/([A-Za-z0-9._-]{1,255})/(execute/ws|tunnel)$`)
 /** Input of a command comes in messages of any size that a client thinks of. */
 const MESSAGE_MAX_BYTES = 16 * 2 ** 20
 const GOING_AWAY = 1001
@@ -40,7 +41,7 @@ export function createLangsmithUpgradeHandler({ api, log }: { api: SpawnpointApi
       return
     }
     const by = await authenticate(api, req.headers)
-    const id = EXECUTE.exec(path)?.[1]
+    const [, id, what] = SOCKET.exec(path) ?? []
     if (id === undefined) throw noRoute(path)
     const reached = await api.sandboxes.guest(by, id)
     const gone = new AbortController()
@@ -48,7 +49,12 @@ export function createLangsmithUpgradeHandler({ api, log }: { api: SpawnpointApi
     if (socket.destroyed) return
     const active = holdActive(api, by, reached.sandbox.id)
     gone.signal.addEventListener('abort', () => active[Symbol.dispose](), { once: true })
-    server.handleUpgrade(req, socket, head, (ws) => new CommandSocket(ws, reached, leases, gone, log).run())
+    server.handleUpgrade(req, socket, head, (ws) => {
+      if (what === 'tunnel') {
+        const { id } = reached.sandbox
+        serveTunnel(createWebSocketStream(ws), async () => (await api.sandboxes.guest(by, id)).guest)
+      } else new CommandSocket(ws, reached, leases, gone, log).run()
+    })
     if (socket.destroyed) gone.abort()
   }
 

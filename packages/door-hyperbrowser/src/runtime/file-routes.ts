@@ -279,7 +279,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
             token,
             path: body.path,
             method,
-            expiresAt: expiresAt.toISOString(),
+            expiresAt: expiresAt.getTime(),
             url: runtimeCallUrl(address, call),
           })
         },

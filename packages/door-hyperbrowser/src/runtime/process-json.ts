@@ -37,6 +37,8 @@ export function resultJson(recorder: Recorder) {
     exit_code,
     stdout: recorder.result('stdout'),
     stderr: recorder.result('stderr'),
+    output_truncated: recorder.isCut,
+    last_seq: recorder.lastSeq,
     started_at,
     completed_at,
     ...(recorder.lost ? { error: 'The sandbox ended before the process did' } : {}),

@@ -1,11 +1,11 @@
-import { type ProcessSpec, SpawnpointError } from '@spawnpoint/core'
+import { type ProcessSpec, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
 import { type Answer, type AnyRoute, optional, route, STREAMED, streamItems } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import type { DoorContext } from '../context.ts'
 import { lateAnswer } from './late-answer.ts'
 import { asciiJson, processJson, resultJson, shellArgs } from './process-json.ts'
-import type { Recorder } from './recorder.ts'
+import type { RecordedChunk, Recorder } from './recorder.ts'
 
 const params = z.object({ sandbox: z.string(), id: z.string().min(1).max(128) })
 const sandboxParams = z.object({ sandbox: z.string() })
@@ -64,8 +64,15 @@ export function processRoutes({ api, recorders }: DoorContext): AnyRoute[] {
       path: '/processes',
       params: sandboxParams,
       body: commandSchema,
-      handle: async ({ by, params: { sandbox }, body }) =>
-        ok({ process: processJson(await recorders.start(by, sandbox, specOf(body))) }),
+      handle: async (call) => {
+        const { by, body } = call
+        const { sandbox } = call.params
+        const recorder = await recorders.start(by, sandbox, specOf(body))
+        if (!call.request.headers.accept?.includes('text/event-stream')) return ok({ process: processJson(recorder) })
+        using _ = holdActive(api, by, sandbox)
+        await streamItems(call, SSE, startedEvents(recorder, call.signal))
+        return STREAMED
+      },
     }),
     route({
       method: 'GET',
@@ -190,15 +197,32 @@ export async function ended(recorder: Recorder, limitMs: number | null, signal: 
 const SSE = {
   contentType: 'text/event-stream; charset=utf-8',
   heartbeat: ': alive\n\n',
-  failure: () => 'event: error\ndata: {}\n\n',
+  failure: (thrown: unknown) => {
+    const { message } = toSpawnpointError(thrown)
+    return `event: error\ndata: ${asciiJson({ code: 'incomplete_output', error: message })}\n\n`
+  },
+}
+
+/** All that a process writes, for who counts the pieces; it may go on without the client. */
+async function* startedEvents(recorder: Recorder, signal: AbortSignal): AsyncGenerator<string> {
+  const chunks = recorder.follow(1, signal, { paced: true })
+  // Begins now: what the process writes at once is not to run ahead of it.
+  const first = chunks.next()
+  yield `event: started\ndata: ${asciiJson(processJson(recorder))}\n\n`
+  for (let next = await first; !next.done; next = await chunks.next()) yield outputEvent(next.value)
+  // Each piece was in its place: nothing is cut, whatever a result keeps.
+  if (recorder.over) yield `event: done\ndata: ${asciiJson({ ...resultJson(recorder), output_truncated: false })}\n\n`
+}
+
+function outputEvent({ stream, seq, data, at }: RecordedChunk): string {
+  return `event: output\ndata: ${asciiJson({ stream, seq, data: data.toString('utf8'), timestamp: at })}\n\n`
 }
 
 type Chunks = AsyncIterator<Awaited<ReturnType<ReturnType<Recorder['follow']>['next']>>['value'] & object, void>
 
 async function* events(recorder: Recorder, first: ReturnType<Chunks['next']>, chunks: Chunks): AsyncGenerator<string> {
   for (let next = await first; !next.done; next = await chunks.next()) {
-    const { stream, seq, data, at } = next.value
-    yield `event: output\ndata: ${asciiJson({ stream, seq, data: data.toString('utf8'), timestamp: at })}\n\n`
+    yield outputEvent(next.value)
   }
   if (recorder.over) yield `event: done\ndata: ${asciiJson(resultJson(recorder))}\n\n`
 }

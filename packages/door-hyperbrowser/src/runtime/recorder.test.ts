@@ -66,3 +66,18 @@ it('JSON for event streams is ASCII', () => {
   expect(text).toMatch(/^[\x20-\x7e]*$/)
   expect(JSON.parse(text)).toEqual({ a: 'é😀\n' })
 })
+
+it('a recorder waits for a reader at its own pace, who then misses nothing, and for nobody who has gone', async () => {
+  const piece = Buffer.alloc(64 * 1024, 'x')
+  const recorder = new Recorder(INFO, outputs(Array.from({ length: 48 }, () => ['stdout', piece] as const)))
+  const seen: number[] = []
+  for await (const { seq } of recorder.follow(1, never, { paced: true })) {
+    seen.push(seq)
+    await new Promise((next) => setImmediate(next))
+    if (seq < 40) expect(recorder.over).toBe(false)
+    if (seq === 40) break
+  }
+  expect(seen).toEqual(Array.from({ length: 40 }, (_, n) => n + 1))
+  await recorder.ended(null, never)
+  expect([recorder.lastSeq, recorder.isCut]).toEqual([48, false])
+})

@@ -27,11 +27,24 @@ export class Recorder {
   #seq = 0
   readonly #heads: Record<ProcessStream, Head> = { stdout: new Head(), stderr: new Head(), pty: new Head() }
   readonly #waiting = new Set<() => void>()
+  /** Readers that the process waits for, with the bytes that each has read */
+  readonly #paced = new Set<{ bytes: number }>()
+  #bytes = 0
 
   constructor(info: ProcessInfo, output: AsyncIterable<ProcessOutput>) {
     this.info = info
     this.exit = info.exit
     void this.#read(output)
+  }
+
+  /** Number of the last piece */
+  get lastSeq(): number {
+    return this.#seq
+  }
+
+  /** Whether results lack the end of a stream */
+  get isCut(): boolean {
+    return this.#heads.stdout.isCut || this.#heads.stderr.isCut
   }
 
   get over(): boolean {
@@ -58,8 +71,22 @@ export class Recorder {
     return this.exit
   }
 
-  /** Pieces from number `from` on, then what comes, to the end. Rejects `cursor_expired` if that is not kept any more. */
-  async *follow(from: number, signal: AbortSignal): AsyncGenerator<RecordedChunk> {
+  /**
+   * Pieces from number `from` on, then what comes, to the end. Rejects `cursor_expired` if that is not kept any more; a process
+   * waits for a reader that is `paced`, as far as its agent lets it.
+   */
+  async *follow(from: number, signal: AbortSignal, { paced = false } = {}): AsyncGenerator<RecordedChunk> {
+    const pace = { bytes: 0 }
+    if (paced) this.#paced.add(pace)
+    try {
+      yield* this.#follow(from, signal, pace)
+    } finally {
+      this.#paced.delete(pace)
+      this.#told()
+    }
+  }
+
+  async *#follow(from: number, signal: AbortSignal, pace: { bytes: number }): AsyncGenerator<RecordedChunk> {
     let next = Math.max(1, from)
     for (;;) {
       const first = this.#window[0]?.seq ?? this.#seq + 1
@@ -70,6 +97,8 @@ export class Recorder {
       if (chunk !== undefined) {
         next += 1
         yield chunk
+        pace.bytes += chunk.data.length
+        if (this.#paced.has(pace)) this.#told()
         continue
       }
       if (this.over || signal.aborted) return
@@ -86,6 +115,9 @@ export class Recorder {
           this.exit = item.exit
         }
         this.#told()
+        // Nobody who reads at their own pace is to find a piece gone.
+        while ([...this.#paced].some(({ bytes }) => this.#bytes - bytes > WINDOW_BYTES / 2))
+          await this.#change(null, NEVER)
       }
     } catch {
       // The sandbox was stopped, rolled back or killed: `lost` tells whoever waits.
@@ -103,6 +135,7 @@ export class Recorder {
     this.#seq += 1
     this.#window.push({ seq: this.#seq, stream, data: piece, at: Date.now() })
     this.#windowBytes += piece.length
+    this.#bytes += piece.length
     while (this.#windowBytes > WINDOW_BYTES && this.#window.length > 1) {
       this.#windowBytes -= this.#window.shift()?.data.length ?? 0
     }
@@ -123,13 +156,18 @@ export class Recorder {
   }
 }
 
+const NEVER = new AbortController().signal
+
 /** The beginning of a stream. */
 class Head {
   readonly #parts: Buffer[] = []
   #left = RESULT_BYTES
   #tail = Buffer.alloc(0)
 
+  isCut = false
+
   add(data: Buffer): void {
+    if (data.length > this.#left) this.isCut = true
     if (this.#left === 0) return
     const part = data.subarray(0, this.#left)
     this.#left -= part.length
