@@ -18,7 +18,7 @@ def test_the_page():
 
     from hyperbrowser.models import CreateSandboxParams
 
-    sandbox = client.sandboxes.create(CreateSandboxParams(image_name='python'))
+    sandbox = client.sandboxes.create(CreateSandboxParams(image_name='base'))
 
     from hyperbrowser.models import SandboxMemorySnapshotParams
 
