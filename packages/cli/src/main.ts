@@ -11,6 +11,7 @@ import { addSandbox } from './commands/sandbox/index.ts'
 import { addSchedule } from './commands/schedule/index.ts'
 import { addServe } from './commands/serve.ts'
 import { addSnapshot } from './commands/snapshot/index.ts'
+import { addStorage } from './commands/storage.ts'
 import { addTeam } from './commands/team/index.ts'
 import { addTls } from './commands/tls.ts'
 import { addUsage } from './commands/usage.ts'
@@ -32,6 +33,7 @@ export function program(): Command {
   addEvents(root)
   addRegistry(root)
   addSchedule(root)
+  addStorage(root)
   addKey(root)
   addTeam(root)
   addUsage(root)

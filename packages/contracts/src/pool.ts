@@ -435,6 +435,39 @@ export function poolContract(name: string, make: () => Promise<PoolUnderTest>): 
       })
     })
 
+    it('tells what things hold alone and what they share, and the same of sets of them', async () => {
+      const image = newId<ImageId>()
+      await subject.pool.createImage(image, (dir) => subject.writeFile(dir, 'base', Buffer.alloc(3 * MIB, 'base ')))
+      const root = await makeRoot({ image })
+      await subject.writeFile(path(root), 'own', Buffer.alloc(2 * MIB, 'own '))
+      const snapshot = await capture(root, {}, 'memory')
+      await subject.writeFile(path(root), 'later', Buffer.alloc(MIB, 'later '))
+      const things = [
+        [{ from: 'image', id: image }],
+        [
+          { from: 'root', id: root },
+          { from: 'snapshot', id: snapshot },
+          { from: 'snapshot', id: newId<SnapshotId>() },
+        ],
+        [],
+      ] as const
+      const [ofImage, others, none] = await subject.pool.measure(things)
+      expect(ofImage?.things).toEqual([{ uniqueBytes: 0, sharedBytes: 3 * MIB }])
+      const [live, captured, gone] = others?.things ?? []
+      expect(live).toEqual({ uniqueBytes: MIB, sharedBytes: 5 * MIB })
+      expect(captured?.sharedBytes).toBe(5 * MIB)
+      expect(captured?.uniqueBytes).toBeGreaterThan(0)
+      expect(captured?.uniqueBytes).toBeLessThan(MIB)
+      expect(gone).toBeNull()
+      expect(others?.set.sharedBytes).toBe(3 * MIB)
+      expect(others?.set.uniqueBytes).toBe(3 * MIB + (captured?.uniqueBytes ?? 0))
+      expect(none).toEqual({ things: [], set: { uniqueBytes: 0, sharedBytes: 0 } })
+      await subject.pool.deleteRoot(root)
+      const [, afterwards] = await subject.pool.measure(things)
+      expect(afterwards?.things[0]).toBeNull()
+      expect(afterwards?.things[1]?.sharedBytes).toBe(3 * MIB)
+    })
+
     it('tells how much space there is', async () => {
       const { totalBytes, freeBytes } = await subject.pool.space()
       expect(freeBytes).toBeGreaterThan(0)

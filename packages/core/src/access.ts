@@ -23,6 +23,7 @@ export const CALLS = {
   },
   teams: { create: 'server audited', get: 'server', list: 'server', update: 'server audited' },
   usage: { rows: 'read', ofTeams: 'server' },
+  storage: { get: 'read' },
   audit: { list: 'admin' },
   names: {
     get: 'read',

@@ -12,6 +12,7 @@ export type * from './api/registries.ts'
 export type * from './api/sandboxes.ts'
 export type * from './api/schedules.ts'
 export type * from './api/snapshots.ts'
+export type * from './api/storage.ts'
 export type * from './api/teams.ts'
 export type * from './api/tokens.ts'
 export type * from './api/trash.ts'
@@ -30,6 +31,7 @@ import type { RegistriesApi } from './api/registries.ts'
 import type { SandboxesApi } from './api/sandboxes.ts'
 import type { SchedulesApi } from './api/schedules.ts'
 import type { SnapshotsApi } from './api/snapshots.ts'
+import type { StorageApi } from './api/storage.ts'
 import type { TeamsApi } from './api/teams.ts'
 import type { TokensApi } from './api/tokens.ts'
 import type { UsageApi } from './api/usage.ts'
@@ -57,6 +59,7 @@ export interface SpawnpointApi {
   readonly keys: KeysApi
   readonly teams: TeamsApi
   readonly usage: UsageApi
+  readonly storage: StorageApi
   readonly audit: AuditApi
   readonly names: NamesApi
   readonly blobs: BlobsApi

@@ -32,6 +32,7 @@ import { Samples } from './services/samples.ts'
 import { Sandboxes } from './services/sandboxes.ts'
 import { Schedules } from './services/schedules.ts'
 import { Snapshots } from './services/snapshots.ts'
+import { Storage } from './services/storage.ts'
 import { FIRST_TEAM, Teams } from './services/teams.ts'
 import { Tokens } from './services/tokens.ts'
 import { Usage } from './services/usage.ts'
@@ -47,6 +48,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly keys: KeysApi
   readonly teams: Teams
   readonly usage: Usage
+  readonly storage: Storage
   readonly audit: Audit
   readonly names: Names
   readonly blobs: BlobStore
@@ -110,6 +112,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.teams = new Teams(parts, this.#keys)
     this.keys = accessTo(this.#keys, this.teams)
     this.usage = new Usage(parts)
+    this.storage = new Storage(parts)
     this.audit = new Audit(parts)
     this.names = new Names(parts)
     this.blobs = new BlobStore(parts)
@@ -159,6 +162,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     core.#early = null
     for (const exit of early) core.#exited(exit)
     core.#retention.start()
+    core.storage.start()
     core.#meter.start(core.#parts.ledger)
     await core.#scheduler.start()
     undo.move()
@@ -228,6 +232,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     await this.idempotency.idle()
     await this.#standby.close()
     await this.#retention.close()
+    await this.storage.close()
     await this.#meter.close()
     await this.#parts.runtime.close()
     await this.#parts.blobs.close()

@@ -71,6 +71,7 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
     sealedPassword: (id) => one('sealedPassword', (t) => t.sealedPasswords.get(id) ?? undefined),
     schedule: (id) => one('schedule', (t) => t.schedules.get(id)),
     operation: (id) => one('operation', (t) => t.operations.get(id)),
+    storage: (teamId) => one('storage', (t) => t.storage.get(teamId)),
     idempotent: (teamId, key) => one('idempotent', (t) => t.idempotency.get(idempotencyRow(teamId, key))),
     keyByHash: (hash) =>
       one('keyByHash', (t) => {

@@ -13,6 +13,7 @@ import type {
   Snapshot,
   Tag,
   Team,
+  TeamStorage,
 } from '@spawnpoint/core'
 import { Faults } from './faults.ts'
 import type { UsageRecord } from './memory-ledger-accounts.ts'
@@ -39,6 +40,7 @@ export class LedgerTables {
   readonly idempotency: Map<string, IdempotencyRecord>
   readonly usage: Map<string, UsageRecord>
   readonly audit: Map<string, AuditEntry>
+  readonly storage: Map<string, TeamStorage>
 
   constructor(from?: LedgerTables) {
     this.teams = new Map(from?.teams)
@@ -59,6 +61,7 @@ export class LedgerTables {
     this.idempotency = new Map(from?.idempotency)
     this.usage = new Map(from?.usage)
     this.audit = new Map(from?.audit)
+    this.storage = new Map(from?.storage)
   }
 }
 

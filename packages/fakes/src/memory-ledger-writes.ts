@@ -137,6 +137,7 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
         searchable('timeZone', schedule.timeZone)
         tables.schedules.set(schedule.id, structuredClone(schedule))
       }),
+    putStorage: (teamId, storage) => run('putStorage', () => void tables.storage.set(teamId, structuredClone(storage))),
     deleteSchedule: (id) => run('deleteSchedule', () => void tables.schedules.delete(id)),
     putOperation: (operation) =>
       run('putOperation', () => {

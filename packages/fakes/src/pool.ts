@@ -1,6 +1,7 @@
 import {
   type ImageId,
   invalidArgument,
+  type MeasuredSet,
   notFound,
   type Pool,
   type RootId,
@@ -8,9 +9,11 @@ import {
   type SnapshotId,
   type SnapshotSizes,
   SpawnpointError,
+  type TreeSource,
 } from '@spawnpoint/core'
 import { FileTree } from './file-tree.ts'
 import type { FakeHost, StagedEntry } from './host.ts'
+import { measureFakes } from './measure.ts'
 import { FakeTrees } from './trees.ts'
 
 /** In-memory Pool on a `FakeHost`. Paths it gives out have the form `fake:/roots/ID`; `FakeHost.tree` reads them. */
@@ -188,6 +191,10 @@ export class FakePool implements Pool {
 
   deleteStaged(name: string): Promise<void> {
     return this.#call('deleteStaged', name, () => void this.#host.staged.delete(name))
+  }
+
+  measure(sets: readonly (readonly TreeSource[])[]): Promise<MeasuredSet[]> {
+    return this.#call('measure', '', () => measureFakes(this.#host, sets))
   }
 
   space(): Promise<{ totalBytes: number; freeBytes: number }> {

@@ -32,6 +32,7 @@ import {
   type TagFilter,
   type Team,
   type TeamId,
+  type TeamStorage,
 } from '@spawnpoint/core'
 import { type Kysely, sql } from 'kysely'
 import { PostgresAccountReads } from './account-reads.ts'
@@ -348,6 +349,14 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     const query = this.#db().selectFrom('purged_events').select('seq').where('team_id', '=', teamId)
     const row = await query.executeTakeFirst()
     return row === undefined ? 0 : Number(row.seq)
+  }
+
+  async storage(teamId: TeamId): Promise<TeamStorage | null> {
+    const query = this.#db().selectFrom('storage').selectAll().where('team_id', '=', teamId)
+    const row = await query.executeTakeFirst()
+    if (!row) return null
+    const measured = row.measured as Omit<TeamStorage, 'at'> & { at: string }
+    return { ...measured, at: new Date(measured.at) }
   }
 
   async idempotent(teamId: TeamId, key: string): Promise<IdempotencyRecord | null> {

@@ -170,6 +170,7 @@ export interface Tables {
     decided_until: Instant
     last_tick: JsonOrNull
   }
+  storage: { team_id: TeamId; measured: Json }
   operations: {
     id: OperationId
     team_id: TeamId

@@ -28,6 +28,7 @@ import {
   type Tag,
   type Team,
   type TeamId,
+  type TeamStorage,
   type UsageInterval,
   type UsageNote,
 } from '@spawnpoint/core'
@@ -266,6 +267,12 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     const { id, ...rest } = scheduleRow(schedule)
     const query = this.#db.insertInto('schedules').values({ id, ...rest })
     await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+  }
+
+  async putStorage(teamId: TeamId, storage: TeamStorage): Promise<void> {
+    const measured = JSON.stringify(storage)
+    const query = this.#db.insertInto('storage').values({ team_id: teamId, measured })
+    await query.onConflict((conflict) => conflict.column('team_id').doUpdateSet({ measured })).execute()
   }
 
   async deleteSchedule(id: ScheduleId): Promise<void> {

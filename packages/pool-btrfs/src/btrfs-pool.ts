@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import {
   type ImageId,
   invalidArgument,
+  type MeasuredSet,
   notFound,
   type Pool,
   type RootId,
@@ -25,32 +26,15 @@ import {
 import { Commits } from './commits.ts'
 import { renameDurably, syncPath, syncTree, writeFileSynced } from './durable.ts'
 import { failed, Layout, present } from './layout.ts'
+import { measure } from './measure.ts'
 import { openAccounts } from './open-accounts.ts'
-import type { QuotaMode } from './quotas.ts'
+import type { BtrfsPoolOptions } from './options.ts'
 import { classify, runTool, unavailable } from './run-tool.ts'
 import { needSpace, spaceOf } from './space.ts'
 import { Trash } from './trash.ts'
 import { TreeReader } from './tree-reader.ts'
 import { BtrfsTrees, type OpenTree } from './trees.ts'
 import { closeVolume, openVolume, type Volume } from './volume.ts'
-
-export interface BtrfsPoolOptions {
-  /** Where `pool/` is, and `pool.img` unless this directory is on btrfs itself */
-  dataDir: string
-  log: {
-    info(fields: object, message: string): void
-    warn(fields: object, message: string): void
-    error(fields: object, message: string): void
-  }
-  /** Size of a new `pool.img` in bytes, rounded down to GiB, at least 8 GiB; default 80 % of what is free */
-  poolBytes?: number
-  /** The guest agent's binary, which reads trees on the host as well; without it `trees` rejects `unavailable` */
-  reader?: string
-  /** How space is accounted for in a new pool; default `simple` where kernel and pool can, see docs/decisions/0030 */
-  quotas?: QuotaMode
-  /** Called at each named point between two steps; a crash test ends the process there. */
-  failpoint?: (name: string) => void
-}
 
 /** Less than this is not worth a snapshot of its own. */
 const FLUSHED_FROM_BYTES = 2 ** 20
@@ -347,6 +331,10 @@ export class BtrfsPool implements Pool {
     return this.#step('deleteStaged', async () => {
       await this.#trash.put(this.#layout.stagedNamed(name))
     })
+  }
+
+  measure(sets: readonly (readonly TreeSource[])[], signal?: AbortSignal): Promise<MeasuredSet[]> {
+    return this.#step('measure', () => measure(this.#layout, sets, signal))
   }
 
   async space(): Promise<{ totalBytes: number; freeBytes: number }> {

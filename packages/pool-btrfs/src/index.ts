@@ -1,1 +1,2 @@
-export { BtrfsPool, type BtrfsPoolOptions } from './btrfs-pool.ts'
+export { BtrfsPool } from './btrfs-pool.ts'
+export type { BtrfsPoolOptions } from './options.ts'

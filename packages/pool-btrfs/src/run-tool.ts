@@ -18,20 +18,32 @@ export class ToolFailed extends Error {
   }
 }
 
-/** Runs a program, no shell, and returns its trimmed stdout. Rejects `ToolFailed`; killed after `timeoutMs`. */
-export function runTool(tool: string, args: string[], timeoutMs = 60_000): Promise<string> {
+/**
+ * Runs a program, no shell, and returns its trimmed stdout. Rejects `ToolFailed`; killed after `timeoutMs` or when `signal`
+ * aborts.
+ */
+export function runTool(
+  tool: string,
+  args: string[],
+  timeoutMs = 60_000,
+  { input = '', signal }: { input?: string; signal?: AbortSignal | undefined } = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = {
       timeout: timeoutMs,
+      ...(signal ? { signal } : {}),
       killSignal: 'SIGKILL',
       env: { PATH, LC_ALL: 'C' },
-      maxBuffer: 8 << 20,
+      maxBuffer: 64 << 20,
     } as const
-    execFile(tool, args, options, (error, stdout, stderr) => {
+    const child = execFile(tool, args, options, (error, stdout, stderr) => {
       if (!error) return resolve(stdout.trim())
       const said = stderr.trim() || (error.killed ? `no answer within ${timeoutMs} ms` : error.message)
       reject(new ToolFailed(`${tool} ${args[0] ?? ''}`.trim(), said.slice(-2000), error.code === 'ENOENT', error))
     })
+    // One that ends without reading is heard of above.
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(input)
   })
 }
 

@@ -8,7 +8,7 @@ import { Registries } from './registries.ts'
 import { Sandboxes, Snapshots } from './resources.ts'
 import { Schedules } from './schedules.ts'
 import { Transport } from './transport.ts'
-import type { ServerInfo } from './types.ts'
+import type { ServerInfo, TeamStorage } from './types.ts'
 import type { Schemas } from './wire-schemas.ts'
 
 /**
@@ -50,6 +50,13 @@ export class Spawnpoint {
     this.teams = new Teams(transport)
     this.usage = new Usage(transport)
     this.audit = new Audit(transport)
+  }
+
+  /** What the team has in the store; `null` until that was first measured, some minutes after it has something. */
+  async storage(options: CallOptions = {}): Promise<TeamStorage | null> {
+    const request = { method: 'GET', path: '/v1/storage', ...options } as const
+    const { storage } = await this.#transport.json<Schemas['TeamStorage']>(request)
+    return storage && { ...storage, at: new Date(storage.at) }
   }
 
   /** What the server is, and what its sandboxes can be asked for in each state. */

@@ -1240,6 +1240,16 @@ export interface Schemas {
     trashedAt: string | null
     purgeAt: string | null
   }
+  TeamStorage: {
+    storage: {
+      uniqueBytes: number
+      sharedBytes: number
+      snapshots: number
+      images: number
+      roots: number
+      at: string
+    } | null
+  }
   DeletePlan: {
     snapshot: Schemas['Snapshot']
     purgeAt: string | null

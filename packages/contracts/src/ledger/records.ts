@@ -15,6 +15,18 @@ import { freshTeam, type LedgerBench } from './bench.ts'
 
 export function recordsSuite(bench: LedgerBench): void {
   describe('records', () => {
+    it('keep what a team has in the store, the last that was put', async () => {
+      const team = sampleTeam()
+      await bench.put((tx) => tx.putTeam(team))
+      expect(await bench.ledger.read.storage(team.id)).toBeNull()
+      const at = new Date(1_700_000_000_125)
+      const first = { uniqueBytes: 2 ** 40, sharedBytes: 1, snapshots: 2, images: 3, roots: 4, at }
+      for (const storage of [first, { ...first, uniqueBytes: 0 }]) {
+        await bench.put((tx) => tx.putStorage(team.id, storage))
+        expect(await bench.ledger.read.storage(team.id)).toEqual(storage)
+      }
+    })
+
     it('give back every field of a team, image, sandbox, snapshot and operation', async () => {
       const team = sampleTeam({ snapshotRetentionMs: 30 * 24 * 3600 * 1000, trashMs: 7_776_000_000 })
       const image = sampleImage(team.id)

@@ -27,6 +27,7 @@ import type {
   Tag,
   Team,
   TeamId,
+  TeamStorage,
 } from '../model.ts'
 import type { AccountReads, AccountWrites } from './ledger-accounts.ts'
 
@@ -165,6 +166,8 @@ export interface LedgerReads extends AccountReads {
   latestEvent(teamId: TeamId): Promise<number>
   /** `seq` of the latest of the team's events that were purged, 0 if none was. Who has not read up to it has missed some. */
   purgedEvents(teamId: TeamId): Promise<number>
+  /** As last put; `null` if never. */
+  storage(teamId: TeamId): Promise<TeamStorage | null>
   idempotent(teamId: TeamId, key: string): Promise<IdempotencyRecord | null>
 }
 
@@ -232,6 +235,7 @@ export interface LedgerTx extends LedgerReads, AccountWrites {
   putRegistry(registry: Registry, sealedPassword: string | null): Promise<void>
   deleteRegistry(id: RegistryId): Promise<void>
   putSchedule(schedule: Schedule): Promise<void>
+  putStorage(teamId: TeamId, storage: TeamStorage): Promise<void>
   deleteSchedule(id: ScheduleId): Promise<void>
   /** Rejects `operation_in_progress` where `EXCLUSIVE_OPERATION_KINDS` forbid it. */
   putOperation(operation: Operation): Promise<void>

@@ -1,5 +1,5 @@
 import type { ImageId, RootId, SnapshotId } from '../model.ts'
-import type { Trees } from './trees.ts'
+import type { TreeSource, Trees } from './trees.ts'
 
 export type RootSource = { from: 'image'; id: ImageId } | { from: 'snapshot'; id: SnapshotId }
 
@@ -56,6 +56,12 @@ export interface Pool {
   list(): Promise<{ images: ImageId[]; roots: RootId[]; snapshots: SnapshotId[]; staged: string[] }>
   /** Removes an entry of `list().staged`. */
   deleteStaged(name: string): Promise<void>
+  /**
+   * What things of the store hold, and what sets of them do (those of a team, say), shared among each other or not. In the
+   * background's time: what is written or deleted meanwhile may be told either way. Only what is asked about counts as
+   * sharing, so ask about everything. Data of files, on disk: directories and the smallest of files are left out.
+   */
+  measure(sets: readonly (readonly TreeSource[])[], signal?: AbortSignal): Promise<MeasuredSet[]>
   space(): Promise<{ totalBytes: number; freeBytes: number }>
 }
 
@@ -63,4 +69,17 @@ export interface SnapshotSizes {
   memoryBytes: number
   filesystemBytes: number
   newlyStoredBytes: number
+}
+
+export interface Measured {
+  /** Bytes that nothing else of what was measured refers to */
+  uniqueBytes: number
+  /** Bytes that something else refers to as well; of a set: something in another set */
+  sharedBytes: number
+}
+
+export interface MeasuredSet {
+  /** In the order asked; `null` for what is gone */
+  things: (Measured | null)[]
+  set: Measured
 }

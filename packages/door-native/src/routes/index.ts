@@ -17,6 +17,7 @@ import { sandboxRoutes } from './sandboxes.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { serverRoutes } from './server.ts'
 import { snapshotRoutes } from './snapshots.ts'
+import { storageRoutes } from './storage.ts'
 import { teamRoutes } from './teams.ts'
 import { trashRoutes } from './trash.ts'
 import { usageRoutes } from './usage.ts'
@@ -42,6 +43,7 @@ export function nativeRoutes(context: DoorContext): AnyRoute[] {
     ...eventRoutes(context),
     ...keyRoutes(context),
     ...usageRoutes(context),
+    ...storageRoutes(context),
     ...teamRoutes(context),
     ...serverRoutes(context),
   ]

@@ -10,6 +10,7 @@ import * as retention from './0005-retention.ts'
 import * as registries from './0010-registries.ts'
 import * as schedules from './0020-schedules.ts'
 import * as snapshotChecks from './0030-snapshot-checks.ts'
+import * as storage from './0031-storage.ts'
 import * as trash from './0034-trash.ts'
 import * as snapshotPolicies from './0035-snapshot-policies.ts'
 import * as limitsAndScopes from './0037-limits-and-scopes.ts'
@@ -28,6 +29,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0010-registries': registries,
   '0020-schedules': schedules,
   '0030-snapshot-checks': snapshotChecks,
+  '0031-storage': storage,
   '0034-trash': trash,
   '0035-snapshot-policies': snapshotPolicies,
   '0037-limits-and-scopes': limitsAndScopes,

@@ -18,6 +18,8 @@ export function addShow(parent: Command): void {
       ['image', info.imageId],
       ['generation', String(info.generation)],
       ['size', formatBytes(info.sizeBytes)],
+      ['alone', info.storage === null ? null : formatBytes(info.storage.uniqueBytes)],
+      ['shared', info.storage === null ? null : formatBytes(info.storage.sharedBytes)],
       ['labels', pairsText(info.labels)],
       ['created', `${info.createdAt.toISOString()} (${formatAge(info.createdAt)})`],
       ['expires', info.expiresAt === null ? null : formatAge(info.expiresAt)],
