@@ -1,39 +1,24 @@
-import { randomUUID } from 'node:crypto'
-import { chmod, lstat, mkdir, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Sandbox, Spawnpoint } from 'spawnpoint'
-import { openServerWorld, type ServerWorld } from 'spawnpoint/testing'
+import type { Sandbox } from 'spawnpoint'
+import { openServerWorld } from 'spawnpoint/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Finished, RunningCli } from './testing/run-cli.ts'
+import { type CliWorld, openCliWorld } from './testing/cli-world.ts'
+import { RunningCli } from './testing/run-cli.ts'
 
-let world: ServerWorld
-let client: Spawnpoint
+let world: CliWorld
 let directory: string
 let box: Sandbox
 
 beforeAll(async () => {
-  world = await openServerWorld()
-  client = new Spawnpoint({ url: world.url, apiKey: world.key })
-  directory = await mkdtemp(join(process.env.TMPDIR ?? '/tmp', 'spawnpoint-cli-'))
-  box = await client.sandboxes.create({ image: 'base', name: 'box' })
+  world = await openCliWorld()
+  ;({ directory, box } = world)
 })
-afterAll(async () => {
-  await world[Symbol.asyncDispose]()
-  await rm(directory, { recursive: true, force: true })
-})
+afterAll(() => world[Symbol.asyncDispose]())
 
-function start(...args: string[]): RunningCli {
-  return new RunningCli(args, { SPAWNPOINT_URL: world.url, SPAWNPOINT_API_KEY: world.key })
-}
-async function cli(...args: string[]): Promise<Finished> {
-  return start(...args).finish()
-}
-/** Runs it, expects success and returns what it printed. */
-async function out(...args: string[]): Promise<string> {
-  const { status, stdout, stderr } = await cli(...args)
-  if (status !== 0) throw new Error(`spawnpoint ${args.join(' ')}: ${status}: ${stderr}`)
-  return stdout
-}
+const start = (...args: string[]) => world.start(...args)
+const cli = (...args: string[]) => world.cli(...args)
+const out = (...args: string[]) => world.out(...args)
 
 describe('the command line', () => {
   test('help and version are no errors; what it does not know is status 2', async () => {
@@ -55,8 +40,8 @@ describe('the command line', () => {
   })
 
   test('the key comes from the environment, or for a local server from its data directory', async () => {
-    await writeFile(join(directory, 'admin.key'), `${world.key}\n`, { mode: 0o600 })
-    const SPAWNPOINT_URL = world.url
+    await writeFile(join(directory, 'admin.key'), `${world.server.key}\n`, { mode: 0o600 })
+    const SPAWNPOINT_URL = world.server.url
     const local = new RunningCli(['key', 'list'], { SPAWNPOINT_URL, SPAWNPOINT_DATA_DIR: directory })
     expect((await local.finish()).status).toBe(0)
     const without = await new RunningCli(['key', 'list'], {
@@ -205,347 +190,7 @@ describe('sandboxes', () => {
   })
 })
 
-describe('exec', () => {
-  test('keeps output and errors apart and ends with the status of the program', async () => {
-    expect(await cli('sandbox', 'exec', 'box', 'exit', '42', 'to out', 'to err')).toEqual({
-      status: 42,
-      stdout: 'to out',
-      stderr: 'to err',
-    })
-    // Options after the program are its own, ours come before it.
-    expect(await out('sandbox', 'exec', '-e', 'A=1', '-w', '/tmp', 'box', 'echo', '--json', '-n')).toBe('--json -n\n')
-    expect(await out('sandbox', 'exec', 'box', '--', 'sh', '-c', 'echo $0; pwd')).toContain('/')
-    expect(await cli('sandbox', 'exec', 'box', 'no-such-program')).toEqual({
-      status: 127,
-      stdout: '',
-      stderr: 'spawnpoint: no-such-program: no such program (or working directory) in the sandbox\n',
-    })
-  })
-
-  test('passes input on to its end', async () => {
-    const input = 'line\n'.repeat(50_000)
-    const { status, stdout } = await start('sandbox', 'exec', 'box', 'cat').finish(input)
-    expect(status).toBe(0)
-    expect(stdout === input).toBe(true)
-  })
-
-  test('passes signals on', async () => {
-    const running = start('sandbox', 'exec', '-n', 'box', 'trap', 'SIGTERM')
-    await running.printed('ready')
-    running.child.kill('SIGTERM')
-    await running.printed('got SIGTERM')
-    running.child.kill('SIGINT')
-    expect((await running.finished).status).toBe(130)
-  })
-
-  test('exec says when the time was over', async () => {
-    const { status, stderr } = await cli('sandbox', 'exec', '-n', '--timeout', '1s', 'box', 'trap', 'SIGUSR1')
-    expect({ status, stderr }).toEqual({ status: 137, stderr: 'spawnpoint: killed, its --timeout was over\n' })
-  })
-
-  test.each([
-    ['now and then', ['counter']],
-    ['all the time', ['spam', '1000000000', '1']],
-  ])('ends quietly, and ends the program that prints %s, when nobody reads any more', async (_, command) => {
-    const running = start('sandbox', 'exec', '-n', 'box', ...command)
-    await running.printed(/./)
-    running.child.stdout.destroy()
-    expect(await running.finished).toMatchObject({ status: 141, stderr: '' })
-    const ours = (await box.processes.list()).filter(({ args }) => args[0] === command[0])
-    expect(ours).toHaveLength(1)
-    for (const { id } of ours) expect(await (await box.processes.get(id)).wait()).toMatchObject({ signal: 'SIGPIPE' })
-  })
-
-  test('lives through a restart of the server', async () => {
-    const running = start('sandbox', 'exec', '-n', 'box', 'counter')
-    await running.printed('3\n')
-    await world.restart()
-    await running.printed('12\n')
-    running.child.kill('SIGTERM')
-    const { status, stdout } = await running.finished
-    expect(status).toBe(143)
-    const numbers = stdout.trim().split('\n').map(Number)
-    expect(numbers).toEqual(numbers.map((_, i) => i + 1))
-  })
-
-  test('detached, it leaves an id; ps and logs show it', async () => {
-    const id = (await out('sandbox', 'exec', '-d', 'box', 'counter')).trim()
-    expect(await out('sandbox', 'ps', 'box')).toMatch(new RegExp(`^${id} .* running .* counter$`, 'm'))
-    const following = start('sandbox', 'logs', '-f', 'box', id)
-    await following.printed(/^1\n2\n3\n/)
-    expect(await out('sandbox', 'logs', 'box', id)).toMatch(/^1\n2\n3\n/)
-    expect(await out('sandbox', 'logs', 'box', id, '--since-offset', '2')).toMatch(/^2\n3\n/)
-    await (await box.processes.get(id)).kill('SIGKILL')
-    expect((await following.finished).status).toBe(0)
-    const [line] = (await out('sandbox', 'logs', 'box', id, '--json')).split('\n')
-    expect(JSON.parse(line ?? '')).toMatchObject({ type: 'data', stream: 'stdout', offset: 0, encoding: 'utf8' })
-  })
-
-  test('for programs: one piece of JSON per line, the end last', async () => {
-    const { stdout, status } = await cli('sandbox', 'exec', '--json', 'box', 'exit', '3', 'o', 'e')
-    const lines = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line))
-    expect(status).toBe(3)
-    expect(lines.slice(0, -1)).toEqual([
-      { type: 'data', stream: 'stdout', offset: 0, data: 'o', encoding: 'utf8' },
-      { type: 'data', stream: 'stderr', offset: 0, data: 'e', encoding: 'utf8' },
-    ])
-    expect(lines.at(-1)).toMatchObject({ type: 'exit', exit: { code: 3 } })
-  })
-})
-
-describe('cp', () => {
-  test('files, both ways, and through stdin and stdout', async () => {
-    const here = join(directory, 'file.bin')
-    const bytes = Buffer.from(Array.from({ length: 500_000 }, (_, i) => i % 256))
-    await writeFile(here, bytes)
-    await chmod(here, 0o751)
-    await out('sandbox', 'cp', here, 'box:/tmp/files/')
-    expect(await box.files.stat('/tmp/files/file.bin')).toMatchObject({ sizeBytes: 500_000, mode: 0o751 })
-    await out('sandbox', 'cp', here, 'box:/tmp/files')
-    expect(await box.files.list('/tmp/files')).toHaveLength(1)
-    await out('sandbox', 'cp', 'box:/tmp/files/file.bin', join(directory, 'back.bin'))
-    expect((await readFile(join(directory, 'back.bin'))).equals(bytes)).toBe(true)
-    expect((await stat(join(directory, 'back.bin'))).mode & 0o777).toBe(0o751)
-    await start('sandbox', 'cp', '-', 'box:/tmp/piped').finish('through a pipe')
-    expect(await out('sandbox', 'cp', 'box:/tmp/piped', '-')).toBe('through a pipe')
-  })
-
-  test('directories with everything in them', async () => {
-    const tree = join(directory, 'tree')
-    await mkdir(join(tree, 'sub/empty'), { recursive: true })
-    for (let i = 0; i < 20; i += 1) await writeFile(join(tree, `sub/f${i}`), `content ${i}`)
-    await writeFile(join(tree, 'run.sh'), '#!/bin/sh\n', { mode: 0o755 })
-    await out('sandbox', 'cp', tree, 'box:/tmp/tree')
-    expect(await box.files.readText('/tmp/tree/sub/f7')).toBe('content 7')
-    expect(await box.files.stat('/tmp/tree/run.sh')).toMatchObject({ mode: 0o755 })
-    // The target is there now: the copy goes into it.
-    await out('sandbox', 'cp', tree, 'box:/tmp/tree')
-    expect(await box.files.exists('/tmp/tree/tree/run.sh')).toBe(true)
-    await box.files.remove('/tmp/tree/tree', { recursive: true })
-    await out('sandbox', 'cp', `${tree}/sub/.`, 'box:/tmp/only')
-    expect(await box.files.list('/tmp/only')).toHaveLength(21)
-
-    const back = join(directory, 'back')
-    await out('sandbox', 'cp', 'box:/tmp/tree', back)
-    expect(await readFile(join(back, 'sub/f19'), 'utf8')).toBe('content 19')
-    expect((await stat(join(back, 'sub/empty'))).isDirectory()).toBe(true)
-    expect((await stat(join(back, 'run.sh'))).mode & 0o777).toBe(0o755)
-  })
-
-  test('nothing is written through a link', async () => {
-    const target = join(directory, 'linked')
-    const victim = join(directory, 'victim')
-    await mkdir(target)
-    await writeFile(victim, 'untouched')
-    await symlink(victim, join(target, 'f'))
-    await box.files.write('/tmp/evil/f', 'evil')
-    await out('sandbox', 'cp', 'box:/tmp/evil/.', target)
-    expect(await readFile(victim, 'utf8')).toBe('untouched')
-    expect(await readFile(join(target, 'f'), 'utf8')).toBe('evil')
-    await rm(join(target, 'f'))
-    await mkdir(join(directory, 'elsewhere'))
-    await symlink(join(directory, 'elsewhere'), join(target, 'd'))
-    await box.files.write('/tmp/evil/d/f', 'evil')
-    expect((await cli('sandbox', 'cp', 'box:/tmp/evil/.', target)).stderr).toContain('is in the way')
-    expect((await lstat(join(target, 'd'))).isSymbolicLink()).toBe(true)
-    expect(await readlink(join(target, 'd'))).toBe(join(directory, 'elsewhere'))
-  })
-
-  test('says what is wrong', async () => {
-    expect((await cli('sandbox', 'cp', 'a', 'b')).status).toBe(2)
-    expect((await cli('sandbox', 'cp', 'box:/a', 'box:/b')).status).toBe(2)
-    expect((await cli('sandbox', 'cp', 'box:', 'b')).stderr).toContain('names no path')
-    expect((await cli('sandbox', 'cp', join(directory, 'none'), 'box:/tmp')).stderr).toContain('no such file')
-    expect((await cli('sandbox', 'cp', 'box:/none', directory)).status).toBe(1)
-    expect((await cli('sandbox', 'cp', 'box:/tmp/piped', join(directory, 'no/dir/f'))).stderr).toContain(
-      'no such directory',
-    )
-  })
-})
-
 describe('the rest', () => {
-  test('images', async () => {
-    const built = await cli('image', 'build', 'tools', '--suite', 'bookworm', '-p', 'git')
-    expect(built.status).toBe(0)
-    const id = built.stdout.trim()
-    expect(await out('image', 'list')).toMatch(new RegExp(`^${id}  tools  ready`, 'm'))
-    expect(await out('image', 'show', 'tools')).toMatch(/^source: +Debian bookworm git$/m)
-    expect(await out('image', 'rm', 'tools')).toBe('tools\n')
-    expect((await cli('image', 'build', 'x', '--tar', 'a.tar', '--suite', 'sid')).status).toBe(2)
-  })
-
-  describe('images of recipes', () => {
-    const recipe = (content: object) => {
-      const path = join(directory, `recipe-${randomUUID()}.json`)
-      return writeFile(path, JSON.stringify(content)).then(() => path)
-    }
-
-    test('take files from here, and run no step twice', async () => {
-      const app = join(directory, 'app')
-      await mkdir(join(app, 'lib'), { recursive: true })
-      await writeFile(join(app, 'run.sh'), '#!/bin/sh\n', { mode: 0o755 })
-      await writeFile(join(app, 'lib', 'l'.repeat(120)), 'long')
-      await writeFile(join(directory, 'notes'), 'noted')
-      const steps = [
-        { type: 'copy', local: 'notes', destination: '/srv/renamed' },
-        { type: 'run', command: 'cat /srv/renamed' },
-        { type: 'copy', local: 'app', source: 'run.sh', destination: '/srv/app/', user: 'root' },
-      ]
-      const path = await recipe({ from: 'base', steps })
-      const built = await cli('image', 'build', 'stepped', '--recipe', path)
-      expect(built).toMatchObject({ status: 0, stderr: expect.stringContaining('noted') })
-      const sandbox = await client.sandboxes.create({ image: built.stdout.trim() })
-      expect(await sandbox.files.stat('/srv/app/run.sh')).toMatchObject({ mode: 0o755, owner: 'root' })
-      await sandbox.kill()
-      const again = await out('image', 'build', 'stepped', '--recipe', path)
-      expect(await out('image', 'log', again.trim())).toContain('[2] cached: run cat /srv/renamed\n')
-    })
-
-    test('have tags', async () => {
-      const path = await recipe({ from: 'base' })
-      const id = (await out('image', 'build', 'tagged', '--recipe', path, '-t', 'default', '-t', 'v1')).trim()
-      await out('image', 'tag', id, 'tagged:v2', 'other:v1')
-      expect(await out('image', 'list')).toMatch(new RegExp(`^${id}  tagged .*other:v1`, 'm'))
-      expect(await out('image', 'show', 'tagged:v2')).toMatch(/^source: +recipe of 0 steps from base$/m)
-      await out('image', 'tag', '--delete', 'tagged', 'other:v1')
-      expect((await cli('image', 'show', 'other:v1')).status).toBe(1)
-      expect((await cli('image', 'tag', 'base', 'no-tag')).status).toBe(2)
-    })
-
-    test('say what is wrong', async () => {
-      const bad = await recipe({ from: 'base', steps: [{ type: 'run', command: 'exit 3' }] })
-      const failed = await cli('image', 'build', 'stepped', '--recipe', bad)
-      expect(failed).toMatchObject({ status: 1, stderr: expect.stringContaining('Step 1 failed with exit code 3') })
-      const none = await recipe({ steps: [] })
-      expect((await cli('image', 'build', 'x', '--recipe', none)).stderr).toContain('is not a recipe')
-      expect((await cli('image', 'build', 'x', '--recipe', none, '--suite', 'sid')).status).toBe(2)
-      const missing = await recipe({ from: 'base', steps: [{ type: 'copy', local: 'nowhere', destination: '/' }] })
-      expect((await cli('image', 'build', 'x', '--recipe', missing)).stderr).toContain('no such file')
-    })
-  })
-
-  describe('images of Dockerfiles', () => {
-    const context = async (dockerfile: string, files: Record<string, string> = {}) => {
-      const dir = join(directory, `context-${randomUUID()}`)
-      await mkdir(join(dir, 'left', 'out'), { recursive: true })
-      for (const [path, content] of Object.entries({ Dockerfile: dockerfile, 'left/out/x': '', ...files }))
-        await writeFile(join(dir, path), content)
-      return dir
-    }
-
-    test('are built step by step, and not twice', async () => {
-      const dockerfile =
-        'FROM base\nUSER root\nARG WHO\nCOPY . /srv\nRUN echo hello $WHO > /srv/said\nRUN cat /srv/said\n'
-      const dir = await context(dockerfile, { '.dockerignore': 'left\nDockerfile\n', a: 'a' })
-      const built = await cli('image', 'build', dir, '-t', 'filed:v1', '--build-arg', 'WHO=you')
-      expect(built.status).toBe(0)
-      const lines = built.stderr.trim().split('\n')
-      expect(lines.map((line) => line.replace(/[0-9.]+m?s$/, 'T').replace(/, .*,/, ','))).toEqual([
-        '[1/4] FROM base',
-        '  DONE T',
-        '[2/4] COPY . /srv',
-        '  2 entries, 17 bytes',
-        '  DONE T',
-        '[3/4] RUN echo hello $WHO > /srv/said',
-        '  DONE T',
-        '[4/4] RUN cat /srv/said',
-        '  hello you',
-        '  DONE T',
-        'Built filed:v1, in T',
-      ])
-      const sandbox = await client.sandboxes.create({ from: 'filed:v1' })
-      expect((await sandbox.files.list('/srv')).map(({ name }) => name)).toEqual(['.dockerignore', 'a', 'said'])
-      await sandbox.kill()
-      const again = await cli('image', 'build', dir, '-t', 'filed:v1', '--build-arg', 'WHO=you')
-      expect(again.stderr).toContain('CACHED [4/4] RUN cat /srv/said\n')
-      expect((await cli('image', 'build', dir, '--no-cache')).stderr).not.toContain('CACHED')
-      expect(await out('image', 'show', 'filed:v1')).toMatch(/^source: +Dockerfile Dockerfile$/m)
-    })
-
-    test('say what is wrong, and where', async () => {
-      const dir = await context('FROM base\n\nRUN exit 3\n')
-      const failed = await cli('image', 'build', dir)
-      expect(failed).toMatchObject({ status: 1, stdout: '' })
-      expect(failed.stderr).toContain('   3 | >>> RUN exit 3\n')
-      expect(failed.stderr.match(/Dockerfile:3: \[2\/2\] failed with exit code 3/g)).toHaveLength(1)
-      await writeFile(join(dir, 'other'), 'FROM base\nBOGUS\n')
-      const bad = await cli('image', 'build', dir, '-f', join(dir, 'other'))
-      expect(bad).toMatchObject({ status: 1, stderr: expect.stringContaining('other:2: unknown instruction: BOGUS') })
-      expect((await cli('image', 'build', join(dir, 'nowhere'))).stderr).toContain('not a directory')
-      expect((await cli('image', 'build', join(dir, 'left'))).stderr).toContain('Dockerfile: no such file')
-      expect((await cli('image', 'build', 'name', '--no-cache')).status).toBe(2)
-      expect((await cli('image', 'build', dir, '-p', 'git')).status).toBe(2)
-      expect((await cli('image', 'build', dir, '-t', 'a:1', '-t', 'b:1')).status).toBe(2)
-    })
-  })
-
-  test('images of our own', async () => {
-    expect((await cli('image', 'build', 'base')).status).toBe(0)
-    const known = await out('image', 'show', 'base')
-    expect(known).toMatch(/^source: +Debian bookworm .*build-essential/m)
-    expect(known).toMatch(/^user: +user$/m)
-  })
-
-  test('images of registries', async () => {
-    const pulled = await cli('image', 'pull', 'ghcr.io/team/tool:1.2', '-e', 'A=b')
-    expect(pulled).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Pulled tool, /m) })
-    expect(await out('image', 'show', 'tool:1.2')).toMatch(/^source: +ghcr\.io\/team\/tool:1\.2$/m)
-    expect(await out('image', 'show', pulled.stdout.trim())).toMatch(/^env: +A=b$/m)
-
-    const named = new RunningCli(['image', 'pull', 'oci:layout', '-n', 'mine', '-u', 'alice', '--password-stdin'], {
-      SPAWNPOINT_URL: world.url,
-      SPAWNPOINT_API_KEY: world.key,
-    })
-    expect((await named.finish('wonderland\n')).status).toBe(0)
-    expect(await out('image', 'show', 'mine', '--json')).not.toContain('wonderland')
-    expect((await cli('image', 'pull', 'oci:Layout')).stderr).toContain('give one with --name')
-    expect((await cli('image', 'pull', 'a/b', '-u', 'alice')).stderr).toContain('--password-stdin')
-    expect((await cli('image', 'pull', 'a//b')).status).toBe(1)
-    for (const name of ['tool', 'mine']) await out('image', 'rm', name)
-  })
-
-  test('images to registries', async () => {
-    const pushed = await cli('image', 'push', 'base', 'ghcr.io/team/mine:1')
-    expect(pushed).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Pushed ghcr\.io\/team\/mine:1, /m) })
-    expect(pushed.stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/)
-    expect((await cli('image', 'push', 'none', 'ghcr.io/a')).status).toBe(1)
-  })
-
-  test('images whose build failed are listed where they are asked for', async () => {
-    world.host.faults.failNext('imageBuilder.build')
-    expect((await cli('image', 'build', 'broken', '--suite', 'bookworm')).status).toBe(1)
-    world.failures.length = 0
-    expect(await out('image', 'list')).not.toContain('broken')
-    for (const which of [['--all'], ['--state', 'failed']]) {
-      expect(await out('image', 'list', ...which)).toMatch(/ broken +failed/)
-    }
-  })
-
-  test('snapshots to registries and back', async () => {
-    const by = await world.core.authenticate(world.key)
-    const { id: origin } = await (await world.core.sandboxes.create(by, { image: 'base' })).done
-    const { id } = await (await world.core.snapshots.create(by, origin, { kind: 'memory' })).done
-    const pushed = await cli('snapshot', 'push', id, 'ghcr.io/team/point:1')
-    expect(pushed).toMatchObject({ status: 0, stdout: expect.stringMatching(/^sha256:[0-9a-f]{64}\n$/) })
-    const pulled = await cli('snapshot', 'pull', 'ghcr.io/team/point:1', '-n', 'moved')
-    expect(pulled).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Pulled moved, /m) })
-    expect(pulled.stdout).toMatch(/^[0-9a-f]{24}\n$/)
-  })
-
-  test('registries', async () => {
-    const env = { SPAWNPOINT_URL: world.url, SPAWNPOINT_API_KEY: world.key }
-    const add = (...args: string[]) =>
-      new RunningCli(['registry', 'add', ...args, '--password-stdin'], env).finish('wonderland\n')
-    expect(await add('ghcr.io/team', '-u', 'alice')).toMatchObject({ status: 0, stdout: 'ghcr.io-team\n' })
-    expect(await add('ghcr.io/team', '-u', 'bob')).toMatchObject({ status: 0 })
-    expect(await out('registry', 'list')).toMatch(/^ghcr\.io-team {2}https:\/\/ghcr\.io\/team {2}bob /m)
-    expect(await out('registry', 'list', '--json')).not.toContain('wonderland')
-    expect(await out('registry', 'rm', 'ghcr.io-team')).toBe('ghcr.io-team\n')
-  })
-
   test('schedules', async () => {
     const id = (
       await out('schedule', 'create', 'box', '*/30 * * * *', '--kind', 'filesystem', '--keep-daily', '7')
@@ -565,7 +210,7 @@ describe('the rest', () => {
   test('keys', async () => {
     const secret = (await out('key', 'create', 'ci')).trim()
     const [key] = JSON.parse(await out('key', 'list', '--json')).filter(({ name }: { name: string }) => name === 'ci')
-    const env = { SPAWNPOINT_URL: world.url, SPAWNPOINT_API_KEY: secret }
+    const env = { SPAWNPOINT_URL: world.server.url, SPAWNPOINT_API_KEY: secret }
     expect((await new RunningCli(['key', 'list'], env).finish()).status).toBe(0)
     await out('key', 'rm', key.id)
     expect((await new RunningCli(['key', 'list'], env).finish()).status).toBe(1)

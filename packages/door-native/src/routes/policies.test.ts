@@ -1,17 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { showsIngressToken } from '../index.ts'
-import { type DoorWorld, jsonOf, openDoorWorld } from '../testing/door-world.ts'
+import { type DoorWorld, jsonOf, openDoorWorld, seen } from '../testing/door-world.ts'
 
 let world: DoorWorld
 beforeAll(async () => {
   world = await openDoorWorld()
 })
 afterAll(() => world[Symbol.asyncDispose]())
-
-/** Status and body of an answer. */
-async function seen(response: Response) {
-  return [response.status, await jsonOf(response)]
-}
 
 const patch = (id: string, body: object) =>
   world.call('PATCH', `/sandboxes/${id}`, {

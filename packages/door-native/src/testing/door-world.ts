@@ -67,6 +67,13 @@ export async function jsonOf(response: Response): Promise<any> {
   return response.json()
 }
 
+/** Status and body of an answer. */
+// biome-ignore lint/suspicious/noExplicitAny: answers of all shapes, which the tests then look at
+export async function seen(response: Response): Promise<[number, any]> {
+  const text = await response.text()
+  return [response.status, text === '' ? null : JSON.parse(text)]
+}
+
 /** Parsed lines of an ndjson answer, as they come. */
 // biome-ignore lint/suspicious/noExplicitAny: lines of all shapes, which the tests then look at
 export async function* linesOf(response: Response): AsyncGenerator<any> {
