@@ -27,7 +27,8 @@ describe.each(WAYS)('templates, %s', (way) => {
     const base = templates.find(({ aliases }) => aliases.includes('base'))
     expect(base).toMatchObject({ aliases: ['base'], templateType: 'template_build', buildStatus: 'ready' })
     const templateId = base?.templateId ?? ''
-    expect(await Template.get(templateId)).toMatchObject({ templateId, aliases: ['base'] })
+    expect(await Template.get(templateId)).toMatchObject({ templateId, aliases: ['base'], envdVersion: '0.6.13' })
+    expect((await Template.get(templateId)).memoryMB).toBeGreaterThan(0)
     expect(await Template.exists('base')).toBe(true)
     expect(await Template.exists('nothing')).toBe(false)
     expect(await new Novita().template.delete('nothing')).toBe(false)
@@ -66,6 +67,8 @@ describe.each(WAYS)('templates, %s', (way) => {
     expect(templates).toMatchObject([
       { templateId: snapshotId.replace(':default', ''), templateType: 'snapshot_template' },
     ])
+    const shown = await Template.get(templates[0]?.templateId ?? '')
+    expect(shown).toMatchObject({ templateType: 'snapshot_template', buildStatus: 'ready', aliases: [] })
     await sandbox.kill()
     expect(await Sandbox.deleteSnapshot(snapshotId)).toBe(true)
   })

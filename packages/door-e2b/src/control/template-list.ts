@@ -43,15 +43,9 @@ export function templateJson(api: SpawnpointApi, team: string, { name, images }:
   }
 }
 
-export function templateWithBuildsJson(
-  api: SpawnpointApi,
-  team: string,
-  { name, images }: Template,
-  builds: readonly Image[],
-) {
+export function templateWithBuildsJson(api: SpawnpointApi, team: string, template: Template, builds: readonly Image[]) {
   return {
-    ...identityJson(team, name),
-    ...timesJson(images),
+    ...templateJson(api, team, template),
     builds: builds.map((image) => ({
       buildID: buildIdOf(image),
       status: buildStatus(image),

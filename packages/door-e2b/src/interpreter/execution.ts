@@ -6,6 +6,7 @@ import { type Ending, KernelChannel } from './jupyter/channel.ts'
 import type { LineWriter } from './line-writer.ts'
 import { type Line, lineOf } from './output.ts'
 import { adoptSandbox, resetVariables, setVariables } from './python.ts'
+import { describeResults } from './result-formatters.ts'
 
 export interface Execution {
   inside: Inside
@@ -100,7 +101,7 @@ async function run(job: Execution, channel: KernelChannel): Promise<Ending> {
 /** The sandbox's environment and the execution's own; for kernels of other languages nothing is known to do. */
 async function prepare(job: Execution, channel: KernelChannel): Promise<Ending> {
   if (job.context.language !== 'python') return 'idle'
-  const code = [adoptSandbox(job.marker, job.sandboxEnv)]
+  const code = [adoptSandbox(job.marker, job.sandboxEnv), describeResults()]
   if (Object.keys(job.env).length > 0) code.push(setVariables(job.env))
   return channel.execute(code.join('\n'), { silent: true }, () => {})
 }

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import type { KernelMessage } from './jupyter/schemas.ts'
+import { CHART_FORMAT, DATA_FORMAT } from './result-formatters.ts'
 
 /** A line of the answer to an execution. */
 export type Line =
@@ -22,7 +23,11 @@ const FORMATS: Readonly<Record<string, string>> = {
   'text/latex': 'latex',
   'application/json': 'json',
   'application/javascript': 'javascript',
+  [DATA_FORMAT]: 'data',
+  [CHART_FORMAT]: 'chart',
 }
+/** Formats that are not text */
+const STRUCTURED: ReadonlySet<string> = new Set(['application/json', DATA_FORMAT, CHART_FORMAT])
 const FORMATS_MAX = 64
 const FORMAT_NAME_MAX = 256
 const FRAMES_MAX = 1_000
@@ -57,7 +62,7 @@ function resultOf(data: unknown, isMainResult: boolean): Line | null {
     const name = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
     if (name === undefined) {
       if (format.length <= FORMAT_NAME_MAX) extra[format] = value
-    } else if (format === 'application/json') named[name] = value
+    } else if (STRUCTURED.has(format)) named[name] = value
     else if (typeof value === 'string') named[name] = format === 'text/plain' ? unquoted(value) : value
   }
   if (Object.keys(extra).length > 0) named.extra = extra

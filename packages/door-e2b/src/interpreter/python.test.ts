@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { expect, it } from 'vitest'
 import { adoptSandbox, resetVariables, setVariables } from './python.ts'
+import { describeResults } from './result-formatters.ts'
 
 /** The environment after the code has run in a Python that began with `env`. */
 function after(code: string[], env: Record<string, string>): Record<string, string> {
@@ -43,6 +44,6 @@ it('gives a kernel that has run nothing yet random numbers of its own', () => {
 })
 
 it('leaves no name behind', () => {
-  const names = ['before = set(dir())', setVariables({ X_A: '1' }), resetVariables(['X_A'], {})]
+  const names = ['before = set(dir())', setVariables({ X_A: '1' }), resetVariables(['X_A'], {}), describeResults()]
   expect(after([...names, 'assert set(dir()) - before == {"before"}'], {})).toEqual({})
 })

@@ -67,3 +67,21 @@ export async function snapshotTemplateJson(api: SpawnpointApi, by: Principal, sn
     envdVersion: ENVD_VERSION,
   }
 }
+
+/** The same as a template is shown by itself. */
+export async function snapshotWithBuildJson(api: SpawnpointApi, by: Principal, snapshot: Snapshot) {
+  const shown = await snapshotTemplateJson(api, by, snapshot)
+  const { buildID, buildStatus: status, createdAt, updatedAt, envdVersion, cpuCount, memoryMB, diskSizeMB } = shown
+  const build = {
+    buildID,
+    status,
+    createdAt,
+    updatedAt,
+    finishedAt: updatedAt,
+    envdVersion,
+    cpuCount,
+    memoryMB,
+    diskSizeMB,
+  }
+  return { ...shown, builds: [build] }
+}

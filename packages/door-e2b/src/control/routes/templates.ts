@@ -1,14 +1,14 @@
-import { invalidArgument, isCode, isId, type Principal, type Resolved } from '@spawnpoint/core'
+import { invalidArgument, isCode, isId, type Principal, type Resolved, type Snapshot } from '@spawnpoint/core'
 import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { buildIdOf } from '../builds.ts'
 import { deleteTemplate, notThere } from '../delete-template.ts'
 import type { DoorContext } from '../door-context.ts'
 import { buildUuid } from '../ids.ts'
-import { novitaTemplatePage, novitaTemplateQuery } from '../novita/template-page.ts'
+import { novitaTemplatePage, novitaTemplateQuery, snapshotWithBuildJson } from '../novita/template-page.ts'
 import { limit, nextToken, templateParams } from '../schemas.ts'
 import { listTemplates, type Template, templateJson, templateWithBuildsJson } from '../template-list.ts'
-import { checkTag, DEFAULT_TAG, ownName, refIn, templateOfRef } from '../template-refs.ts'
+import { checkTag, DEFAULT_TAG, nameRef, ownName, refIn, templateOfRef } from '../template-refs.ts'
 
 const LIMIT = 100
 const TAGS_MAX = 100
@@ -58,6 +58,8 @@ export function templateRoutes(context: DoorContext): AnyRoute[] {
       params: templateParams,
       query: z.object({ limit, nextToken }),
       handle: async (call) => {
+        const snapshot = await snapshotOf(call.by, call.params.id)
+        if (snapshot !== null) return { status: 200, body: await snapshotWithBuildJson(api, call.by, snapshot) }
         const team = (await api.keys.team(call.by)).name
         const found = await template(call.by, call.params.id)
         const page = pageOf(found.images, call.query, ({ id }) => id)
@@ -121,6 +123,15 @@ export function templateRoutes(context: DoorContext): AnyRoute[] {
       },
     }),
   ]
+
+  /** What is called by its own id: of a name its images are shown. */
+  async function snapshotOf(by: Principal, text: string): Promise<Snapshot | null> {
+    const { name: id } = nameRef(text)
+    if (!isId(id)) return null
+    const found = await unless404(api.resolve(by, text))
+    return found !== null && 'snapshot' in found && found.snapshot.id === id ? found.snapshot : null
+  }
+
   async function template(by: Principal, text: string): Promise<Template> {
     const { name } = await ownName(api, by, text)
     const found = (await listTemplates(api, by)).find((one) => one.name.id === name || one.name.name === name)
