@@ -30,7 +30,7 @@ export async function registerLangsmithDoor<L extends FastifyBaseLogger>(
   const routes: AnyRoute[] = [
     ...boxRoutes(api),
     ...lifeRoutes(api),
-    ...snapshotRoutes(api),
+    ...snapshotRoutes(api, log),
     ...registryRoutes(api),
     ...serviceRoutes(api, { domain, tls }),
     ...executeRoutes(api),

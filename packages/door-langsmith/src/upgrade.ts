@@ -5,7 +5,9 @@ import type { Log } from '@spawnpoint/door-kit'
 import { holdActive, proxyUpgrade } from '@spawnpoint/gateway'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
 import { LANGSMITH_PREFIX } from './address.ts'
+import type { Execute } from './commands/command.ts'
 import { CommandSocket } from './commands/command-socket.ts'
+import { askedBuild, beginBuild } from './commands/dockerfile-build.ts'
 import { Leases } from './commands/leases.ts'
 import { authenticate } from './credentials.ts'
 import { refusal } from './errors.ts'
@@ -49,11 +51,15 @@ export function createLangsmithUpgradeHandler({ api, log }: { api: SpawnpointApi
     if (socket.destroyed) return
     const active = holdActive(api, by, reached.sandbox.id)
     gone.signal.addEventListener('abort', () => active[Symbol.dispose](), { once: true })
+    const prepare = async (message: Execute): Promise<Execute> => {
+      const build = askedBuild(message.command)
+      return build === null ? message : { ...message, command: await beginBuild(api, by, reached.guest, build, log) }
+    }
     server.handleUpgrade(req, socket, head, (ws) => {
       if (what === 'tunnel') {
         const { id } = reached.sandbox
         serveTunnel(createWebSocketStream(ws), async () => (await api.sandboxes.guest(by, id)).guest)
-      } else new CommandSocket(ws, reached, leases, gone, log).run()
+      } else new CommandSocket(ws, reached, leases, prepare, gone, log).run()
     })
     if (socket.destroyed) gone.abort()
   }

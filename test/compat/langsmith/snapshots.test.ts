@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { DockerRegistry, makeImage, USER } from '@spawnpoint/images-oci/testing'
 import { Langsmith } from 'langsmith'
 import { type Sandbox, SandboxClient } from 'langsmith/sandbox'
@@ -34,6 +37,43 @@ async function out(box: Sandbox, command: string): Promise<string> {
   expect([exit_code, stderr]).toEqual([0, ''])
   return stdout.trim()
 }
+
+it('snapshots are built from Dockerfiles', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'spawnpoint-context-'))
+  try {
+    writeFileSync(
+      join(dir, 'Dockerfile'),
+      'FROM base\nARG WHO\nUSER root\nCOPY a /a\nRUN echo hello $WHO | tee /said\n',
+    )
+    writeFileSync(join(dir, 'a'), 'from the context\n')
+    let log = ''
+    const snapshot = await client.createSnapshotFromDockerfile('filed', 'Dockerfile', 11 * GIB, {
+      context: dir,
+      buildArgs: { WHO: 'you' },
+      onBuildLog: (text) => {
+        log += text
+      },
+    })
+    expect(snapshot).toMatchObject({ name: 'filed', status: 'ready', fs_capacity_bytes: 11 * GIB })
+    expect(log).toContain('[3/3] RUN echo hello $WHO | tee /said\n[3/3] hello you\n')
+    const box = await client.createSandbox({ snapshotName: 'filed' })
+    expect(await out(box, 'cat /a /said')).toBe('from the context\nhello you')
+    await box.delete()
+    writeFileSync(join(dir, 'Dockerfile'), 'FROM base\nRUN exit 3\n')
+    log = ''
+    const failing = client.createSnapshotFromDockerfile('fails', 'Dockerfile', {
+      context: dir,
+      onBuildLog: (text) => {
+        log += text
+      },
+    })
+    await expect(failing).rejects.toMatchObject({ name: 'LangSmithResourceCreationError' })
+    expect(log).toContain('Dockerfile:2: [2/2] failed with exit code 3')
+    expect((await client.listSandboxes()).map(({ name }) => name)).toEqual([])
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
 
 describe('registries', () => {
   it('are stored without their password ever coming back, and are what private images are built with', async () => {

@@ -49,6 +49,7 @@ export class CommandSocket {
   readonly #guest: Guest
   readonly #sandbox: Sandbox
   readonly #leases: Leases
+  readonly #prepare: (message: Execute) => Promise<Execute>
   readonly #gone: AbortController
   readonly #log: Log
   #process: ProcessInfo | null = null
@@ -63,6 +64,7 @@ export class CommandSocket {
     ws: WebSocket,
     { guest, sandbox }: { guest: Guest; sandbox: Sandbox },
     leases: Leases,
+    prepare: (message: Execute) => Promise<Execute>,
     gone: AbortController,
     log: Log,
   ) {
@@ -70,6 +72,7 @@ export class CommandSocket {
     this.#guest = guest
     this.#sandbox = sandbox
     this.#leases = leases
+    this.#prepare = prepare
     this.#gone = gone
     this.#log = log
   }
@@ -118,8 +121,8 @@ export class CommandSocket {
   }
 
   /** One that is there already is followed from its beginning: the client may not have heard that it began. */
-  #start(message: Execute): Promise<Followed> {
-    const spec: ProcessSpec = followedSpec(this.#sandbox, message)
+  async #start(message: Execute): Promise<Followed> {
+    const spec: ProcessSpec = followedSpec(this.#sandbox, await this.#prepare(message))
     return withShell(spec, (one) => this.#guest.processes.startAndFollow(one, this.#gone.signal))
   }
 

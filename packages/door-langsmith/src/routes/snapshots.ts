@@ -7,8 +7,9 @@ import {
   type SpawnpointApi,
   SpawnpointError,
 } from '@spawnpoint/core'
-import { type AnyRoute, everyPage, optional, route } from '@spawnpoint/door-kit'
+import { type AnyRoute, everyPage, type Log, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
+import { builtImage, builtNumber } from '../commands/dockerfile-build.ts'
 import { labelsSchema } from '../create-request.ts'
 import { unsupported } from '../errors.ts'
 import { checkUsersLabels, OWN, ownLabels, present } from '../labels.ts'
@@ -52,7 +53,7 @@ const SORT: SortKeys<SnapshotJson> = {
   created_at: ({ created_at }) => created_at,
 }
 
-export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
+export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
   return [
     route({
       method: 'POST',
@@ -78,9 +79,13 @@ export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
       params: boxParams,
       body: captureSchema,
       handle: async ({ by, params, body }) => {
-        for (const key of ['docker_image', 'checkpoint', 'image_config'] as const)
+        for (const key of ['checkpoint', 'image_config'] as const)
           if (body[key] !== undefined && body[key] !== null) throw unsupported(key)
         const sandbox = await find(api, by, params.name)
+        const number = builtNumber(body.docker_image)
+        if (number !== null) return { status: 201, body: await ofBuilt(by, number, body) }
+        if (body.docker_image !== undefined && body.docker_image !== null)
+          throw unsupported('docker_image other than one that was built from a Dockerfile')
         if (body.fs_capacity_bytes !== undefined && body.fs_capacity_bytes !== sandbox.resources.diskBytes)
           throw unsupported("fs_capacity_bytes other than the sandbox's")
         const { [OWN.snapshot]: _source, ...inherited } = ownLabels(sandbox.labels)
@@ -149,6 +154,27 @@ export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
       },
     }),
   ]
+
+  /** What `createSnapshotFromDockerfile` ends with: the image gets its name, and the one without goes. */
+  async function ofBuilt(by: Principal, number: string, body: z.output<typeof captureSchema>) {
+    const built = await builtImage(api, by, number)
+    const { value, done } = await api.images.build(by, {
+      name: body.name,
+      tags: [body.tag ?? LATEST],
+      source: { type: 'recipe', from: built.id, steps: [] },
+      // As for those of registries
+      defaults: { startCommand: [], ...imageDefaults(body.run_config) },
+      ...(body.fs_capacity_bytes === undefined ? {} : { resources: { diskBytes: body.fs_capacity_bytes } }),
+      labels: ownedLabels(body),
+    })
+    done
+      .then(() => api.images.delete(by, built.id))
+      // It is in nobody's way, and says what it was for.
+      .catch((error: unknown) =>
+        log.warn({ err: error, image: built.id }, 'an image that was built for a snapshot stays'),
+      )
+    return snapshotJson(api, by, { image: value })
+  }
 
   /** The core would let it go, as its sandboxes live on without; clients of this protocol are promised otherwise. */
   async function deleteImage(by: Principal, id: string): Promise<void> {
