@@ -13,7 +13,7 @@ export const NO_LIMITS: TeamLimits = {
 
 /** How each is told of. Some clients look for these words, so none of them stands in the text of another. */
 const SAID: { readonly [L in keyof TeamLimits]: (allowed: number, used: number) => string } = {
-  sandboxes: (allowed, used) => `The team may run ${allowed} sandboxes at once, and runs ${used}`,
+  sandboxes: (allowed, used) => `Over the team's limit of ${allowed} sandboxes at once: it runs ${used}`,
   cpus: (allowed, used) => `The team may use ${allowed} CPUs at once, and uses ${used}`,
   memoryBytes: (allowed, used) => `The team may use ${mib(allowed)} MiB of memory at once, and uses ${mib(used)}`,
   snapshots: (allowed, used) => `The team may keep ${allowed} snapshots, and keeps ${used}; delete some`,
