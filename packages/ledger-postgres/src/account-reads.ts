@@ -20,6 +20,8 @@ import { readCursor, toPage } from './paging.ts'
 import { instant } from './rows.ts'
 import type { Tables } from './tables.ts'
 
+const EVERYTHING: readonly (keyof TeamUse)[] = ['sandboxes', 'cpus', 'memoryBytes', 'snapshots', 'storageBytes']
+
 /** Teams, what they use and what they have asked for. */
 export class PostgresAccountReads implements AccountReads {
   readonly #db: () => Kysely<Tables>
@@ -41,17 +43,29 @@ export class PostgresAccountReads implements AccountReads {
     return toPage('teams', rows, page.limit, toTeam)
   }
 
-  async teamUse(id: TeamId): Promise<TeamUse> {
-    if (!isId(id)) return { sandboxes: 0, cpus: 0, memoryBytes: 0, snapshots: 0, storageBytes: 0 }
-    const { rows } = await sql<TeamUse>`
-      select sandboxes, cpus, memory as "memoryBytes", snapshots, storage + paused as "storageBytes"
+  async teamUse(id: TeamId, asked: readonly (keyof TeamUse)[] = EVERYTHING): Promise<TeamUse> {
+    const use: TeamUse = { sandboxes: 0, cpus: 0, memoryBytes: 0, snapshots: 0, storageBytes: 0 }
+    if (!isId(id)) return use
+    if (asked.some((kind) => kind !== 'snapshots' && kind !== 'storageBytes'))
+      Object.assign(use, await this.#running(id))
+    if (asked.includes('snapshots') || asked.includes('storageBytes')) Object.assign(use, await this.#kept(id))
+    return use
+  }
+
+  async #running(id: TeamId): Promise<Partial<TeamUse>> {
+    const { rows } = await sql<Partial<TeamUse>>`
+      select count(*)::bigint as sandboxes, coalesce(sum((resources->>'cpus')::numeric), 0)::float8 as cpus,
+        coalesce(sum((resources->>'memoryBytes')::bigint), 0)::bigint as "memoryBytes"
+      from spawnpoint.sandboxes
+      where team_id = ${id} and state = any(${[...COUNTED_STATES, 'killing']}::text[])
+        and (state <> 'killing' or incarnation_id is not null)`.execute(this.#db())
+    return rows[0] ?? {}
+  }
+
+  async #kept(id: TeamId): Promise<Partial<TeamUse>> {
+    const { rows } = await sql<Partial<TeamUse>>`
+      select snapshots, storage + paused as "storageBytes"
       from (
-        select count(*)::bigint as sandboxes, coalesce(sum((resources->>'cpus')::numeric), 0)::float8 as cpus,
-          coalesce(sum((resources->>'memoryBytes')::bigint), 0)::bigint as memory
-        from spawnpoint.sandboxes
-        where team_id = ${id}
-          and (state = any(${[...COUNTED_STATES]}::text[]) or (state = 'killing' and incarnation_id is not null))
-      ) as living, (
         select count(*) filter (where state in ('creating', 'ready'))::bigint as snapshots,
           coalesce(sum(size_bytes) filter (where state not in ('creating', 'failed')), 0)::bigint as storage
         from spawnpoint.snapshots where team_id = ${id} and not internal
@@ -63,9 +77,7 @@ export class PostgresAccountReads implements AccountReads {
           where sandbox.id = snapshot.sandbox_id and sandbox.paused_snapshot_id = snapshot.id
         )
       ) as resting`.execute(this.#db())
-    const [row] = rows
-    if (row === undefined) throw new Error('sums without a row')
-    return row
+    return rows[0] ?? {}
   }
 
   async usage(filter: UsageFilter): Promise<UsageSums[]> {

@@ -234,6 +234,8 @@ export function accountsSuite(bench: LedgerBench): void {
         snapshots: 2,
         storageBytes: 1_520,
       })
+      expect((await read().teamUse(team.id, ['sandboxes'])).sandboxes).toBe(4)
+      expect((await read().teamUse(team.id, ['storageBytes'])).storageBytes).toBe(1_520)
       expect(await read().teamUse(freshTeam())).toEqual({
         sandboxes: 0,
         cpus: 0,

@@ -81,9 +81,10 @@ export interface AccountReads {
   teams(page: PageRequest): Promise<Page<Team>>
   /**
    * What counts towards the team's limits now: sandboxes in `COUNTED_STATES`; snapshots that are being taken or ready and
-   * not internal; bytes of all that have not gone, and of those that paused sandboxes resume from.
+   * not internal; bytes of all that have not gone, and of those that paused sandboxes resume from. What is not
+   * `asked` for may be 0; default everything.
    */
-  teamUse(id: TeamId): Promise<TeamUse>
+  teamUse(id: TeamId, asked?: readonly (keyof TeamUse)[]): Promise<TeamUse>
   /** In the order of team, day and sandbox. Groups whose intervals do not overlap with the time have no row. */
   usage(filter: UsageFilter): Promise<UsageSums[]>
   /** Intervals of incarnations that have not ended; `seenAt` is the latest note, else the beginning. */

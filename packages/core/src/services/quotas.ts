@@ -45,7 +45,7 @@ export async function claimQuota(tx: LedgerTx, teamId: TeamId, asked: Partial<Te
   if (seen === null) throw notFound('team', teamId)
   if (kinds.every((kind) => seen.limits[kind] === null)) return seen
   const team = (await tx.lockTeam(teamId)) ?? seen
-  const use = await tx.teamUse(teamId)
+  const use = await tx.teamUse(teamId, kinds)
   for (const kind of kinds) {
     const [allowed, more] = [team.limits[kind], asked[kind] ?? 0]
     if (allowed !== null && use[kind] + more > allowed) throw quotaExceeded(kind, allowed, use[kind], more)
