@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { exitOnBrokenPipe } from './broken-pipe.ts'
 import { addAudit } from './commands/audit.ts'
+import { addDiff } from './commands/diff.ts'
 import { addEvents } from './commands/events.ts'
 import { addImage } from './commands/image/index.ts'
 import { addKey } from './commands/key/index.ts'
@@ -29,6 +30,7 @@ export function program(): Command {
   addImage(root)
   addSandbox(root)
   addSnapshot(root)
+  addDiff(root)
   addOperation(root)
   addEvents(root)
   addRegistry(root)

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { addBrowse } from './browse.ts'
 import { addCreate } from './create.ts'
 import { addList } from './list.ts'
 import { addPull } from './pull.ts'
@@ -14,6 +15,7 @@ export function addSnapshot(root: Command): void {
   addList(noun)
   addShow(noun)
   addSpawn(noun)
+  addBrowse(noun)
   addPush(noun)
   addPull(noun)
   addRm(noun)
