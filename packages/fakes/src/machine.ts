@@ -13,11 +13,9 @@ import { FileTree } from './file-tree.ts'
 import { FileView, guestError } from './file-view.ts'
 import type { MachineState, MemoryCapture, ProcessState, TimerName } from './machine-state.ts'
 import { OutputBuffer } from './output-buffer.ts'
+import { ProcessTimers } from './process-timers.ts'
 import type { FakeProgram, ProgramIo } from './programs.ts'
 import { IGNORED_BY_DEFAULT, SIGNALS, signalName } from './signals.ts'
-
-const realSetTimeout = setTimeout
-const realClearTimeout = clearTimeout
 
 const MIN_BUFFER_BYTES = 1024
 const DEFAULT_BUFFER_BYTES = 2 ** 20
@@ -32,7 +30,7 @@ export interface ConnectionEnd {
 
 interface Live {
   output: OutputBuffer
-  timers: Map<TimerName, { handle: NodeJS.Timeout; dueAt: number }>
+  timers: ProcessTimers
 }
 
 /** Kernel and agent of one incarnation. Time inside it runs only while it is neither paused nor stopped for good. */
@@ -378,7 +376,7 @@ export class FakeMachine {
         this.#thaw(process)
         this.changed.ring()
       })
-      live = { output, timers: new Map() }
+      live = { output, timers: new ProcessTimers(process, (name) => this.#fire(process, name)) }
       this.#live.set(process.pid, live)
     }
     return live
@@ -389,32 +387,18 @@ export class FakeMachine {
     this.#thaw(process)
   }
 
-  /** Starts the timers that should run now; a process whose output is blocked waits in its write. */
+  /** A process whose output is blocked waits in its write. */
   #thaw(process: ProcessState): void {
     if (!this.#running || process.exit) return
     const { timers, output } = this.#liveOf(process)
-    for (const name of ['program', 'timeout'] as const) {
-      const ms = process.due[name]
-      if (ms === undefined || timers.has(name)) continue
-      if (name === 'program' && (process.stopped || output.blocked)) continue
-      const handle = realSetTimeout(() => this.#fire(process, name), ms).unref()
-      timers.set(name, { handle, dueAt: Date.now() + ms })
-    }
+    timers.thaw(process.stopped || output.blocked ? ['timeout'] : ['program', 'timeout'])
   }
 
-  #freeze(process: ProcessState, names: TimerName[] = ['program', 'timeout']): void {
-    const { timers } = this.#liveOf(process)
-    for (const [name, { handle, dueAt }] of timers) {
-      if (!names.includes(name)) continue
-      realClearTimeout(handle)
-      process.due[name] = Math.max(0, dueAt - Date.now())
-      timers.delete(name)
-    }
+  #freeze(process: ProcessState, names?: TimerName[]): void {
+    this.#liveOf(process).timers.freeze(names)
   }
 
   #fire(process: ProcessState, name: TimerName): void {
-    this.#liveOf(process).timers.delete(name)
-    delete process.due[name]
     const { left } = process
     if (name === 'timeout') this.#end(process, left?.exit.code ?? 128 + 9, left === null ? 'SIGKILL' : null, true)
     else if (left !== null) {

@@ -36,6 +36,7 @@ import { type Insertable, type Kysely, sql } from 'kysely'
 import { keyRow, teamRow, toTeam } from './account-rows.ts'
 import { beginUsage, endUsage, noteUsage, putAudit } from './account-writes.ts'
 import { violates } from './failures.ts'
+import { deleteName, deleteTag, deleteTagsOf, deleteUnusedName, ensureName, putTag } from './name-writes.ts'
 import { purge } from './purge.ts'
 import { PostgresReads } from './reads.ts'
 import { registryRow, toRegistry } from './registry-rows.ts'
@@ -45,15 +46,12 @@ import {
   idempotencyRow,
   imageRow,
   instant,
-  nameRow,
   operationRow,
   sandboxRow,
   scheduleRow,
-  tagRow,
   text,
   toIdempotency,
   toImage,
-  toName,
   toSandbox,
   toSchedule,
 } from './rows.ts'
@@ -164,69 +162,28 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     await this.#db.insertInto('build_log').values(rows).execute()
   }
 
-  async ensureName(name: Name): Promise<Name> {
-    const row = nameRow(name)
-    for (;;) {
-      // Waits for another transaction that inserts the same, and inserts if that one rolls back.
-      const insert = this.#db.insertInto('names').values(row)
-      const inserted = await insert
-        .onConflict((conflict) => conflict.constraint('names_of_team').doNothing())
-        .returning('id')
-        .executeTakeFirst()
-      if (inserted) return name
-      const query = this.#db.selectFrom('names').selectAll().where('team_id', '=', row.team_id)
-      const found = await query.where('name', '=', row.name).forUpdate().executeTakeFirst()
-      // Not found: deleted between the two statements.
-      if (found) return toName(found)
-    }
+  ensureName(name: Name): Promise<Name> {
+    return ensureName(this.#db, name)
   }
 
-  async deleteName(id: NameId): Promise<void> {
-    if (!isId(id)) return
-    // The name first: whoever tags it at this moment holds its row, and the next statement sees those tags.
-    await this.#db.deleteFrom('names').where('id', '=', id).execute()
-    await this.#db.deleteFrom('tags').where('name_id', '=', id).execute()
+  deleteName(id: NameId): Promise<void> {
+    return deleteName(this.#db, id)
   }
 
-  async deleteUnusedName(teamId: TeamId, name: string): Promise<void> {
-    const found = await this.#db
-      .selectFrom('names')
-      .select('id')
-      .where('team_id', '=', teamId)
-      .where('name', '=', text('name', name))
-      .forUpdate()
-      .executeTakeFirst()
-    if (!found) return
-    await sql`
-      delete from spawnpoint.names where id = ${found.id}
-        and not exists (select from spawnpoint.tags where name_id = ${found.id})
-        and not exists (
-          select from spawnpoint.images where team_id = ${teamId} and name = ${name} and state <> 'deleting'
-        )
-        and not exists (
-          select from spawnpoint.snapshots where team_id = ${teamId} and name = ${name} and state <> 'deleting'
-        )`.execute(this.#db)
+  deleteUnusedName(teamId: TeamId, name: string): Promise<void> {
+    return deleteUnusedName(this.#db, teamId, name)
   }
 
-  async putTag(tag: Tag): Promise<void> {
-    const row = tagRow(tag)
-    const query = this.#db.insertInto('tags').values(row)
-    await query.onConflict((conflict) => conflict.columns(['name_id', 'tag']).doUpdateSet(row)).execute()
+  putTag(tag: Tag): Promise<void> {
+    return putTag(this.#db, tag)
   }
 
-  async deleteTag(nameId: NameId, tag: string): Promise<void> {
-    if (!isId(nameId)) return
-    await this.#db.deleteFrom('tags').where('name_id', '=', nameId).where('tag', '=', text('tag', tag)).execute()
+  deleteTag(nameId: NameId, tag: string): Promise<void> {
+    return deleteTag(this.#db, nameId, tag)
   }
 
-  async deleteTagsOf(target: ImageId | SnapshotId): Promise<void> {
-    if (!isId(target)) return
-    await this.#db
-      .deleteFrom('tags')
-      .where((where) =>
-        where.or([where('image_id', '=', target as ImageId), where('snapshot_id', '=', target as SnapshotId)]),
-      )
-      .execute()
+  deleteTagsOf(target: ImageId | SnapshotId): Promise<void> {
+    return deleteTagsOf(this.#db, target)
   }
 
   async putSandbox(sandbox: Sandbox): Promise<void> {
