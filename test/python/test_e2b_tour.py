@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 
 import pytest
 from e2b import (
@@ -42,6 +43,14 @@ def test_life(sandbox):
     assert again.get_metrics() is not None
 
 
+def test_one_sandbox_for_one_key():
+    key = str(uuid.uuid4())
+    first, again = (Sandbox.create(idempotency_key=key) for _ in range(2))
+    assert first.sandbox_id == again.sandbox_id
+    assert again.commands.run("echo same").stdout == "same\n"
+    first.kill()
+
+
 def test_forks(sandbox):
     sandbox.files.write("/tmp/state", "before")
     forks = sandbox.fork(count=2)
@@ -74,6 +83,10 @@ def test_commands(sandbox):
     handle.send_stdin("line\n")
     handle.close_stdin()
     assert handle.wait().stdout == "line\n"
+    typed = sandbox.commands.run("cat", background=True, stdin=True)
+    sandbox.commands.stream_input(typed.pid, [b"one ", "two"])
+    sandbox.commands.close_stdin(typed.pid)
+    assert typed.wait().stdout == "one two"
     sleeper = sandbox.commands.run("sleep 1000", background=True)
     assert sandbox.commands.connect(sleeper.pid).pid == sleeper.pid
     assert sleeper.kill() is True

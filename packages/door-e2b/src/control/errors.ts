@@ -23,7 +23,6 @@ export const STATUSES: { readonly [C in ErrorCode]: number } = {
   // Not 409, which a pause answers for "paused already": the client would take it for done.
   capture_refused: 400,
   limit_exceeded: 400,
-  // Without `Retry-After`: to wait is not the remedy, and clients would.
   quota_exceeded: 429,
   rate_limited: 429,
   disk_full: 503,
@@ -46,8 +45,8 @@ export const STATUSES: { readonly [C in ErrorCode]: number } = {
 
 export function refusal(error: SpawnpointError | RefusedByRouter): Refusal {
   const body = error instanceof SpawnpointError ? errorBody(error) : { code: error.status, message: error.message }
-  const retryAfter = error instanceof SpawnpointError ? retryAfterSeconds(error) : null
-  return { status: body.code, body, ...(retryAfter === null ? {} : { headers: { 'retry-after': String(retryAfter) } }) }
+  const headers = error instanceof SpawnpointError ? retryHeaders(error) : {}
+  return { status: body.code, body, headers }
 }
 
 function errorBody(error: SpawnpointError): ErrorBody {
@@ -69,9 +68,9 @@ export function errorBodyOf(kept: { code: string; message: string }): ErrorBody 
   return { code: status, message: kept.message }
 }
 
-/** Whole seconds for `Retry-After`, which is the only form the clients wait for; `null` where waiting is not the remedy. */
-function retryAfterSeconds(error: SpawnpointError): number | null {
-  if (!isCode(error, 'rate_limited')) return null
-  const { retryAfterMs } = error.context
-  return Math.max(1, Math.ceil(retryAfterMs / 1000))
+/** `Retry-After` in whole seconds, the only form the clients wait for; where waiting is not the remedy they are told so. */
+function retryHeaders(error: SpawnpointError): Record<string, string> {
+  if (isCode(error, 'quota_exceeded')) return { 'should-retry': 'false' }
+  if (!isCode(error, 'rate_limited')) return {}
+  return { 'retry-after': String(Math.max(1, Math.ceil(error.context.retryAfterMs / 1000))) }
 }

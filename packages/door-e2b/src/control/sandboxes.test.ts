@@ -43,6 +43,19 @@ describe('create', () => {
     expect(await world.post('/e2b/sandboxes', refused)).toMatchObject({ status: 400 })
   })
 
+  it('makes one sandbox for one idempotency key', async () => {
+    const headers = { 'idempotency-key': 'one-key' }
+    const create = (body: object) => world.post('/e2b/v2/sandboxes', { templateID: 'base', ...body }, headers)
+    const first = await create({ timeout: 60 })
+    expect(first).toMatchObject({ status: 201, body: { envdAccessToken: expect.any(String) } })
+    expect(await create({ timeout: 60 })).toMatchObject({ status: 201, body: first.body })
+    expect(await create({ timeout: 61 })).toMatchObject({ status: 409, body: { code: 409 } })
+    await world.delete(`/e2b/sandboxes/${first.body.sandboxID}`)
+    expect(await create({ timeout: 60 })).toMatchObject({ status: 404 })
+    const bad = await world.post('/e2b/v2/sandboxes', { templateID: 'base' }, { 'idempotency-key': 'a b' })
+    expect(bad).toMatchObject({ status: 400 })
+  })
+
   it('keeps what it was told', async () => {
     const made = await world.sandbox({
       timeout: 60,

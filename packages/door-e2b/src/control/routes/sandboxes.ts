@@ -2,6 +2,7 @@ import { notFound, type Sandbox } from '@spawnpoint/core'
 import { type AnyRoute, type Call, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { arrive, mustBe } from '../arrive.ts'
+import { createOnce, idempotencyKey } from '../create-once.ts'
 import { CREATE_V1, CREATE_V2, type CreateDefaults, createRequest, refuseUnsupported } from '../create-request.ts'
 import type { DoorContext } from '../door-context.ts'
 import { sandboxId } from '../ids.ts'
@@ -32,8 +33,9 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
       handle: async (call) => {
         const request = createRequest(call.body, defaults)
         const from = await refIn(api, call.by, call.body.templateID)
-        const started = await api.sandboxes.create(call.by, { ...request, from })
-        return { status: 201, body: await json(call, await started.done) }
+        const key = idempotencyKey(call.request.headers)
+        const sandbox = await createOnce(api, call.by, { ...request, from }, key)
+        return { status: 201, body: await json(call, sandbox) }
       },
     })
 
