@@ -35,6 +35,20 @@ async function read(guest: Guest, path: string): Promise<string> {
 const ran = (world: World) =>
   world.host.faults.log.filter(({ step }) => step === 'guest.processes.startAndFollow').map(({ detail }) => detail)
 
+it('an image that is to go only if nobody uses it goes or is used, whoever comes first', async () => {
+  const { world, core, build } = await begin()
+  for (let round = 0; round < 5; round += 1) {
+    const image = await build('FROM base\n')
+    const [made, gone] = await Promise.allSettled([
+      core.sandboxes.create(world.by, { image: image.id }).then(({ done }) => done),
+      core.images.delete(world.by, image.id, { ifUnused: true }),
+    ])
+    expect([made.status, gone.status].sort()).toEqual(['fulfilled', 'rejected'])
+    if (gone.status === 'rejected') expect(gone.reason).toMatchObject({ code: 'in_use' })
+  }
+  expect(await world.disagreements(core)).toEqual([])
+})
+
 describe('a Dockerfile', () => {
   it('comes to an image, step by step', async () => {
     const { world, core, upload, build, log } = await begin()

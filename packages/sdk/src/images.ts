@@ -1,12 +1,20 @@
+import { Blobs } from './blobs.ts'
 import type { OperationChange } from './operations.ts'
 import type { CallOptions } from './options.ts'
 import { List, type PageOptions } from './pages.ts'
 import { endedOf, push } from './push.ts'
 import { labelQuery } from './requests.ts'
 import type { Transport } from './transport.ts'
-import type { BuildImage, BuildLogEntry, Image, ImageState, Labels, Push, Pushed } from './types.ts'
+import type { BuildImage, BuildLogEntry, Dockerfile, Image, ImageState, Labels, Push, Pushed } from './types.ts'
 import { toImage } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
+
+export interface BuildDockerfile
+  extends Omit<BuildImage, 'source' | 'registry' | 'credentials'>,
+    Omit<Dockerfile, 'type' | 'context' | 'files'> {
+  /** A tar archive, plain or gzip, which is sent unless the server has it; or the key of one that was uploaded */
+  context?: Uint8Array | string | undefined
+}
 
 export interface BuildOptions {
   /** Stops waiting; the build goes on */
@@ -19,10 +27,12 @@ const LOG_PAGE = 1_000
 /** Read-only root filesystems that sandboxes are made from. */
 export class Images {
   readonly #transport: Transport
+  readonly #blobs: Blobs
 
   /** @internal */
   constructor(transport: Transport) {
     this.#transport = transport
+    this.#blobs = new Blobs(transport)
   }
 
   /** Resolves when the image is ready, however long it takes; a connection that breaks meanwhile does no harm. */
@@ -36,6 +46,17 @@ export class Images {
     })
     await endedOf(this.#transport, answer, options)
     return this.get(body.id, { signal: options.signal })
+  }
+
+  /**
+   * Builds a Dockerfile: its text, or where it is in the context, a tar archive (plain or gzip) or the key of one that was
+   * uploaded. Resolves as `build`; what it says meanwhile is in `log`.
+   */
+  async buildDockerfile(request: BuildDockerfile, options: BuildOptions = {}): Promise<Image> {
+    const { dockerfile, path, context, buildArgs, target, force, pull, ...rest } = request
+    const key = context instanceof Uint8Array ? await this.#blobs.upload(context, { signal: options.signal }) : context
+    const source: Dockerfile = { type: 'dockerfile', dockerfile, path, context: key, buildArgs, target, force, pull }
+    return this.build({ ...rest, source }, options)
   }
 
   /** By id, name, `NAME:TAG` or `NAME@ID`. */
@@ -72,9 +93,11 @@ export class Images {
     }
   }
 
-  /** Sandboxes, snapshots and images made from it live on. */
-  async delete(ref: string, options: CallOptions = {}): Promise<void> {
-    await this.#transport.json({ method: 'DELETE', path: `/v1/images/${encodeURIComponent(ref)}`, ...options })
+  /** Sandboxes, snapshots and images made from it live on. With `ifUnused`, throws `in_use` while sandboxes of it live. */
+  async delete(ref: string, options: CallOptions & { ifUnused?: boolean | undefined } = {}): Promise<void> {
+    const { ifUnused, ...call } = options
+    const path = `/v1/images/${encodeURIComponent(ref)}`
+    await this.#transport.json({ method: 'DELETE', path, query: { ifUnused }, ...call })
   }
 
   /**

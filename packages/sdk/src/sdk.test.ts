@@ -230,6 +230,27 @@ describe('the rest', () => {
     expect(await client.blobs.has(blob)).toBe(false)
   })
 
+  test('images are built of Dockerfiles, and kept while they are used', async () => {
+    const context = tarOf([
+      { name: 'docker/Dockerfile', data: 'FROM base\nARG WHO\nCOPY a /a\nCMD ["sleep", "9"]\n' },
+      { name: 'a', data: 'a' },
+    ])
+    const request = { name: 'filed', context, path: 'docker/Dockerfile', buildArgs: { WHO: 'me' } }
+    const image = await client.images.buildDockerfile({ ...request, tags: ['v1'], labels: { tier: 'a' } })
+    expect(image).toMatchObject({
+      tags: ['filed:v1'],
+      labels: { tier: 'a' },
+      defaults: { startCommand: ['sleep', '9'] },
+    })
+    const again = await client.images.buildDockerfile({ ...request, context: 'x:unknown' }).catch((error) => error)
+    expect(again).toMatchObject({ code: 'invalid_argument', message: expect.stringContaining('was not uploaded') })
+    const sandbox = await client.sandboxes.create({ image: image.id })
+    expect(await sandbox.files.readText('/a')).toBe('a')
+    await expect(client.images.delete(image.id, { ifUnused: true })).rejects.toMatchObject({ code: 'in_use' })
+    await sandbox.kill()
+    await client.images.delete(image.id, { ifUnused: true })
+  })
+
   test('images are built, with progress, and deleted', async () => {
     const phases: string[] = []
     const image = await client.images.build(

@@ -29,8 +29,8 @@ export interface ImagesApi {
     filter: { name?: string | undefined; states?: Image['state'][] | undefined; labels?: Labels | undefined },
     page: PageRequest,
   ): Promise<Page<Image>>
-  /** Sandboxes, snapshots and images made from it live on. */
-  delete(by: Principal, ref: string): Promise<void>
+  /** Sandboxes, snapshots and images made from it live on. With `ifUnused`, `in_use` while sandboxes started from it live. */
+  delete(by: Principal, ref: string, options?: { ifUnused?: boolean | undefined }): Promise<void>
   /**
    * What its build did and printed: entries from number `offset` on, at most `limit` (1 to 1,000). Nothing is added once
    * the image is ready or failed; of a failed one the last entry has the level `error` and the step that failed.

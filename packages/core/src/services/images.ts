@@ -11,6 +11,7 @@ import type { LedgerTx, RegistryAccess } from '../ports/index.ts'
 import { trimLayers } from '../recipe/layers.ts'
 import type { Pull } from '../recipe/origins.ts'
 import { prepare } from '../recipe/prepare.ts'
+import { LIVING_STATES } from '../sandbox/lifecycle.ts'
 import { checkCredentials, checkEnv, checkImageSource, checkLabels, defined, mergeResources } from './checks.ts'
 import { begunBefore, tie } from './idempotency.ts'
 import { checkTags } from './names.ts'
@@ -133,8 +134,14 @@ export class Images implements ImagesApi {
 
   list: ImagesApi['list'] = (by, filter, page) => this.#parts.ledger.read.images({ ...filter, teamId: by.teamId }, page)
 
-  async delete(by: Principal, ref: string): Promise<void> {
-    await this.#delete(await findImage(this.#parts.ledger.read, by.teamId, ref))
+  async delete(
+    by: Principal,
+    ref: string,
+    { ifUnused = false }: { ifUnused?: boolean | undefined } = {},
+  ): Promise<void> {
+    const image = await findImage(this.#parts.ledger.read, by.teamId, ref)
+    // A sandbox that is made of it locks it too: it is seen here, or sees that the image is going.
+    await this.#delete(image, (tx) => (ifUnused ? mustBeUnused(tx, image) : Promise.resolve()))
   }
 
   /** One that failed long ago, with its name if nothing else bears that. */
@@ -198,5 +205,19 @@ export class Images implements ImagesApi {
       throw invalidArgument('limit', `1 to ${MAX_LOG_PAGE}`)
     const { id } = await this.get(by, ref)
     return this.#parts.ledger.read.buildLog(id, offset, limit)
+  }
+}
+
+/** Those that live of what it was started from, not of a snapshot of some other. */
+async function mustBeUnused(tx: LedgerTx, { teamId, id }: Image): Promise<void> {
+  for (let after: string | undefined; ; ) {
+    const page = await tx.sandboxes({ teamId, imageId: id, states: [...LIVING_STATES] }, { limit: 500, after })
+    const users = page.items.filter(({ originSnapshotId }) => originSnapshotId === null)
+    if (users.length > 0) {
+      const context = { resource: 'image', id, by: users.map((sandbox) => sandbox.id) } as const
+      throw new SpawnpointError('in_use', 'Sandboxes started from this image are alive; kill them first', context)
+    }
+    if (page.next === null) return
+    after = page.next
   }
 }

@@ -188,7 +188,8 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
         by: users.map((one) => one.id),
       })
     }
-    await api.images.delete(by, id)
+    // A box that was made meanwhile counts as well.
+    await api.images.delete(by, id, { ifUnused: true })
   }
 }
 

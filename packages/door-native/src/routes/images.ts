@@ -124,10 +124,11 @@ export function imageRoutes({ api }: DoorContext): AnyRoute[] {
       tag,
       summary: 'Delete an image; sandboxes and snapshots made from it live on',
       params: refParams,
+      query: schemas.deleteImageQuery,
       responses: { 204: { description: 'It is gone' } },
       errors: ['not_found', 'wrong_state', 'in_use'],
       handle: async (call) => {
-        await api.images.delete(call.by, call.params.ref)
+        await api.images.delete(call.by, call.params.ref, call.query)
         return { status: 204, body: undefined }
       },
     }),

@@ -161,6 +161,10 @@ export const buildImageBody = component(
   { examples: [{ name: 'python', source: { type: 'debian', suite: 'bookworm', packages: ['python3'] } }] },
 )
 
+export const deleteImageQuery = z.strictObject({
+  ifUnused: query.flag.optional().describe('`true`: refuse while sandboxes started from it live'),
+})
+
 export const listImagesQuery = z.strictObject({
   ...pageQuery,
   name: imageName.optional(),

@@ -7,7 +7,7 @@ export function addRm(parent: Command): void {
     parent,
     'rm <image...>',
     'delete images; sandboxes and snapshots made from them live on',
-    (cli, _options, refs: string[]) => eachOf(cli, refs, (ref) => cli.client.images.delete(ref)),
-    (command) => command.alias('delete'),
+    (cli, { ifUnused }, refs: string[]) => eachOf(cli, refs, (ref) => cli.client.images.delete(ref, { ifUnused })),
+    (command) => command.alias('delete').option('--if-unused', 'not while sandboxes started from it live'),
   )
 }
