@@ -168,7 +168,14 @@ describe('what an agent does', () => {
     expect((await done('list_snapshots', { sandbox: 'work' })).snapshots).toMatchObject([{ id: snapshot.id }])
     for (const { id } of [...sandboxes, again, box])
       expect(await done('delete_sandbox', { sandbox: id })).toEqual({ deleted: id })
-    expect(await done('delete_snapshot', { snapshot: 'good' })).toEqual({ deleted: snapshot.id })
+    for (let time = 0; time < 2; time += 1) {
+      expect(await done('delete_snapshot', { snapshot: 'good' })).toMatchObject({
+        deleted: snapshot.id,
+        restorable_until: expect.stringMatching(/^\d{4}-/),
+      })
+      expect((await done('list_snapshots')).snapshots).toEqual([])
+      expect(await done('restore_snapshot', { snapshot: 'good' })).toMatchObject({ id: snapshot.id, state: 'ready' })
+    }
     expect((await call('delete_sandbox', { sandbox: box.id })).text).toMatch(/^not_found: /)
   })
 

@@ -31,13 +31,23 @@ export function snapshotTools(): Tool[] {
     }),
     tool({
       name: 'delete_snapshot',
-      description: 'Deletes a snapshot. Sandboxes made from it live on.',
+      description:
+        'Deletes a snapshot. Sandboxes made from it live on. Until `restorable_until` it can be brought back with `restore_snapshot`; none if it is gone at once.',
       input: z.object({ snapshot: snapshotRef }),
       annotations: DESTROYS,
       async run({ snapshot }, { api, by }) {
         const { id } = await api.snapshots.get(by, snapshot)
-        await api.snapshots.delete(by, id)
-        return { deleted: id }
+        const trashed = await api.snapshots.delete(by, id)
+        return { deleted: id, restorable_until: iso(trashed?.purgeAt ?? null) }
+      },
+    }),
+    tool({
+      name: 'restore_snapshot',
+      description: 'Brings a deleted snapshot back. By a name: the latest of that name that was deleted.',
+      input: z.object({ snapshot: snapshotRef }),
+      annotations: MAKES,
+      async run({ snapshot }, { api, by }) {
+        return shown(await api.snapshots.undelete(by, snapshot))
       },
     }),
   ]
