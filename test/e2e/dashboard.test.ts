@@ -175,6 +175,35 @@ it('edits, uploads and downloads files, and opens a port', async () => {
   await page.locator('.log', { hasText: 'GET / HTTP/1.1' }).waitFor()
 })
 
+it('compares a sandbox with its snapshot, and opens the snapshot without starting it', async () => {
+  await nav('Lineage').click()
+  await page.getByRole('button', { name: /^ready memory/ }).click()
+  await page.getByRole('link', { name: 'Compare with story now' }).click()
+  const files = page.getByRole('table', { name: 'Files' })
+  const added = files.getByRole('row').filter({ hasText: '/home/user/hello.txt' })
+  await added.getByText('added').waitFor()
+  await page.getByRole('table', { name: 'Processes' }).getByRole('row').filter({ hasText: 'http.server' }).waitFor()
+  await page.getByRole('table', { name: 'Ports' }).getByRole('row').filter({ hasText: '8000' }).waitFor()
+  await added.getByRole('button').click()
+  await dialog().getByText('+Grüße aus dem Browser').waitFor()
+  await dialog().getByRole('button', { name: 'Close' }).click()
+
+  await nav('Snapshots').click()
+  await page.getByRole('link', { name: 'ready', exact: true }).click()
+  const parts = page.getByRole('navigation', { name: 'Parts of this snapshot' })
+  await parts.getByRole('link', { name: 'Files' }).click()
+  await page.getByLabel('Search below /').fill('os-release')
+  await button('Search').click()
+  await row('/etc/os-release').first().waitFor()
+  await button('Back to the directory').click()
+  await button('etc/').click()
+  await button('hostname').click()
+  await dialog().getByText('story').waitFor()
+  await dialog().getByRole('button', { name: 'Close' }).click()
+  await parts.getByRole('link', { name: 'What ran' }).click()
+  await row('bash').first().waitFor()
+})
+
 it('makes a key that may only look, and shows in the audit log who did what', async () => {
   await nav('Keys').click()
   await button('New key').click()
@@ -203,10 +232,13 @@ it('makes a key that may only look, and shows in the audit log who did what', as
 
 it('hinders nobody on any of its pages, light or dark', async () => {
   const { id } = await world.client.sandboxes.get('story')
+  const { id: ready } = await world.client.snapshots.get('ready')
   const tabs = ['', '/terminal', '/files', '/programs', '/ports', '/metrics', '/snapshots', '/events']
   const paths = [
     ...['/sandboxes', '/snapshots', '/lineage', '/images', '/schedules', '/usage', '/keys', '/audit', '/settings'],
     ...tabs.map((name) => `/sandboxes/${id}${name}`),
+    ...['', '/files', '/ran'].map((name) => `/snapshots/${ready}${name}`),
+    `/compare?before=snapshot.${ready}&after=sandbox.${id}`,
   ]
   const findings = []
   for (const path of paths) {

@@ -12,7 +12,8 @@ export function staleAfter(event: Pick<SpawnpointEvent, 'type' | 'sandboxId' | '
     stale.push(['events', event.sandboxId])
     if (noun === 'sandbox' || noun === 'snapshot') stale.push(['sandboxes'], ['sandbox', event.sandboxId])
   }
-  if (event.snapshotId !== null || noun === 'snapshot') stale.push(['snapshots'], ['storage'])
+  if (event.snapshotId !== null || noun === 'snapshot') stale.push(['snapshots'])
+  if (event.snapshotId !== null) stale.push(['snapshot', event.snapshotId])
   if (event.imageId !== null && noun === 'image') stale.push(['images'])
   if (noun === 'schedule') stale.push(['schedules'])
   return stale

@@ -24,6 +24,8 @@ export const queries = {
       queryKey: ['snapshots', states ?? 'kept'],
       queryFn: () => client.snapshots.list({ states }, PAGE).toArray(MOST),
     }),
+  snapshot: (client: Spawnpoint, id: string) =>
+    queryOptions({ queryKey: ['snapshot', id], queryFn: () => client.snapshots.get(id) }),
   snapshotsOf: (client: Spawnpoint, sandbox: string) =>
     queryOptions({
       queryKey: ['snapshots', 'of', sandbox],

@@ -27,6 +27,12 @@ const sandbox = createRoute({
 const tab = <const P extends string>(path: P, component: ReturnType<typeof lazyRouteComponent>) =>
   createRoute({ getParentRoute: () => sandbox, path, component })
 
+const snapshot = createRoute({
+  getParentRoute: () => root,
+  path: '/snapshots/$id',
+  component: lazyRouteComponent(() => import('./snapshots/detail.tsx'), 'SnapshotPage'),
+})
+
 const routeTree = root.addChildren([
   home,
   sandboxes,
@@ -65,6 +71,32 @@ const routeTree = root.addChildren([
       lazyRouteComponent(() => import('./sandboxes/events.tsx'), 'EventsTab'),
     ),
   ]),
+  snapshot.addChildren([
+    createRoute({
+      getParentRoute: () => snapshot,
+      path: '/',
+      component: lazyRouteComponent(() => import('./snapshots/overview.tsx'), 'SnapshotOverviewTab'),
+    }),
+    createRoute({
+      getParentRoute: () => snapshot,
+      path: '/files',
+      component: lazyRouteComponent(() => import('./snapshots/files.tsx'), 'SnapshotFilesTab'),
+    }),
+    createRoute({
+      getParentRoute: () => snapshot,
+      path: '/ran',
+      component: lazyRouteComponent(() => import('./snapshots/ran.tsx'), 'SnapshotRanTab'),
+    }),
+  ]),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/compare',
+    validateSearch: (search): { before?: string; after?: string } => ({
+      ...(typeof search.before === 'string' && { before: search.before }),
+      ...(typeof search.after === 'string' && { after: search.after }),
+    }),
+    component: lazyRouteComponent(() => import('./compare/page.tsx'), 'ComparePage'),
+  }),
   createRoute({
     getParentRoute: () => root,
     path: '/snapshots',

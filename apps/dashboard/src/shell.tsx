@@ -12,6 +12,7 @@ const PAGES = [
   ['/sandboxes', 'Sandboxes'],
   ['/snapshots', 'Snapshots'],
   ['/lineage', 'Lineage'],
+  ['/compare', 'Compare'],
   ['/images', 'Images'],
   ['/schedules', 'Schedules'],
   ['/usage', 'Usage'],

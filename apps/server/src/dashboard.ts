@@ -12,6 +12,7 @@ const PAGES = [
   'sandboxes',
   'snapshots',
   'lineage',
+  'compare',
   'images',
   'schedules',
   'usage',

@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { Sandbox, Snapshot } from 'spawnpoint'
+import { sideText } from '../compare/sides.ts'
 import { formatBytes, formatDuration, nameOf, shortId } from '../format.ts'
 import { SandboxButtons } from '../sandboxes/actions.tsx'
 import { RollbackDialog } from '../sandboxes/rollback-dialog.tsx'
@@ -63,7 +64,11 @@ function SelectedSnapshot({ snapshot, owner }: { snapshot: Snapshot; owner: Sand
   const ready = snapshot.state === 'ready'
   return (
     <>
-      <h2>{nameOf(snapshot)}</h2>
+      <h2>
+        <Link to="/snapshots/$id" params={{ id: snapshot.id }}>
+          {nameOf(snapshot)}
+        </Link>
+      </h2>
       <Facts
         of={[
           ['Status', <StateBadge key="state" state={snapshot.state} />],
@@ -81,6 +86,18 @@ function SelectedSnapshot({ snapshot, owner }: { snapshot: Snapshot; owner: Sand
           <Button look="primary" onClick={() => setAsking('restore')}>
             Start a sandbox
           </Button>
+        )}
+        {ready && owner !== null && (
+          <Link
+            className="button"
+            to="/compare"
+            search={{
+              before: sideText({ kind: 'snapshot', id: snapshot.id }),
+              after: sideText({ kind: 'sandbox', id: owner.id }),
+            }}
+          >
+            Compare with {nameOf(owner)} now
+          </Link>
         )}
         {ready && owner !== null && (
           <Button onClick={() => setAsking('rollback')}>Roll {nameOf(owner)} back to it</Button>

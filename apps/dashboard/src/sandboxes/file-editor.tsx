@@ -2,11 +2,11 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { FileInfo, Sandbox } from 'spawnpoint'
 import { formatBytes } from '../format.ts'
+import { textOf } from '../paths.ts'
 import { Answer } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { Dialog, FormDialog } from '../ui/dialog.tsx'
 import { TextAreaField } from '../ui/field.tsx'
-import { textOf } from './paths.ts'
 
 /** Largest file that is opened, in bytes */
 const MOST = 1024 * 1024

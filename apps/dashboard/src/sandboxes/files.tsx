@@ -3,6 +3,7 @@ import { type DragEvent, useRef, useState } from 'react'
 import type { FileInfo, Sandbox } from 'spawnpoint'
 import { saveAs } from '../download.ts'
 import { formatBytes } from '../format.ts'
+import { joined } from '../paths.ts'
 import { Age, Answer } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
@@ -10,9 +11,9 @@ import { FormDialog } from '../ui/dialog.tsx'
 import { TextField } from '../ui/field.tsx'
 import { Menu } from '../ui/menu.tsx'
 import { doing } from '../ui/toasts.tsx'
+import { Waypoints } from '../ui/waypoints.tsx'
 import { FileEditor } from './file-editor.tsx'
 import { lifeOf, MustRun } from './must-run.tsx'
-import { joined, waypoints } from './paths.ts'
 
 /** Most entries of a directory that are shown. */
 const MOST = 2_000
@@ -192,22 +193,6 @@ async function download(sandbox: Sandbox, file: FileInfo): Promise<void> {
   const parts: BlobPart[] = []
   for await (const part of sandbox.files.readStream(file.path)) parts.push(new Uint8Array(part))
   saveAs(file.name, parts)
-}
-
-function Waypoints({ path, onGo }: { path: string; onGo: (path: string) => void }) {
-  if (!path.startsWith('/')) return null
-  return (
-    <nav aria-label="Directory" className="waypoints">
-      {waypoints(path).map((one, index) => (
-        <span key={one.path}>
-          {index > 1 && <span aria-hidden="true">/</span>}
-          <button type="button" className="link" onClick={() => onGo(one.path)}>
-            {one.name}
-          </button>
-        </span>
-      ))}
-    </nav>
-  )
 }
 
 function UploadButton({ onFiles }: { onFiles: (files: Iterable<File>) => void }) {

@@ -1,12 +1,12 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
-import type { Team, UsageRow } from 'spawnpoint'
+import type { Team, TeamStorage, UsageRow } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { saveAs } from '../download.ts'
 import { formatBytes, formatDuration, shortId } from '../format.ts'
 import { queries } from '../queries.ts'
-import { Answer } from '../ui/bits.tsx'
+import { Age, Answer } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { Chart } from '../ui/chart.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
@@ -30,6 +30,7 @@ export function UsagePage() {
   const to = useMemo(() => new Date(Math.ceil(Date.now() / DAY_MS) * DAY_MS), [])
   const from = useMemo(() => new Date(to.getTime() - days * DAY_MS), [to, days])
   const team = useQuery(queries.team(client))
+  const storage = useQuery({ queryKey: ['storage'], queryFn: () => client.storage() })
   const byDay = useQuery({
     queryKey: ['usage', 'day', days],
     queryFn: () => client.usage.rows({ from, to, by: ['day'] }),
@@ -64,6 +65,7 @@ export function UsagePage() {
         </div>
       </div>
       <Answer query={team}>{(data) => <Limits team={data} />}</Answer>
+      <Answer query={storage}>{(data) => data !== null && <Storage storage={data} />}</Answer>
       <Answer query={byDay}>{(rows) => <Charts rows={rows} from={from} to={to} />}</Answer>
       <h2 className="below">By sandbox</h2>
       <Answer query={bySandbox}>
@@ -104,6 +106,21 @@ function Limits({ team: { limits, used } }: { team: Team }) {
           )}
         </div>
       ))}
+    </section>
+  )
+}
+
+function Storage({ storage: { uniqueBytes, sharedBytes, snapshots, images, roots, at } }: { storage: TeamStorage }) {
+  return (
+    <section className="panel" aria-label="In the store">
+      <h2>
+        In the store{' '}
+        <span className="sub">
+          measured <Age at={at} />
+        </span>
+      </h2>
+      {formatBytes(uniqueBytes)} of its own and {formatBytes(sharedBytes)} shared with others: {snapshots} snapshots,{' '}
+      {images} images, {roots} sandboxes
     </section>
   )
 }

@@ -1,0 +1,95 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { type ReactNode, useState } from 'react'
+import type { Snapshot } from 'spawnpoint'
+import { sideText } from '../compare/sides.ts'
+import { nameOf } from '../format.ts'
+import { Button } from '../ui/button.tsx'
+import { Menu } from '../ui/menu.tsx'
+import { doing } from '../ui/toasts.tsx'
+import { DeleteDialog } from './delete-dialog.tsx'
+import { RestoreDialog } from './restore-dialog.tsx'
+
+interface Action {
+  label: string
+  danger?: boolean
+  run: () => void
+}
+
+/** What can be done with a snapshot as it is now, the most likely first, and the dialog that one of it has opened. */
+function useActions(snapshot: Snapshot): { actions: Action[]; dialog: ReactNode } {
+  const [asking, setAsking] = useState<'restore' | 'delete' | null>(null)
+  const queryClient = useQueryClient()
+  const navigate = useNavigate()
+  const { pinned } = snapshot.info
+  const close = () => setAsking(null)
+  // Nothing in the events tells of what is pinned.
+  const again = () =>
+    queryClient.invalidateQueries({ predicate: ({ queryKey: [name] }) => String(name).startsWith('snapshot') })
+
+  const restore = { label: 'Restore', run: () => setAsking('restore') }
+  const compare = {
+    label: 'Compare',
+    run: () => void navigate({ to: '/compare', search: { before: sideText({ kind: 'snapshot', id: snapshot.id }) } }),
+  }
+  const pin = {
+    label: pinned ? 'Unpin' : 'Pin',
+    run: () =>
+      void doing(pinned ? 'Unpin' : 'Pin', pinned ? 'It may expire again' : 'It does not expire', async () => {
+        await snapshot.update({ pinned: !pinned })
+        await again()
+      }),
+  }
+  const bringBack = {
+    label: 'Bring back',
+    run: () => void doing('Bringing it back', `${nameOf(snapshot)} is back`, () => snapshot.undelete()),
+  }
+  const remove = { label: 'Delete', danger: true, run: () => setAsking('delete') }
+  const byState: { [state: string]: Action[] } = {
+    ready: [restore, compare, pin, remove],
+    failed: [remove],
+    trashed: [bringBack, { ...remove, label: 'Delete for good' }],
+  }
+  const dialog =
+    asking === 'restore' ? (
+      <RestoreDialog snapshot={snapshot} onClose={close} />
+    ) : asking === 'delete' ? (
+      <DeleteDialog snapshot={snapshot} onClose={close} />
+    ) : null
+  return { actions: byState[snapshot.state] ?? [], dialog }
+}
+
+export function SnapshotButtons({ snapshot }: { snapshot: Snapshot }) {
+  const { actions, dialog } = useActions(snapshot)
+  return (
+    <div className="actions">
+      {actions.map(({ label, danger, run }, index) => (
+        <Button key={label} look={danger ? 'danger' : index === 0 ? 'primary' : ''} onClick={run}>
+          {label}
+        </Button>
+      ))}
+      {dialog}
+    </div>
+  )
+}
+
+/** For a row: the first is a button, unless it cannot be taken back. */
+export function SnapshotMenu({ snapshot }: { snapshot: Snapshot }) {
+  const { actions, dialog } = useActions(snapshot)
+  const [first, ...rest] = actions
+  const direct = first !== undefined && !first.danger ? first : null
+  const entries = (direct === null ? actions : rest).map(({ run, ...entry }) => ({ ...entry, onSelect: run }))
+  return (
+    <>
+      {direct !== null && (
+        <Button look="small" aria-label={`${direct.label} ${nameOf(snapshot)}`} onClick={direct.run}>
+          {direct.label}
+        </Button>
+      )}
+      <Menu label={`Actions for ${nameOf(snapshot)}`} entries={entries}>
+        •••
+      </Menu>
+      {dialog}
+    </>
+  )
+}
