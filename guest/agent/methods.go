@@ -13,16 +13,16 @@ var methods map[string]method
 
 func init() {
 	methods = map[string]method{
-		"hello":    hello,
-		"ping":     func(*call) (any, error) { return nil, nil },
-		"identify": identify,
-		"setEnv":   setEnv,
+		"hello":        hello,
+		"ping":         func(*call) (any, error) { return nil, nil },
+		"identify":     identify,
+		"setEnv":       setEnv,
 		"setAuthority": setAuthority,
-		"prepare":  prepare,
-		"hold":     hold,
-		"release":  release,
-		"shutdown": shutdown,
-		"metrics":  metrics,
+		"prepare":      prepare,
+		"hold":         hold,
+		"release":      release,
+		"shutdown":     shutdown,
+		"metrics":      metrics,
 
 		"process.start":      processStart,
 		"process.follow":     processFollow,

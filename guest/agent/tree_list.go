@@ -2,34 +2,37 @@ package main
 
 import (
 	"encoding/base64"
-	"os"
+	"io"
 	"sort"
 	"strings"
 	"syscall"
 )
 
-// names reads a directory, sorted by bytes, and closes it not. `more` if it has too many.
+// namesOf reads a directory that is open, sorted by bytes. `more` if it has too many.
 func namesOf(dir int) (names []string, more bool, err error) {
-	fd, err := syscall.Openat(dir, ".", syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
-	if err != nil {
+	if _, err := syscall.Seek(dir, 0, io.SeekStart); err != nil {
 		return nil, false, err
 	}
-	file := os.NewFile(uintptr(fd), ".")
-	defer file.Close()
 	for len(names) <= maxTreeNames {
-		some, err := file.Readdirnames(4096)
-		names = append(names, some...)
-		if len(some) == 0 {
-			if err != nil && err.Error() != "EOF" {
-				return nil, false, err
-			}
+		n, err := syscall.ReadDirent(dir, direntBuffer)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		if n == 0 {
 			sort.Strings(names)
 			return names, false, nil
 		}
+		_, _, names = syscall.ParseDirent(direntBuffer[:n], -1, names)
 	}
 	sort.Strings(names)
 	return names[:maxTreeNames], true, nil
 }
+
+// direntBuffer is shared: one walk at a time reads a directory.
+var direntBuffer = make([]byte, 64<<10)
 
 func (t *tree) stat(path string, out *treeOutput) error {
 	path, err := cleanPath(path)
