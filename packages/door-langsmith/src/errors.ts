@@ -47,11 +47,13 @@ const OPERATIONS: Record<string, string> = {
 
 const DATA_CALL = /\/v2\/sandboxes\/[^/?]+\/(execute|upload|download|glob|grep)(?:[/?]|$)/
 
+const DOWNLOAD_LINK = /\/v2\/sandboxes\/downloads(?:\?|$)/
+
 /** `url` as the client asked for it: what is done inside a sandbox is refused in words of its own. */
 export function refusal(error: SpawnpointError | RefusedByRouter, url: string): Refusal {
   if (!('code' in error)) return said([error.status, routerError(error.status)], error.message)
   if (isCode(error, 'invalid_argument')) return { status: 422, body: { detail: error.context.issues.map(issue) } }
-  const call = DATA_CALL.exec(url)?.[1]
+  const call = DATA_CALL.exec(url)?.[1] ?? (DOWNLOAD_LINK.test(url) ? 'download' : undefined)
   const refused = said(wordsFor(error, call), error.message)
   if (!isCode(error, 'rate_limited')) return refused
   const seconds = Math.max(1, Math.ceil(error.context.retryAfterMs / 1000))

@@ -1,4 +1,4 @@
-import { type Image, isCode, type Principal, type Resolved, type SpawnpointApi } from '@spawnpoint/core'
+import { type Image, isCode, notFound, type Principal, type Resolved, type SpawnpointApi } from '@spawnpoint/core'
 
 /** What a box begins from unless told: the image every new server makes for itself. */
 const DEFAULT_REFS = ['system/default', 'system/default:latest']
@@ -20,5 +20,10 @@ export async function findSnapshot(api: SpawnpointApi, by: Principal, ref: strin
       if (!isCode(error, 'not_found')) throw error
     }
   }
-  return api.resolve(by, ref)
+  try {
+    return await api.resolve(by, ref)
+  } catch (error) {
+    // What is an image here is a snapshot to clients.
+    throw isCode(error, 'not_found') ? notFound('snapshot', ref) : error
+  }
 }

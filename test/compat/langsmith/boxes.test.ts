@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { type Sandbox, SandboxClient } from 'langsmith/sandbox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,6 +11,18 @@ beforeAll(async () => {
   client = new SandboxClient()
 })
 afterAll(() => vendor[Symbol.asyncDispose]())
+
+/** What a program prints that uses the client where the package `ws`, which that only likes to have, is not installed. */
+function withoutWs(program: string): unknown {
+  const hide = `import { registerHooks } from 'node:module'
+    registerHooks({ resolve(name, context, next) {
+      if (name === 'ws') throw Object.assign(new Error('not installed'), { code: 'ERR_MODULE_NOT_FOUND' })
+      return next(name, context)
+    } })`
+  const text = `import { SandboxClient } from 'langsmith/sandbox'\n${program}`
+  const args = ['--import', `data:text/javascript,${encodeURIComponent(hide)}`, '--input-type=module', '--eval', text]
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: import.meta.dirname, encoding: 'utf8' }))
+}
 
 async function out(box: Sandbox, command: string): Promise<string> {
   const { stdout, stderr, exit_code } = await box.run(command)
@@ -162,6 +175,26 @@ describe('commands', () => {
       await vendor.world.startServer()
     }
     expect(await handle.result).toMatchObject({ stdout: 'é1\nü2\n', exit_code: 5 })
+  })
+
+  it('run over HTTP for a client that has no WebSockets', async () => {
+    const answers = withoutWs(`
+      const box = await new SandboxClient().getSandbox('commands')
+      const run = (...args) => box.run(...args).catch((error) => error.name)
+      console.log(JSON.stringify([
+        await run('echo out; echo err >&2; exit 3'),
+        await run('echo $A; pwd', { env: { A: 'é' }, cwd: '/opt' }),
+        await run('whoami', { runConfig: { user: 'user', work_dir: '/' } }),
+        await run('sleep 60', { timeout: 1 }),
+        await run('cat', { shell: '/bin/sh' }),
+      ]))`)
+    expect(answers).toEqual([
+      { stdout: 'out\n', stderr: 'err\n', exit_code: 3 },
+      { stdout: 'é\n/opt\n', stderr: '', exit_code: 0 },
+      { stdout: 'user\n', stderr: '', exit_code: 0 },
+      expect.stringMatching(/^LangSmith/),
+      { stdout: '', stderr: '', exit_code: 0 },
+    ])
   })
 
   it('have a terminal', async () => {
