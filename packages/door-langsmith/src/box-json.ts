@@ -3,6 +3,7 @@ import type { Sandbox } from '@spawnpoint/core'
 import { dataPlaneUrl } from './address.ts'
 import { proxyConfigJson } from './egress.ts'
 import { OWN, usersLabels } from './labels.ts'
+import { keepsNothing } from './reach-box.ts'
 import { runConfigJson } from './run-config.ts'
 import { boxStatus } from './states.ts'
 
@@ -19,7 +20,7 @@ export function boxJson(sandbox: Sandbox, request: Pick<IncomingMessage, 'header
     idle_ttl_seconds: seconds(timeout.idleTimeoutMs),
     delete_after_stop_seconds: seconds(timeout.deleteAfterMs),
     preserve_memory_on_stop: timeout.onTimeout === 'pause',
-    persistent: true,
+    persistent: !keepsNothing(sandbox),
     snapshot_id: labels[OWN.snapshot] ?? sandbox.originSnapshotId ?? sandbox.imageId,
     vcpus: Math.ceil(resources.cpus),
     cpu_millicores: Math.round(resources.cpus * 1000),

@@ -82,7 +82,8 @@ export async function createRequest(
       idleTimeoutMs: milliseconds(body.idle_ttl_seconds ?? DEFAULT_IDLE_S),
       deleteAfterMs: milliseconds(body.delete_after_stop_seconds ?? DEFAULT_DELETE_AFTER_S),
       onTimeout: body.preserve_memory_on_stop ? 'pause' : 'stop',
-      autoResume: true,
+      // One that keeps nothing is not to come back with what it had.
+      autoResume: body.persistent !== false,
     },
   }
   return { request, waitMs: body.wait_for_ready === false ? 0 : (body.timeout ?? DEFAULT_READY_S) * 1000 }
@@ -94,7 +95,8 @@ export function milliseconds(seconds: number): number | null {
 }
 
 function refuseUnsupported(body: CreateBody): void {
-  if (body.persistent === false) throw unsupported('persistent: false')
+  if (body.persistent === false && body.preserve_memory_on_stop)
+    throw invalidArgument('body.preserve_memory_on_stop', 'not with persistent: false')
   if (body.mount_config !== undefined && body.mount_config !== null) throw unsupported('mount_config')
   if (body.volumes !== undefined && body.volumes.length > 0) throw unsupported('volumes')
   if (body.access_delegation !== undefined && body.access_delegation !== null) throw unsupported('access_delegation')
@@ -141,6 +143,7 @@ function labelsOf(body: CreateBody, found: Resolved): Labels {
     ...inherited,
     ...runLabels(body.run_config ?? {}),
     [OWN.snapshot]: idOf(found),
+    ...(body.persistent === false ? { [OWN.persistent]: 'false' } : {}),
   }
 }
 

@@ -12,6 +12,8 @@ export const OWN = {
   /** What a box was asked to begin from */
   snapshot: `${PREFIX}snapshot`,
   description: `${PREFIX}description`,
+  /** `false` for a box whose files go with every stop */
+  persistent: `${PREFIX}persistent`,
 } as const
 
 /** Those that users have given. */

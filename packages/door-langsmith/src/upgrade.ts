@@ -11,6 +11,7 @@ import { askedBuild, beginBuild } from './commands/dockerfile-build.ts'
 import { Leases } from './commands/leases.ts'
 import { authenticate } from './credentials.ts'
 import { refusal } from './errors.ts'
+import { reachBox } from './reach-box.ts'
 import { reachService, serviceOf, serviceProxy } from './services/service-path.ts'
 import { serveTunnel } from './tunnel/tunnel.ts'
 
@@ -35,7 +36,7 @@ export function createLangsmithUpgradeHandler({ api, log }: { api: SpawnpointApi
     const service = serviceOf(req.url ?? '/')
     if (service !== null) {
       const { by, sandbox } = await reachService(api, service, req)
-      const { guest } = await api.sandboxes.guest(by, sandbox.id)
+      const { guest } = await reachBox(api, by, sandbox.id)
       const active = holdActive(api, by, sandbox.id)
       socket.once('close', () => active[Symbol.dispose]())
       if (socket.destroyed) active[Symbol.dispose]()
@@ -45,7 +46,7 @@ export function createLangsmithUpgradeHandler({ api, log }: { api: SpawnpointApi
     const by = await authenticate(api, req.headers)
     const [, id, what] = SOCKET.exec(path) ?? []
     if (id === undefined) throw noRoute(path)
-    const reached = await api.sandboxes.guest(by, id)
+    const reached = await reachBox(api, by, id)
     const gone = new AbortController()
     socket.once('close', () => gone.abort())
     if (socket.destroyed) return
@@ -58,7 +59,7 @@ export function createLangsmithUpgradeHandler({ api, log }: { api: SpawnpointApi
     server.handleUpgrade(req, socket, head, (ws) => {
       if (what === 'tunnel') {
         const { id } = reached.sandbox
-        serveTunnel(createWebSocketStream(ws), async () => (await api.sandboxes.guest(by, id)).guest)
+        serveTunnel(createWebSocketStream(ws), async () => (await reachBox(api, by, id)).guest)
       } else new CommandSocket(ws, reached, leases, prepare, gone, log).run()
     })
     if (socket.destroyed) gone.abort()

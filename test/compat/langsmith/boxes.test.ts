@@ -94,6 +94,20 @@ describe('boxes', () => {
     await box.delete()
   })
 
+  it('lose their files with every stop if they are not persistent', async () => {
+    const box = await client.createSandbox({ name: 'disposable', persistent: false })
+    await box.write('/opt/a.txt', 'gone soon')
+    await expect(box.captureSnapshot('none')).rejects.toThrow('not persistent')
+    await box.stop()
+    const found = await Promise.all([out(box, 'ls /opt'), box.run('ls /opt').then(({ stdout }) => stdout.trim())])
+    expect(found).toEqual(['', ''])
+    await box.write('/opt/b.txt', 'x')
+    await box.stop()
+    await box.start()
+    expect(await out(box, 'ls /opt')).toBe('')
+    await box.delete()
+  })
+
   it('come up without being waited for', async () => {
     const box = await client.createSandbox({ waitForReady: false })
     expect(box.status).toBe('provisioning')
@@ -108,7 +122,6 @@ describe('boxes', () => {
     await expect(client.createSandbox({ name: 'bad name' })).rejects.toMatchObject({ name: 'LangSmithValidationError' })
     await expect(client.createSandbox({ vCpus: 1000 })).rejects.toMatchObject({ name: 'LangSmithSandboxCreationError' })
     await expect(client.createSandbox('0'.repeat(24))).rejects.toThrow('snapshot not found')
-    await expect(client.createSandbox({ persistent: false })).rejects.toThrow('does not support')
     await expect(new SandboxClient({ apiKey: 'wrong' }).listSandboxes()).rejects.toMatchObject({
       name: 'LangSmithSandboxAuthenticationError',
     })

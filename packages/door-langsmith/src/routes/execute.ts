@@ -3,6 +3,7 @@ import { type AnyRoute, collectOutput, route, untilAborted } from '@spawnpoint/d
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import { commandFields, commandSpec, withShell } from '../commands/command.ts'
+import { reachBox } from '../reach-box.ts'
 
 export const dataParams = z.object({ id: z.string().min(1).max(255) })
 
@@ -14,7 +15,7 @@ export function executeRoutes(api: SpawnpointApi): AnyRoute[] {
       params: dataParams,
       body: z.object(commandFields),
       handle: async ({ by, params, body, signal }) => {
-        const { sandbox, guest } = await api.sandboxes.guest(by, params.id)
+        const { sandbox, guest } = await reachBox(api, by, params.id)
         const spec = commandSpec(sandbox, body)
         using _ = holdActive(api, by, sandbox.id)
         const { output } = await withShell(spec, (one) => guest.processes.startAndFollow(one, signal))

@@ -6,6 +6,7 @@ import mime from 'mime'
 import { z } from 'zod'
 import { etagOf, wantedOf } from '../conditions.ts'
 import { fileAccess } from '../file-access.ts'
+import { reachBox } from '../reach-box.ts'
 import { readDownloadToken } from '../services/download-token.ts'
 import { dataParams } from './execute.ts'
 
@@ -20,7 +21,7 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
       query: pathQuery,
       rawBody: true,
       handle: async ({ by, params, query, request: { raw } }) => {
-        const { sandbox, guest } = await api.sandboxes.guest(by, params.id)
+        const { sandbox, guest } = await reachBox(api, by, params.id)
         using _ = holdActive(api, by, sandbox.id)
         let begun = false
         const written = await eachFile(raw.headers, raw, async (_name, content) => {
@@ -44,7 +45,7 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
       params: dataParams,
       query: pathQuery,
       handle: async (call) => {
-        const { sandbox, guest } = await api.sandboxes.guest(call.by, call.params.id)
+        const { sandbox, guest } = await reachBox(api, call.by, call.params.id)
         using _ = holdActive(api, call.by, sandbox.id)
         return send(call, { sandbox, guest, path: call.query.path })
       },
@@ -55,7 +56,7 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
       query: z.object({ token: z.string() }),
       handle: async (call) => {
         const { id, path, type, disposition } = readDownloadToken(api.tokens, call.query.token)
-        const { sandbox, guest } = await api.sandboxes.guest(call.by, id)
+        const { sandbox, guest } = await reachBox(api, call.by, id)
         using _ = holdActive(api, call.by, sandbox.id)
         return send(call, {
           sandbox,

@@ -1,6 +1,7 @@
 import { type ErrorCode, type Principal, type Sandbox, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
 import { type AnyRoute, route } from '@spawnpoint/door-kit'
 import { boxJson } from '../box-json.ts'
+import { keepsNothing, startAnew } from '../reach-box.ts'
 import { boxStatus } from '../states.ts'
 import { boxParams, find } from './boxes.ts'
 
@@ -34,7 +35,9 @@ export function lifeRoutes(api: SpawnpointApi): AnyRoute[] {
       path: '/boxes/:name/start',
       params: boxParams,
       handle: async ({ by, params, request }) => {
-        const { id, state } = await mustBe(by, params.name, ['stopped', 'failed'], 'started')
+        const { id, state, labels } = await mustBe(by, params.name, ['stopped', 'failed'], 'started')
+        if (keepsNothing({ labels }))
+          return { status: 202, body: boxJson(await startAnew(api, by, { id }), request.raw) }
         const started = state === 'paused' ? api.sandboxes.resume(by, id) : api.sandboxes.start(by, id)
         return { status: 202, body: boxJson(await (await started).done, request.raw) }
       },
@@ -44,8 +47,9 @@ export function lifeRoutes(api: SpawnpointApi): AnyRoute[] {
       path: '/boxes/:name/stop',
       params: boxParams,
       handle: async ({ by, params }) => {
-        const { id, timeout } = await mustBe(by, params.name, ['ready'], 'stopped')
-        if (timeout.onTimeout === 'pause') await (await api.sandboxes.pause(by, id)).done
+        const { id, timeout, labels } = await mustBe(by, params.name, ['ready'], 'stopped')
+        if (keepsNothing({ labels })) await (await api.sandboxes.stop(by, id)).done
+        else if (timeout.onTimeout === 'pause') await (await api.sandboxes.pause(by, id)).done
         else await stop(by, id)
         return { status: 204 }
       },

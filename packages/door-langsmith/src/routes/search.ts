@@ -4,6 +4,7 @@ import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import { fileAccess } from '../file-access.ts'
+import { reachBox } from '../reach-box.ts'
 import { globMatcher, reachOf } from '../search/glob.ts'
 import { grepFiles } from '../search/grep.ts'
 import { select } from '../search/select.ts'
@@ -28,7 +29,7 @@ export function searchRoutes(api: SpawnpointApi): AnyRoute[] {
       params: dataParams,
       body: z.object({ pattern, path, limit }),
       handle: async ({ by, params, body, signal }) => {
-        const { sandbox, guest } = await api.sandboxes.guest(by, params.id)
+        const { sandbox, guest } = await reachBox(api, by, params.id)
         using _ = holdActive(api, by, sandbox.id)
         const { base, depth } = reachOf(relative('body.pattern', body.pattern))
         const { found, root, whole } = await entries(guest, sandbox, body.path ?? '.', base, depth)
@@ -44,7 +45,7 @@ export function searchRoutes(api: SpawnpointApi): AnyRoute[] {
       params: dataParams,
       body: z.object({ pattern, path, glob: optional(pattern), limit }),
       handle: async ({ by, params, body, signal }) => {
-        const { sandbox, guest } = await api.sandboxes.guest(by, params.id)
+        const { sandbox, guest } = await reachBox(api, by, params.id)
         using _ = holdActive(api, by, sandbox.id)
         const { found, root, whole } = await entries(guest, sandbox, body.path ?? '.', '', null)
         const wanted = body.glob === undefined ? () => true : fileMatcher(relative('body.glob', body.glob))

@@ -4,6 +4,7 @@ import { holdActive, proxyHttp } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import { BASES, originOf } from '../address.ts'
 import { unsupported } from '../errors.ts'
+import { reachBox } from '../reach-box.ts'
 import { issueDownloadToken } from '../services/download-token.ts'
 import { LOGIN, loginAnswer, reachService, serviceOf, serviceProxy, shownToken } from '../services/service-path.ts'
 import { issueServiceToken } from '../services/service-token.ts'
@@ -32,7 +33,7 @@ export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOption
         if (service === null) throw invalidArgument('path', 'not the address of a service')
         const [, rest = ''] = (raw.url ?? '').split(service.prefix, 2)
         if (rest.split('?', 1)[0] === LOGIN) return login(call, service.prefix)
-        const { sandbox, guest } = await api.sandboxes.guest(call.by, service.id)
+        const { sandbox, guest } = await reachBox(api, call.by, service.id)
         using _ = holdActive(api, call.by, sandbox.id)
         await proxyHttp(guest, service.port, raw, call.reply.raw, serviceProxy(service))
         call.reply.hijack()

@@ -14,6 +14,7 @@ import { labelsSchema } from '../create-request.ts'
 import { unsupported } from '../errors.ts'
 import { checkUsersLabels, OWN, ownLabels, present } from '../labels.ts'
 import { listQuery, page, type SortKeys } from '../paging.ts'
+import { keepsNothing } from '../reach-box.ts'
 import { envLabel, runConfigSchema, runLabels } from '../run-config.ts'
 import { snapshotJson, snapshotsJson } from '../snapshot-json.ts'
 import { findSnapshot, LATEST } from '../snapshot-refs.ts'
@@ -86,6 +87,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
         if (number !== null) return { status: 201, body: await ofBuilt(by, number, body) }
         if (body.docker_image !== undefined && body.docker_image !== null)
           throw unsupported('docker_image other than one that was built from a Dockerfile')
+        if (keepsNothing(sandbox)) throw unsupported('a snapshot of a sandbox that is not persistent')
         if (body.fs_capacity_bytes !== undefined && body.fs_capacity_bytes !== sandbox.resources.diskBytes)
           throw unsupported("fs_capacity_bytes other than the sandbox's")
         const { [OWN.snapshot]: _source, ...inherited } = ownLabels(sandbox.labels)
