@@ -152,6 +152,7 @@ export class BareSandbox {
       rootPath: this.root,
       hostname: 'bare',
       agentDir: this.#host.options.programDir,
+      volumes: [],
       cgroupPath: this.#host.cgroups.pathOf(this.#id),
       networkNamespace: `/run/netns/${this.#net}`,
     })

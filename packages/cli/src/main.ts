@@ -16,6 +16,7 @@ import { addStorage } from './commands/storage.ts'
 import { addTeam } from './commands/team/index.ts'
 import { addTls } from './commands/tls.ts'
 import { addUsage } from './commands/usage.ts'
+import { addVolume } from './commands/volume/index.ts'
 import { report, USAGE } from './exit.ts'
 
 export function program(): Command {
@@ -36,6 +37,7 @@ export function program(): Command {
   addRegistry(root)
   addSchedule(root)
   addStorage(root)
+  addVolume(root)
   addKey(root)
   addTeam(root)
   addUsage(root)

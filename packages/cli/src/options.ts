@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { PortAccess, SandboxOverrides } from 'spawnpoint'
+import type { MountVolume, PortAccess, SandboxOverrides } from 'spawnpoint'
 import { UsageError } from './exit.ts'
 import { parseDurationOrNever, parseSize } from './output/units.ts'
 import type { Options } from './verb.ts'
@@ -31,6 +31,16 @@ export function envPairs(given: string[] | undefined): Record<string, string> | 
     }),
     'variable',
   )
+}
+
+/** `VOLUME:PATH`, and `:ro` for reading alone. Throws `UsageError`. */
+export function mountsFrom(given: string[] | undefined): MountVolume[] | undefined {
+  return given?.map((text) => {
+    const [, volume, path, ro] = /^([^:]+):(\/[^:]*)(:ro)?$/.exec(text) ?? []
+    if (volume === undefined || path === undefined)
+      throw new UsageError(`'${text}' must have the form VOLUME:PATH[:ro]`)
+    return { volume, path, readOnly: ro !== undefined }
+  })
 }
 
 export function integer(text: string): number {

@@ -11,6 +11,7 @@ import {
   type Snapshot,
   type Team,
   type TeamId,
+  type Volume,
 } from '@spawnpoint/core'
 
 /** Whole records with every field set to something that a careless ledger would lose; override what a test is about. */
@@ -103,6 +104,7 @@ export function sampleSandbox(teamId: TeamId, over: Partial<Sandbox> = {}): Sand
         env: {},
       },
     ],
+    volumes: [{ volumeId: newId(), path: '/data', readOnly: true }],
     ingress: { default: 'token', ports: { '8080': 'open', '22': 'closed' }, hostHeader: `localhost:$\{PORT}` },
     timeout: {
       timeoutMs: 300_000,
@@ -138,6 +140,7 @@ export function sampleSnapshot(teamId: TeamId, over: Partial<Snapshot> = {}): Sn
     env: {},
     resources,
     network: { internet: false, allow: [], deny: ['10.0.0.0/8'], allowDomains: ['*.example.com'], precedence: 'allow' },
+    volumes: [],
     ingress: null,
     generation: 3,
     requirements: { runtime: 'gvisor', runtimeVersion: '2024', agentDigest: null, cpuFeatures: ['avx2', 'sse4_2'] },
@@ -233,5 +236,16 @@ export function sampleSchedule(teamId: TeamId, over: Partial<Schedule> = {}): Sc
     decidedUntil: new Date(1_700_000_300_000),
     lastTick: null,
     ...over,
+  }
+}
+
+export function sampleVolume(teamId: TeamId, fields: Partial<Volume> = {}): Volume {
+  return {
+    id: newId(),
+    teamId,
+    name: 'data',
+    sizeBytes: 10 * 2 ** 30,
+    createdAt: new Date(1_790_000_000_123),
+    ...fields,
   }
 }

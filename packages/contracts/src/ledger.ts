@@ -9,6 +9,7 @@ import { recordsSuite } from './ledger/records.ts'
 import { registriesSuite } from './ledger/registries.ts'
 import { retentionSuite } from './ledger/retention.ts'
 import { transactionsSuite } from './ledger/transactions.ts'
+import { volumesSuite } from './ledger/volumes.ts'
 
 export type { LedgerUnderTest } from './ledger/bench.ts'
 
@@ -35,6 +36,7 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
     listsSuite(bench)
     namesSuite(bench)
     registriesSuite(bench)
+    volumesSuite(bench)
     transactionsSuite(bench)
     eventsSuite(bench)
     idempotencySuite(bench)

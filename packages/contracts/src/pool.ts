@@ -61,6 +61,18 @@ export function poolContract(name: string, make: () => Promise<PoolUnderTest>): 
     }
 
     describe('images', () => {
+      it('makes an empty root that everybody may write to, within its limit', async () => {
+        const id = newId<RootId>()
+        await subject.pool.createRoot(id, null, { diskBytes: 4 * MIB })
+        expect(await read(path(id))).toBeNull()
+        await write(path(id), 'own')
+        expect(await read(path(id))).toBe('own')
+        await expect(subject.writeFile(path(id), 'large', Buffer.alloc(8 * MIB, 'x'))).rejects.toThrow()
+        expect((await subject.pool.list()).roots).toContain(id)
+        await subject.pool.deleteRoot(id)
+        expect((await subject.pool.list()).roots).not.toContain(id)
+      })
+
       it('are made of what fill puts into an empty directory', async () => {
         const id = newId<ImageId>()
         let before: string | null = 'not looked'

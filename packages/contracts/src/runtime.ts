@@ -8,6 +8,7 @@ import { holdSuite } from './runtime/hold.ts'
 import { lifeSuite } from './runtime/life.ts'
 import { portsSuite } from './runtime/ports.ts'
 import { processesSuite } from './runtime/processes.ts'
+import { volumesSuite } from './runtime/volumes.ts'
 
 export type { RuntimeTraits, RuntimeUnderTest } from './runtime/bench.ts'
 export { type Programs, realPrograms } from './runtime/programs.ts'
@@ -51,6 +52,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
     portsSuite(bench)
     holdSuite(bench)
     checkpointSuite(bench)
+    volumesSuite(bench)
     lifeSuite(bench)
 
     it('leaves no incarnation behind that its tests ended', async () => {

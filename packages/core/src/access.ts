@@ -82,6 +82,13 @@ export const CALLS = {
     update: 'write audited',
     delete: 'write audited',
   },
+  volumes: {
+    create: 'write audited',
+    get: 'read',
+    list: 'read',
+    usage: 'read',
+    delete: 'write audited',
+  },
   archives: { pushImage: 'write audited', pushSnapshot: 'write audited', pullSnapshot: 'write audited' },
   browse: {
     stat: 'read',

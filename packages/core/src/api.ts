@@ -17,6 +17,7 @@ export type * from './api/teams.ts'
 export type * from './api/tokens.ts'
 export type * from './api/trash.ts'
 export type * from './api/usage.ts'
+export type * from './api/volumes.ts'
 
 import type { ArchivesApi } from './api/archives.ts'
 import type { AuditApi } from './api/audit.ts'
@@ -35,6 +36,7 @@ import type { StorageApi } from './api/storage.ts'
 import type { TeamsApi } from './api/teams.ts'
 import type { TokensApi } from './api/tokens.ts'
 import type { UsageApi } from './api/usage.ts'
+import type { VolumesApi } from './api/volumes.ts'
 import type { AuditEntry, Image, KeyId, Operation, OperationId, Resources, Scope, Snapshot, TeamId } from './model.ts'
 import type { RuntimeInfo } from './ports/index.ts'
 
@@ -70,6 +72,7 @@ export interface SpawnpointApi {
   readonly snapshots: SnapshotsApi
   readonly schedules: SchedulesApi
   readonly registries: RegistriesApi
+  readonly volumes: VolumesApi
   readonly archives: ArchivesApi
   readonly browse: BrowseApi
   readonly compare: CompareApi

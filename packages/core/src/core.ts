@@ -36,6 +36,7 @@ import { Storage } from './services/storage.ts'
 import { FIRST_TEAM, Teams } from './services/teams.ts'
 import { Tokens } from './services/tokens.ts'
 import { Usage } from './services/usage.ts'
+import { Volumes } from './services/volumes.ts'
 import { Standby } from './standby.ts'
 import { definitionOf, type StartUpReport, startUp } from './start-up.ts'
 import { Meter, metered } from './usage/meter.ts'
@@ -57,6 +58,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly snapshots: Snapshots
   readonly schedules: Schedules
   readonly registries: Registries
+  readonly volumes: Volumes
   readonly archives: Archives
   readonly browse: Browse
   readonly compare: Compare
@@ -117,6 +119,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.names = new Names(parts)
     this.blobs = new BlobStore(parts)
     this.registries = new Registries(parts)
+    this.volumes = new Volumes(parts)
     this.archives = new Archives(parts, this.#runner, this.registries)
     this.images = new Images(parts, this.#runner, this.registries, (teamId, id) =>
       this.snapshots.deleteById(teamId, id),

@@ -15,6 +15,7 @@ export type IncarnationId = Id<'incarnation'>
 export type RootId = Id<'root'>
 export type SnapshotId = Id<'snapshot'>
 export type ScheduleId = Id<'schedule'>
+export type VolumeId = Id<'volume'>
 export type RegistryId = Id<'registry'>
 export type OperationId = Id<'operation'>
 export type AuditId = Id<'audit'>

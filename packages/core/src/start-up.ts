@@ -138,9 +138,10 @@ async function sweep(parts: Parts, report: StartUpReport): Promise<void> {
   const sandboxes = await all((page) => ledger.read.sandboxes({ states: [...LIVING_STATES] }, page))
   const snapshots = await all((page) => ledger.read.snapshots({ includeInternal: true }, page))
   const images = await all((page) => ledger.read.images({}, page))
+  const volumes = await all((page) => ledger.read.volumes({}, page))
   const known = {
     incarnations: idsOf(sandboxes, (sandbox) => sandbox.incarnationId),
-    roots: idsOf(sandboxes, (sandbox) => sandbox.rootId),
+    roots: idsOf([...sandboxes.map(({ rootId }) => rootId), ...volumes.map(({ id }) => id)], (id) => id),
     snapshots: idsOf(snapshots, (snapshot) => snapshot.id),
     images: idsOf(images, (image) => image.id),
   }

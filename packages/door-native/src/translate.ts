@@ -17,6 +17,7 @@ import type {
   ScheduleView,
   Snapshot,
   Tag,
+  Volume,
 } from '@spawnpoint/core'
 import { pushedBy, shownCredentials } from '@spawnpoint/core'
 import type { z } from 'zod'
@@ -43,6 +44,7 @@ export async function sandboxJson(
     env: sandbox.env,
     labels: sandbox.labels,
     resources: sandbox.resources,
+    volumes: sandbox.volumes,
     network: sandbox.network,
     credentials: shownCredentials(sandbox.credentials),
     ingress: sandbox.ingress,
@@ -65,6 +67,11 @@ export async function forkedChildJson(
   return { sandbox: await sandboxJson(names, by, child.sandbox), error: null }
 }
 
+export function volumeJson(volume: Volume): z.output<typeof schemas.volume> {
+  const { id, name, sizeBytes, createdAt } = volume
+  return { id, name, sizeBytes, createdAt: at(createdAt) }
+}
+
 export function snapshotJson(snapshot: Snapshot): z.output<typeof schemas.snapshot> {
   return {
     id: snapshot.id,
@@ -77,6 +84,7 @@ export function snapshotJson(snapshot: Snapshot): z.output<typeof schemas.snapsh
     imageId: snapshot.imageId,
     env: snapshot.env,
     resources: snapshot.resources,
+    volumes: snapshot.volumes,
     network: snapshot.network,
     ingress: snapshot.ingress,
     generation: snapshot.generation,

@@ -79,13 +79,22 @@ export class FileTree {
     return node?.type === 'file' ? Buffer.from(node.data).toString('utf8') : null
   }
 
+  /** For hosts: with its missing parents. */
+  makeDirectory(path: string): void {
+    this.#makeParents(`${path}/x`)
+  }
+
   /** For hosts and tests: writes a file and its missing parents. */
   writeFile(path: string, data: string | Uint8Array, mode = 0o644): void {
+    this.#makeParents(path)
+    this.set(path, fileNode(Buffer.from(data as Uint8Array), mode))
+  }
+
+  #makeParents(path: string): void {
     const parts = path.split('/').slice(1, -1)
     parts.forEach((_, index) => {
       const parent = `/${parts.slice(0, index + 1).join('/')}`
       if (!this.nodes.has(parent)) this.set(parent, directoryNode())
     })
-    this.set(path, fileNode(Buffer.from(data as Uint8Array), mode))
   }
 }

@@ -8,6 +8,7 @@ import {
   type WriteOptions,
 } from '@spawnpoint/core'
 import { directoryNode, type FileTree, fileNode, symlinkNode, TreeFull, type TreeNode } from './file-tree.ts'
+import { type MountedTree, TreeReadOnly } from './mounted-tree.ts'
 
 /** Directories that are memory inside a sandbox: in a memory snapshot, not in a filesystem one. */
 export const MEMORY_DIRS = ['/tmp', '/var/tmp', '/dev/shm', '/run']
@@ -41,12 +42,14 @@ export interface Account {
 export class FileView {
   readonly #root: FileTree
   readonly #memory: FileTree
+  readonly #mounts: readonly MountedTree[]
   readonly #listeners = new Set<(event: FileEvent) => void>()
   #memoryDirs = MEMORY_DIRS
 
-  constructor(root: FileTree, memory: FileTree) {
+  constructor(root: FileTree, memory: FileTree, mounts: readonly MountedTree[] = []) {
     this.#root = root
     this.#memory = memory
+    this.#mounts = mounts
     for (const dir of MEMORY_DIRS) {
       if (!memory.get(dir)) memory.set(dir, directoryNode(dir === '/run' ? 0o755 : 0o1777))
     }
@@ -162,7 +165,7 @@ export class FileView {
     if (below.length > 0 && !options.recursive) throw guestError('ENOTEMPTY', path)
     this.#allow(this.#node(posix.dirname(real)), 2, path, options.user)
     const type = this.#node(real).type
-    for (const entry of [...below, real]) this.#tree(entry).delete(entry)
+    for (const entry of [...below, real]) this.#delete(entry)
     this.#emit({ type: 'removed', path: real, fileType: type })
   }
 
@@ -185,7 +188,7 @@ export class FileView {
     for (const path of [posix.dirname(source), parent]) this.#allow(this.#node(path), 2, path, user)
     for (const entry of [source, ...below]) {
       const node = this.#node(entry)
-      this.#tree(entry).delete(entry)
+      this.#delete(entry)
       this.#set(target + entry.slice(source.length), node)
     }
     const fileType = this.#node(target).type
@@ -261,6 +264,8 @@ export class FileView {
   }
 
   #tree(path: string): FileTree {
+    const mounted = this.#mounts.find((mount) => mount.has(path))
+    if (mounted !== undefined) return mounted
     return this.#memoryDirs.some((dir) => path === dir || path.startsWith(`${dir}/`)) ? this.#memory : this.#root
   }
 
@@ -275,13 +280,23 @@ export class FileView {
       this.#tree(path).set(path, node)
     } catch (error) {
       if (error instanceof TreeFull) throw guestError('EDQUOT', path)
+      if (error instanceof TreeReadOnly) throw guestError('EROFS', path)
+      throw error
+    }
+  }
+
+  #delete(path: string): void {
+    try {
+      this.#tree(path).delete(path)
+    } catch (error) {
+      if (error instanceof TreeReadOnly) throw guestError('EROFS', path)
       throw error
     }
   }
 
   #below(path: string): string[] {
-    const visible = this.#root.below(path).filter((entry) => this.#tree(entry) === this.#root)
-    return [...visible, ...this.#memory.below(path).filter((entry) => this.#tree(entry) === this.#memory)]
+    const trees = [this.#root, this.#memory, ...this.#mounts]
+    return trees.flatMap((tree) => tree.below(path).filter((entry) => this.#tree(entry) === tree))
   }
 
   /** Unix permission check for `bits` (4 read, 2 write, 1 search); root may do everything. */

@@ -3,6 +3,7 @@ import type { FileTree } from './file-tree.ts'
 import type { FakeHost } from './host.ts'
 import { FakeMachine } from './machine.ts'
 import type { MemoryCapture } from './machine-state.ts'
+import { MountedTree } from './mounted-tree.ts'
 
 /** One incarnation as the host has it. It lives on when the server dies. */
 export class FakeIncarnation {
@@ -25,7 +26,11 @@ export class FakeIncarnation {
     this.root = host.tree(spec.rootPath)
     this.network = this.spec.network
     this.credentials = this.spec.credentials ?? []
-    this.machine = new FakeMachine(this.root, host.programs, capture)
+    const mounts = (spec.volumes ?? []).map(
+      ({ path, source, readOnly }) => new MountedTree(path, host.tree(source), readOnly),
+    )
+    for (const { path } of mounts) if (this.root.get(path) === undefined) this.root.makeDirectory(path)
+    this.machine = new FakeMachine(this.root, host.programs, capture, mounts)
     host.incarnations.set(spec.id, this)
   }
 

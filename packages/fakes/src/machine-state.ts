@@ -47,5 +47,7 @@ export interface MachineState {
 export interface MemoryCapture {
   state: MachineState
   memoryFiles: FileTree
+  /** Paths where volumes were mounted */
+  volumes: string[]
   sizeBytes: number
 }

@@ -12,6 +12,7 @@ import { Bell } from './bell.ts'
 import { FileTree } from './file-tree.ts'
 import { FileView, guestError } from './file-view.ts'
 import type { MachineState, MemoryCapture, ProcessState, TimerName } from './machine-state.ts'
+import type { MountedTree } from './mounted-tree.ts'
 import { OutputBuffer } from './output-buffer.ts'
 import { ProcessTimers } from './process-timers.ts'
 import type { FakeProgram, ProgramIo } from './programs.ts'
@@ -38,6 +39,7 @@ export class FakeMachine {
   readonly changed = new Bell()
   readonly files: FileView
   readonly #memoryFiles: FileTree
+  readonly #mounts: readonly MountedTree[]
   readonly #programs: ReadonlyMap<string, FakeProgram>
   readonly #state: MachineState
   readonly #live = new Map<number, Live>()
@@ -45,10 +47,16 @@ export class FakeMachine {
   #nextConnection = 1
   #running = true
 
-  constructor(root: FileTree, programs: ReadonlyMap<string, FakeProgram>, capture: MemoryCapture | null) {
+  constructor(
+    root: FileTree,
+    programs: ReadonlyMap<string, FakeProgram>,
+    capture: MemoryCapture | null,
+    mounts: readonly MountedTree[] = [],
+  ) {
     this.#programs = programs
     this.#memoryFiles = capture ? capture.memoryFiles.clone() : new FileTree()
-    this.files = new FileView(root, this.#memoryFiles)
+    this.#mounts = mounts
+    this.files = new FileView(root, this.#memoryFiles, mounts)
     this.#state = capture
       ? structuredClone(capture.state)
       : { identity: null, held: false, nextPid: 2, bootedAt: Date.now(), cpuMs: 0, processes: [], connections: [] }
@@ -267,7 +275,7 @@ export class FakeMachine {
     const state = structuredClone(this.#state)
     const buffered = state.processes.reduce((sum, process) => sum + OutputBuffer.bytes(process.output), 0)
     const sizeBytes = 2 ** 16 + this.#memoryFiles.usedBytes + buffered
-    return { state, memoryFiles: this.#memoryFiles.clone(), sizeBytes }
+    return { state, memoryFiles: this.#memoryFiles.clone(), volumes: this.#mounts.map(({ path }) => path), sizeBytes }
   }
 
   /** Ends everything inside without a word to anybody, as killing the kernel does. */

@@ -67,6 +67,7 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
             ?.slice(offset, offset + limit) ?? [],
         ),
       ),
+    volume: (id) => one('volume', (t) => t.volumes.get(id)),
     registry: (id) => one('registry', (t) => t.registries.get(id)),
     sealedPassword: (id) => one('sealedPassword', (t) => t.sealedPasswords.get(id) ?? undefined),
     schedule: (id) => one('schedule', (t) => t.schedules.get(id)),
@@ -114,6 +115,8 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
           same(filter.name, sandbox.name) &&
           same(filter.imageId, sandbox.imageId) &&
           same(filter.sourceSnapshotId, sandbox.sourceSnapshotId) &&
+          (filter.volumeId === undefined ||
+            (sandbox.endedAt === null && sandbox.volumes.some(({ volumeId }) => volumeId === filter.volumeId))) &&
           same(filter.originSnapshotId, sandbox.originSnapshotId) &&
           labelled(filter.labels, sandbox.labels) &&
           expiring(filter.expiresBefore, sandbox.expiresAt),
@@ -143,6 +146,20 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
           same(filter.scheduleId, snapshot.scheduleId) &&
           labelled(filter.labels, snapshot.labels) &&
           expiring(filter.expiresBefore, snapshot.expiresAt),
+      ),
+    volumes: (filter, page) =>
+      many(
+        'volumes',
+        page,
+        (t) => {
+          searchable('name', filter.name)
+          searchable('name', filter.nameContains)
+          return t.volumes.values()
+        },
+        (volume) =>
+          same(filter.teamId, volume.teamId) &&
+          same(filter.name, volume.name) &&
+          (filter.nameContains === undefined || volume.name.toLowerCase().includes(filter.nameContains.toLowerCase())),
       ),
     registries: (filter, page) =>
       many(

@@ -14,6 +14,7 @@ import type {
   Tag,
   Team,
   TeamStorage,
+  Volume,
 } from '@spawnpoint/core'
 import { Faults } from './faults.ts'
 import type { UsageRecord } from './memory-ledger-accounts.ts'
@@ -29,6 +30,7 @@ export class LedgerTables {
   readonly tags: Map<string, Tag>
   readonly sandboxes: Map<string, Sandbox>
   readonly snapshots: Map<string, Snapshot>
+  readonly volumes: Map<string, Volume>
   readonly registries: Map<string, Registry>
   readonly sealedPasswords: Map<string, string | null>
   readonly schedules: Map<string, Schedule>
@@ -51,6 +53,7 @@ export class LedgerTables {
     this.tags = new Map(from?.tags)
     this.sandboxes = new Map(from?.sandboxes)
     this.snapshots = new Map(from?.snapshots)
+    this.volumes = new Map(from?.volumes)
     this.registries = new Map(from?.registries)
     this.sealedPasswords = new Map(from?.sealedPasswords)
     this.schedules = new Map(from?.schedules)

@@ -22,6 +22,7 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
     lockSandbox: (id) => get('lockSandbox', tables.sandboxes, id),
     lockSnapshot: (id) => get('lockSnapshot', tables.snapshots, id),
     lockImage: (id) => get('lockImage', tables.images, id),
+    lockVolume: (id) => get('lockVolume', tables.volumes, id),
     lockRegistry: (id) => get('lockRegistry', tables.registries, id),
     lockSchedule: (id) => get('lockSchedule', tables.schedules, id),
     putTeam: (team) =>
@@ -114,6 +115,17 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
         tables.snapshots.set(snapshot.id, structuredClone(snapshot))
       }),
     deleteSnapshot: (id) => run('deleteSnapshot', () => void tables.snapshots.delete(id)),
+    putVolume: (volume) =>
+      run('putVolume', () => {
+        const { id, teamId, name } = volume
+        searchable('name', name)
+        for (const other of tables.volumes.values()) {
+          if (other.id === id || other.teamId !== teamId || other.name !== name) continue
+          throw new SpawnpointError('name_taken', `Another volume is named ${name}`, { resource: 'volume', name })
+        }
+        tables.volumes.set(id, structuredClone(volume))
+      }),
+    deleteVolume: (id) => run('deleteVolume', () => void tables.volumes.delete(id)),
     putRegistry: (registry, sealedPassword) =>
       run('putRegistry', () => {
         const { id, teamId, name, url, username } = registry

@@ -11,7 +11,7 @@ import {
   SpawnpointError,
   type TreeSource,
 } from '@spawnpoint/core'
-import { FileTree } from './file-tree.ts'
+import { directoryNode, FileTree } from './file-tree.ts'
 import type { FakeHost, StagedEntry } from './host.ts'
 import { measureFakes } from './measure.ts'
 import { FakeTrees } from './trees.ts'
@@ -90,9 +90,9 @@ export class FakePool implements Pool {
     })
   }
 
-  createRoot(id: RootId, source: RootSource, limits: { diskBytes: number }): Promise<void> {
-    return this.#call('createRoot', `${id} from ${source.from} ${source.id}`, () => {
-      const from = this.#treeOf(source)
+  createRoot(id: RootId, source: RootSource | null, limits: { diskBytes: number }): Promise<void> {
+    return this.#call('createRoot', `${id} from ${source?.from ?? 'nothing'} ${source?.id ?? ''}`, () => {
+      const from = source === null ? new FileTree(new Map([['/', directoryNode(0o777)]])) : this.#treeOf(source)
       if (this.#host.roots.has(id)) throw exists('createRoot', id)
       if (from.usedBytes > limits.diskBytes) throw invalidArgument('diskBytes', `must be at least ${from.usedBytes}`)
       const tree = from.clone()

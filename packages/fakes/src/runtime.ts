@@ -71,6 +71,8 @@ export class FakeRuntime implements Runtime {
       this.#mustMeet(memory.requirements)
       const capture = this.#host.memoryAt(memory.dir).memory
       if (!capture) throw failed('restore', `${memory.dir} holds no memory`)
+      const [needs, has] = [capture.volumes.join(), (spec.volumes ?? []).map(({ path }) => path).join()]
+      if (needs !== has) throw new SpawnpointError('incompatible', `The memory has volumes at ${needs}`, { needs, has })
       return this.#boot('restore', spec, capture, half)
     })
   }

@@ -9,6 +9,7 @@ export type ListName =
   | 'sandboxes'
   | 'snapshots'
   | 'registries'
+  | 'volumes'
   | 'schedules'
   | 'operations'
 

@@ -33,6 +33,9 @@ import {
   type Team,
   type TeamId,
   type TeamStorage,
+  type Volume,
+  type VolumeFilter,
+  type VolumeId,
 } from '@spawnpoint/core'
 import { type Kysely, sql } from 'kysely'
 import { PostgresAccountReads } from './account-reads.ts'
@@ -54,6 +57,7 @@ import {
 } from './rows.ts'
 import { toSnapshot } from './snapshot-rows.ts'
 import type { Tables } from './tables.ts'
+import { toVolume } from './volume-rows.ts'
 
 /** Most rows of one answer of `tags`. */
 const MAX_TAGS = 1_000
@@ -197,6 +201,7 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
           equal('name', filter.name),
           equal('image_id', filter.imageId),
           equal('source_snapshot_id', filter.sourceSnapshotId),
+          mounts(filter.volumeId),
           equal('origin_snapshot_id', filter.originSnapshotId),
           hasLabels(filter.labels),
           expired(filter.expiresBefore),
@@ -242,6 +247,31 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
       .limit(page.limit + 1)
       .execute()
     return toPage('snapshots', rows, page.limit, toSnapshot)
+  }
+
+  async volume(id: VolumeId): Promise<Volume | null> {
+    if (!isId(id)) return null
+    const row = await this.#db().selectFrom('volumes').selectAll().where('id', '=', id).executeTakeFirst()
+    return row ? toVolume(row) : null
+  }
+
+  async volumes(filter: VolumeFilter, page: PageRequest): Promise<Page<Volume>> {
+    const after = readCursor('volumes', page)
+    const rows = await this.#db()
+      .selectFrom('volumes')
+      .selectAll()
+      .where(
+        all([
+          equal('team_id', filter.teamId),
+          equal('name', filter.name),
+          contains('name', filter.nameContains),
+          before(after),
+        ]),
+      )
+      .orderBy('id', 'desc')
+      .limit(page.limit + 1)
+      .execute()
+    return toPage('volumes', rows, page.limit, toVolume)
   }
 
   async registry(id: RegistryId): Promise<Registry | null> {
@@ -364,4 +394,10 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     const row = await query.where('key', '=', text('key', key)).executeTakeFirst()
     return row ? toIdempotency(row) : null
   }
+}
+
+/** As its partial index has it: those that are killed mount nothing. */
+function mounts(id: VolumeId | undefined) {
+  if (id === undefined) return null
+  return sql<boolean>`(ended_at is null and volumes <> '[]' and volumes @> ${JSON.stringify([{ volumeId: id }])}::jsonb)`
 }

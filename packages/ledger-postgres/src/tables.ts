@@ -20,6 +20,7 @@ import type {
   SnapshotState,
   TeamId,
   UsageInterval,
+  VolumeId,
 } from '@spawnpoint/core'
 import type { ColumnType, Generated } from 'kysely'
 
@@ -101,6 +102,7 @@ export interface Tables {
     env: Json
     labels: Json
     resources: Json
+    volumes: Json
     network: Json
     credentials: Json
     ingress: Json
@@ -127,6 +129,7 @@ export interface Tables {
     defaults: Json
     env: Json
     resources: Json
+    volumes: Json
     network: JsonOrNull
     ingress: JsonOrNull
     generation: number
@@ -146,6 +149,13 @@ export interface Tables {
     trashed_at: InstantOrNull
     purge_at: InstantOrNull
     trashed_tags: Json
+  }
+  volumes: {
+    id: VolumeId
+    team_id: TeamId
+    name: string
+    size_bytes: number
+    created_at: Instant
   }
   registries: {
     id: RegistryId

@@ -31,6 +31,8 @@ import {
   type TeamStorage,
   type UsageInterval,
   type UsageNote,
+  type Volume,
+  type VolumeId,
 } from '@spawnpoint/core'
 import { type Insertable, type Kysely, sql } from 'kysely'
 import { keyRow, teamRow, toTeam } from './account-rows.ts'
@@ -57,6 +59,7 @@ import {
 } from './rows.ts'
 import { snapshotRow, toSnapshot } from './snapshot-rows.ts'
 import type { Tables } from './tables.ts'
+import { toVolume, volumeRow } from './volume-rows.ts'
 
 /** First of the two numbers of our advisory locks: `even` in hex. */
 const EVENTS_LOCK = 0x6576656e
@@ -90,6 +93,12 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     if (!isId(id)) return null
     const row = await this.#db.selectFrom('images').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
     return row ? toImage(row) : null
+  }
+
+  async lockVolume(id: VolumeId): Promise<Volume | null> {
+    if (!isId(id)) return null
+    const row = await this.#db.selectFrom('volumes').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+    return row ? toVolume(row) : null
   }
 
   async lockRegistry(id: RegistryId): Promise<Registry | null> {
@@ -204,6 +213,18 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
 
   async deleteSnapshot(id: SnapshotId): Promise<void> {
     if (isId(id)) await this.#db.deleteFrom('snapshots').where('id', '=', id).execute()
+  }
+
+  async putVolume(volume: Volume): Promise<void> {
+    try {
+      await this.#db.insertInto('volumes').values(volumeRow(volume)).execute()
+    } catch (thrown) {
+      throw violates(thrown, 'volumes_name') ? nameTaken('volume', volume.name, thrown) : thrown
+    }
+  }
+
+  async deleteVolume(id: VolumeId): Promise<void> {
+    if (isId(id)) await this.#db.deleteFrom('volumes').where('id', '=', id).execute()
   }
 
   async putRegistry(registry: Registry, sealedPassword: string | null): Promise<void> {
@@ -370,7 +391,7 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
 }
 
 function nameTaken(
-  resource: 'sandbox' | 'team' | 'registry',
+  resource: 'team' | 'sandbox' | 'registry' | 'volume',
   name: string | null,
   cause: unknown,
 ): SpawnpointError<'name_taken'> {

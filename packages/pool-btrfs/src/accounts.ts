@@ -30,7 +30,12 @@ export interface Accounts {
   forget(holder: string): void
 
   /** Bounds a root that is about to be published; `staged` is its subvolume. */
-  rootMade(id: RootId, staged: string, made: { sizeBytes: number; diskBytes: number }, source: string): Promise<void>
+  rootMade(
+    id: RootId,
+    staged: string,
+    made: { sizeBytes: number; diskBytes: number },
+    source: string | null,
+  ): Promise<void>
   rootGone(id: RootId): Promise<void>
   rootUsage(id: RootId): Promise<{ usedBytes: number; exclusiveBytes: number }>
   /** Bytes that are written but not on disk yet */

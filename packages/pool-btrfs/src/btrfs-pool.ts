@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rmdir } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type ImageId,
@@ -173,17 +173,20 @@ export class BtrfsPool implements Pool {
    * Clones in O(1). The clone gets its limit under a staging name, so that no root is ever without one. Rejects
    * `invalid_argument` if the source alone is larger than `diskBytes`.
    */
-  createRoot(id: RootId, source: RootSource, limits: { diskBytes: number }): Promise<void> {
+  createRoot(id: RootId, source: RootSource | null, limits: { diskBytes: number }): Promise<void> {
     return this.#step('createRoot', async () => {
       await needSpace(this.#opened())
-      const from = await this.#sourceOf(source)
+      const from = source === null ? null : await this.#sourceOf(source)
       const { published, staged } = await this.#layout.fresh('createRoot', 'roots', id)
-      const sizeBytes = await this.#accounts.sizeOf(from, limits.diskBytes)
+      const sizeBytes = from === null ? 0 : await this.#accounts.sizeOf(from, limits.diskBytes)
       if (sizeBytes > limits.diskBytes) {
-        throw invalidArgument('resources.diskBytes', `the ${source.from} alone takes ${sizeBytes} bytes`)
+        throw invalidArgument('resources.diskBytes', `the ${source?.from} alone takes ${sizeBytes} bytes`)
       }
       try {
-        await snapshotSubvolume(join(from, 'rootfs'), staged, { readOnly: false })
+        if (from === null) {
+          await createSubvolume(staged)
+          await chmod(staged, 0o777)
+        } else await snapshotSubvolume(join(from, 'rootfs'), staged, { readOnly: false })
         this.#failpoint('pool.createRoot.cloned')
         await this.#accounts.rootMade(id, staged, { sizeBytes, ...limits }, from)
         this.#failpoint('pool.createRoot.limited')

@@ -82,9 +82,9 @@ export class SimpleAccounts implements Accounts {
     id: RootId,
     staged: string,
     made: { sizeBytes: number; diskBytes: number },
-    source: string,
+    source: string | null,
   ): Promise<void> {
-    const { slackBytes } = await this.#size(source)
+    const { slackBytes } = source === null ? { slackBytes: 0 } : await this.#size(source)
     const account: RootAccount = {
       diskBytes: made.diskBytes,
       countedBytes: made.sizeBytes,

@@ -1,8 +1,10 @@
-import type { Resources } from '@spawnpoint/core'
+import type { IncarnationSpec, Resources } from '@spawnpoint/core'
 
 /** Where the agent is inside. A mount, so that no user can replace it; read-only, so that clones share it. */
 export const AGENT_MOUNT = '/.spawnpoint'
 export const AGENT_PATH = `${AGENT_MOUNT}/agent`
+
+export type Volumes = NonNullable<IncarnationSpec['volumes']>
 
 /** The parts of the OCI runtime specification that the driver uses. */
 export interface OciMount {
@@ -39,6 +41,7 @@ export interface BundleOptions {
   hostname: string
   /** Directory of the agent that the frozen part was made with */
   agentDir: string
+  volumes: Volumes
   /** Empty for none */
   cgroupPath: string
   /** Path of a namespace; empty for a new one without interfaces */
@@ -53,7 +56,7 @@ export function bundleConfig(options: BundleOptions): object {
     process,
     root: { path: options.rootPath, readonly: false },
     hostname: options.hostname,
-    mounts: mounts.map((mount) => (mount.type === 'bind' ? { ...mount, source: options.agentDir } : mount)),
+    mounts: mounts.map((mount) => (mount.type === 'bind' ? { ...mount, source: sourceOf(mount, options) } : mount)),
     linux: {
       ...(options.cgroupPath === '' ? {} : { cgroupsPath: options.cgroupPath }),
       namespaces: [
@@ -67,8 +70,16 @@ export function bundleConfig(options: BundleOptions): object {
   }
 }
 
+/** The host's side of a bind mount, which the frozen part leaves open. */
+function sourceOf({ destination }: OciMount, { agentDir, volumes }: BundleOptions): string {
+  if (destination === AGENT_MOUNT) return agentDir
+  const volume = volumes.find(({ path }) => path === destination)
+  if (volume === undefined) throw new Error(`no volume is given for ${destination}`)
+  return volume.source
+}
+
 /** The frozen part for a cold start. */
-export function freshSpec(resources: Resources): FrozenSpec {
+export function freshSpec(resources: Resources, volumes: Volumes = []): FrozenSpec {
   return {
     ociVersion: '1.0.2',
     process: {
@@ -100,6 +111,12 @@ export function freshSpec(resources: Resources): FrozenSpec {
         options: ['nosuid', 'nodev', `mode=${mode}`, `size=${tmpfsBytes(resources, share)}`],
       })),
       { destination: AGENT_MOUNT, type: 'bind', source: '', options: ['ro', 'rbind', 'nosuid', 'nodev'] },
+      ...volumes.map(({ path, readOnly }) => ({
+        destination: path,
+        type: 'bind',
+        source: '',
+        options: [readOnly ? 'ro' : 'rw', 'rbind', 'nosuid', 'nodev'],
+      })),
     ],
   }
 }

@@ -70,6 +70,7 @@ export class Container {
       rootPath: spec.rootPath,
       hostname: spec.hostname,
       agentDir: host.agents.dirOf(plan.agentDigest),
+      volumes: spec.volumes ?? [],
       cgroupPath: host.cgroups.pathOf(this.id),
       networkNamespace: slot.namespacePath,
     })

@@ -114,11 +114,11 @@ export class GvisorRuntime implements Runtime {
 
   async #plan(spec: IncarnationSpec, memory: MemoryImage | null): Promise<LaunchPlan> {
     const { agentDigest } = this.#open
-    if (!memory) return { frozen: freshSpec(spec.resources), agentDigest, image: null }
+    if (!memory) return { frozen: freshSpec(spec.resources, spec.volumes), agentDigest, image: null }
     const needs = memory.requirements
     await this.checkRestore(needs, { agent: false })
     return {
-      frozen: await readFrozenSpec(memory.dir),
+      frozen: await readFrozenSpec(memory.dir, spec.volumes ?? []),
       agentDigest: needs.agentDigest as string,
       image: { dir: memory.dir, bytes: await memoryImageBytes(memory.dir) },
     }

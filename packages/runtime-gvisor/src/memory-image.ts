@@ -1,7 +1,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import type { Requirements } from '@spawnpoint/core'
 import { SpawnpointError } from '@spawnpoint/core'
-import { AGENT_MOUNT, AGENT_PATH, type FrozenSpec } from './bundle.ts'
+import { AGENT_MOUNT, AGENT_PATH, type FrozenSpec, type Volumes } from './bundle.ts'
 import { runtimeFailed } from './failure.ts'
 
 /** Files of a memory image: two or three of runsc's, and ours. */
@@ -9,7 +9,7 @@ const SPEC_FILE = 'spawnpoint.json'
 const CHECKPOINT_FILE = 'checkpoint.img'
 const FORMAT = 1
 
-/** Mount types that a frozen spec may name; a bind mount is always the agent's. */
+/** Mount types that a frozen spec may name; a bind mount is the agent's or a volume's. */
 const MOUNT_TYPES: ReadonlySet<string> = new Set(['proc', 'sysfs', 'tmpfs', 'bind'])
 
 /** Adds the spec that a restore has to repeat. */
@@ -17,8 +17,11 @@ export async function writeFrozenSpec(dir: string, frozen: FrozenSpec): Promise<
   await writeFile(`${dir}/${SPEC_FILE}`, JSON.stringify({ format: FORMAT, frozen }), { mode: 0o600 })
 }
 
-/** Rejects `runtime_failed` if the image is incomplete and `incompatible` if a newer server made it. */
-export async function readFrozenSpec(dir: string): Promise<FrozenSpec> {
+/**
+ * Rejects `runtime_failed` if the image is incomplete and `incompatible` if a newer server made it, or if it holds on to other
+ * volumes than are given.
+ */
+export async function readFrozenSpec(dir: string, volumes: Volumes): Promise<FrozenSpec> {
   let parsed: { format?: unknown; frozen?: FrozenSpec }
   try {
     parsed = JSON.parse(await readFile(`${dir}/${SPEC_FILE}`, 'utf8'))
@@ -29,11 +32,15 @@ export async function readFrozenSpec(dir: string): Promise<FrozenSpec> {
     throw incompatible(`memory image format ${String(parsed.format)}`, `format ${FORMAT}`)
   }
   const { frozen } = parsed
+  const given = new Set([AGENT_MOUNT, ...volumes.map(({ path }) => path)])
   const foreign = frozen.mounts.find(
-    (mount) => !MOUNT_TYPES.has(mount.type) || (mount.type === 'bind' && mount.destination !== AGENT_MOUNT),
+    (mount) => !MOUNT_TYPES.has(mount.type) || (mount.type === 'bind' && !given.has(mount.destination)),
   )
   // An image may come from another machine: nothing in it may name a path of this host.
   if (foreign) throw incompatible(`a mount of type ${foreign.type} at ${foreign.destination}`, 'no such mounts')
+  const there = new Set(frozen.mounts.map(({ destination }) => destination))
+  const more = volumes.find(({ path }) => !there.has(path))
+  if (more) throw incompatible('its own volumes', `one at ${more.path}`)
   if (frozen.process.args[0] !== AGENT_PATH) throw incompatible(`init ${frozen.process.args[0]}`, AGENT_PATH)
   return frozen
 }

@@ -66,6 +66,7 @@ async function startTrial(options: TrialOptions, capabilities: Capabilities, dir
     rootPath,
     hostname: 'trial',
     agentDir: options.agentDir,
+    volumes: [],
     cgroupPath: '',
     networkNamespace: '',
   })

@@ -9,6 +9,7 @@ import { Sandboxes, Snapshots } from './resources.ts'
 import { Schedules } from './schedules.ts'
 import { Transport } from './transport.ts'
 import type { ServerInfo, TeamStorage } from './types.ts'
+import { Volumes } from './volumes.ts'
 import type { Schemas } from './wire-schemas.ts'
 
 /**
@@ -22,6 +23,7 @@ export class Spawnpoint {
   readonly snapshots: Snapshots
   readonly schedules: Schedules
   readonly registries: Registries
+  readonly volumes: Volumes
   readonly images: Images
   readonly names: Names
   readonly blobs: Blobs
@@ -41,6 +43,7 @@ export class Spawnpoint {
     this.snapshots = new Snapshots(transport)
     this.schedules = new Schedules(transport)
     this.registries = new Registries(transport)
+    this.volumes = new Volumes(transport)
     this.images = new Images(transport)
     this.names = new Names(transport)
     this.blobs = new Blobs(transport)

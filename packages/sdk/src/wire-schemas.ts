@@ -353,6 +353,24 @@ export interface Schemas {
     } | null
     nextAt: string | null
   }
+  CreateVolume: {
+    name: string
+    sizeBytes?: number | undefined
+  }
+  Volume: {
+    id: string
+    name: string
+    sizeBytes: number
+    createdAt: string
+  }
+  VolumeUsage: {
+    usedBytes: number
+  }
+  VolumeMount: {
+    volumeId: string
+    path: string
+    readOnly: boolean
+  }
   SandboxState:
     | 'creating'
     | 'running'
@@ -414,6 +432,13 @@ export interface Schemas {
     from?: string | undefined
     cold?: boolean | undefined
     schedule?: Schemas['NewSandboxSchedule'] | undefined
+    volumes?:
+      | {
+          volume: string
+          path: string
+          readOnly?: boolean | undefined
+        }[]
+      | undefined
     name?: string | undefined
     env?: Schemas['Env'] | undefined
     labels?: Schemas['Labels'] | undefined
@@ -473,6 +498,13 @@ export interface Schemas {
   }
   SpawnSandbox: {
     cold?: boolean | undefined
+    volumes?:
+      | {
+          volume: string
+          path: string
+          readOnly?: boolean | undefined
+        }[]
+      | undefined
     schedule?: Schemas['NewSandboxSchedule'] | undefined
     name?: string | undefined
     env?: Schemas['Env'] | undefined
@@ -740,6 +772,7 @@ export interface Schemas {
     env: Schemas['Env']
     labels: Schemas['Labels']
     resources: Schemas['Resources']
+    volumes: Schemas['VolumeMount'][]
     network: Schemas['NetworkPolicy']
     credentials: Schemas['CredentialRule'][]
     ingress: Schemas['IngressPolicy']
@@ -1212,6 +1245,7 @@ export interface Schemas {
     imageId: string
     env: Schemas['Env']
     resources: Schemas['Resources']
+    volumes: Schemas['VolumeMount'][]
     network: Schemas['NetworkPolicy'] | null
     ingress: Schemas['IngressPolicy'] | null
     generation: number

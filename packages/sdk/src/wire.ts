@@ -14,6 +14,7 @@ import type {
   SnapshotInfo,
   SpawnpointEvent,
   Team,
+  Volume,
 } from './types.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -22,6 +23,10 @@ const atOrNull = (text: string | null): Date | null => (text === null ? null : n
 
 export function toImage(wire: Schemas['Image']): Image {
   return { ...wire, createdAt: at(wire.createdAt), readyAt: atOrNull(wire.readyAt) }
+}
+
+export function toVolume(wire: Schemas['Volume']): Volume {
+  return { ...wire, createdAt: new Date(wire.createdAt) }
 }
 
 export function toRegistry(wire: Schemas['Registry']): Registry {

@@ -16,6 +16,7 @@ import type {
 import type { Guest, Page, PageRequest } from '../ports/index.ts'
 import type { CredentialRuleRequest } from './credentials.ts'
 import type { NewSandboxSchedule } from './schedules.ts'
+import type { MountRequest } from './volumes.ts'
 
 /** What a new sandbox may have of its own; what is absent comes from the image or snapshot, then from the server. */
 export interface SandboxOverrides {
@@ -43,6 +44,8 @@ export interface CreateSandboxRequest extends SandboxOverrides {
   cold?: boolean | undefined
   /** Made together with the sandbox: there are both, or neither */
   schedule?: NewSandboxSchedule | undefined
+  /** Absent for those that the memory of the snapshot holds on to, if any */
+  volumes?: MountRequest[] | undefined
 }
 
 export interface ForkRequest {

@@ -3,6 +3,7 @@ import type { IngressPolicy, NetworkPolicy, TimeoutPolicy } from '../policies.ts
 import type { CredentialRule } from './credential.ts'
 import type { ImageDefaults } from './image.ts'
 import type { Env, Labels } from './team.ts'
+import type { VolumeMount } from './volume.ts'
 
 export type SandboxState =
   | 'creating'
@@ -65,6 +66,8 @@ export interface Sandbox {
   env: Env
   labels: Labels
   resources: Resources
+  /** Sorted by path */
+  volumes: VolumeMount[]
   network: NetworkPolicy
   credentials: CredentialRule[]
   ingress: IngressPolicy

@@ -3,6 +3,7 @@ import type { IngressPolicy, NetworkPolicy } from '../policies.ts'
 import type { ImageDefaults } from './image.ts'
 import type { Resources } from './sandbox.ts'
 import type { Env, Labels } from './team.ts'
+import type { VolumeMount } from './volume.ts'
 
 export type SnapshotKind = 'memory' | 'filesystem'
 export type SnapshotState = 'creating' | 'ready' | 'failed' | 'trashed' | 'deleting'
@@ -75,6 +76,8 @@ export interface Snapshot {
   defaults: ImageDefaults
   env: Env
   resources: Resources
+  /** That its memory holds on to; what is in them is not a part of it. Empty for one of files alone */
+  volumes: VolumeMount[]
   /** Of the sandbox when it was taken; `null` for what was built, and for those of before this was recorded */
   network: NetworkPolicy | null
   ingress: IngressPolicy | null

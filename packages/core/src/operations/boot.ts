@@ -2,6 +2,7 @@ import { hostnameOf, identityOf } from '../guests.ts'
 import type { IncarnationId, RootId, Sandbox, Snapshot } from '../model.ts'
 import type { Guest, GuestIdentity, IdentityReport, RootSource } from '../ports/index.ts'
 import { outgoingRules } from '../services/credentials.ts'
+import { volumeRoot } from '../volume-root.ts'
 import type { Work } from './runner.ts'
 
 /** Milliseconds that an agent may take to become somebody, hooks apart: others may wait for it, as a fork's children do */
@@ -36,6 +37,11 @@ export async function boot(
     rootPath: pool.rootPath(plan.rootId),
     hostname: hostnameOf(sandbox),
     resources: sandbox.resources,
+    volumes: sandbox.volumes.map(({ volumeId, path, readOnly }) => ({
+      path,
+      source: pool.rootPath(volumeRoot(volumeId)),
+      readOnly,
+    })),
     network: sandbox.network,
     credentials: outgoingRules(work.parts, sandbox),
     bootTimeoutMs: config.bootTimeoutMs,

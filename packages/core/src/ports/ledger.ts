@@ -28,6 +28,8 @@ import type {
   Team,
   TeamId,
   TeamStorage,
+  Volume,
+  VolumeId,
 } from '../model.ts'
 import type { AccountReads, AccountWrites } from './ledger-accounts.ts'
 
@@ -63,12 +65,20 @@ export interface PageRequest {
   after?: string | undefined
 }
 
+export interface VolumeFilter {
+  teamId?: TeamId | undefined
+  name?: string | undefined
+  nameContains?: string | undefined
+}
+
 export interface SandboxFilter {
   teamId?: TeamId | undefined
   states?: SandboxState[] | undefined
   name?: string | undefined
   imageId?: ImageId | undefined
   sourceSnapshotId?: SnapshotId | undefined
+  /** Only those that mount it */
+  volumeId?: VolumeId | undefined
   originSnapshotId?: SnapshotId | undefined
   /** All of these pairs */
   labels?: Labels | undefined
@@ -153,6 +163,9 @@ export interface LedgerReads extends AccountReads {
   /** From entry number `offset` on, at most `limit`. */
   buildLog(imageId: ImageId, offset: number, limit: number): Promise<BuildLogEntry[]>
   registry(id: RegistryId): Promise<Registry | null>
+  volume(id: VolumeId): Promise<Volume | null>
+  /** Newest first. */
+  volumes(filter: VolumeFilter, page: PageRequest): Promise<Page<Volume>>
   registries(filter: RegistryFilter, page: PageRequest): Promise<Page<Registry>>
   /** Its password, sealed; `null` if it has none. */
   sealedPassword(id: RegistryId): Promise<string | null>
@@ -204,6 +217,7 @@ export interface LedgerTx extends LedgerReads, AccountWrites {
   lockSandbox(id: SandboxId): Promise<Sandbox | null>
   lockSnapshot(id: SnapshotId): Promise<Snapshot | null>
   lockImage(id: ImageId): Promise<Image | null>
+  lockVolume(id: VolumeId): Promise<Volume | null>
   lockRegistry(id: RegistryId): Promise<Registry | null>
   lockSchedule(id: ScheduleId): Promise<Schedule | null>
   /** Insert or replace, whole rows. Rejects `name_taken` if another team bears the name. */
@@ -232,6 +246,9 @@ export interface LedgerTx extends LedgerReads, AccountWrites {
   putSnapshot(snapshot: Snapshot): Promise<void>
   deleteSnapshot(id: SnapshotId): Promise<void>
   /** Rejects `name_taken` if another registry of the team bears the name. */
+  /** Insert. Rejects `name_taken` if another of the team bears the name. */
+  putVolume(volume: Volume): Promise<void>
+  deleteVolume(id: VolumeId): Promise<void>
   putRegistry(registry: Registry, sealedPassword: string | null): Promise<void>
   deleteRegistry(id: RegistryId): Promise<void>
   putSchedule(schedule: Schedule): Promise<void>

@@ -30,8 +30,11 @@ export interface Pool {
   createImageFrom(id: ImageId, source: RootSource): Promise<{ sizeBytes: number }>
   deleteImage(id: ImageId): Promise<void>
 
-  /** Writable clone; writes beyond `diskBytes` fail inside with "disk quota exceeded" or "no space". */
-  createRoot(id: RootId, source: RootSource, limits: { diskBytes: number }): Promise<void>
+  /**
+   * Writable clone, or, with `null`, an empty root that everybody may write to; writes beyond `diskBytes` fail inside with
+   * "disk quota exceeded" or "no space".
+   */
+  createRoot(id: RootId, source: RootSource | null, limits: { diskBytes: number }): Promise<void>
   deleteRoot(id: RootId): Promise<void>
   rootPath(id: RootId): string
   rootUsage(id: RootId): Promise<{ usedBytes: number; exclusiveBytes: number }>

@@ -99,6 +99,8 @@ export interface IncarnationSpec {
   rootPath: string
   hostname: string
   resources: Resources
+  /** Directories of the host that are mounted inside, sorted by path; the same paths at a restore as at the start */
+  volumes?: readonly { path: string; source: string; readOnly: boolean }[]
   network: NetworkPolicy
   /** What is put into requests on their way out; what is secret in them is in clear here */
   credentials?: readonly OutgoingRule[]

@@ -32,7 +32,7 @@ export async function openBuilder(
   const resources = { ...parts.config.resources, ...image.resources }
   // What runs in it is the build's affair alone.
   const defaults = { ...options.defaults, startCommand: [] }
-  const from = { imageId: image.id, snapshotId: null, defaults, env: {}, resources, generation: 0 }
+  const from = { imageId: image.id, snapshotId: null, defaults, env: {}, resources, volumes: [], generation: 0 }
   const sandbox: LiveSandbox = {
     ...newSandbox(parts, image.teamId, from, {}),
     id: footing.sandboxId,

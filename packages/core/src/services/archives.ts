@@ -147,6 +147,7 @@ export class Archives implements ArchivesApi {
       imageId: newId<ImageId>(),
       // What it may reach was decided over there, for there.
       network: null,
+      volumes: [],
       ingress: null,
       receipt: null,
       sizeBytes: 0,

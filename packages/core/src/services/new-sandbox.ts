@@ -1,7 +1,7 @@
 import type { SandboxOverrides } from '../api.ts'
 import { SpawnpointError } from '../errors.ts'
 import { newId, type SandboxId, type SnapshotId, type TeamId } from '../ids.ts'
-import type { CredentialRule, Image, IngressPolicy, NetworkPolicy, Sandbox, Snapshot } from '../model.ts'
+import type { CredentialRule, Image, IngressPolicy, NetworkPolicy, Sandbox, Snapshot, VolumeMount } from '../model.ts'
 import { OPEN_NETWORK } from '../network.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
@@ -13,6 +13,7 @@ const OPEN_INGRESS: IngressPolicy = { default: 'open', ports: {}, hostHeader: nu
 /** What a sandbox takes over from where it comes from. */
 export type Source = Pick<Sandbox, 'imageId' | 'defaults' | 'env' | 'resources' | 'generation'> & {
   snapshotId: SnapshotId | null
+  volumes: VolumeMount[]
   /** Of a snapshot with memory: without that */
   cold?: boolean
   /** Of the sandbox that it goes on from: it must not reach, nor be reached from, more than that by default */
@@ -28,6 +29,7 @@ export function fromImage(parts: Parts, image: Image): Source {
     defaults: image.defaults,
     env: {},
     resources: { ...parts.config.resources, ...image.resources },
+    volumes: [],
     generation: 0,
   }
 }
@@ -43,6 +45,7 @@ export function fromSnapshot(snapshot: Snapshot, cold: boolean): Source {
     resources: snapshot.resources,
     network: snapshot.network,
     ingress: snapshot.ingress,
+    volumes: snapshot.volumes,
     generation: restored ? snapshot.generation + 1 : 0,
   }
 }
@@ -94,6 +97,7 @@ export function newSandbox(parts: Parts, teamId: TeamId, source: Source, request
     env: { ...source.env, ...request.env },
     labels: request.labels ?? {},
     resources: mergeResources(config, source.resources, request.resources),
+    volumes: source.volumes,
     network: mergeNetwork(source.network ?? OPEN_NETWORK, request.network),
     credentials:
       request.credentials === undefined

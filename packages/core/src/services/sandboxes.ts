@@ -36,6 +36,7 @@ import { checkSchedule, newSchedule } from './schedules.ts'
 import { startPoint } from './start-point.ts'
 import { claimSandbox, type Still, Transitions } from './transitions.ts'
 import { updateSandbox } from './updates.ts'
+import { mustMount } from './volumes.ts'
 
 /** States in which the inside can be used, in the end. */
 const RUNNING: readonly SandboxState[] = ['running', 'snapshotting']
@@ -94,7 +95,8 @@ export class Sandboxes implements SandboxesApi {
     const { image, snapshot, source, origin } = await startPoint(this.#parts, by.teamId, request)
     const sandbox = newSandbox(this.#parts, by.teamId, source, request)
     const schedule = request.schedule === undefined ? null : newSchedule(this.#parts, sandbox, request.schedule)
-    const ahead = this.#standby.take(origin, sandbox.resources)
+    // What is made ahead mounts nothing.
+    const ahead = sandbox.volumes.length > 0 ? null : this.#standby.take(origin, sandbox.resources)
     const detail: CreateDetail = {
       sandboxId: sandbox.id,
       incarnationId: ahead?.incarnationId ?? newId<IncarnationId>(),
@@ -117,6 +119,7 @@ export class Sandboxes implements SandboxesApi {
     try {
       await ledger.transact(async (tx) => {
         await mustBeReady(tx, image, snapshot)
+        await mustMount(tx, by.teamId, sandbox.volumes)
         await claimQuota(tx, by.teamId, useOf([sandbox]))
         await tx.putSandbox(sandbox)
         if (schedule !== null) await tx.putSchedule(schedule)

@@ -5,6 +5,7 @@ import type { Parts } from '../parts.ts'
 import { imageOrigin, type Origin, snapshotOrigin } from '../standby.ts'
 import { fromImage, fromSnapshot, type Source } from './new-sandbox.ts'
 import { findImage, findSnapshot, findSource } from './refs.ts'
+import { mountsFrom, mountsOf } from './volumes.ts'
 
 /** Where a new sandbox begins. */
 export interface StartPoint {
@@ -19,13 +20,20 @@ export interface StartPoint {
 export async function startPoint(parts: Parts, teamId: TeamId, request: CreateSandboxRequest): Promise<StartPoint> {
   const cold = request.cold ?? false
   const found = await asked(parts, teamId, request)
+  const mounts = request.volumes === undefined ? null : await mountsOf(parts, teamId, request.volumes)
   if ('snapshot' in found) {
     const { snapshot } = found
-    return { image: null, snapshot, source: fromSnapshot(snapshot, cold), origin: snapshotOrigin(snapshot, cold) }
+    return {
+      image: null,
+      snapshot,
+      source: { ...fromSnapshot(snapshot, cold), volumes: mountsFrom(snapshot, cold, mounts) },
+      origin: snapshotOrigin(snapshot, cold),
+    }
   }
   const { image } = found
-  const source = fromImage(parts, image)
-  const started = cold ? null : await startedImage(parts, image, request.resources ?? {})
+  const source = { ...fromImage(parts, image), volumes: mounts ?? [] }
+  // The memory of its start command knows of no volumes.
+  const started = cold || source.volumes.length > 0 ? null : await startedImage(parts, image, request.resources ?? {})
   if (started === null) return { image, snapshot: null, source, origin: imageOrigin(image) }
   const { resources, generation } = started
   return {

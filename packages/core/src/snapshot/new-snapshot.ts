@@ -31,6 +31,7 @@ export function newSnapshot(
     defaults: sandbox.defaults,
     env: sandbox.env,
     resources: sandbox.resources,
+    volumes: request.kind === 'memory' ? sandbox.volumes : [],
     network: sandbox.network,
     ingress: sandbox.ingress,
     generation: sandbox.generation,

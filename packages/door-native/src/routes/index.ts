@@ -21,6 +21,7 @@ import { storageRoutes } from './storage.ts'
 import { teamRoutes } from './teams.ts'
 import { trashRoutes } from './trash.ts'
 import { usageRoutes } from './usage.ts'
+import { volumeRoutes } from './volumes.ts'
 
 /** Every route of the native API, in the order of its documentation. */
 export function nativeRoutes(context: DoorContext): AnyRoute[] {
@@ -33,6 +34,7 @@ export function nativeRoutes(context: DoorContext): AnyRoute[] {
     ...scheduleRoutes(context),
     ...imageRoutes(context),
     ...registryRoutes(context),
+    ...volumeRoutes(context),
     ...nameRoutes(context),
     ...blobRoutes(context),
     ...processRoutes(context),

@@ -26,6 +26,7 @@ import {
 } from './common.ts'
 import { component } from './registry.ts'
 import { newSandboxSchedule } from './schedule.ts'
+import { mountRequest, volumeMount } from './volume.ts'
 
 const states = [
   'creating',
@@ -265,6 +266,11 @@ export const createSandboxBody = component(
       from: ref.optional().describe('Image or snapshot, whichever it names'),
       cold: z.boolean().optional().describe('Boot from the filesystem alone, without any memory'),
       schedule: newSandboxSchedule.optional().describe('Made together with the sandbox: there are both, or neither'),
+      volumes: z
+        .array(mountRequest)
+        .max(16)
+        .optional()
+        .describe('Absent for those that the memory of the snapshot holds on to, if any'),
       ...named,
     })
     .refine(
@@ -276,7 +282,12 @@ export const createSandboxBody = component(
 
 export const spawnBody = component(
   'SpawnSandbox',
-  z.strictObject({ cold: createSandboxBody.shape.cold, schedule: createSandboxBody.shape.schedule, ...named }),
+  z.strictObject({
+    cold: createSandboxBody.shape.cold,
+    volumes: createSandboxBody.shape.volumes,
+    schedule: createSandboxBody.shape.schedule,
+    ...named,
+  }),
   { examples: [{ labels: { attempt: '2' } }] },
 )
 
@@ -366,6 +377,7 @@ export const sandbox = component(
     env,
     labels,
     resources,
+    volumes: z.array(volumeMount),
     network,
     credentials: z.array(credentialRule),
     ingress,
@@ -394,6 +406,7 @@ export const sandbox = component(
         env: {},
         labels: {},
         resources: { cpus: 1, memoryBytes: 536870912, diskBytes: 2147483648, maxProcesses: 1024 },
+        volumes: [],
         network: { internet: true, allow: [], deny: [], allowDomains: [], precedence: 'deny' },
         credentials: [],
         ingress: { default: 'open', ports: {}, hostHeader: null },

@@ -18,6 +18,7 @@ import {
 } from './common.ts'
 import { component } from './registry.ts'
 import { ingress, network, resources } from './sandbox.ts'
+import { volumeMount } from './volume.ts'
 
 const states = ['creating', 'ready', 'failed', 'trashed', 'deleting'] as const satisfies readonly SnapshotState[]
 const snapshotState = z.enum(states)
@@ -114,6 +115,7 @@ export const snapshot = component(
     imageId: id,
     env,
     resources,
+    volumes: z.array(volumeMount).describe('That its memory holds on to'),
     network: network.nullable().describe('Of the sandbox then, and so of those started from here; `null`: unknown'),
     ingress: ingress.nullable(),
     generation: z.number().int(),

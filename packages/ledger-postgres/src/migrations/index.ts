@@ -17,6 +17,7 @@ import * as limitsAndScopes from './0037-limits-and-scopes.ts'
 import * as usage from './0038-usage.ts'
 import * as audit from './0039-audit.ts'
 import * as credentials from './0042-credentials.ts'
+import * as volumes from './0043-volumes.ts'
 import * as restAndOrigin from './0045-rest-and-origin.ts'
 
 /** In order. A migration that a release has carried is never changed again: what follows gets a number of its own. */
@@ -36,6 +37,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0038-usage': usage,
   '0039-audit': audit,
   '0042-credentials': credentials,
+  '0043-volumes': volumes,
   '0045-rest-and-origin': restAndOrigin,
 }
 

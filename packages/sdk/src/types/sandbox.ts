@@ -1,6 +1,7 @@
 import type { Env, Labels } from './common.ts'
 import type { CredentialRule, SetCredentialRule } from './credential.ts'
 import type { NewSandboxSchedule } from './schedule.ts'
+import type { MountVolume, VolumeMount } from './volume.ts'
 
 export type SandboxState =
   | 'creating'
@@ -92,6 +93,7 @@ export interface SandboxInfo {
   env: Env
   labels: Labels
   resources: Resources
+  volumes: VolumeMount[]
   network: NetworkPolicy
   credentials: CredentialRule[]
   ingress: IngressPolicy
@@ -133,6 +135,8 @@ export interface CreateSandbox extends SandboxOverrides {
   cold?: boolean | undefined
   /** Made together with the sandbox: there are both, or neither */
   schedule?: NewSandboxSchedule | undefined
+  /** Absent for those that the memory of the snapshot holds on to, if any */
+  volumes?: MountVolume[] | undefined
 }
 
 export interface UpdateSandbox {

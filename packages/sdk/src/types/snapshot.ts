@@ -1,6 +1,7 @@
 import type { Env, Labels } from './common.ts'
 import type { OperationKind } from './operation.ts'
 import type { IngressPolicy, NetworkPolicy, Resources, SandboxState } from './sandbox.ts'
+import type { VolumeMount } from './volume.ts'
 
 export type SnapshotKind = 'memory' | 'filesystem'
 export type SnapshotState = 'creating' | 'ready' | 'failed' | 'trashed' | 'deleting'
@@ -66,6 +67,8 @@ export interface SnapshotInfo {
   imageId: string
   env: Env
   resources: Resources
+  /** That its memory holds on to */
+  volumes: VolumeMount[]
   /** Of the sandbox then, and so of those started from here; `null`: unknown */
   network: NetworkPolicy | null
   ingress: IngressPolicy | null

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../exit.ts'
-import { declareOverrides, overridesFrom } from '../../options.ts'
+import { collect, declareOverrides, mountsFrom, overridesFrom } from '../../options.ts'
 import { verb } from '../../verb.ts'
 
 export function addCreate(parent: Command): void {
@@ -16,6 +16,7 @@ export function addCreate(parent: Command): void {
         image,
         snapshot: options.snapshot,
         cold: options.cold,
+        volumes: mountsFrom(options.volume),
         ...overridesFrom(options),
       })
       await cli.print(sandbox.info, () => `${sandbox.id}\n`)
@@ -23,6 +24,7 @@ export function addCreate(parent: Command): void {
     (command) =>
       declareOverrides(command)
         .option('--snapshot <snapshot>', 'go on from this snapshot')
+        .option('-v, --volume <volume:path[:ro]>', 'mount a volume; may be given several times', collect)
         .option('--cold', 'boot a memory snapshot from its filesystem alone'),
   )
 }

@@ -1,0 +1,45 @@
+import type { Command } from 'commander'
+import { eachOf } from '../../each.ts'
+import { formatAge, formatBytes, parseSize } from '../../output/units.ts'
+import { verb } from '../../verb.ts'
+
+export function addVolume(root: Command): void {
+  const noun = root.command('volume').description('files that outlive the sandboxes which mount them')
+  verb(
+    noun,
+    'create <name>',
+    'make an empty volume',
+    async (cli, { size }, name: string) => {
+      const sizeBytes = size === undefined ? undefined : parseSize(size)
+      const volume = await cli.client.volumes.create({ name, sizeBytes })
+      await cli.print(volume, () => `${volume.id}\n`)
+    },
+    (command) => command.option('--size <size>', 'the most that it holds, such as 50G; default 10G'),
+  )
+  verb(
+    noun,
+    'list',
+    'list volumes, newest first',
+    async (cli) => {
+      const volumes = await cli.client.volumes.list().toArray()
+      await cli.table(
+        volumes,
+        [
+          { title: 'ID', value: ({ id }) => id },
+          { title: 'NAME', value: ({ name }) => name },
+          { title: 'SIZE', value: ({ sizeBytes }) => formatBytes(sizeBytes) },
+          { title: 'CREATED', value: ({ createdAt }) => formatAge(createdAt) },
+        ],
+        'No volumes. Make one with: spawnpoint volume create NAME',
+      )
+    },
+    (command) => command.alias('ls'),
+  )
+  verb(
+    noun,
+    'rm <volume...>',
+    'delete volumes with all that is in them',
+    (cli, _options, refs: string[]) => eachOf(cli, refs, (ref) => cli.client.volumes.delete(ref)),
+    (command) => command.alias('delete'),
+  )
+}

@@ -1,0 +1,154 @@
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { Core, Sandbox } from '../src/index.ts'
+import { World } from './world.ts'
+
+let world: World
+let core: Core
+beforeEach(async () => {
+  world = new World()
+  core = await world.server()
+})
+afterEach(() => core.close())
+
+const create = async (request: object) => (await core.sandboxes.create(world.by, { image: 'base', ...request })).done
+async function write(sandbox: Sandbox, path: string, data: string): Promise<void> {
+  const { guest } = await core.sandboxes.guest(world.by, sandbox.id)
+  await guest.files.write(path, Readable.from([Buffer.from(data)]))
+}
+async function read(sandbox: Sandbox, path: string): Promise<string> {
+  const { guest } = await core.sandboxes.guest(world.by, sandbox.id)
+  return text((await guest.files.read(path)).body)
+}
+const mount = (volume: string, path = '/data') => ({ volumes: [{ volume, path }] })
+
+it('a volume keeps what sandboxes write, for those that come later and those beside', async () => {
+  const volume = await core.volumes.create(world.by, { name: 'data' })
+  expect(volume).toMatchObject({ name: 'data', sizeBytes: 10 * 2 ** 30 })
+  const one = await create(mount('data'))
+  expect(one.volumes).toEqual([{ volumeId: volume.id, path: '/data', readOnly: false }])
+  await write(one, '/data/a', 'kept')
+  const other = await create({ volumes: [{ volume: volume.id, path: '/mnt/x', readOnly: true }] })
+  expect(await read(other, '/mnt/x/a')).toBe('kept')
+  await expect(write(other, '/mnt/x/a', 'no')).rejects.toMatchObject({ context: { errno: 'EROFS' } })
+  expect(await core.volumes.usage(world.by, 'data')).toEqual({ usedBytes: 4 })
+  for (const sandbox of [one, other]) await core.sandboxes.kill(world.by, sandbox.id)
+  expect(await read(await create(mount('data')), '/data/a')).toBe('kept')
+})
+
+it('stays as it is over pauses, stops, forks and roll backs, and comes with the memory that holds on to it', async () => {
+  await core.volumes.create(world.by, { name: 'data' })
+  const sandbox = await create(mount('data'))
+  await write(sandbox, '/data/a', '1')
+  const memory = await (await core.snapshots.create(world.by, sandbox.id, { kind: 'memory' })).done
+  const files = await (await core.snapshots.create(world.by, sandbox.id, { kind: 'filesystem' })).done
+  expect([memory.volumes, files.volumes]).toEqual([sandbox.volumes, []])
+  await write(sandbox, '/data/a', '2')
+  for (const [rest, back] of [
+    ['pause', 'resume'],
+    ['stop', 'start'],
+  ] as const) {
+    await (await core.sandboxes[rest](world.by, sandbox.id)).done
+    await (await core.sandboxes[back](world.by, sandbox.id)).done
+    expect(await read(sandbox, '/data/a')).toBe('2')
+  }
+  await (await core.sandboxes.rollback(world.by, sandbox.id, { snapshot: memory.id })).done
+  expect(await read(sandbox, '/data/a')).toBe('2')
+  const [child] = await (await core.sandboxes.fork(world.by, sandbox.id, { count: 1, mode: 'all_or_nothing' })).done
+  expect(child?.sandbox?.volumes).toEqual(sandbox.volumes)
+
+  const spawned = await (await core.sandboxes.create(world.by, { snapshot: memory.id })).done
+  expect(await read(spawned, '/data/a')).toBe('2')
+  const bare = await (await core.sandboxes.create(world.by, { snapshot: files.id })).done
+  expect(bare.volumes).toEqual([])
+  const cold = await (
+    await core.sandboxes.create(world.by, { snapshot: memory.id, cold: true, ...mount('data', '/b') })
+  ).done
+  expect(await read(cold, '/b/a')).toBe('2')
+  await expect(core.sandboxes.create(world.by, { snapshot: memory.id, volumes: [] })).rejects.toMatchObject({
+    code: 'invalid_argument',
+  })
+})
+
+it('is deleted when no living sandbox mounts it, with all that is in it', async () => {
+  const { id } = await core.volumes.create(world.by, { name: 'data' })
+  const sandbox = await create(mount('data'))
+  const memory = await (await core.snapshots.create(world.by, sandbox.id, { kind: 'memory' })).done
+  await (await core.sandboxes.stop(world.by, sandbox.id)).done
+  await expect(core.volumes.delete(world.by, 'data')).rejects.toMatchObject({
+    code: 'in_use',
+    context: { resource: 'volume', id, by: [sandbox.id] },
+  })
+  await core.sandboxes.kill(world.by, sandbox.id)
+  await core.volumes.delete(world.by, 'data')
+  expect([...world.host.roots.keys()]).toEqual([])
+  await expect(core.volumes.get(world.by, id)).rejects.toMatchObject({ code: 'not_found' })
+  // The memory cannot go on without it; the files can.
+  await expect(core.sandboxes.create(world.by, { snapshot: memory.id })).rejects.toMatchObject({ code: 'not_found' })
+  expect((await (await core.sandboxes.create(world.by, { snapshot: memory.id, cold: true })).done).state).toBe(
+    'running',
+  )
+})
+
+it('refuses what cannot be mounted, and other names, sizes and teams', async () => {
+  await core.volumes.create(world.by, { name: 'data' })
+  const bad = [
+    '/',
+    'data',
+    '/tmp',
+    '/tmp/x',
+    '/var',
+    '/proc/1',
+    '/a/../b',
+    '/a//b',
+    '/a/',
+    '/./a',
+    `/${'x'.repeat(2000)}`,
+  ]
+  for (const path of bad)
+    await expect(create(mount('data', path)), path).rejects.toMatchObject({ code: 'invalid_argument' })
+  const twice = { volumes: [...mount('data', '/a').volumes, ...mount('data', '/a/b').volumes] }
+  await expect(create(twice)).rejects.toMatchObject({ code: 'invalid_argument' })
+  await expect(create(mount('none'))).rejects.toMatchObject({ code: 'not_found' })
+  for (const sizeBytes of [0, -1, 1.5, 2 ** 41, Number.NaN])
+    await expect(core.volumes.create(world.by, { name: 'x', sizeBytes })).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
+  await expect(core.volumes.create(world.by, { name: '../x' })).rejects.toMatchObject({ code: 'invalid_argument' })
+  await expect(core.volumes.create(world.by, { name: 'data' })).rejects.toMatchObject({ code: 'name_taken' })
+  const { key } = await core.createTeam('others')
+  const theirs = await core.authenticate(key)
+  await expect(core.volumes.get(theirs, 'data')).rejects.toMatchObject({ code: 'not_found' })
+  await expect(core.volumes.delete(theirs, 'data')).rejects.toMatchObject({ code: 'not_found' })
+  expect((await core.volumes.list(world.by, {}, { limit: 10 })).items.map(({ name }) => name)).toEqual(['data'])
+  expect((await core.sandboxes.list(world.by, {}, { limit: 10 })).items).toEqual([])
+  expect(world.host.roots.size).toBe(1)
+})
+
+it('a server that dies while one is made or deleted leaves a whole one or none', async () => {
+  for (const request of ['create', 'delete'] as const) {
+    for (let n = 0; ; n += 1) {
+      const dying = new World()
+      const first = await dying.server()
+      if (request === 'delete') await first.volumes.create(dying.by, { name: 'data' })
+      await first.idle()
+      dying.host.faults.reset()
+      dying.host.faults.crashCall(n, 'before')
+      const work =
+        request === 'create' ? first.volumes.create(dying.by, { name: 'data' }) : first.volumes.delete(dying.by, 'data')
+      const failed = await work.then(
+        () => false,
+        () => true,
+      )
+      dying.host.faults.reset()
+      await using next = await dying.server()
+      const { items } = await next.volumes.list(dying.by, {}, { limit: 10 })
+      expect([...dying.host.roots.keys()], `${request} ${n}`).toEqual(items.map(({ id }) => id))
+      if (!failed) {
+        expect(items).toHaveLength(request === 'create' ? 1 : 0)
+        break
+      }
+    }
+  }
+})
