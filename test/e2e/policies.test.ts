@@ -244,6 +244,34 @@ describe('roll back to the origin', () => {
   })
 })
 
+describe('a volume', () => {
+  it('is shared by sandboxes, outlives them, and is there again for memory that holds on to it', async () => {
+    const { id } = await world.client.volumes.create({ name: 'data', sizeBytes: 64 * 2 ** 20 })
+    const mounted = (path: string, readOnly = false) => ({ volumes: [{ volume: 'data', path, readOnly }] })
+    await using one = await create(mounted('/data'))
+    // As the image's own user; a program that goes on has a file there open.
+    await one.run('echo first > /data/log')
+    await one.processes.start('exec 3>>/data/log; while sleep 0.2; do echo tick >&3; done', { id: 'writer' })
+    await using other = await create(mounted('/mnt/shared', true))
+    await expect.poll(async () => (await other.run('cat /mnt/shared/log')).stdout).toMatch(/^first\ntick\n/)
+    expect((await other.run('touch /mnt/shared/x', { check: false })).stderr).toContain('Read-only file system')
+    expect((await one.run('head -c 100M /dev/zero > /data/large', { check: false })).stderr).toMatch(/quota|No space/)
+    await one.run('rm -f /data/large')
+
+    const snapshot = await one.snapshot({ kind: 'memory' })
+    await using spawned = await snapshot.spawn()
+    expect(spawned.info.volumes).toEqual([{ volumeId: id, path: '/data', readOnly: false }])
+    await one.kill()
+    const lines = async () => (await other.run('grep -c tick /mnt/shared/log')).stdout
+    const before = await lines()
+    await expect.poll(lines, { timeout: 10_000 }).not.toBe(before)
+
+    await expect(world.client.volumes.delete('data')).rejects.toMatchObject({ code: 'in_use' })
+    await Promise.all([other.kill(), spawned.kill()])
+    await world.client.volumes.delete('data')
+  })
+})
+
 describe('a schedule that was made together with its sandbox', () => {
   it('takes a snapshot every minute, also of a server that was away, and sandboxes start from it', {
     timeout: 90_000, // the next minute may be that far off, if nothing above took its time
