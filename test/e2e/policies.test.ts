@@ -251,7 +251,7 @@ describe('a volume', () => {
     await using one = await create(mounted('/data'))
     // As the image's own user; a program that goes on has a file there open.
     await one.run('echo first > /data/log')
-    await one.processes.start('exec 3>>/data/log; while sleep 0.2; do echo tick >&3; done', { id: 'writer' })
+    await one.processes.start('exec 3>>/data/log; while sleep 0.2; do echo tick >&3; done', { tag: 'writer' })
     await using other = await create(mounted('/mnt/shared', true))
     await expect.poll(async () => (await other.run('cat /mnt/shared/log')).stdout).toMatch(/^first\ntick\n/)
     expect((await other.run('touch /mnt/shared/x', { check: false })).stderr).toContain('Read-only file system')
