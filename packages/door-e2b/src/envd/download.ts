@@ -41,6 +41,8 @@ export async function download({ req, res, query, user, guest: reach }: FilesCal
       res.writeHead(200, { ...headers, 'content-encoding': 'gzip' })
       // A break on either side ends both; the status line is out, so the connection is all that is left to say it with.
       await pipeline(body, createGzip({ level: 1 }), res).catch(() => res.destroy())
+    } else if (info.sizeBytes === 0) {
+      await sendUnsized(res, body, headers)
     } else {
       res.writeHead(200, { ...headers, 'content-length': info.sizeBytes })
       await send(res, body, info.sizeBytes)
@@ -103,6 +105,30 @@ function encodingOf(req: IncomingMessage): 'gzip' | 'identity' {
   if (identity === 0 && gzip === 0) throw new HttpError(406, 'no acceptable encoding: send identity or gzip')
   const onlyGzip = gzip > 0 && [...accepted].every(([name, weight]) => name === 'gzip' || weight === 0)
   return onlyGzip || identity === 0 ? 'gzip' : 'identity'
+}
+
+/** More of a file that has no size breaks the answer off. */
+const UNSIZED_MAX_BYTES = 64 * 2 ** 20
+
+/** Of a file that says it is empty: those of /proc have something in them all the same. */
+async function sendUnsized(res: ServerResponse, body: Readable, headers: Record<string, string>): Promise<void> {
+  let sent = 0
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      if (sent === 0) res.writeHead(200, headers)
+      sent += chunk.length
+      if (sent > UNSIZED_MAX_BYTES) throw new Error('a file without a size has no end')
+      if (!res.write(chunk)) await once(res, 'drain')
+    }
+    if (sent === 0) res.writeHead(200, { ...headers, 'content-length': 0 })
+    res.end()
+  } catch (error) {
+    if (sent === 0) throw error
+    // The status line is out; a broken connection is the only way left to say that bytes are missing.
+    res.destroy()
+  } finally {
+    body.destroy()
+  }
 }
 
 /**
