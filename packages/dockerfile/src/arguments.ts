@@ -1,4 +1,4 @@
-import { DockerfileError } from './failure.ts'
+import { at, DockerfileError } from './failure.ts'
 import type { Escape, Instruction } from './instructions.ts'
 import { expand, rawWords, type Variables } from './words.ts'
 
@@ -78,9 +78,5 @@ export class BuildArguments {
 }
 
 export function expandAt(line: number, text: string, variables: Variables, escapeChar: Escape): string {
-  try {
-    return expand(text, variables, escapeChar)
-  } catch (error) {
-    throw new DockerfileError(line, error instanceof Error ? error.message : String(error))
-  }
+  return at(line, () => expand(text, variables, escapeChar))
 }

@@ -35,6 +35,10 @@ export interface ContextEntry {
 
 const MAX_ENTRIES = 200_000
 const MAX_PATH_CHARS = 4_096
+/** What all instructions together may spend on looking at entries: about a second, in which nobody else has a turn */
+const MAX_COST = 5_000_000
+/** The same for rules of what is ignored, which others have turns between */
+const MAX_IGNORE_LOOKS = 50_000_000
 /** Bytes of a Dockerfile, and of what it ignores */
 export const MAX_TEXT_BYTES = 2 ** 20
 const HEAD_BYTES = 1_024
@@ -92,6 +96,8 @@ export class BuildContext {
       }
     }
     const ignored = ignoredBy(texts.get(`${clean(dockerfile)}.dockerignore`) ?? texts.get('.dockerignore') ?? '')
+    if (ignored.rules * entries.size > MAX_IGNORE_LOOKS)
+      throw invalidArgument('source.context', '.dockerignore has too many rules for so many files')
     let asked = 0
     for (const path of [...entries.keys()]) {
       if (ignored.has(path)) entries.delete(path)
@@ -100,6 +106,16 @@ export class BuildContext {
       if (asked % 500 === 0) await nextTurn()
     }
     return new BuildContext(withDirectories(entries), texts, sources, maxBytes)
+  }
+
+  #cost = 0
+
+  /** Every entry, for whoever looks for some, at this cost for each. Throws an `Error` where that has been too often. */
+  all(cost: number): Iterable<ContextEntry> {
+    this.#cost += cost * this.entries.size
+    if (this.#cost > MAX_COST)
+      throw new Error('too many patterns and directories for so many files in the build context')
+    return this.entries.values()
   }
 
   /** The Dockerfile's text; there even if it is ignored. */

@@ -3,7 +3,7 @@ import type { BuildContext } from './context.ts'
 import { findSources, itself, keyed, type Pack, packOf, textEntry } from './copy.ts'
 import type { Evaluated } from './evaluate.ts'
 import { execForm } from './exec-form.ts'
-import { DockerfileError } from './failure.ts'
+import { at, DockerfileError } from './failure.ts'
 import { pathMatcher } from './glob.ts'
 import { chomped, type Heredoc, parseHeredoc } from './heredocs.ts'
 import type { Instruction } from './instructions.ts'
@@ -78,13 +78,7 @@ function fromContext(
         `ADD of ${source.slice(0, 200)}: only files of the context are added; use RUN to fetch it`,
       )
   }
-  const found = sources.flatMap((source) => {
-    try {
-      return findSources(context, source)
-    } catch (error) {
-      throw new DockerfileError(line, error instanceof Error ? error.message : String(error))
-    }
-  })
+  const found = sources.flatMap((source) => at(line, () => findSources(context, source)))
   const archives = keyword === 'ADD' ? found.filter(({ packing }) => packing !== null) : []
   for (const { path, packing } of archives) {
     if (packing !== 'tar' && packing !== 'gzip')
@@ -99,7 +93,7 @@ function fromContext(
   if (rest.length === 0) return unpacked
   const [only] = rest
   const single = rest.length === 1 && only !== undefined && only.type !== 'directory'
-  const entries = packOf(context, rest, { mode, excluded })
+  const entries = at(line, () => packOf(context, rest, { mode, excluded }))
   // An empty directory is made all the same.
   const pack = keyed(single || entries.length > 0 ? entries : [EMPTY])
   packs.set(pack.key, pack)
@@ -146,7 +140,7 @@ function flagsOf({ line, keyword, flags }: Instruction, word: (text: string) => 
       if (!/^0?[0-7]{3,4}$/.test(given))
         throw new DockerfileError(line, `--chmod wants digits such as 755, not '${given}'`)
       mode = Number.parseInt(given, 8)
-    } else if (name === 'exclude') excludes.push(pathMatcher(given.replace(/^\.?\//, '')))
+    } else if (name === 'exclude') excludes.push(at(line, () => pathMatcher(given.replace(/^\.?\//, ''))))
     else if (!(name === 'link' || (name === 'from' && keyword === 'COPY')))
       throw new DockerfileError(line, `${keyword} --${name} is not supported`)
   }

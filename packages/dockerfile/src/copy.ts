@@ -26,7 +26,7 @@ export function findSources(context: BuildContext | null, source: string): Conte
   if (path === '') return [ROOT]
   if (hasWildcard(path)) {
     const matches = pathMatcher(path.replaceAll(/(?<=^|\/)\*\*(?=\/|$)/g, '*'))
-    const found = [...entries.values()].filter((entry) => matches(entry.path))
+    const found = [...(context?.all(10) ?? [])].filter((entry) => matches(entry.path))
     if (found.length === 0) throw new Error(`no file in the build context matches '${source}'`)
     return found.map((entry) => followed(entries, entry))
   }
@@ -56,7 +56,7 @@ export function packOf(
       continue
     }
     const prefix = source.path === '' ? '' : `${source.path}/`
-    for (const entry of context?.entries.values() ?? []) {
+    for (const entry of context?.all(1) ?? []) {
       if (!entry.path.startsWith(prefix) || entry.path === source.path || excluded(entry.path)) continue
       const name = entry.path.slice(prefix.length)
       packed.set(name, entryOf(entry, name, mode))

@@ -11,6 +11,15 @@ export class DockerfileError extends Error {
   }
 }
 
+/** What goes wrong in `run` is wrong with this line. */
+export function at<T>(line: number, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    throw new DockerfileError(line, error instanceof Error ? error.message : String(error))
+  }
+}
+
 /** As the caller of the core is told. */
 export function refused(file: string, error: DockerfileError): SpawnpointError<'invalid_argument'> {
   return invalidArgument(`${file}:${error.line}`, error.message)

@@ -17,6 +17,8 @@ export interface Ignored {
   has(path: string): boolean
   /** Something below what is left out may be brought back */
   exceptions: boolean
+  /** How many there are */
+  rules: number
 }
 
 /** What a `.dockerignore` of this text leaves out: the last rule for a path counts. Throws an `Error` for what is none. */
@@ -32,7 +34,7 @@ export function ignoring(text: string): Ignored {
     for (const rule of rules) if (ignored === rule.except && applies(rule, path)) ignored = !rule.except
     return ignored
   }
-  return { has, exceptions: rules.some(({ except }) => except) }
+  return { has, exceptions: rules.some(({ except }) => except), rules: rules.length }
 }
 
 function ruleOf(line: string): Rule[] {

@@ -23,7 +23,7 @@ export interface ParsedFile {
 
 export type Escape = '\\' | '`'
 
-const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/
+const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+)$/
 const KNOWN_DIRECTIVES = new Set(['syntax', 'escape', 'check'])
 const WITH_HEREDOCS = new Set(['RUN', 'COPY', 'ADD'])
 const MAX_INSTRUCTIONS = 1_000

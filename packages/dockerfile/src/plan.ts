@@ -3,7 +3,7 @@ import type { BuildArguments } from './arguments.ts'
 import type { BuildContext } from './context.ts'
 import type { Pack } from './copy.ts'
 import { evaluate, SHOWN } from './evaluate.ts'
-import { DockerfileError } from './failure.ts'
+import { at, DockerfileError } from './failure.ts'
 import type { Escape, Instruction } from './instructions.ts'
 import { type StageState, stateAfter, stateOf, variablesOf } from './stage-state.ts'
 import { originOf, type Stage } from './stages.ts'
@@ -42,7 +42,8 @@ export function planStages(given: ToPlan, bases: ReadonlyMap<string, ImageDefaul
     for (const instruction of stage.instructions) {
       const label = labels.of(instruction)
       const before = state
-      const text = ({ content }: { content: string }) => expandContent(content, variablesOf(before), escapeChar)
+      const text = ({ content }: { content: string }) =>
+        at(instruction.line, () => expandContent(content, variablesOf(before), escapeChar))
       const copies = { context, originOf: (each: Instruction) => originOf(each, stages, stage), text, packs }
       const { steps: made, state: after } = evaluate(instruction, state, { escapeChar, args, copies, warn })
       state = after

@@ -283,6 +283,21 @@ describe('what is not supported', () => {
   })
 })
 
+describe('what is meant to take long', () => {
+  it('is refused', async () => {
+    const many = Array.from({ length: 3_000 }, (_, index) => ({ name: `f${index}`, data: '' }))
+    const patterns = Array.from({ length: 2_000 }, (_, index) => `*${index}*`).join(' ')
+    await expect(read(lines(`COPY ${patterns} /x/`), many)).rejects.toThrow(/too many patterns/)
+    const rules = Array.from({ length: 2_000 }, (_, index) => `**/x${index}`).join('\n')
+    await expect(read(lines('COPY f1 /'), [...many, { name: '.dockerignore', data: rules }])).rejects.toThrow(
+      /more than/,
+    )
+    const growing = Array.from({ length: 40 }, () => 'ENV A=$A$A')
+    await expect(read(lines('ENV A=aaaaaaaa', ...growing))).rejects.toThrow(/more than/)
+    await expect(read(`# a=${' '.repeat(900_000)}b\nFROM base`)).resolves.toBeDefined()
+  })
+})
+
 describe('a context', () => {
   it('may have the Dockerfile in it, ignored or not', async () => {
     const files: TarFile[] = [

@@ -60,6 +60,13 @@ describe('variables', () => {
     fc.assert(fc.property(plain, (text) => expand(text, known, '\\') === text))
   })
 
+  it('do not grow without end', () => {
+    const values: Record<string, string> = { A: 'a'.repeat(60_000) }
+    expect(() => expand('$A$A$A', (name) => values[name], '\\')).toThrow(/more than/)
+    expect(() => expand('"$A$A$A"', (name) => values[name], '\\')).toThrow(/more than/)
+    expect(() => expand(`${'${X:-'.repeat(50)}${'}'.repeat(50)}`, () => undefined, '\\')).toThrow(/deep/)
+  })
+
   it('are never too much for it', () => {
     const hostile = fc.string({
       unit: fc.constantFrom('$', '{', '}', ':', '-', '+', '"', "'", '\\', 'A'),

@@ -38,24 +38,32 @@ export function expandContent(text: string, variables: Variables, escapeChar: Es
   return new Expansion(text, variables, escapeChar, true).upTo('')
 }
 
+/** Characters that a text may come to, and how deep braces may be in braces: variables of variables would grow without end. */
+const MAX_CHARS = 64 * 1024
+const MAX_DEPTH = 32
+
 class Expansion {
   readonly #text: string
   readonly #variables: Variables
   readonly #escapeChar: Escape
   readonly #quotesPlain: boolean
   #at = 0
+  #depth = 0
+  readonly #maxChars: number
 
   constructor(text: string, variables: Variables, escapeChar: Escape, quotesPlain = false) {
     this.#text = text
     this.#variables = variables
     this.#escapeChar = escapeChar
     this.#quotesPlain = quotesPlain
+    this.#maxChars = Math.max(MAX_CHARS, 2 * text.length)
   }
 
   /** Reads on to the character `end`, which is taken too, or to the end of the text. */
   upTo(end: string): string {
     let result = ''
     while (this.#at < this.#text.length) {
+      if (result.length > this.#maxChars) throw new Error(`more than ${this.#maxChars} characters`)
       const char = this.#next()
       if (char === end) return result
       if (char === "'" && !this.#quotesPlain) result += this.#single()
@@ -95,6 +103,7 @@ class Expansion {
   #double(): string {
     let result = ''
     while (this.#at < this.#text.length) {
+      if (result.length > this.#maxChars) throw new Error(`more than ${this.#maxChars} characters`)
       const char = this.#next()
       if (char === '"') return result
       if (char === '$') result += this.#variable()
@@ -124,7 +133,10 @@ class Expansion {
   }
 
   #conditional(name: string, operator: string, value: string | undefined, plain: string | undefined): string {
+    this.#depth += 1
+    if (this.#depth > MAX_DEPTH) throw new Error(`variables within variables, ${MAX_DEPTH} deep`)
     const word = this.upTo('}')
+    this.#depth -= 1
     if (operator === '-') return value ?? word
     if (operator === '+') return value === undefined ? '' : word
     if (operator !== '?') throw new Error(`\${${name}:${operator}…} is not understood`)

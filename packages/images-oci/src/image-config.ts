@@ -11,15 +11,19 @@ const MAX_LABELS = 64
 export function defaultsFrom(image: JsonObject): Partial<ImageDefaults> {
   const config = object(image.config) ?? {}
   const workdir = text(config.WorkingDir) || '/'
+  const entrypoint = argumentsFrom(texts(config.Entrypoint) ?? [])
   return {
     env: envFrom(texts(config.Env) ?? []),
     user: userFrom(text(config.User) ?? ''),
     workdir: clean(workdir.startsWith('/') ? workdir : `/${workdir}`),
-    startCommand: [...(texts(config.Entrypoint) ?? []), ...(texts(config.Cmd) ?? [])]
-      .slice(0, MAX_ARGUMENTS)
-      .map((argument) => argument.replaceAll('\0', '')),
+    startCommand: argumentsFrom([...entrypoint, ...(texts(config.Cmd) ?? [])]),
+    ...(entrypoint.length > 0 ? { entrypoint } : {}),
     exposedPorts: portsFrom(object(config.ExposedPorts) ?? {}),
   }
+}
+
+function argumentsFrom(given: string[]): string[] {
+  return given.slice(0, MAX_ARGUMENTS).map((argument) => argument.replaceAll('\0', ''))
 }
 
 export function labelsFrom(image: JsonObject): Labels {

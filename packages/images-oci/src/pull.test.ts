@@ -127,6 +127,7 @@ describe('an image of a registry', () => {
         user: '1001:1002',
         workdir: '/srv/app',
         startCommand: ['/entry', '--flag', 'serve'],
+        entrypoint: ['/entry', '--flag'],
         exposedPorts: [80, 8080],
       },
       labels: { 'org.opencontainers.image.title': 'app' },

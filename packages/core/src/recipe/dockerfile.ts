@@ -4,6 +4,8 @@ import type { DockerfileSource, Image } from '../model.ts'
 import type { BuiltRecord, ImageDetail } from '../operations/image-build.ts'
 import type { Work } from '../operations/runner.ts'
 import type { DockerfileBuild, DockerfilePlan, RootSource } from '../ports/index.ts'
+import { checkLabels } from '../services/checks.ts'
+import { checkSteps } from '../services/recipe-checks.ts'
 import type { BuildLog } from './build-log.ts'
 import type { DockerfileDetail } from './detail.ts'
 import { type Layer, lastLayer } from './layers.ts'
@@ -27,6 +29,11 @@ export async function buildDockerfile(
   const file = await read(work, image, source)
   const origins = await findOrigins(work, image, source, file, pull, log)
   const plan = file.plan(new Map([...origins].map(([name, { defaults }]) => [name, defaults])))
+  checkSteps(
+    'steps',
+    plan.stages.flatMap(({ steps }) => steps.map(({ step }) => step)),
+  )
+  checkLabels(plan.labels)
   for (const warning of plan.warnings) log.add('warn', null, warning)
   await putBlobs(work, image, file, plan)
   const stages = planStages(plan, origins, source.force ?? false)

@@ -8,11 +8,14 @@ import { checkEnv } from './checks.ts'
 export const RECIPE_LIMITS = { steps: 1_000, commandChars: 64 * 1024, pathChars: 4_096, userChars: 128 } as const
 
 export function checkRecipe(path: string, recipe: RecipeSource): void {
-  if (recipe.steps.length > RECIPE_LIMITS.steps)
-    throw invalidArgument(`${path}.steps`, `at most ${RECIPE_LIMITS.steps}`)
-  for (const [index, step] of recipe.steps.entries()) checkStep(`${path}.steps.${index}`, step)
+  checkSteps(`${path}.steps`, recipe.steps)
   if (recipe.startCommand !== undefined) checkCommand(`${path}.startCommand`, recipe.startCommand)
   if (recipe.readyCommand !== undefined) checkCommand(`${path}.readyCommand`, recipe.readyCommand)
+}
+
+export function checkSteps(path: string, steps: readonly BuildStep[]): void {
+  if (steps.length > RECIPE_LIMITS.steps) throw invalidArgument(path, `at most ${RECIPE_LIMITS.steps}`)
+  for (const [index, step] of steps.entries()) checkStep(`${path}.${index}`, step)
 }
 
 /** What can be known before its context is read. */

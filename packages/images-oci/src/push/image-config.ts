@@ -7,7 +7,9 @@ const SHELL = ['/bin/sh']
 /** The config of an image with one layer, such that containers of it start as sandboxes do. */
 export function imageConfig({ defaults, labels, createdAt }: PackedRoot, diffId: string): object {
   const { os, architecture } = machinePlatform()
-  const { env, user, workdir, startCommand, exposedPorts = [] } = defaults
+  const { env, user, workdir, startCommand, entrypoint = [], exposedPorts = [] } = defaults
+  const begins = entrypoint.length > 0 && entrypoint.every((part, index) => startCommand[index] === part)
+  const command = startCommand.length > 0 ? startCommand : SHELL
   return {
     created: createdAt.toISOString(),
     architecture,
@@ -16,7 +18,7 @@ export function imageConfig({ defaults, labels, createdAt }: PackedRoot, diffId:
       Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
       User: user === 'root' ? '' : user,
       WorkingDir: workdir,
-      Cmd: startCommand.length > 0 ? startCommand : SHELL,
+      ...(begins ? { Entrypoint: entrypoint, Cmd: startCommand.slice(entrypoint.length) } : { Cmd: command }),
       ...(exposedPorts.length > 0
         ? { ExposedPorts: Object.fromEntries(exposedPorts.map((port) => [`${port}/tcp`, {}])) }
         : {}),
