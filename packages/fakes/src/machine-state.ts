@@ -1,4 +1,4 @@
-import type { GuestIdentity, ProcessExit } from '@spawnpoint/core'
+import type { Census, GuestIdentity, ProcessExit } from '@spawnpoint/core'
 import type { FileTree } from './file-tree.ts'
 import type { OutputState } from './output-buffer.ts'
 
@@ -50,4 +50,22 @@ export interface MemoryCapture {
   /** Paths where volumes were mounted */
   volumes: string[]
   sizeBytes: number
+}
+
+/** Each process has a mebibyte for each of its arguments. */
+export function censusOf({ processes, bootedAt }: MachineState): Census {
+  const alive = processes.filter((process) => process.exit === null)
+  return {
+    at: new Date(),
+    processes: alive.map(({ pid, args, user, startedAt }) => ({
+      pid,
+      parentPid: 1,
+      user,
+      command: args.join(' '),
+      memoryBytes: args.length * 2 ** 20,
+      startTicks: Math.floor((startedAt.getTime() - bootedAt) / 10),
+    })),
+    ports: alive.flatMap(({ pid, ports }) => ports.map((port) => ({ port, address: '0.0.0.0', pid }))),
+    truncated: false,
+  }
 }

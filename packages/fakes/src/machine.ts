@@ -11,7 +11,7 @@ import {
 import { Bell } from './bell.ts'
 import { FileTree } from './file-tree.ts'
 import { FileView, guestError } from './file-view.ts'
-import type { MachineState, MemoryCapture, ProcessState, TimerName } from './machine-state.ts'
+import { censusOf, type MachineState, type MemoryCapture, type ProcessState, type TimerName } from './machine-state.ts'
 import type { MountedTree } from './mounted-tree.ts'
 import { OutputBuffer } from './output-buffer.ts'
 import { ProcessTimers } from './process-timers.ts'
@@ -84,22 +84,8 @@ export class FakeMachine {
     return this.#state.processes
   }
 
-  /** Each process has a mebibyte for each of its arguments. */
   census(): Census {
-    const alive = this.#state.processes.filter((process) => process.exit === null)
-    return {
-      at: new Date(),
-      processes: alive.map(({ pid, args, user, startedAt }) => ({
-        pid,
-        parentPid: 1,
-        user,
-        command: args.join(' '),
-        memoryBytes: args.length * 2 ** 20,
-        startTicks: Math.floor((startedAt.getTime() - this.#state.bootedAt) / 10),
-      })),
-      ports: alive.flatMap(({ pid, ports }) => ports.map((port) => ({ port, address: '0.0.0.0', pid }))),
-      truncated: false,
-    }
+    return censusOf(this.#state)
   }
 
   get cpuMs(): number {
