@@ -54,6 +54,8 @@ export async function runConfined(command: ConfinedCommand): Promise<void> {
   // not been taken is let go of: a program counts as ended when its output is read.
   const end = () => {
     killGroup(child.pid)
+    // First of all: a pipe whose end has gone would stop it again.
+    child.stdout.unpipe(plain)
     plain.destroy()
     child.stdout.resume()
   }
