@@ -1,3 +1,5 @@
+import { closeSync, openSync, readdirSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { World } from './world.ts'
 
@@ -113,6 +115,28 @@ describe('names', () => {
     await expect(world.client.sandboxes.create({ image: 'base', name: 'named-one' })).rejects.toMatchObject({
       code: 'name_taken',
     })
+  })
+})
+
+describe('verification', () => {
+  it('reads snapshots back, finds out which are damaged, and tries whether they start', async () => {
+    await using sandbox = await world.client.sandboxes.create({ image: 'base' })
+    await sandbox.run('echo kept > kept')
+    const snapshot = await sandbox.snapshot({ kind: 'memory' })
+    expect((await snapshot.check()).info).toMatchObject({ checkFailure: null, checkedAt: expect.any(Date) })
+    const { info } = await snapshot.drill({ probe: ['grep', '-q', 'kept', 'kept'] })
+    expect(info).toMatchObject({ checkFailure: null, verifiedAt: expect.any(Date) })
+    expect((await snapshot.drill({ probe: ['test', '-e', 'lost'] })).info.checkFailure).toContain('exit code 1')
+    expect((await world.client.sandboxes.list({ states: ['running'] }).toArray()).map(({ id }) => id)).toContain(
+      sandbox.id,
+    )
+    const memory = join(world.dataDir, 'pool/snapshots', snapshot.id, 'memory')
+    const [name = ''] = readdirSync(memory)
+    const file = openSync(join(memory, name), 'r+')
+    writeSync(file, 'a byte or two', 0)
+    closeSync(file)
+    expect((await snapshot.check()).info.checkFailure).toContain(`memory/${name} is not what it was`)
+    expect(await snapshot.check()).toMatchObject({ info: { verifiedAt: info.verifiedAt } })
   })
 })
 

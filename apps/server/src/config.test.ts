@@ -14,6 +14,18 @@ it('keeps history as long as it is told, and refuses what is no number of days',
   for (const bad of ['0', '-1', '1.5', 'a week', '', '100000']) expect(() => of(bad)).toThrow('SPAWNPOINT_KEEP_DAYS')
 })
 
+it('checks snapshots as often as it is told', () => {
+  const of = (env: NodeJS.ProcessEnv) =>
+    configFrom({}, { SPAWNPOINT_RUNSC: '/bin/true', SPAWNPOINT_AGENT: '/bin/true', ...env }).core.verify
+  const day = 24 * 3600 * 1000
+  expect(of({})).toEqual({ checkEveryMs: 7 * day, drillEveryMs: null })
+  expect(of({ SPAWNPOINT_CHECK_DAYS: '0', SPAWNPOINT_DRILL_DAYS: '1' })).toEqual({
+    checkEveryMs: null,
+    drillEveryMs: day,
+  })
+  expect(() => of({ SPAWNPOINT_DRILL_DAYS: 'often' })).toThrow('SPAWNPOINT_DRILL_DAYS')
+})
+
 it('lets no single sandbox use up the processes of the host', () => {
   const { core } = configFrom({}, { SPAWNPOINT_RUNSC: '/bin/true', SPAWNPOINT_AGENT: '/bin/true' })
   const { maxProcesses } = core.maxResources

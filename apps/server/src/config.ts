@@ -84,6 +84,10 @@ export function configFrom(options: ServerOptions, env: Env): ServerConfig {
       keep: { historyMs: daysFrom(env.SPAWNPOINT_KEEP_DAYS ?? '30') * DAY_MS, idempotencyMs: DAY_MS },
       standbys: countFrom(env.SPAWNPOINT_STANDBYS ?? '2'),
       stopGraceMs: 2_000,
+      verify: {
+        checkEveryMs: everyFrom('SPAWNPOINT_CHECK_DAYS', env.SPAWNPOINT_CHECK_DAYS ?? '7'),
+        drillEveryMs: everyFrom('SPAWNPOINT_DRILL_DAYS', env.SPAWNPOINT_DRILL_DAYS ?? '0'),
+      },
     },
   }
 }
@@ -101,6 +105,12 @@ const RUNSC_LINK = join(REPOSITORY, '.cache/bin/runsc')
 function countFrom(text: string): number {
   if (/^\d{1,3}$/.test(text)) return Number(text)
   throw missing(`SPAWNPOINT_STANDBYS is '${text}'; use a number from 0 to 999`)
+}
+
+/** Milliseconds; `null` for never. */
+function everyFrom(name: string, text: string): number | null {
+  if (/^\d{1,4}$/.test(text)) return Number(text) === 0 ? null : Number(text) * DAY_MS
+  throw missing(`${name} is '${text}'; use a number of days up to 9999, 0 for never`)
 }
 
 function daysFrom(text: string): number {

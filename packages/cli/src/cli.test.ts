@@ -173,6 +173,12 @@ describe('sandboxes', () => {
     expect(created.stderr).toMatch(/^Stood still for .* of .*; .* newly stored; consistency: \w+\n$/)
     expect(await out('snapshot', 'list')).toMatch(new RegExp(`^${snapshot}  point  memory  ready`, 'm'))
     expect(await out('snapshot', 'show', 'point')).toMatch(/^standstill: +\d/m)
+    expect(await out('snapshot', 'check', 'point')).toBe('It is as it was written.\n')
+    expect(await out('snapshot', 'drill', 'point')).toMatch(/^A sandbox started/)
+    const failing = await cli('snapshot', 'drill', 'point', '--', 'false')
+    expect([failing.status, failing.stdout]).toEqual([1, 'Drill: The probe ended with exit code 1\n'])
+    expect(await out('snapshot', 'show', 'point')).toMatch(/^wrong: +Drill: /m)
+    expect(await out('storage', '--json')).toBe('null\n')
   })
 
   test('go on from snapshots', async () => {

@@ -312,6 +312,22 @@ export function poolContract(name: string, make: () => Promise<PoolUnderTest>): 
         expect(sizes.newlyStoredBytes).toBeLessThanOrEqual(sizes.memoryBytes + sizes.filesystemBytes)
       })
 
+      it('are read back, and are found out when their memory is not what it was', async () => {
+        const origin = await makeRoot({ image: await makeImage() })
+        const id = await capture(origin, {}, 'pages')
+        const { signal } = new AbortController()
+        for (let time = 0; time < 2; time += 1) expect(await subject.pool.checkSnapshot(id, signal)).toBeNull()
+        await subject.reopen()
+        await write(subject.pool.memoryDir(id), 'pagez', 'memory')
+        expect(await subject.pool.checkSnapshot(id, signal)).toContain('memory')
+        await write(subject.pool.memoryDir(id), 'pages', 'memory')
+        expect(await subject.pool.checkSnapshot(id, signal)).toBeNull()
+        await write(subject.pool.memoryDir(id), 'pages', 'more')
+        expect(await subject.pool.checkSnapshot(id, signal)).toContain('memory')
+        await expect(subject.pool.checkSnapshot(newId(), signal)).rejects.toMatchObject({ code: 'not_found' })
+        await expect(subject.pool.checkSnapshot(id, AbortSignal.abort())).rejects.toThrow()
+      })
+
       it('outlive the root and the image they came from', async () => {
         const image = await makeImage()
         const origin = await makeRoot({ image })

@@ -67,6 +67,8 @@ export const CALLS = {
     delete: 'write audited',
     deletePlan: 'read',
     undelete: 'write audited',
+    check: 'write audited',
+    drill: 'write audited',
   },
   schedules: {
     create: 'write audited',

@@ -36,6 +36,7 @@ import { Storage } from './services/storage.ts'
 import { FIRST_TEAM, Teams } from './services/teams.ts'
 import { Tokens } from './services/tokens.ts'
 import { Usage } from './services/usage.ts'
+import { Verification } from './services/verification.ts'
 import { Volumes } from './services/volumes.ts'
 import { Standby } from './standby.ts'
 import { definitionOf, type StartUpReport, startUp } from './start-up.ts'
@@ -72,6 +73,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly #deadlines: Deadlines
   readonly #standby: Standby
   readonly #retention: Retention
+  readonly #verification: Verification
   readonly #keys: Keys
   readonly #meter: Meter
   readonly #samples: Samples
@@ -134,7 +136,8 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       samples: this.#samples,
       scheduled: (schedule) => this.#scheduler.watch(schedule),
     })
-    this.snapshots = new Snapshots(parts, this.#runner, this.#deadlines)
+    this.#verification = new Verification(parts, this.#runner)
+    this.snapshots = new Snapshots(parts, this.#runner, this.#deadlines, this.#verification)
     this.#scheduler = new Scheduler(parts, scheduledSnapshots(this.snapshots))
     this.schedules = new Schedules(parts, this.#scheduler)
     this.browse = new Browse(parts, this.sandboxes)
@@ -166,6 +169,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     for (const exit of early) core.#exited(exit)
     core.#retention.start()
     core.storage.start()
+    core.#verification.start()
     core.#meter.start(core.#parts.ledger)
     await core.#scheduler.start()
     undo.move()
@@ -231,6 +235,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.#closing.abort()
     this.#happened.notify()
     await this.#scheduler.close()
+    await this.#verification.close()
     await this.#runner.idle()
     await this.idempotency.idle()
     await this.#standby.close()

@@ -38,6 +38,8 @@ export interface CoreConfig {
     /** What a request with an idempotency key was answered, from when it was first made */
     idempotencyMs: number
   }
+  /** How often the server looks of itself whether snapshots are whole (`check`) and can be started; `null` for never */
+  verify: { checkEveryMs: number | null; drillEveryMs: number | null }
   /** Most containers made ahead of a request, of all images and snapshots together; 0 for none */
   standbys: number
   /** Milliseconds between SIGTERM and SIGKILL at a stop */

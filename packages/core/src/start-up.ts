@@ -13,8 +13,10 @@ import { sandboxResume } from './operations/sandbox-resume.ts'
 import { sandboxRollback } from './operations/sandbox-rollback.ts'
 import { sandboxStart } from './operations/sandbox-start.ts'
 import { sandboxStop } from './operations/sandbox-stop.ts'
+import { snapshotCheck } from './operations/snapshot-check.ts'
 import { snapshotCreate } from './operations/snapshot-create.ts'
 import { snapshotDelete } from './operations/snapshot-delete.ts'
+import { snapshotDrill } from './operations/snapshot-drill.ts'
 import type { Parts } from './parts.ts'
 import type { Page, PageRequest } from './ports/index.ts'
 import { LIVING_STATES } from './sandbox/lifecycle.ts'
@@ -35,6 +37,8 @@ const DEFINITIONS = {
   'sandbox.kill': sandboxKill,
   'snapshot.create': snapshotCreate,
   'snapshot.delete': snapshotDelete,
+  'snapshot.check': snapshotCheck,
+  'snapshot.drill': snapshotDrill,
   'archive.push': archivePush(null, null),
   'archive.pull': archivePull(null),
   // biome-ignore lint/suspicious/noExplicitAny: each definition reads its own detail from the record it wrote itself

@@ -144,6 +144,16 @@ const SCENARIOS: Scenario[] = [
     after: ['running'],
   },
   {
+    name: 'snapshot.check',
+    run: async (w, c, _o, p) => (await c.snapshots.check(w.by, p.id)).done,
+    after: ['running'],
+  },
+  {
+    name: 'snapshot.drill',
+    run: async (w, c, _o, p) => (await c.snapshots.drill(w.by, p.id, {})).done,
+    after: ['running'],
+  },
+  {
     name: 'snapshot.delete',
     run: (w, c, _o, p) => c.snapshots.delete(w.by, p.id, { permanent: true }),
     after: ['running'],

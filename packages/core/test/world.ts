@@ -34,6 +34,7 @@ export const CONFIG: CoreConfig = {
   keep: { historyMs: 30 * 86_400_000, idempotencyMs: 86_400_000 },
   standbys: 2,
   stopGraceMs: 10,
+  verify: { checkEveryMs: null, drillEveryMs: null },
 }
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -47,7 +48,13 @@ export class World {
 
   /** With `fakeTime`, time passes only by `clock.advance`. */
   async server(
-    options: { fakeTime?: boolean; log?: Log; secret?: Uint8Array; trustedKeys?: string[] } = {},
+    options: {
+      fakeTime?: boolean
+      log?: Log
+      secret?: Uint8Array
+      trustedKeys?: string[]
+      verify?: CoreConfig['verify']
+    } = {},
   ): Promise<Core> {
     const core = await Core.open({
       ledger: new MemoryLedger(this.host.ledger),
@@ -63,6 +70,7 @@ export class World {
         ...CONFIG,
         secret: options.secret ?? CONFIG.secret,
         trustedKeys: options.trustedKeys ?? [],
+        verify: options.verify ?? CONFIG.verify,
       },
       failpoint: (name) => this.points.push(name),
     })

@@ -22,6 +22,7 @@ const CONFIG: CoreConfig = {
   keep: { historyMs: 30 * 86_400_000, idempotencyMs: 86_400_000 },
   standbys: 2,
   stopGraceMs: 10,
+  verify: { checkEveryMs: null, drillEveryMs: null },
 }
 
 export interface FakeCore extends AsyncDisposable {

@@ -20,6 +20,8 @@ export interface StoredSnapshot {
   /** What `checkpoint` wrote there; `null` in a filesystem snapshot */
   memory: MemoryCapture | null
   manifest: unknown
+  /** Of its memory, from when it was first checked */
+  digest?: string
 }
 
 export type StagedEntry =

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   type ImageId,
   invalidArgument,
@@ -173,6 +174,17 @@ export class FakePool implements Pool {
     })
   }
 
+  checkSnapshot(id: SnapshotId, signal: AbortSignal): Promise<string | null> {
+    return this.#call('checkSnapshot', id, () => {
+      signal.throwIfAborted()
+      const snapshot = this.#host.snapshots.get(id)
+      if (!snapshot) throw notFound('snapshot', id)
+      const digest = digestOf(snapshot.memoryFiles)
+      snapshot.digest ??= digest
+      return snapshot.digest === digest ? null : 'memory is not what it was'
+    })
+  }
+
   deleteSnapshot(id: SnapshotId): Promise<void> {
     return this.#call('deleteSnapshot', id, () => {
       this.#host.snapshots.delete(id)
@@ -244,4 +256,10 @@ function failed(step: string, detail: string) {
 
 function exists(step: string, id: string) {
   return failed(step, `${id} exists already`)
+}
+
+function digestOf(tree: FileTree): string {
+  const hash = createHash('sha256')
+  for (const [path, { data }] of [...tree.nodes].sort()) hash.update(`${path}\0${data.length}\0`).update(data)
+  return hash.digest('hex')
 }

@@ -240,6 +240,8 @@ export const BUILT_IN_PROGRAMS: [string, FakeProgram][] = [
   ['link', link],
   ['echo', echo],
   ['exit', exit],
+  ['true', { start: (io) => io.exit(0) }],
+  ['false', { start: (io) => io.exit(1) }],
   ['leaver', leaver],
   ['sleep', sleep],
   ['trap', trap],

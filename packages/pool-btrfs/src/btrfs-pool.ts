@@ -23,6 +23,7 @@ import {
   snapshotSubvolume,
   syncFilesystem,
 } from './btrfs.ts'
+import { checkSnapshot } from './check.ts'
 import { Commits } from './commits.ts'
 import { renameDurably, syncPath, syncTree, writeFileSynced } from './durable.ts'
 import { failed, Layout, present } from './layout.ts'
@@ -313,6 +314,12 @@ export class BtrfsPool implements Pool {
         throw error
       }
     })
+  }
+
+  checkSnapshot(id: SnapshotId, signal: AbortSignal): Promise<string | null> {
+    return this.#step('checkSnapshot', async () =>
+      checkSnapshot(await this.#sourceOf({ from: 'snapshot', id }), signal),
+    )
   }
 
   deleteSnapshot(id: SnapshotId): Promise<void> {

@@ -153,6 +153,11 @@ describe('snapshots', () => {
     expect((await client.snapshots.get('point')).id).toBe(snapshot.id)
     expect(await sandbox.snapshots().toArray()).toHaveLength(1)
     expect(await client.snapshots.list({ labels: { k: 'v' } }).toArray()).toHaveLength(1)
+    expect((await snapshot.check()).info).toMatchObject({ checkedAt: expect.any(Date), checkFailure: null })
+    expect((await snapshot.drill({ probe: ['false'] })).info.checkFailure).toContain('exit code 1')
+    expect((await snapshot.drill()).info).toMatchObject({ verifiedAt: expect.any(Date), checkFailure: null })
+    expect(snapshot.info.storage).toBeNull()
+    expect(await client.storage()).toBeNull()
     await snapshot.update({ ttlMs: 60_000 })
     expect(snapshot.info.expiresAt).toBeInstanceOf(Date)
 

@@ -11,6 +11,7 @@ import type {
   Comparison,
   DeletePlan,
   DeleteSnapshot,
+  Drill,
   NewSandboxSchedule,
   Push,
   Pushed,
@@ -21,6 +22,7 @@ import type {
   SnapshotState,
   TextComparison,
 } from './types.ts'
+import { verify } from './verification.ts'
 import { toSandboxInfo, toSnapshotInfo } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -160,6 +162,21 @@ export class Snapshot {
   async undelete(options: CallOptions = {}): Promise<this> {
     this.#info = await undeleteSnapshot(this.#transport, this.id, options)
     return this
+  }
+
+  /** Reads it back; what is wrong is in `info.checkFailure`. The server does so of itself now and then. */
+  async check(options: LongOptions = {}): Promise<this> {
+    await verify(this.#transport, this.id, 'check', undefined, options)
+    return this.refresh({ signal: options.signal })
+  }
+
+  /**
+   * Starts a sandbox from it that nobody sees and that reaches nothing outside, runs the probe in it, and removes it. What
+   * went wrong is in `info.checkFailure`.
+   */
+  async drill(request: Drill = {}, options: LongOptions = {}): Promise<this> {
+    await verify(this.#transport, this.id, 'drill', request, options)
+    return this.refresh({ signal: options.signal })
   }
 
   async #spawnOne(request: Spawn, options: CallOptions): Promise<Sandbox> {

@@ -1043,6 +1043,8 @@ export interface Schemas {
       | 'sandbox.kill'
       | 'snapshot.create'
       | 'snapshot.delete'
+      | 'snapshot.check'
+      | 'snapshot.drill'
       | 'archive.push'
       | 'archive.pull'
     state: 'open' | 'done' | 'failed'
@@ -1215,6 +1217,10 @@ export interface Schemas {
     ttlMs?: number | null | undefined
     pinned?: boolean | undefined
   }
+  DrillSnapshot: {
+    probe?: string[] | undefined
+    timeoutMs?: number | undefined
+  }
   Receipt: {
     standstillMs: number
     totalMs: number
@@ -1322,6 +1328,8 @@ export interface Schemas {
         | 'sandbox.kill'
         | 'snapshot.create'
         | 'snapshot.delete'
+        | 'snapshot.check'
+        | 'snapshot.drill'
         | 'archive.push'
         | 'archive.pull'
     }[]

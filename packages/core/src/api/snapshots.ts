@@ -31,6 +31,13 @@ export interface SnapshotListFilter {
   labels?: Labels | undefined
 }
 
+export interface DrillRequest {
+  /** Program with its arguments that must end with 0; default `true`, which says that the agent answers */
+  probe?: string[] | undefined
+  /** Milliseconds that the probe may take; default 60,000, at most an hour */
+  timeoutMs?: number | undefined
+}
+
 export interface SnapshotsApi {
   create(by: Principal, sandboxRef: string, request: CreateSnapshotRequest): Promise<Started<Snapshot>>
   /** With `trashed`, one in the trash as well, by its id or as `NAME@ID` */
@@ -56,4 +63,14 @@ export interface SnapshotsApi {
    * that is not in the trash is returned as it is. Rejects `quota_exceeded` where the team has as many as it may.
    */
   undelete(by: Principal, ref: string): Promise<Snapshot>
+  /**
+   * Reads it back: its files against the store's checksums, its memory against digests from when it was first read. What is
+   * wrong is `checkFailure` of the outcome. Rejects `operation_in_progress` while it is checked or drilled.
+   */
+  check(by: Principal, ref: string): Promise<Started<Snapshot>>
+  /**
+   * Starts a sandbox from it that nobody sees and that reaches nothing outside, runs the probe in it, and removes it. What
+   * went wrong is `checkFailure` of the outcome. Rejects as `check`.
+   */
+  drill(by: Principal, ref: string, request: DrillRequest): Promise<Started<Snapshot>>
 }

@@ -13,6 +13,8 @@ export type OperationKind =
   | 'sandbox.kill'
   | 'snapshot.create'
   | 'snapshot.delete'
+  | 'snapshot.check'
+  | 'snapshot.drill'
   | 'archive.push'
   | 'archive.pull'
 

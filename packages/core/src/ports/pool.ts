@@ -50,6 +50,12 @@ export interface Pool {
   /** The directory `checkpoint` filled. */
   memoryDir(id: SnapshotId): string
   readManifest(id: SnapshotId): Promise<unknown>
+  /**
+   * Reads a published snapshot back, in the background's time: its files against the store's own checksums, its memory
+   * against digests that the first call keeps. Resolves with what is wrong, `null` if nothing is. Rejects `not_found`, and
+   * when `signal` aborts.
+   */
+  checkSnapshot(id: SnapshotId, signal: AbortSignal): Promise<string | null>
   /** Removes a staged or published snapshot. */
   deleteSnapshot(id: SnapshotId): Promise<void>
 

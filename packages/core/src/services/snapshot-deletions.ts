@@ -84,7 +84,8 @@ export class SnapshotDeletions {
   }
 
   async #ended(users: Operation[]): Promise<void> {
-    for (const { id } of users) {
+    for (const { id, kind } of users) {
+      if (kind === 'snapshot.check' || kind === 'snapshot.drill') this.#runner.hasten(id, 0)
       // One that is not settled yet is about to be undone; the deletion is recorded and goes on in any case.
       await this.#runner.ended(id).catch(() => {})
     }

@@ -12,18 +12,21 @@ import { Claims } from './claims.ts'
 import { claimQuota, mustKeepWithin, retentionOf } from './quotas.ts'
 import { checkName, checkTag, findSandbox, findSnapshot, findTrashedToo } from './refs.ts'
 import { SnapshotDeletions } from './snapshot-deletions.ts'
+import type { Verification } from './verification.ts'
 
 export class Snapshots implements SnapshotsApi {
   readonly #parts: Parts
   readonly #claims: Claims
   readonly #deadlines: Deadlines
   readonly #deletions: SnapshotDeletions
+  readonly #verification: Verification
 
-  constructor(parts: Parts, runner: OperationRunner, deadlines: Deadlines) {
+  constructor(parts: Parts, runner: OperationRunner, deadlines: Deadlines, verification: Verification) {
     this.#parts = parts
     this.#claims = new Claims(parts, runner)
     this.#deadlines = deadlines
     this.#deletions = new SnapshotDeletions(parts, runner)
+    this.#verification = verification
   }
 
   async create(
@@ -95,6 +98,10 @@ export class Snapshots implements SnapshotsApi {
 
   get: SnapshotsApi['get'] = (by, ref, { trashed = false } = {}) =>
     (trashed ? findTrashedToo : findSnapshot)(this.#parts.ledger.read, by.teamId, ref)
+
+  check: SnapshotsApi['check'] = (by, ref) => this.#verification.check(by, ref)
+
+  drill: SnapshotsApi['drill'] = (by, ref, request) => this.#verification.drill(by, ref, request)
 
   async list(by: Principal, filter: SnapshotListFilter, page: Parameters<SnapshotsApi['list']>[2]) {
     const { read } = this.#parts.ledger

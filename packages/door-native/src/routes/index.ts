@@ -21,6 +21,7 @@ import { storageRoutes } from './storage.ts'
 import { teamRoutes } from './teams.ts'
 import { trashRoutes } from './trash.ts'
 import { usageRoutes } from './usage.ts'
+import { verificationRoutes } from './verification.ts'
 import { volumeRoutes } from './volumes.ts'
 
 /** Every route of the native API, in the order of its documentation. */
@@ -29,6 +30,7 @@ export function nativeRoutes(context: DoorContext): AnyRoute[] {
     ...sandboxRoutes(context),
     ...snapshotRoutes(context),
     ...trashRoutes(context),
+    ...verificationRoutes(context),
     ...browseRoutes(context),
     ...compareRoutes(context),
     ...scheduleRoutes(context),

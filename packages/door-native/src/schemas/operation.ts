@@ -17,6 +17,8 @@ const kinds = [
   'sandbox.kill',
   'snapshot.create',
   'snapshot.delete',
+  'snapshot.check',
+  'snapshot.drill',
   'archive.push',
   'archive.pull',
 ] as const satisfies readonly OperationKind[]

@@ -55,6 +55,20 @@ export const updateSnapshotBody = component(
   { examples: [{ ttlMs: 86400000 }] },
 )
 
+export const drillBody = component(
+  'DrillSnapshot',
+  z.strictObject({
+    probe: z
+      .array(z.string())
+      .min(1)
+      .max(256)
+      .optional()
+      .describe('Program and arguments that must end with 0; default `true`, which says that the agent answers'),
+    timeoutMs: milliseconds.min(1).max(3_600_000).optional().describe('That the probe may take; default a minute'),
+  }),
+  { examples: [{ probe: ['test', '-e', '/srv/app'] }] },
+)
+
 const filters = {
   ...pageQuery,
   state: query.many(snapshotState, states.length).optional().describe('Default: all but `trashed` and `deleting`'),

@@ -128,6 +128,13 @@ export interface DeletePlan {
   blocked: string | null
 }
 
+export interface Drill {
+  /** Program with its arguments that must end with 0; default `true`, which says that the agent answers */
+  probe?: string[] | undefined
+  /** Milliseconds that the probe may take; default 60,000, at most an hour */
+  timeoutMs?: number | undefined
+}
+
 export interface CreateSnapshot {
   /** Default `memory` */
   kind?: SnapshotKind | undefined

@@ -8,6 +8,7 @@ import { addRestore } from './restore.ts'
 import { addRm } from './rm.ts'
 import { addShow } from './show.ts'
 import { addSpawn } from './spawn.ts'
+import { addVerify } from './verify.ts'
 
 export function addSnapshot(root: Command): void {
   const noun = root.command('snapshot').description('captured points of sandboxes')
@@ -20,4 +21,5 @@ export function addSnapshot(root: Command): void {
   addPull(noun)
   addRm(noun)
   addRestore(noun)
+  addVerify(noun)
 }

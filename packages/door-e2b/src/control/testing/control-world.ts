@@ -19,6 +19,7 @@ const CONFIG: CoreConfig = {
   keep: { historyMs: 30 * 86_400_000, idempotencyMs: 86_400_000 },
   standbys: 0,
   stopGraceMs: 10,
+  verify: { checkEveryMs: null, drillEveryMs: null },
 }
 
 export interface Got {

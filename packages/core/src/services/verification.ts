@@ -1,0 +1,164 @@
+import type { DrillRequest, Principal, Started } from '../api.ts'
+import { invalidArgument, isCode, SpawnpointError } from '../errors.ts'
+import { type IncarnationId, newId, type RootId, type SandboxId } from '../ids.ts'
+import type { Operation, Snapshot, SnapshotId } from '../model.ts'
+import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
+import { type CheckDetail, snapshotCheck } from '../operations/snapshot-check.ts'
+import { type DrillDetail, snapshotDrill } from '../operations/snapshot-drill.ts'
+import type { Parts } from '../parts.ts'
+import { mustBeReady } from './new-sandbox.ts'
+import { findSnapshot } from './refs.ts'
+
+const PROBE = ['true']
+const PROBE_MS = 60_000
+const MAX_PROBE_MS = 3_600_000
+const MAX_PROBE_ARGS = 256
+/** Milliseconds between two looks at what is due */
+const EVERY_MS = 10 * 60_000
+const PAGE = 500
+
+/**
+ * Looks whether snapshots are still worth something: on request, and of itself as often as the server is told, one after
+ * the other.
+ */
+export class Verification {
+  readonly #parts: Parts
+  readonly #runner: OperationRunner
+  /** Of itself: when each was last tried, however it came out */
+  readonly #tried = { check: new Map<SnapshotId, number>(), drill: new Map<SnapshotId, number>() }
+  #timer: Disposable | null = null
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(parts: Parts, runner: OperationRunner) {
+    this.#parts = parts
+    this.#runner = runner
+  }
+
+  async check(by: Principal, ref: string): Promise<Started<Snapshot>> {
+    return this.#check(await findSnapshot(this.#parts.ledger.read, by.teamId, ref))
+  }
+
+  async drill(by: Principal, ref: string, request: DrillRequest): Promise<Started<Snapshot>> {
+    const { probe = PROBE, timeoutMs = PROBE_MS } = request
+    if (probe.length === 0 || probe.length > MAX_PROBE_ARGS || probe[0] === '') {
+      throw invalidArgument('probe', `a program and its arguments, at most ${MAX_PROBE_ARGS} in all`)
+    }
+    if (!Number.isFinite(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_PROBE_MS) {
+      throw invalidArgument('timeoutMs', `1 to ${MAX_PROBE_MS} milliseconds`)
+    }
+    return this.#drill(await findSnapshot(this.#parts.ledger.read, by.teamId, ref), { probe, timeoutMs })
+  }
+
+  start(): void {
+    this.#after(EVERY_MS)
+  }
+
+  /** Resolves when nothing more is begun. Preconditions: `closing` is aborted. */
+  async close(): Promise<void> {
+    this.#timer?.[Symbol.dispose]()
+    await this.#running
+  }
+
+  async #check(snapshot: Snapshot): Promise<Started<Snapshot>> {
+    const detail: CheckDetail = { snapshotId: snapshot.id }
+    const operation = await this.#claim(snapshot, 'snapshot.check', detail)
+    return started(snapshot, this.#runner.launch(snapshotCheck, operation))
+  }
+
+  async #drill(
+    snapshot: Snapshot,
+    how: Pick<DrillDetail, 'probe' | 'timeoutMs'> = { probe: PROBE, timeoutMs: PROBE_MS },
+  ): Promise<Started<Snapshot>> {
+    const detail: DrillDetail = {
+      snapshotId: snapshot.id,
+      sandboxId: newId<SandboxId>(),
+      incarnationId: newId<IncarnationId>(),
+      rootId: newId<RootId>(),
+      ...how,
+    }
+    const operation = await this.#claim(snapshot, 'snapshot.drill', detail)
+    return started(snapshot, this.#runner.launch(snapshotDrill, operation))
+  }
+
+  async #claim(snapshot: Snapshot, kind: 'snapshot.check' | 'snapshot.drill', detail: object): Promise<Operation> {
+    const { id, teamId } = snapshot
+    const operation = newOperation(this.#parts, {
+      teamId,
+      kind,
+      phase: kind === 'snapshot.check' ? 'reading' : 'starting',
+      snapshotId: id,
+      detail,
+    })
+    await this.#parts.ledger.transact(async (tx) => {
+      await mustBeReady(tx, null, snapshot)
+      const open = await tx.operations(
+        { snapshotId: id, states: ['open'], kinds: ['snapshot.check', 'snapshot.drill'] },
+        { limit: 1 },
+      )
+      const [other] = open.items
+      if (other !== undefined) {
+        throw new SpawnpointError('operation_in_progress', 'The snapshot is being checked already', {
+          resource: 'snapshot',
+          id,
+          operation: other.kind,
+        })
+      }
+      await tx.putOperation(operation)
+    })
+    return operation
+  }
+
+  // ---------------------------------------------------------------- of itself
+
+  #after(ms: number): void {
+    const { checkEveryMs, drillEveryMs } = this.#parts.config.verify
+    if (this.#parts.closing.aborted || (checkEveryMs === null && drillEveryMs === null)) return
+    this.#timer = this.#parts.clock.after(ms, () => {
+      this.#running = this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    const { checkEveryMs, drillEveryMs } = this.#parts.config.verify
+    try {
+      for (const snapshot of await this.#ready()) {
+        await this.#ifDue('check', snapshot, snapshot.checkedAt, checkEveryMs)
+        if (!snapshot.internal) await this.#ifDue('drill', snapshot, snapshot.verifiedAt, drillEveryMs)
+      }
+    } catch (error) {
+      this.#parts.log.warn({ err: error }, 'snapshots could not be checked; trying again')
+    }
+    this.#after(EVERY_MS)
+  }
+
+  /** Never looked at at first, so that digests of memory are from soon after it was written. */
+  async #ifDue(how: 'check' | 'drill', snapshot: Snapshot, last: Date | null, everyMs: number | null): Promise<void> {
+    const { clock, closing, log } = this.#parts
+    const now = clock.now().getTime()
+    const tried = Math.max(last?.getTime() ?? 0, this.#tried[how].get(snapshot.id) ?? 0)
+    if (everyMs === null || closing.aborted || now - tried < everyMs) return
+    this.#tried[how].set(snapshot.id, now)
+    try {
+      const { done } = await (how === 'check' ? this.#check(snapshot) : this.#drill(snapshot))
+      const { checkFailure } = await done
+      if (checkFailure !== null) log.warn({ snapshot: snapshot.id, checkFailure }, 'something is wrong with a snapshot')
+    } catch (error) {
+      // It is being deleted, or the server closes: no news. Anything else the operation has logged.
+      if (isCode(error, 'unavailable')) throw error
+    }
+  }
+
+  async #ready(): Promise<Snapshot[]> {
+    const found: Snapshot[] = []
+    for (let after: string | undefined; ; ) {
+      const filter = { states: ['ready' as const], includeInternal: true }
+      const page = await this.#parts.ledger.read.snapshots(filter, { limit: PAGE, after })
+      found.push(...page.items)
+      if (page.next === null) break
+      after = page.next
+    }
+    const ids = new Set(found.map(({ id }) => id))
+    for (const tried of Object.values(this.#tried)) for (const id of tried.keys()) if (!ids.has(id)) tried.delete(id)
+    return found
+  }
+}
