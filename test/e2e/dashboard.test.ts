@@ -62,6 +62,8 @@ it('creates a sandbox, types in its terminal, takes snapshots, restores one and 
   await dialog().getByLabel('Name').fill('Not a name')
   await dialog().getByText('beginning with a letter').waitFor()
   expect(await dialog().getByRole('button', { name: 'Create' }).isDisabled()).toBe(true)
+  await dialog().getByText('Network, schedule, variables').click()
+  expect(await seriousFindings(page)).toEqual([])
   await dialog().getByLabel('Name').fill('story')
   await dialog().getByLabel('Memory').fill('256M')
   await dialog().getByRole('button', { name: 'Create' }).click()

@@ -42,6 +42,10 @@ async function main(): Promise<void> {
   await page.getByRole('button', { name: /^tests-green/ }).click()
   await take(page, 'lineage')
 
+  await page.goto(`${world.url}/compare?before=snapshot.${ids.ready}&after=sandbox.${ids.agent}`)
+  await page.getByRole('table', { name: 'Memory by process' }).waitFor()
+  await take(page, 'compare')
+
   await page.goto(`${world.url}/snapshots`)
   await page.getByRole('row').nth(3).waitFor()
   await page.emulateMedia({ colorScheme: 'dark' })
@@ -49,7 +53,7 @@ async function main(): Promise<void> {
 }
 
 /** An agent's sandbox, three tries that began where it was ready, and what came of them. */
-async function scene(client: Spawnpoint): Promise<{ agent: string }> {
+async function scene(client: Spawnpoint): Promise<{ agent: string; ready: string }> {
   const agent = await client.sandboxes.create({
     image: 'base',
     name: 'agent',
@@ -74,7 +78,12 @@ async function scene(client: Spawnpoint): Promise<{ agent: string }> {
   await cache.pause()
   await batch.stop()
   await agent.snapshot({ name: 'nightly', kind: 'filesystem' })
-  return { agent: agent.id }
+  await agent.files.write(
+    'orders.py',
+    'def total(items):\n    return round(sum(price * count for price, count in items), 2)\n',
+  )
+  await agent.processes.start(['python3', '-m', 'http.server', '8000'], { background: true, tag: 'preview' })
+  return { agent: agent.id, ready: ready.id }
 }
 
 async function take(page: Page, name: string): Promise<void> {

@@ -2,6 +2,7 @@ import type { QueryClient } from '@tanstack/react-query'
 import { createContext, useEffect, useState } from 'react'
 import type { Spawnpoint, SpawnpointEvent } from 'spawnpoint'
 import { isUnauthenticated } from './client.tsx'
+import { Refresher } from './refresher.ts'
 import { signOut } from './session.ts'
 
 /** Queries whose answers an event has made old, by the beginnings of their keys. */
@@ -34,17 +35,8 @@ export function useLive(client: Spawnpoint, queryClient: QueryClient): boolean {
   const [live, setLive] = useState(false)
   useEffect(() => {
     let stop = new AbortController()
-    const waiting = new Map<string, string[]>()
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const flush = () => {
-      timer = undefined
-      for (const queryKey of waiting.values()) void queryClient.invalidateQueries({ queryKey })
-      waiting.clear()
-    }
-    const onEvent = (event: SpawnpointEvent) => {
-      for (const key of staleAfter(event)) waiting.set(key.join('/'), key)
-      timer ??= setTimeout(flush, TOGETHER_MS)
-    }
+    const refresher = new Refresher((queryKey) => queryClient.invalidateQueries({ queryKey }), TOGETHER_MS)
+    const onEvent = (event: SpawnpointEvent) => refresher.add(staleAfter(event))
     const follow = async (signal: AbortSignal) => {
       while (!signal.aborted) {
         try {
@@ -71,7 +63,7 @@ export function useLive(client: Spawnpoint, queryClient: QueryClient): boolean {
     document.addEventListener('visibilitychange', onVisible)
     return () => {
       document.removeEventListener('visibilitychange', onVisible)
-      clearTimeout(timer)
+      refresher.end()
       stop.abort()
     }
   }, [client, queryClient])
