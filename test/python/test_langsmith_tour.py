@@ -50,6 +50,19 @@ def test_commands(box):
     assert 'xterm' in box.run('tty >/dev/null && echo $TERM', pty=True).stdout
 
 
+def test_commands_by_server_sent_events(box, monkeypatch):
+    monkeypatch.setenv('LANGSMITH_EXPERIMENTAL_FEATURES', 'sandbox_sse_exec')
+    result = box.run("printf 'ä%.0s' $(seq 1 5000); echo err >&2; exit 3")
+    assert (result.stdout, result.stderr, result.exit_code) == ('ä' * 5000, 'err\n', 3)
+    handle = box.run('echo one; sleep 1; echo two', wait=False)
+    assert ''.join(one.data for one in box.reconnect(handle.command_id, stdout_offset=4)) == 'two\n'
+    assert handle.result.stdout == 'one\ntwo\n'
+    with pytest.raises(CommandTimeoutError):
+        box.run('sleep 60', timeout=1)
+    with pytest.raises(SandboxClientError):
+        box.reconnect('nobody').result
+
+
 def test_files(box):
     box.write('/opt/new/dir/a.txt', 'one\ntwo\nthree\n')
     assert box.read('/opt/new/dir/a.txt') == b'one\ntwo\nthree\n'

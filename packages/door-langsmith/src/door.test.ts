@@ -44,6 +44,8 @@ describe('every call', () => {
     ['PATCH', '/registries/x'],
     ['DELETE', '/registries/x'],
     ['POST', '/x/execute'],
+    ['POST', '/x/execute/stream/start'],
+    ['POST', '/x/execute/stream/resume'],
     ['POST', '/x/upload?path=/a'],
     ['GET', '/x/download?path=/a'],
     ['GET', '/downloads?token=x.y'],

@@ -3,6 +3,7 @@ import type { Principal, SpawnpointApi } from '@spawnpoint/core'
 import { type AnyRoute, type Log, registerDoor } from '@spawnpoint/door-kit'
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply } from 'fastify'
 import { BASES } from './address.ts'
+import { Leases } from './commands/leases.ts'
 import { authenticate } from './credentials.ts'
 import { refusal } from './errors.ts'
 import { boxRoutes } from './routes/boxes.ts'
@@ -27,13 +28,15 @@ export async function registerLangsmithDoor<L extends FastifyBaseLogger>(
   fastify: FastifyInstance<Server, IncomingMessage, ServerResponse, L>,
   { api, log, domain, tls }: LangsmithDoorOptions,
 ): Promise<void> {
+  const leases = new Leases()
+  fastify.addHook('onClose', async () => leases[Symbol.dispose]())
   const routes: AnyRoute[] = [
     ...boxRoutes(api),
     ...lifeRoutes(api),
     ...snapshotRoutes(api, log),
     ...registryRoutes(api),
     ...serviceRoutes(api, { domain, tls }),
-    ...executeRoutes(api),
+    ...executeRoutes(api, leases),
     ...fileRoutes(api),
     ...searchRoutes(api),
   ]

@@ -2,15 +2,14 @@ import {
   type Guest,
   isCode,
   type ProcessInfo,
-  type ProcessOutput,
   type ProcessSpec,
   type Sandbox,
-  SpawnpointError,
   toSpawnpointError,
 } from '@spawnpoint/core'
 import { type Log, untilAborted } from '@spawnpoint/door-kit'
 import { type RawData, WebSocket } from 'ws'
 import { z } from 'zod'
+import { comeBack, type Followed } from './come-back.ts'
 import { type Execute, executeSchema, followedSpec, withShell } from './command.ts'
 import type { Leases } from './leases.ts'
 import { termsOf } from './terms.ts'
@@ -40,7 +39,6 @@ const laterMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('kill') }),
 ])
 
-type Followed = { info: ProcessInfo; output: AsyncIterable<ProcessOutput> }
 type Offsets = { stdout: number; stderr: number }
 
 /** One WebSocket that follows one command, which it has started or come back to. */
@@ -111,7 +109,7 @@ export class CommandSocket {
     try {
       if (message.type === 'execute') await this.#show(await this.#start(message), { stdout: 0, stderr: 0 })
       else
-        await this.#show(await this.#comeBack(message.command_id), {
+        await this.#show(await comeBack(this.#guest, message.command_id, { signal: this.#gone.signal }), {
           stdout: message.stdout_offset,
           stderr: message.stderr_offset,
         })
@@ -124,19 +122,6 @@ export class CommandSocket {
   async #start(message: Execute): Promise<Followed> {
     const spec: ProcessSpec = followedSpec(this.#sandbox, await this.#prepare(message))
     return withShell(spec, (one) => this.#guest.processes.startAndFollow(one, this.#gone.signal))
-  }
-
-  async #comeBack(id: string): Promise<Followed> {
-    const { processes } = this.#guest
-    try {
-      const followed = await processes.follow(id, { signal: this.#gone.signal })
-      const { ttlMs } = termsOf(followed.info.tag)
-      const endedAt = followed.info.exit?.at.getTime()
-      if (endedAt === undefined || ttlMs === null || Date.now() - endedAt <= ttlMs) return followed
-    } catch (error) {
-      if (!isCode(error, 'process_not_found')) throw error
-    }
-    throw new SpawnpointError('process_not_found', `No command, or not any more: ${id.slice(0, 80)}`, { ref: id })
   }
 
   async #show({ info, output }: Followed, from: Offsets): Promise<void> {
