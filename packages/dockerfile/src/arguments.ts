@@ -2,6 +2,9 @@ import { at, DockerfileError } from './failure.ts'
 import type { Escape, Instruction } from './instructions.ts'
 import { expand, rawWords, type Variables } from './words.ts'
 
+/** What images for this machine are for, in Docker's words */
+export const ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch
+
 /** Build arguments that need no ARG. */
 const ALWAYS = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'].flatMap((name) => [
   name,
@@ -9,16 +12,14 @@ const ALWAYS = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY
 ])
 
 /** What a file may name as ARG without a default, and in FROM without an ARG. */
-const PLATFORM: Record<string, string> = {
-  BUILDPLATFORM: 'linux/amd64',
-  BUILDOS: 'linux',
-  BUILDARCH: 'amd64',
-  BUILDVARIANT: '',
-  TARGETPLATFORM: 'linux/amd64',
-  TARGETOS: 'linux',
-  TARGETARCH: 'amd64',
-  TARGETVARIANT: '',
-}
+const PLATFORM: Record<string, string> = Object.fromEntries(
+  ['BUILD', 'TARGET'].flatMap((whose) => [
+    [`${whose}PLATFORM`, `linux/${ARCHITECTURE}`],
+    [`${whose}OS`, 'linux'],
+    [`${whose}ARCH`, ARCHITECTURE],
+    [`${whose}VARIANT`, ''],
+  ]),
+)
 
 /** What the caller gave for ARGs, and what ARGs before the first FROM make of it. */
 export class BuildArguments {

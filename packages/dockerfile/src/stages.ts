@@ -1,5 +1,5 @@
 import type { DockerfileOrigin } from '@spawnpoint/core'
-import { type BuildArguments, expandAt } from './arguments.ts'
+import { ARCHITECTURE, type BuildArguments, expandAt } from './arguments.ts'
 import { KNOWN } from './evaluate.ts'
 import { DockerfileError } from './failure.ts'
 import type { Instruction, ParsedFile } from './instructions.ts'
@@ -42,8 +42,8 @@ function stageOf(
   for (const [name, value] of flags) {
     if (name !== 'platform') throw new DockerfileError(line, `FROM knows no --${name}`)
     const platform = expandAt(line, value ?? '', args.inFrom, escapeChar)
-    if (!['linux/amd64', 'linux', 'linux/x86_64', ''].includes(platform))
-      throw new DockerfileError(line, `images for ${platform} do not run here; linux/amd64 do`)
+    if (![`linux/${ARCHITECTURE}`, 'linux', ''].includes(platform))
+      throw new DockerfileError(line, `images for ${platform} do not run here; linux/${ARCHITECTURE} do`)
   }
   const [image = '', as, named, ...more] = rest.split(/\s+/).filter((word) => word !== '')
   const name = named?.toLowerCase() ?? null
