@@ -1,19 +1,13 @@
 import { randomInt } from 'node:crypto'
-import {
-  type CreateSandboxRequest,
-  invalidArgument,
-  type Principal,
-  type SpawnpointApi,
-  SpawnpointError,
-} from '@spawnpoint/core'
+import { type CreateSandboxRequest, invalidArgument, type Principal, type SpawnpointApi } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { idParam } from './envelope.ts'
 import { isRegion } from './region.ts'
 import { DESTROY_TIMEOUTS, egressSchema, LABELS, networkOf, sourceTemplate } from './sandbox-json.ts'
 import { DEFAULT_TEMPLATE, imageOf } from './templates.ts'
+import { freeVolume, GIB } from './volumes.ts'
 
-const GIB = 2 ** 30
 const MIB = 2 ** 20
 /** The core's own lower bounds; what the vendor allows below is rounded up. */
 const MIN_CPUS = 0.1
@@ -41,7 +35,7 @@ export const createSchema = z.object({
   egress: optional(egressSchema),
   persistent: optional(z.boolean()),
   persistentDiskGB: optional(z.number().int().min(10).max(50)),
-  volumeId: optional(z.string()),
+  volumeId: optional(idParam('volume')),
   mountPath: optional(z.string().regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path below /')),
   fromSnapshot: optional(idParam('snapshot')),
   snapshotMode: optional(z.enum(['manual', 'automatic'])),
@@ -63,8 +57,15 @@ export async function createRequest(
     labels[LABELS.persistentGB] = String(body.persistentDiskGB ?? DEFAULT_PERSISTENT_GB)
     labels[LABELS.mountPath] = body.mountPath ?? DEFAULT_MOUNT_PATH
   }
+  const volume = body.volumeId === undefined ? null : await freeVolume(api, by, body.volumeId)
+  const path = body.mountPath ?? DEFAULT_MOUNT_PATH
+  if (volume !== null) {
+    labels[LABELS.persistentGB] = String(Math.round(volume.sizeBytes / GIB))
+    labels[LABELS.mountPath] = path
+  }
   return {
     ...source.request,
+    ...(volume === null ? {} : { volumes: [{ volume: volume.id, path }] }),
     name: body.name ?? randomName(),
     labels,
     resources: resourcesOf(body),
@@ -94,13 +95,11 @@ function checkCombinations(body: CreateBody): void {
     refuse('destroyTimeout', 'required with autoDestroy, and not allowed without')
   if (body.blockOutbound !== undefined && body.egress !== undefined)
     refuse('egress', 'not allowed together with blockOutbound')
-  if (body.volumeId !== undefined) {
-    const what = 'This server has no volumes; use persistent: true'
-    throw new SpawnpointError('forbidden', what, { what: 'volumes' })
-  }
+  if (body.persistent && body.volumeId !== undefined) refuse('volumeId', 'not allowed together with persistent')
   if (!body.persistent && body.persistentDiskGB !== undefined) refuse('persistentDiskGB', 'only with persistent')
-  if (!body.persistent && body.mountPath !== undefined && body.mountPath !== DEFAULT_MOUNT_PATH)
-    refuse('mountPath', 'only with persistent')
+  const stored = body.persistent || body.volumeId !== undefined
+  if (!stored && body.mountPath !== undefined && body.mountPath !== DEFAULT_MOUNT_PATH)
+    refuse('mountPath', 'only with persistent or volumeId')
   if ((body.snapshotMode === 'automatic') !== (body.snapshotFrequency !== undefined))
     refuse('snapshotFrequency', 'required when snapshotMode is automatic, and not allowed otherwise')
 }

@@ -38,7 +38,7 @@ export async function registerBrimbleDoor<L extends FastifyBaseLogger>(
       ...lifeRoutes(api),
       ...execRoutes(api, log),
       ...fileRoutes(api),
-      ...volumeRoutes(),
+      ...volumeRoutes(api),
     ],
     authenticate: (request) => authenticate(api, request),
     refuse: (error, request) => {

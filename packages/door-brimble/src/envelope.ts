@@ -6,7 +6,7 @@ import { refusal } from './errors.ts'
 
 const ID = /^[a-f0-9]{24}$/
 
-export function idParam(noun: 'sandbox' | 'snapshot') {
+export function idParam(noun: 'sandbox' | 'snapshot' | 'volume') {
   return z.string().regex(ID, `Invalid ${noun} id`)
 }
 

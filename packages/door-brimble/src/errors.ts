@@ -35,7 +35,12 @@ export const STATUSES: { readonly [C in ErrorCode]: number } = {
   cursor_expired: 400,
 }
 
-const NOUNS: Partial<Record<string, string>> = { sandbox: 'Sandbox', snapshot: 'Snapshot', image: 'Template' }
+const NOUNS: Partial<Record<string, string>> = {
+  sandbox: 'Sandbox',
+  snapshot: 'Snapshot',
+  image: 'Template',
+  volume: 'Volume',
+}
 
 export function refusal(error: SpawnpointError | RefusedByRouter): Refusal {
   if (!('code' in error)) return { status: error.status, body: { message: error.message } }
@@ -55,6 +60,8 @@ function statusOf(error: SpawnpointError): number {
 }
 
 function messageOf(error: SpawnpointError): string {
+  if (isCode(error, 'in_use') && error.context.resource === 'volume')
+    return 'Volume is attached; detach it before deleting'
   if (!isCode(error, 'not_found')) return error.message
   const noun = NOUNS[error.context.resource]
   return noun === undefined ? error.message : `${noun} not found`

@@ -356,13 +356,42 @@ describe('requests', () => {
     expect(unknown.headers.get('x-request-id')).toBeTruthy()
   })
 
+  it('keep volumes, each for one sandbox at a time', async () => {
+    const made = await brimble.post('/volumes', { name: 'models', sizeGB: 10, region: 'auto', type: 'sandbox' })
+    expect([made.status, made.data]).toEqual([
+      201,
+      expect.objectContaining({ name: 'models', size: 10, attached_sandbox_id: null, mount_path: null }),
+    ])
+    const volumeId = made.data.id
+    const again = await brimble.post('/volumes', { name: 'models', sizeGB: 10, region: 'auto', type: 'sandbox' })
+    expect([again.status, again.answer.message]).toEqual([400, 'A volume named "models" already exists'])
+    expect((await brimble.post('/volumes', { name: 'Models', sizeGB: 5 })).status).toBe(400)
+
+    const first = await create({ volumeId })
+    await exec(first, 'echo kept > /workspace/file')
+    const { data } = await brimble.get(`/volumes/${volumeId}`)
+    expect(data).toMatchObject({ attached_sandbox_id: first, mount_path: '/workspace' })
+    expect((await brimble.get(`/sandboxes/${first}`)).data).toMatchObject({ persistent: true, persistent_disk_gb: 10 })
+    expect((await brimble.post('/sandboxes', { volumeId })).status).toBe(400)
+    expect((await brimble.post('/sandboxes', { volumeId, persistent: true })).status).toBe(400)
+    const refused = await brimble.call('DELETE', `/volumes/${volumeId}`)
+    expect([refused.status, refused.answer.message]).toEqual([400, 'Volume is attached; detach it before deleting'])
+
+    expect((await brimble.call('DELETE', `/sandboxes/${first}`)).status).toBe(204)
+    const second = await create({ volumeId, mountPath: '/data' })
+    expect(await exec(second, 'cat /data/file')).toBe('kept')
+    expect((await brimble.call('DELETE', `/sandboxes/${second}`)).status).toBe(204)
+    expect((await brimble.call('DELETE', `/volumes/${volumeId}`)).status).toBe(204)
+    expect((await brimble.get(`/volumes/${volumeId}`)).status).toBe(404)
+    expect((await brimble.get('/volumes')).data).toMatchObject({ data: [], totalCount: 0 })
+  })
+
   it('find templates and the one region', async () => {
     const { data } = await brimble.get('/sandbox/templates')
     expect(data.map((one: { name: string }) => one.name)).toEqual(
       expect.arrayContaining(['python-3.12', 'node-22', 'base']),
     )
     expect((await brimble.get('/sandboxes/regions')).data.regions).toHaveLength(1)
-    expect((await brimble.get('/volumes')).data.data).toEqual([])
     expect((await brimble.post('/sandboxes', { template: 'nonsense' })).answer).toEqual({
       message: 'Template not found',
     })

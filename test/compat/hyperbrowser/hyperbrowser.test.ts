@@ -417,3 +417,27 @@ describe('strangers', () => {
     expect((await call(`Bearer ${one.toJSON().token}`)).status).toBe(200)
   })
 })
+
+describe('volumes', () => {
+  it('outlive the sandboxes that mount them, several at a time, to be written or only read', async () => {
+    const volume = await client.volumes.create({ name: 'datasets' })
+    expect(volume).toMatchObject({ name: 'datasets', size: expect.any(Number) })
+    const writer = await create({ mounts: { '/mnt/data': { id: volume.id } } })
+    const reader = await create({ mounts: { '/data': { id: volume.id, type: 'ro', shared: true } } })
+    await sh(writer, 'echo shared > /mnt/data/file')
+    expect(await sh(reader, 'cat /data/file')).toBe('shared')
+    expect((await reader.exec('touch /data/other')).stderr).toContain('Read-only file system')
+    await expect(client.volumes.delete('Datasets')).rejects.toMatchObject({ statusCode: 409 })
+    await Promise.all([writer.stop(), reader.stop()])
+
+    const later = await create({ mounts: { '/data': { id: volume.id, type: 'rw' } } })
+    expect(await sh(later, 'cat /data/file')).toBe('shared')
+    await later.stop()
+    expect((await client.volumes.list({ search: 'data' })).volumes).toEqual([volume])
+    expect(await client.volumes.get(volume.id)).toEqual(volume)
+    expect(await client.volumes.delete('Datasets')).toMatchObject({ deleted: true, id: volume.id, name: 'datasets' })
+    await expect(client.volumes.get(volume.id)).rejects.toMatchObject({ statusCode: 404 })
+    for (const path of ['/', 'data', '/proc/x', '/a/../b'])
+      await expect(create({ mounts: { [path]: { id: volume.id } } }), path).rejects.toMatchObject({ statusCode: 400 })
+  })
+})

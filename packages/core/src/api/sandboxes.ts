@@ -96,6 +96,8 @@ export interface SandboxListFilter {
   labels?: Labels | undefined
   image?: string | undefined
   snapshot?: string | undefined
+  /** Only those that mount it */
+  volume?: string | undefined
 }
 
 export interface SandboxesApi {

@@ -36,7 +36,7 @@ import { checkSchedule, newSchedule } from './schedules.ts'
 import { startPoint } from './start-point.ts'
 import { claimSandbox, type Still, Transitions } from './transitions.ts'
 import { updateSandbox } from './updates.ts'
-import { mustMount } from './volumes.ts'
+import { findVolume, mustMount } from './volumes.ts'
 
 /** States in which the inside can be used, in the end. */
 const RUNNING: readonly SandboxState[] = ['running', 'snapshotting']
@@ -154,6 +154,7 @@ export class Sandboxes implements SandboxesApi {
         imageId: filter.image === undefined ? undefined : (await findImage(read, by.teamId, filter.image)).id,
         sourceSnapshotId:
           filter.snapshot === undefined ? undefined : (await findSnapshot(read, by.teamId, filter.snapshot)).id,
+        volumeId: filter.volume === undefined ? undefined : (await findVolume(read, by.teamId, filter.volume)).id,
       },
       page,
     )

@@ -1,9 +1,9 @@
 import {
   type IngressPolicy,
   invalidArgument,
+  type MountRequest,
   type NetworkPolicy,
   type PortAccess,
-  SpawnpointError,
 } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
@@ -19,6 +19,13 @@ export const networkSchema = z.object({
   denyOut: optional(z.array(z.string().min(1).max(64)).max(256)),
 })
 
+const mountSchema = z.object({
+  id: z.string().min(1).max(128),
+  type: optional(z.enum(['rw', 'ro'])),
+  // Whoever mounts a volume shares it here.
+  shared: optional(z.boolean()),
+})
+
 export const createSchema = z.object({
   imageName: optional(z.string().min(1).max(128)),
   imageId: optional(z.string().max(64)),
@@ -27,7 +34,7 @@ export const createSchema = z.object({
   region: optional(z.string().max(32)),
   enableRecording: optional(z.boolean()),
   exposedPorts: optional(z.array(exposeSchema).max(64)),
-  mounts: optional(z.record(z.string(), z.unknown())),
+  mounts: optional(z.record(z.string().max(1024), mountSchema)),
   timeoutMinutes: optional(z.number().positive().max(525_600)),
   vcpus: optional(z.number().positive().max(1024)),
   memMiB: optional(
@@ -48,15 +55,20 @@ export type CreateBody = z.output<typeof createSchema>
 
 /** Which of the two a sandbox starts from. Rejects what is neither or both. */
 export function checkCreate(body: CreateBody): void {
-  const { imageName, imageId, snapshotName, snapshotId, mounts } = body
+  const { imageName, imageId, snapshotName, snapshotId } = body
   if ((imageName === undefined) === (snapshotName === undefined))
     throw invalidArgument('imageName', 'exactly one of imageName and snapshotName is needed')
   if (imageId !== undefined && imageName === undefined) throw invalidArgument('imageId', 'needs imageName')
   if (snapshotId !== undefined && snapshotName === undefined) throw invalidArgument('snapshotId', 'needs snapshotName')
   if (snapshotName !== undefined && [body.vcpus, body.memMiB, body.diskSizeMiB].some((size) => size !== undefined))
     throw invalidArgument('vcpus', 'sizes are those of the snapshot')
-  if (mounts !== undefined && Object.keys(mounts).length > 0)
-    throw new SpawnpointError('forbidden', 'This server has no volumes to mount', { what: 'volumes' })
+}
+
+/** What is absent comes with the memory of the snapshot. */
+export function mountsOf({ mounts = {} }: CreateBody): MountRequest[] | undefined {
+  const entries = Object.entries(mounts)
+  if (entries.length === 0) return undefined
+  return entries.map(([path, { id, type }]) => ({ volume: id, path, readOnly: type === 'ro' }))
 }
 
 const isAddress = (entry: string) => /^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/.test(entry)

@@ -20,11 +20,13 @@ import {
   createSchema,
   exposeSchema,
   ingressOf,
+  mountsOf,
   networkOf,
   networkSchema,
   newNetworkOf,
   portAccess,
 } from './requests.ts'
+import { volumeRoutes } from './volume-routes.ts'
 
 const MIB = 2 ** 20
 const params = z.object({ id: z.string().min(1).max(256) })
@@ -57,6 +59,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
         checkCreate(body)
         const started = await api.sandboxes.create(by, {
           ...(await sourceOf(by, body)),
+          volumes: mountsOf(body),
           resources: {
             ...(body.vcpus === undefined ? {} : { cpus: body.vcpus }),
             ...(body.memMiB === undefined ? {} : { memoryBytes: Math.floor(body.memMiB * MIB) }),
@@ -232,21 +235,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
         return ok({ deleted: true })
       },
     }),
-    route({
-      method: 'GET',
-      path: '/api/volume',
-      query: z.object(pageQuery),
-      handle: async ({ query }) => ok({ volumes: [], ...paged([], query).counts }),
-    }),
-    route({
-      method: 'POST',
-      path: '/api/volume',
-      handle: async () => {
-        const what = 'volumes'
-        const message = `This server has no ${what} here; see its docs/doors/hyperbrowser.md`
-        throw new SpawnpointError('forbidden', message, { what })
-      },
-    }),
+    ...volumeRoutes(api),
   ]
 
   async function sourceOf(by: Principal, body: z.output<typeof createSchema>) {
