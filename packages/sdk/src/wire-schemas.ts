@@ -284,6 +284,41 @@ export interface Schemas {
     outcome: 'same' | 'text' | 'binary' | 'not_a_file' | 'too_large' | 'too_different'
     unified: string | null
   }
+  CredentialRule: {
+    name: string
+    enabled: boolean
+    hosts: string[]
+    paths: string[]
+    matchHeaders: {
+      name: string
+      value: string
+    }[]
+    headers: {
+      name: string
+      value: string | null
+      secret: boolean
+    }[]
+    env: Schemas['Env']
+  }
+  NetworkPolicy: {
+    internet: boolean
+    allow: string[]
+    deny: string[]
+    allowDomains: string[]
+    precedence: 'deny' | 'allow'
+  }
+  TimeoutPolicy: {
+    timeoutMs: number | null
+    idleTimeoutMs: number | null
+    onTimeout: 'kill' | 'pause' | 'stop'
+    autoResume: boolean
+    deleteAfterMs: number | null
+  }
+  IngressPolicy: {
+    default: 'open' | 'token' | 'closed'
+    ports: Record<string, 'open' | 'token' | 'closed'>
+    hostHeader: string | null
+  }
   NewSandboxSchedule: {
     cron: string
     timeZone?: string | undefined
@@ -390,41 +425,6 @@ export interface Schemas {
     memoryBytes: number
     diskBytes: number
     maxProcesses: number
-  }
-  NetworkPolicy: {
-    internet: boolean
-    allow: string[]
-    deny: string[]
-    allowDomains: string[]
-    precedence: 'deny' | 'allow'
-  }
-  TimeoutPolicy: {
-    timeoutMs: number | null
-    idleTimeoutMs: number | null
-    onTimeout: 'kill' | 'pause' | 'stop'
-    autoResume: boolean
-    deleteAfterMs: number | null
-  }
-  CredentialRule: {
-    name: string
-    enabled: boolean
-    hosts: string[]
-    paths: string[]
-    matchHeaders: {
-      name: string
-      value: string
-    }[]
-    headers: {
-      name: string
-      value: string | null
-      secret: boolean
-    }[]
-    env: Schemas['Env']
-  }
-  IngressPolicy: {
-    default: 'open' | 'token' | 'closed'
-    ports: Record<string, 'open' | 'token' | 'closed'>
-    hostHeader: string | null
   }
   CreateSandbox: {
     image?: string | undefined

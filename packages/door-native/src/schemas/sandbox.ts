@@ -1,13 +1,4 @@
-import type {
-  FailureReason,
-  IngressPolicy,
-  NetworkPolicy,
-  PortAccess,
-  Resources,
-  SandboxState,
-  ShownCredentialRule,
-  TimeoutPolicy,
-} from '@spawnpoint/core'
+import type { FailureReason, Resources, SandboxState } from '@spawnpoint/core'
 import { z } from 'zod'
 import {
   bytes,
@@ -15,7 +6,6 @@ import {
   id,
   labelQuery,
   labels,
-  milliseconds,
   nullableTime,
   pageQuery,
   query,
@@ -24,6 +14,8 @@ import {
   time,
   waitQuery,
 } from './common.ts'
+import { credentialRule, credentialsChange } from './credential.ts'
+import { ingress, ingressChange, network, networkChange, timeout, timeoutChange, timeoutMs } from './policy.ts'
 import { component } from './registry.ts'
 import { newSandboxSchedule } from './schedule.ts'
 import { mountRequest, volumeMount } from './volume.ts'
@@ -71,180 +63,12 @@ export const resources: z.ZodType<Resources> = component(
   },
 )
 
-const cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()])
-const internet = z.boolean().describe('Outbound connections at all')
-const cidrs = z.array(cidr).max(256)
-const precedence = z
-  .enum(['deny', 'allow'])
-  .describe(
-    '`deny`: with an allow list only what it names is reachable, less what `deny` names. `allow`: everything is, but for what `deny` names and no allow list excepts',
-  )
-const domains = z
-  .array(z.string().min(1).max(255))
-  .max(256)
-  .describe('Host names reachable over TLS and HTTP on ports 443 and 80; `*.name` for all names below it')
-
-export const network: z.ZodType<NetworkPolicy> = component(
-  'NetworkPolicy',
-  z.object({
-    internet,
-    allow: z.array(z.string()),
-    deny: z.array(z.string()),
-    allowDomains: z.array(z.string()),
-    precedence,
-  }),
-  {
-    description: '`allow` and `deny` are CIDRs, `allowDomains` host names (`*.name` for all below it)',
-    examples: [{ internet: true, allow: [], deny: ['10.0.0.0/8'], allowDomains: [], precedence: 'deny' }],
-  },
-)
-
-const timeoutMs = milliseconds
-  .min(1)
-  .nullable()
-  .describe('From creation, resume or extension to expiry; `null` for never')
-const idleTimeoutMs = milliseconds
-  .min(1)
-  .nullable()
-  .describe('Without a request to the sandbox until `onTimeout` happens; `null` for never')
-const onTimeout = z.enum(['kill', 'pause', 'stop']).describe('`stop` ends the processes and keeps the filesystem')
-const autoResume = z
-  .boolean()
-  .describe('A use of the paused or stopped sandbox brings it back, its timeout counting anew, and then goes on')
-const deleteAfterMs = milliseconds
-  .min(1)
-  .nullable()
-  .describe('Paused, stopped or failed, counted from `haltedAt`, until it is killed; `null` for never')
-
-export const timeout: z.ZodType<TimeoutPolicy> = component(
-  'TimeoutPolicy',
-  z.object({ timeoutMs, idleTimeoutMs, onTimeout, autoResume, deleteAfterMs }),
-  {
-    examples: [
-      { timeoutMs: 300000, idleTimeoutMs: null, onTimeout: 'pause', autoResume: true, deleteAfterMs: 604800000 },
-    ],
-  },
-)
-
-const portAccess = z
-  .enum(['open', 'token', 'closed'] as const satisfies readonly PortAccess[])
-  .describe('Who reaches a port through an address of its own: anybody, only who shows a token, nobody')
-const portAccesses = z
-  .record(z.string().regex(/^[1-9]\d{0,4}$/, 'Expected a port number'), portAccess)
-  .describe('By port number; for the others `default` holds')
-const hostHeader = z
-  .string()
-  .min(1)
-  .max(255)
-  .nullable()
-  .describe(
-    `Host header that programs see, $\{PORT} in it standing for the port; null for the one that the client sent`,
-  )
-
-const header = z.string().min(1).max(128).describe('Name of a header')
-const credentialHosts = z
-  .array(z.string().min(1).max(255))
-  .min(1)
-  .max(64)
-  .describe('Host names, or `*.name` for all below it; over HTTP on port 80 and TLS on port 443')
-const credentialPaths = z
-  .array(z.string().min(1).max(1024))
-  .max(64)
-  .describe('A whole path, `/prefix/*`, `*/suffix` or `*`, without the query; none for all')
-const matchHeaders = z
-  .array(z.strictObject({ name: header, value: z.string().max(16_384) }))
-  .max(64)
-  .describe('The request must have all of these, with these values')
-
-export const credentialRule: z.ZodType<ShownCredentialRule> = component(
-  'CredentialRule',
-  z.object({
-    name: z.string(),
-    enabled: z.boolean(),
-    hosts: credentialHosts,
-    paths: credentialPaths,
-    matchHeaders,
-    headers: z
-      .array(
-        z.object({ name: header, value: z.string().nullable().describe('`null` for a secret'), secret: z.boolean() }),
-      )
-      .describe('Put into requests after they have left the sandbox, in place of what these have'),
-    env: env.describe("For the sandbox's processes, under its own variables; not secret"),
-  }),
-  {
-    examples: [
-      {
-        name: 'api',
-        enabled: true,
-        hosts: ['api.example.com'],
-        paths: [],
-        matchHeaders: [],
-        headers: [{ name: 'authorization', value: null, secret: true }],
-        env: {},
-      },
-    ],
-  },
-)
-
-const credentialsChange = z
-  .array(
-    z.strictObject({
-      name: z.string().min(1).max(128).describe("Unique among the sandbox's"),
-      enabled: z.boolean().optional().describe('Default true'),
-      hosts: credentialHosts,
-      paths: credentialPaths.optional(),
-      matchHeaders: matchHeaders.optional(),
-      headers: z
-        .array(
-          z.strictObject({
-            name: header,
-            value: z
-              .string()
-              .max(16_384)
-              .optional()
-              .describe('Absent for a secret that the rule of this name and these hosts has already'),
-            secret: z.boolean().optional().describe('Never told to anybody again; default true'),
-          }),
-        )
-        .max(64),
-      env: env.optional(),
-    }),
-  )
-  .max(64)
-  .describe('What is put into requests to named hosts; of several rules that fit a request the first counts')
-
-export const ingress: z.ZodType<IngressPolicy> = component(
-  'IngressPolicy',
-  z.object({ default: portAccess, ports: portAccesses, hostHeader }),
-  { examples: [{ default: 'token', ports: { 8080: 'open' }, hostHeader: null }] },
-)
-
 export const partialResources = z.strictObject({
   cpus: cpus.exactOptional(),
   memoryBytes: memoryBytes.exactOptional(),
   diskBytes: diskBytes.exactOptional(),
   maxProcesses: maxProcesses.exactOptional(),
 })
-const networkChange = z.strictObject({
-  internet: internet.exactOptional(),
-  allow: cidrs.exactOptional(),
-  deny: cidrs.exactOptional(),
-  allowDomains: domains.exactOptional(),
-  precedence: precedence.exactOptional(),
-})
-const timeoutChange = z.strictObject({
-  timeoutMs: timeoutMs.exactOptional(),
-  idleTimeoutMs: idleTimeoutMs.exactOptional(),
-  onTimeout: onTimeout.exactOptional(),
-  autoResume: autoResume.exactOptional(),
-  deleteAfterMs: deleteAfterMs.exactOptional(),
-})
-const ingressChange = z.strictObject({
-  default: portAccess.exactOptional(),
-  ports: portAccesses.exactOptional(),
-  hostHeader: hostHeader.exactOptional(),
-})
-
 const overrides = {
   env: env.optional().describe("Added to the source's"),
   labels: labels.optional(),

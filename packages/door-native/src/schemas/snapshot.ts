@@ -16,8 +16,9 @@ import {
   tagName,
   time,
 } from './common.ts'
+import { ingress, network } from './policy.ts'
 import { component } from './registry.ts'
-import { ingress, network, resources } from './sandbox.ts'
+import { resources } from './sandbox.ts'
 import { volumeMount } from './volume.ts'
 
 const states = ['creating', 'ready', 'failed', 'trashed', 'deleting'] as const satisfies readonly SnapshotState[]
