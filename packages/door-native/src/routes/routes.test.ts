@@ -46,6 +46,21 @@ describe('sandboxes', () => {
     const patched = await world.call('PATCH', '/sandboxes/one', { headers, body: JSON.stringify(patch) })
     expect(await seen(patched)).toMatchObject([200, { name: null, labels: {}, network: { internet: false } }])
 
+    const secret = { name: 'api', hosts: ['api.example.com'], headers: [{ name: 'X-Key', value: 'never told' }] }
+    const change = (rule: object) => ({ headers, body: JSON.stringify({ credentials: [rule] }) })
+    const shown = { name: 'api', headers: [{ name: 'X-Key', value: null, secret: true }] }
+    const given = await seen(await world.call('PATCH', `/sandboxes/${sandbox.id}`, change(secret)))
+    expect(given).toMatchObject([200, { credentials: [shown] }])
+    const kept = { ...secret, headers: [{ name: 'X-Key' }] }
+    const again = await seen(await world.call('PATCH', `/sandboxes/${sandbox.id}`, change(kept)))
+    expect(again).toMatchObject([200, { credentials: [shown] }])
+    const elsewhere = { ...kept, hosts: ['elsewhere.example.com'] }
+    expect(await seen(await world.call('PATCH', `/sandboxes/${sandbox.id}`, change(elsewhere)))).toMatchObject([
+      400,
+      { code: 'invalid_argument' },
+    ])
+    expect(JSON.stringify([given, again])).not.toContain('never told')
+
     const [, metrics] = await seen(await world.get(`/sandboxes/${sandbox.id}/metrics`))
     expect(metrics).toMatchObject({ resources: { cpus: 1 }, inside: null })
     const [, more] = await seen(await world.get(`/sandboxes/${sandbox.id}/metrics?inside=true`))
