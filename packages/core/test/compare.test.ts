@@ -69,6 +69,7 @@ describe('the files of a snapshot', () => {
     [() => core.browse.list(world.by, 'point', '/', { depth: 65 })],
     [() => core.browse.list(world.by, 'point', '/', { limit: 0 })],
     [() => core.browse.list(world.by, 'point', '/', { limit: 10_001 })],
+    [() => core.browse.list(world.by, 'point', '/', { after: 'x'.repeat(65_537) })],
     [() => core.browse.search(world.by, 'point', {})],
     [() => core.browse.search(world.by, 'point', { name: 'x'.repeat(256) })],
     [() => core.browse.search(world.by, 'point', { content: 'x', limit: 1_001 })],

@@ -25,9 +25,8 @@ const LINE_BYTES = 4 * 2 ** 20
 /** The reader ends its walks itself, before this. */
 const WALK_TIMEOUT_MS = 120_000
 const STREAM_TIMEOUT_MS = 60 * 60_000
-/** Walks are work for a processor each; streams wait for whoever takes them. */
-const WALKS_AT_A_TIME = 3
-const STREAMS_AT_A_TIME = 32
+/** Whole trees are work for a processor each, and directories must not wait for them; streams wait for whoever takes them. */
+const AT_A_TIME = { trees: 2, directories: 8, streams: 32 }
 
 /**
  * Has trees read by a program in a cage of its own, which sees them read-only and nothing else, has no network and no right
@@ -35,8 +34,9 @@ const STREAMS_AT_A_TIME = 32
  */
 export class TreeReader {
   readonly #program: string | undefined
-  readonly #walks = new Places(WALKS_AT_A_TIME)
-  readonly #streams = new Places(STREAMS_AT_A_TIME)
+  readonly #trees = new Places(AT_A_TIME.trees)
+  readonly #directories = new Places(AT_A_TIME.directories)
+  readonly #streams = new Places(AT_A_TIME.streams)
 
   /** `program`: the guest agent's binary */
   constructor(program: string | undefined) {
@@ -45,7 +45,8 @@ export class TreeReader {
 
   /** Hands over each line that is found, and returns what the last one says. */
   async lines({ request, roots, signal }: Run, found: (line: Record<string, unknown>) => void): Promise<unknown> {
-    using _ = await this.#walks.take(signal)
+    const whole = request.do === 'search' || request.do === 'compare'
+    using _ = await (whole ? this.#trees : this.#directories).take(signal)
     let end: { value: unknown } | null = null
     await this.#run({ request, roots, signal }, WALK_TIMEOUT_MS, async (stdout) => {
       for await (const line of linesIn(stdout)) {

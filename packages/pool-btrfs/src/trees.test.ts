@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { chmod, lchown, mkdir, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { TreeFile } from '@spawnpoint/contracts/trees'
@@ -146,6 +146,17 @@ describe('a hostile tree', () => {
     const archive = await world.pool.trees.pack(source, '/d', { name: 'it' })
     await world.pool.deleteSnapshot(source.id)
     await expect(archive.toArray()).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  it('that is written leaves nothing of the instant that was read', async () => {
+    const root = await world.root(await world.image({ a: 'b' }))
+    const { body } = await world.pool.trees.read({ from: 'root', id: root }, '/a')
+    expect(await body.toArray()).toHaveLength(1)
+    await expect(world.pool.trees.stat({ from: 'root', id: root }, '/none')).rejects.toThrow()
+    const trash = join(world.dataDir, 'pool/trash')
+    expect(readdirSync(trash)).not.toEqual([])
+    await world.reopen()
+    await expect.poll(() => readdirSync(trash)).toEqual([])
   })
 
   it('is read whole, with what was in the holes', async () => {

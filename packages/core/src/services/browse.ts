@@ -11,6 +11,7 @@ import type { Sandboxes } from './sandboxes.ts'
 
 const MAX_DEPTH = 64
 const MAX_LISTED = 10_000
+const MAX_CURSOR_CHARS = 64 * 1024
 const SEARCH = { timeoutMs: 10_000, readBytes: 2 * 2 ** 30 }
 const MAX_MATCHES = 1_000
 const MAX_NAME_CHARS = 255
@@ -39,6 +40,7 @@ export class Browse implements BrowseApi {
     const { depth = 1, limit = 1_000, after } = request
     checkWhole('depth', depth, 1, MAX_DEPTH)
     checkWhole('limit', limit, 1, MAX_LISTED)
+    if (after !== undefined && after.length > MAX_CURSOR_CHARS) throw invalidArgument('after', 'not a cursor')
     const source = await this.#source(by, snapshot)
     const { entries, next } = await this.#trees.list(source, path, { depth, limit, after, signal })
     return { items: entries, next }

@@ -19,7 +19,7 @@ export const browseFilesQuery = z.strictObject({
   // A cursor holds the last path.
   cursor: pageQuery.cursor
     .unwrap()
-    .max(128 * 1024)
+    .max(64 * 1024)
     .optional(),
 })
 export const searchFilesQuery = z.strictObject({
