@@ -34,8 +34,8 @@ const STATEMENTS = [
   )`,
 
   `insert into spawnpoint.usage_intervals
-    select incarnation_id, 'incarnation', team_id, id, (resources->>'cpus')::float8,
-      (resources->>'memoryBytes')::bigint, 0, now(), now(), null
+    select incarnation_id, 'incarnation', team_id, id, coalesce((resources->>'cpus')::float8, 0),
+      coalesce((resources->>'memoryBytes')::bigint, 0), 0, now(), now(), null
     from spawnpoint.sandboxes where incarnation_id is not null and state <> 'killed'`,
   `insert into spawnpoint.usage_intervals
     select id, 'snapshot', team_id, sandbox_id, 0, 0, size_bytes, now(), now(), null
