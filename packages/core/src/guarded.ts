@@ -1,5 +1,6 @@
-import { CALLS, guestFor, isAudited, mustMay, type Rule, scopeOf } from './access.ts'
+import { CALLS, guestFor, isAudited, may, mustMay, type Rule, scopeOf } from './access.ts'
 import type { Principal, SpawnpointApi } from './api.ts'
+import type { Sandbox } from './model.ts'
 import type { Guest } from './ports/index.ts'
 import type { Audit } from './services/audit.ts'
 
@@ -44,7 +45,8 @@ function guardedCall(call: Call, rule: Rule, { door, what, audit }: Where): Call
   if (what === 'sandboxes.guest')
     return async (by, ...given) => {
       check(by)
-      const found = (await call(by, ...given)) as { guest: Guest }
+      const found = (await call(by, ...given)) as { sandbox: Sandbox; guest: Guest }
+      if (by.keyId !== null && may(by, 'write')) audit.used(by, door, what, found.sandbox.id)
       return { ...found, guest: guestFor(by, found.guest) }
     }
   if (!isAudited(rule))

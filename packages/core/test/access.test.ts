@@ -94,6 +94,17 @@ describe('the audit log', () => {
       .toMatchObject([{ what: 'sandboxes.create', outcome: 'runtime_failed' }])
   })
 
+  it('says once an hour that a key works in a sandbox', async () => {
+    const { id } = await world.sandbox(core)
+    const [writer, reader] = [await keyWith('write'), await keyWith('read')]
+    for (const by of [writer, reader, writer]) await api.sandboxes.guest(by, id)
+    await core.close()
+    core = await world.server()
+    api = core.through('here')
+    const { items } = await core.audit.list(world.by, { what: 'sandboxes.guest' }, { limit: 5 })
+    expect(items).toMatchObject([{ keyId: writer.keyId, target: id, outcome: 'done', member: 'ana', door: 'here' }])
+  })
+
   it('has what was accepted, also where the server dies right after', async () => {
     const by = await keyWith('write')
     world.host.faults.crashAt('ledger.commit', 'after')

@@ -6,9 +6,20 @@ import type { Parts } from '../parts.ts'
 import type { LedgerTx, PageRequest } from '../ports/index.ts'
 
 const MAX_CHARS = 200
+/** Milliseconds in which one key's work in one sandbox is one entry */
+const USED_MS = 3_600_000
+/** Uses remembered; with more, all are forgotten, and written again */
+const MAX_USED = 10_000
+/** Milliseconds until uses are written, several in one transaction: nobody waits for it */
+const WRITTEN_AFTER_MS = 5_000
 
 export class Audit implements AuditApi {
   readonly #parts: Parts
+  /** When each key's work in each sandbox was last noted, in epoch milliseconds */
+  readonly #used = new Map<string, number>()
+  #unwritten: AuditEntry[] = []
+  #timer: Disposable | null = null
+  #writing: Promise<void> = Promise.resolve()
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -40,6 +51,35 @@ export class Audit implements AuditApi {
     return { entry, written: false }
   }
 
+  /**
+   * What is done inside a sandbox is not written down one by one: it may be thousands of commands in a minute. That a key
+   * works there is, once an hour.
+   */
+  used(by: Principal, door: string, what: string, sandboxId: string): void {
+    const now = this.#parts.clock.now().getTime()
+    const use = `${by.keyId} ${door} ${sandboxId}`
+    if (now - (this.#used.get(use) ?? Number.NEGATIVE_INFINITY) < USED_MS) return
+    if (this.#used.size >= MAX_USED) this.#used.clear()
+    this.#used.set(use, now)
+    this.#unwritten.push(this.draft(by, door, what, [sandboxId]).entry)
+    this.#timer ??= this.#parts.clock.after(WRITTEN_AFTER_MS, () => {
+      this.#timer = null
+      this.#writing = this.#writeUses()
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#timer?.[Symbol.dispose]()
+    await this.#writing
+    await this.#writeUses()
+  }
+
+  async #writeUses(): Promise<void> {
+    const entries = this.#unwritten
+    this.#unwritten = []
+    if (entries.length > 0) await this.#write(...entries)
+  }
+
   /** After the call, unless the transaction that accepted it has written the entry. */
   async succeeded(draft: AuditDraft, result: unknown): Promise<void> {
     if (draft.written) return
@@ -52,11 +92,13 @@ export class Audit implements AuditApi {
   }
 
   /** What was asked for is done, or refused, already: who asked is told that, also if it cannot be noted. */
-  async #write(entry: AuditEntry): Promise<void> {
+  async #write(...entries: AuditEntry[]): Promise<void> {
     try {
-      await this.#parts.ledger.transact((tx) => tx.putAudit(entry))
+      await this.#parts.ledger.transact(async (tx) => {
+        for (const entry of entries) await tx.putAudit(entry)
+      })
     } catch (error) {
-      this.#parts.log.error({ err: error, audit: entry }, 'a call is not in the audit log')
+      this.#parts.log.warn({ err: error, audit: entries }, 'calls are not in the audit log')
     }
   }
 }
