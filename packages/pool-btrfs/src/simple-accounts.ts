@@ -34,6 +34,7 @@ export class SimpleAccounts implements Accounts {
   readonly #ticker = new Ticker(EVERY_MS, () => this.#look())
   readonly #roots = new Map<RootId, RootAccount>()
   readonly #scans = new Map<string, Promise<Size>>()
+  readonly #stopping = new AbortController()
   #idle = new Set<string>()
   #sweepAt = 0
 
@@ -49,6 +50,7 @@ export class SimpleAccounts implements Accounts {
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort()
     await this.#ticker.stop()
     await Promise.allSettled(this.#scans.values())
   }
@@ -132,7 +134,10 @@ export class SimpleAccounts implements Accounts {
   /** Reports, never rejects. */
   async #look(): Promise<void> {
     try {
-      for (const id of await this.#layout.roots()) await this.#lookAt(id)
+      for (const id of await this.#layout.roots()) {
+        if (this.#stopping.signal.aborted) return
+        await this.#lookAt(id)
+      }
       if (performance.now() >= this.#sweepAt) await this.#sweep()
     } catch (err) {
       this.#log.warn({ err }, 'could not look after the limits of roots; trying again')
@@ -144,6 +149,7 @@ export class SimpleAccounts implements Accounts {
       const own = await this.#own(id)
       if (worthAScan(await this.#account(id), own.bytes, performance.now())) await this.#scanRoot(id)
     } catch (err) {
+      if (this.#stopping.signal.aborted) return
       // One that was deleted meanwhile is no news.
       if (await present(this.#layout.published('roots', id))) {
         this.#log.warn({ err, root: id }, 'could not count what a root refers to; trying again')
@@ -156,7 +162,7 @@ export class SimpleAccounts implements Accounts {
     const path = this.#layout.published('roots', id)
     const own = await this.#own(id)
     const began = performance.now()
-    const countedBytes = await referencedBytes(path)
+    const countedBytes = await referencedBytes(path, this.#stopping.signal)
     const account = await this.#account(id)
     const next: RootAccount = {
       ...account,
@@ -189,6 +195,7 @@ export class SimpleAccounts implements Accounts {
     try {
       await this.#scanHolder(holder)
     } catch (err) {
+      if (this.#stopping.signal.aborted) return
       // One that was deleted meanwhile is no news.
       if (await present(holder)) this.#log.warn({ err, holder }, 'could not count what a snapshot refers to')
     }
@@ -198,7 +205,7 @@ export class SimpleAccounts implements Accounts {
     const under = this.#scans.get(holder)
     if (under) return under
     const scan = (async () => {
-      const size = exactSize(await referencedBytes(join(holder, 'rootfs')))
+      const size = exactSize(await referencedBytes(join(holder, 'rootfs'), this.#stopping.signal))
       await writeAccount(accountOf(holder), size)
       return size
     })().finally(() => this.#scans.delete(holder))
@@ -218,7 +225,7 @@ export class SimpleAccounts implements Accounts {
   async #newAccount(id: RootId): Promise<RootAccount> {
     const path = this.#layout.published('roots', id)
     const { bytes } = await this.#own(id)
-    const countedBytes = await referencedBytes(path)
+    const countedBytes = await referencedBytes(path, this.#stopping.signal)
     return {
       diskBytes: await this.#quotas.limit(path),
       countedBytes,

@@ -8,8 +8,8 @@ const TIMEOUT_MS = 600_000
  * Bytes that the subvolume refers to, shared or not, to a percent. Reads its tree from end to end, 5 ms for a thousand
  * files, as what has time.
  */
-export async function referencedBytes(subvolume: string): Promise<number> {
-  const said = await scan(['referenced', subvolume])
+export async function referencedBytes(subvolume: string, signal?: AbortSignal): Promise<number> {
+  const said = await scan(['referenced', subvolume], { signal })
   const bytes = Number(said)
   if (!Number.isSafeInteger(bytes)) throw new Error(`not a number of bytes: ${said.slice(0, 80)}`)
   return bytes

@@ -15,6 +15,8 @@ const MAX_PROBE_MS = 3_600_000
 const MAX_PROBE_ARGS = 256
 /** Milliseconds between two looks at what is due */
 const EVERY_MS = 10 * 60_000
+/** Reading may take this share of the time, whatever the disk makes of idle priority */
+const SHARE = 1 / 4
 const PAGE = 500
 
 /**
@@ -122,7 +124,9 @@ export class Verification {
     const { checkEveryMs, drillEveryMs } = this.#parts.config.verify
     try {
       for (const snapshot of await this.#ready()) {
-        await this.#ifDue('check', snapshot, snapshot.checkedAt, checkEveryMs)
+        // Pauses and layers are many and may not live long.
+        const last = snapshot.checkedAt ?? (snapshot.internal ? snapshot.readyAt : null)
+        await this.#ifDue('check', snapshot, last, checkEveryMs)
         if (!snapshot.internal) await this.#ifDue('drill', snapshot, snapshot.verifiedAt, drillEveryMs)
       }
     } catch (error) {
@@ -142,10 +146,22 @@ export class Verification {
       const { done } = await (how === 'check' ? this.#check(snapshot) : this.#drill(snapshot))
       const { checkFailure } = await done
       if (checkFailure !== null) log.warn({ snapshot: snapshot.id, checkFailure }, 'something is wrong with a snapshot')
+      await this.#rest((clock.now().getTime() - now) * (1 / SHARE - 1))
     } catch (error) {
       // It is being deleted, or the server closes: no news. Anything else the operation has logged.
       if (isCode(error, 'unavailable')) throw error
     }
+  }
+
+  async #rest(ms: number): Promise<void> {
+    const { clock, closing } = this.#parts
+    if (ms <= 0 || closing.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const over = () => resolve()
+    using _timer = clock.after(ms, over)
+    closing.addEventListener('abort', over, { once: true })
+    await promise
+    closing.removeEventListener('abort', over)
   }
 
   async #ready(): Promise<Snapshot[]> {
