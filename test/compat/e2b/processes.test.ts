@@ -179,6 +179,15 @@ describe.each(SDKS)('%s', (_name, sdk, way) => {
       expect(unlimited.stdout).toBe('done\n')
     })
 
+    it('are told in the logs', async () => {
+      await sandbox.commands.run('echo told in the logs')
+      const api = way === 'tls' ? `https://api.${vendor.domain}` : process.env.E2B_API_URL
+      const headers = { 'x-api-key': process.env.E2B_API_KEY ?? '' }
+      const response = await fetch(`${api}/v2/sandboxes/${sandbox.sandboxId}/logs?search=told`, { headers })
+      const { logs } = (await response.json()) as { logs: { message: string }[] }
+      expect(logs.map(({ message }) => message)).toContain('told in the logs')
+    })
+
     it('run many at a time', async () => {
       const results = await Promise.all(Array.from({ length: 20 }, (_, n) => sandbox.commands.run(`echo ${n}`)))
       expect(results.map(({ stdout }) => Number(stdout))).toEqual(Array.from({ length: 20 }, (_, n) => n))

@@ -81,14 +81,37 @@ it('says what it does not have', async () => {
     expect([path, await world.send(method, path)]).toMatchObject([path, { status: 501, body: { code: 501 } }])
 })
 
-it('tells of the team and of no logs', async () => {
+it('tells of the team', async () => {
   const team = await world.core.keys.team(world.by)
   expect((await world.get('/e2b/teams')).body).toEqual([
     { teamID: team.id, name: team.name, apiKey: '', isDefault: true },
   ])
-  const { sandboxID: id } = await world.sandbox()
-  expect((await world.get(`/e2b/sandboxes/${id}/logs`)).body).toEqual({ logs: [], logEntries: [] })
-  expect((await world.get(`/e2b/v2/sandboxes/${id}/logs`)).body).toEqual({ logs: [] })
+})
+
+it('tells what became of a sandbox and what its programs have written, without waking it', async () => {
+  const { sandboxID: id } = await world.sandbox({ autoPause: true, autoResume: { enabled: true } })
+  const { guest } = await world.core.sandboxes.guest(world.by, id)
+  const { id: ended } = await guest.processes.start({
+    args: ['sh', '-c', 'echo out; echo err >&2; exit 3'],
+    env: {},
+    stdin: false,
+  })
+  await guest.processes.wait(ended)
+  await guest.processes.start({ args: ['sh', '-c', 'echo begun; sleep 100'], env: {}, stdin: false })
+  const messages = async (query = ''): Promise<string[]> =>
+    (await world.get(`/e2b/v2/sandboxes/${id}/logs${query}`)).body.logs.map((one: { message: string }) => one.message)
+  await expect.poll(() => messages()).toContain('begun')
+  const all = await messages()
+  expect(all).toEqual(expect.arrayContaining(['sandbox.running', 'out', 'err', 'exit status 3']))
+  expect(await messages('?direction=backward&limit=2')).toHaveLength(2)
+  expect(await messages('?level=error')).toEqual(['err', 'exit status 3'])
+  expect(await messages('?search=started%20sh')).toHaveLength(2)
+  expect(await messages(`?cursor=${Date.now() + 60_000}`)).toEqual([])
+  const { logs, logEntries } = (await world.get(`/e2b/sandboxes/${id}/logs?limit=1`)).body
+  expect(logs).toEqual([{ timestamp: logEntries[0].timestamp, line: JSON.stringify(logEntries[0]) }])
+  await (await world.core.sandboxes.pause(world.by, id)).done
+  expect(await messages()).toContain('sandbox.paused')
+  expect((await world.core.sandboxes.get(world.by, id)).state).toBe('paused')
 })
 
 it('takes ids that a client has joined to that of the client', async () => {

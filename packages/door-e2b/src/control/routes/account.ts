@@ -1,26 +1,57 @@
-import { type AnyRoute, type Method, route } from '@spawnpoint/door-kit'
+import { type AnyRoute, type Method, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { living } from '../arrive.ts'
 import type { DoorContext } from '../door-context.ts'
 import { sandboxId } from '../ids.ts'
+import { sandboxLogs } from '../sandbox-logs.ts'
 import { sandboxParams } from '../schemas.ts'
 
-/** The caller's team, and logs, of which there are none: output of programs goes to who follows them. */
+const LOGS = 1_000
+/** Milliseconds since 1970 */
+const moment = optional(z.coerce.number().int().nonnegative())
+const count = optional(z.coerce.number().int().nonnegative().max(LOGS))
+
+/** The caller's team, and logs of its sandboxes. */
 export function accountRoutes({ api }: DoorContext): AnyRoute[] {
-  const logs = (path: string, none: object) =>
+  return [
     route({
       method: 'GET',
-      path,
+      path: '/sandboxes/:id/logs',
       params: sandboxParams,
+      query: z.object({ start: moment, limit: count }),
       handle: async (call) => {
-        await living(api, call.by, sandboxId(call.params.id))
-        return { status: 200, body: none }
+        const { start = 0, limit = LOGS } = call.query
+        const all = await sandboxLogs(api, call.by, await living(api, call.by, sandboxId(call.params.id)))
+        const entries = all.filter(({ timestamp }) => Date.parse(timestamp) >= start).slice(0, limit)
+        const logs = entries.map((entry) => ({ timestamp: entry.timestamp, line: JSON.stringify(entry) }))
+        return { status: 200, body: { logs, logEntries: entries } }
       },
-    })
-
-  return [
-    logs('/sandboxes/:id/logs', { logs: [], logEntries: [] }),
-    logs('/v2/sandboxes/:id/logs', { logs: [] }),
+    }),
+    route({
+      method: 'GET',
+      path: '/v2/sandboxes/:id/logs',
+      params: sandboxParams,
+      query: z.object({
+        cursor: moment,
+        limit: count,
+        direction: optional(z.enum(['forward', 'backward'])),
+        level: optional(z.enum(['debug', 'info', 'warn', 'error'])),
+        search: optional(z.string().max(1024)),
+      }),
+      handle: async (call) => {
+        const { cursor, limit = LOGS, direction = 'forward', level, search = '' } = call.query
+        const all = await sandboxLogs(api, call.by, await living(api, call.by, sandboxId(call.params.id)))
+        const forward = direction === 'forward'
+        const logs = (forward ? all : all.toReversed()).filter(
+          (entry) =>
+            (cursor === undefined || Date.parse(entry.timestamp) >= cursor === forward) &&
+            // The least that is asked for: of ours, `warn` and `error` are the same.
+            (entry.level === 'error' || level === undefined || level === 'debug' || level === 'info') &&
+            entry.message.includes(search),
+        )
+        return { status: 200, body: { logs: logs.slice(0, limit) } }
+      },
+    }),
     route({
       method: 'GET',
       path: '/teams',
