@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { tarOf } from '@spawnpoint/contracts'
-import { tar } from '@spawnpoint/images-oci/testing'
+import { DockerRegistry, makeImage, tar, USER } from '@spawnpoint/images-oci/testing'
 import type { Dockerfile, Image } from 'spawnpoint'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { alpineLike } from './alpine-like.ts'
@@ -134,6 +134,36 @@ it('is not built again where nothing has changed', async () => {
   expect(await number(again)).toBe(kept)
   const other = await build(MULTI_STAGE, { context: await context('echo other\n'), buildArgs: { WHO: 'you' } })
   expect(await number(other)).not.toBe(kept)
+})
+
+it('pulls what it begins with from a registry, once, with its entrypoint', async () => {
+  await using registry = await DockerRegistry.start({ auth: true })
+  const config = {
+    User: 'app',
+    Entrypoint: ['/bin/sh', '-c', 'echo "$0" > /tmp/said; exec /bin/busybox sleep 1000'],
+    Cmd: ['old'],
+  }
+  await registry.push('team/tools', 'v1', makeImage({ layers: [{ entries: alpineLike() }], config }))
+  const reference = `${registry.host}/team/tools:v1`
+  const text = `FROM ${reference}\nRUN id -u\nCOPY --from=${reference} /etc/group /group\nCMD ["new"]\n`
+  const { message } = await build(text).then(
+    () => ({ message: '' }),
+    (error: Error) => error,
+  )
+  expect(message).toMatch(/^Dockerfile:1: /)
+  await world.client.registries.create({ name: 'here', url: `http://${registry.host}`, ...USER })
+  const image = await build(text)
+  expect(image.defaults).toMatchObject({ entrypoint: config.Entrypoint, startCommand: [...config.Entrypoint, 'new'] })
+  const [pulled, ...more] = await world.client.images.list({ name: 'tools', states: ['ready'] }).toArray()
+  expect(pulled).toMatchObject({ tags: ['tools:v1'], source: { reference } })
+  expect(image.parentImageId).toBe(pulled?.id)
+  expect(more).toEqual([])
+  await using sandbox = await world.client.sandboxes.create({ image: image.id })
+  expect((await sandbox.run('id -u; cat /group')).stdout).toBe('1001\nroot:x:0:\napp:x:1002:\n')
+  expect(await logOf(image.id)).toContain('[2/3] 1001')
+  await expect.poll(() => sandbox.files.readText('/tmp/said').catch(() => ''), { timeout: 10_000 }).toBe('new\n')
+  await build(text)
+  expect(await world.client.images.list({ name: 'tools', states: ['ready'] }).toArray()).toHaveLength(1)
 })
 
 it('that fails says where', async () => {
