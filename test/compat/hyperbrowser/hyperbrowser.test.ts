@@ -156,7 +156,7 @@ describe('sandboxes', () => {
     [{ imageName: 'nothing' }, 404],
     [{ imageName: 'base', imageId: '0'.repeat(24) }, 404],
     [{ snapshotName: 'nothing' }, 404],
-    [{ imageName: 'base', mounts: { '/data': { id: 'x' } } }, 403],
+    [{ imageName: 'base', mounts: { '/data': { id: 'x' } } }, 404],
     [{ imageName: 'base', exposedPorts: [{ port: 4001 }] }, 400],
     [{ imageName: 'base', cpu: 0 }, 400],
   ])('are not made of %j', async (asked, statusCode) => {
