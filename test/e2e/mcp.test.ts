@@ -64,6 +64,18 @@ it('an agent works through the program on its standard streams', async () => {
   const { sandboxes } = await call('fork_sandbox', { sandbox, count: 1 })
   for (const fork of sandboxes) await expect.poll(() => counted(fork.id), PATIENT).toBeGreaterThan(before)
   await call('write_file', { sandbox, path: '/home/user/count.py', content: 'broken' })
+  expect(await call('compare', { before: { snapshot }, after: { sandbox }, path: '/home/user/count.py' })).toEqual({
+    outcome: 'text',
+    unified: expect.stringContaining('\n-import time\n'),
+  })
+  await call('run_command', { sandbox, command: 'mkdir /home/user/new; touch /home/user/new/file' })
+  const { added, changed, processes } = await call('compare', {
+    before: { snapshot },
+    after: { sandbox },
+    path: '/home',
+  })
+  expect([added, changed]).toEqual([['/home/user/new', '/home/user/new/file'], ['/home/user/count.py']])
+  expect(processes).toEqual({ started: [], ended: [] })
   await call('roll_back', { sandbox, snapshot })
   expect((await call('read_file', { sandbox, path: '/home/user/count.py' })).content).toBe(count)
   await expect.poll(() => counted(sandbox), PATIENT).toBeGreaterThan(before)

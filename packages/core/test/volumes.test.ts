@@ -91,6 +91,17 @@ it('is deleted when no living sandbox mounts it, with all that is in it', async 
   )
 })
 
+it('is not written to for a trial, and does not leave the server', async () => {
+  await core.volumes.create(world.by, { name: 'data' })
+  const sandbox = await create(mount('data'))
+  const memory = await (await core.snapshots.create(world.by, sandbox.id, { kind: 'memory' })).done
+  for (const refused of [
+    core.snapshots.drill(world.by, memory.id, {}),
+    core.archives.pushSnapshot(world.by, memory.id, { reference: 'registry.test/team/state:v1' }),
+  ])
+    await expect(refused).rejects.toMatchObject({ code: 'incompatible', context: { needs: 'volumes at /data' } })
+})
+
 it('refuses what cannot be mounted, and other names, sizes and teams', async () => {
   await core.volumes.create(world.by, { name: 'data' })
   const bad = [

@@ -4,15 +4,22 @@ import { z } from 'zod'
 import type { Log } from './door.ts'
 import type { Tool } from './tool.ts'
 import { commandTools } from './tools/commands.ts'
+import { comparingTools } from './tools/comparing.ts'
 import { fileTools } from './tools/files.ts'
 import { sandboxTools } from './tools/sandboxes.ts'
 import { snapshotTools } from './tools/snapshots.ts'
 
 const INSTRUCTIONS = `Sandboxes are isolated Linux machines. Create one, run commands in it, and take a snapshot before anything
 risky: roll_back undoes it, fork_sandbox tries several ways at once, create_sandbox from a snapshot goes on from it any number of
-times. Delete what you do not need any more.`
+times. compare tells what a command has changed. Delete what you do not need any more.`
 
-export const TOOLS: readonly Tool[] = [...sandboxTools(), ...commandTools(), ...fileTools(), ...snapshotTools()]
+export const TOOLS: readonly Tool[] = [
+  ...sandboxTools(),
+  ...commandTools(),
+  ...fileTools(),
+  ...snapshotTools(),
+  ...comparingTools(),
+]
 
 /** Serves one request or connection of `by`. */
 export function mcpServer(api: SpawnpointApi, by: Principal, version: string, log: Log): McpServer {

@@ -16,6 +16,7 @@ import { claimQuota, retentionOf } from './quotas.ts'
 import { checkName, checkTag, findSnapshot, findSource } from './refs.ts'
 import type { Registries } from './registries.ts'
 import { Signer } from './signer.ts'
+import { mustHoldNoVolumes } from './volumes.ts'
 
 /** Space of the pool that what comes in leaves to others, as a share of what is free. */
 const LEFT_FREE = 0.1
@@ -170,6 +171,7 @@ export class Archives implements ArchivesApi {
   async #push(by: Principal, as: PushDetail['as'], source: Resolved, request: PushRequest) {
     const target = parseImageReference(request.reference, 'reference')
     checkTarget(target, as)
+    if (as === 'snapshot' && 'snapshot' in source) mustHoldNoVolumes(source.snapshot, 'They stay on this server')
     const access = await this.#access(by, target, request)
     const origin = 'image' in source ? source.image : source.snapshot
     const root: PushDetail['source'] =

@@ -8,6 +8,7 @@ import { type DrillDetail, snapshotDrill } from '../operations/snapshot-drill.ts
 import type { Parts } from '../parts.ts'
 import { mustBeReady } from './new-sandbox.ts'
 import { findSnapshot } from './refs.ts'
+import { mustHoldNoVolumes } from './volumes.ts'
 
 const PROBE = ['true']
 const PROBE_MS = 60_000
@@ -71,6 +72,7 @@ export class Verification {
     snapshot: Snapshot,
     how: Pick<DrillDetail, 'probe' | 'timeoutMs'> = { probe: PROBE, timeoutMs: PROBE_MS },
   ): Promise<Started<Snapshot>> {
+    mustHoldNoVolumes(snapshot, 'The trial would write to them')
     const detail: DrillDetail = {
       snapshotId: snapshot.id,
       sandboxId: newId<SandboxId>(),
@@ -141,6 +143,7 @@ export class Verification {
     const now = clock.now().getTime()
     const tried = Math.max(last?.getTime() ?? 0, this.#tried[how].get(snapshot.id) ?? 0)
     if (everyMs === null || closing.aborted || now - tried < everyMs) return
+    if (how === 'drill' && snapshot.volumes.length > 0) return
     this.#tried[how].set(snapshot.id, now)
     try {
       const { done } = await (how === 'check' ? this.#check(snapshot) : this.#drill(snapshot))

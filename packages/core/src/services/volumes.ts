@@ -150,6 +150,13 @@ export function mountsFrom(snapshot: Snapshot, cold: boolean, asked: VolumeMount
   throw invalidArgument('volumes', 'those of the memory come with it; for others give `cold`')
 }
 
+/** For what would need the volumes of a snapshot's memory and cannot have them. Rejects `incompatible`. */
+export function mustHoldNoVolumes({ volumes }: Snapshot, why: string): void {
+  if (volumes.length === 0) return
+  const needs = `volumes at ${volumes.map(({ path }) => path).join(', ')}`
+  throw new SpawnpointError('incompatible', `The memory holds on to ${needs}. ${why}`, { needs, has: 'none' })
+}
+
 /** Under lock, so that none is deleted between this and the record of the sandbox that mounts them. */
 export async function mustMount(tx: LedgerTx, teamId: TeamId, mounts: readonly VolumeMount[]): Promise<void> {
   // In one order for all, so that nobody waits for somebody who waits for them.
