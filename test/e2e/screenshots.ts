@@ -76,6 +76,7 @@ async function scene(client: Spawnpoint): Promise<{ agent: string; ready: string
   const green = await index.snapshot({ name: 'tests-green', kind: 'memory' })
   await green.spawn({ name: 'review' })
   await cache.pause()
+  await ready.drill()
   await batch.stop()
   await agent.snapshot({ name: 'nightly', kind: 'filesystem' })
   await agent.files.write(

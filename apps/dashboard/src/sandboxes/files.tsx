@@ -29,10 +29,11 @@ function Files({ sandbox }: { sandbox: Sandbox }) {
   const [path, setPath] = useState('.')
   const [asking, setAsking] = useState<Asking | null>(null)
   const queryClient = useQueryClient()
-  const queryKey = ['files', lifeOf(sandbox), path]
+  const queryKey = ['files', sandbox.id, lifeOf(sandbox), path]
   const query = useQuery({ queryKey, staleTime: 0, queryFn: () => directory(sandbox, path) })
   const here = query.data?.path ?? path
-  const again = () => queryClient.invalidateQueries({ queryKey: ['files', lifeOf(sandbox)] })
+  // Of whatever life: an upload may end in another than it began in, or than this page knew of.
+  const again = () => queryClient.invalidateQueries({ queryKey: ['files', sandbox.id] })
   const upload = (files: Iterable<File>) => {
     for (const file of files)
       void doing(`Upload of ${file.name}`, `${file.name} is uploaded`, async () => {

@@ -32,6 +32,20 @@ function useActions(snapshot: Snapshot): { actions: Action[]; dialog: ReactNode 
     label: 'Compare',
     run: () => void navigate({ to: '/compare', search: { before: sideText({ kind: 'snapshot', id: snapshot.id }) } }),
   }
+  /** What it finds wrong is an answer of the server's, and for us a failure. */
+  const verified = async (work: Promise<Snapshot>) => {
+    const { checkFailure } = (await work).info
+    await again()
+    if (checkFailure !== null) throw new Error(checkFailure)
+  }
+  const check = {
+    label: 'Check',
+    run: () => void doing('The check', `${nameOf(snapshot)} is whole`, () => verified(snapshot.check())),
+  }
+  const drill = {
+    label: 'Try out',
+    run: () => void doing('The trial', `A sandbox starts from ${nameOf(snapshot)}`, () => verified(snapshot.drill())),
+  }
   const pin = {
     label: pinned ? 'Unpin' : 'Pin',
     run: () =>
@@ -46,7 +60,7 @@ function useActions(snapshot: Snapshot): { actions: Action[]; dialog: ReactNode 
   }
   const remove = { label: 'Delete', danger: true, run: () => setAsking('delete') }
   const byState: { [state: string]: Action[] } = {
-    ready: [restore, compare, pin, remove],
+    ready: [restore, compare, check, drill, pin, remove],
     failed: [remove],
     trashed: [bringBack, { ...remove, label: 'Delete for good' }],
   }
