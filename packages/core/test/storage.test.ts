@@ -57,6 +57,14 @@ it('is measured in the background, for each snapshot and for the team, and again
   })
 })
 
+it('counts volumes', async () => {
+  await pass(2 * MINUTE)
+  const before = await core.storage.get(world.by)
+  await core.volumes.create(world.by, { name: 'data', sizeBytes: 2 ** 30 })
+  await pass(15 * MINUTE)
+  expect(await core.storage.get(world.by)).toMatchObject({ roots: Number(before?.roots) + 1 })
+})
+
 it('tells a team nothing of another, and what both share of each', async () => {
   const { key } = await core.createTeam('other')
   const other = await core.authenticate(key)

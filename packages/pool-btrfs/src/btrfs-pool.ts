@@ -195,7 +195,7 @@ export class BtrfsPool implements Pool {
         await renameDurably(staged, published)
       } catch (error) {
         await this.#discard(staged)
-        await this.#accounts.rootGone(id)
+        await this.#accounts.rootGone(id).catch(() => {}) // what is left of it goes at the next start
         throw error
       }
     })

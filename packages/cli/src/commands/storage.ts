@@ -14,7 +14,7 @@ export function addStorage(root: Command): void {
       ['shared', formatBytes(storage.sharedBytes)],
       ['snapshots', String(storage.snapshots)],
       ['images', String(storage.images)],
-      ['sandboxes', String(storage.roots)],
+      ['sandboxes and volumes', String(storage.roots)],
       ['measured', formatAge(storage.at)],
     ])
   })

@@ -2,6 +2,7 @@ import type { Principal, StorageApi } from '../api.ts'
 import type { Snapshot, SnapshotId, TeamId, TeamStorage } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { Measured, Page, TreeSource } from '../ports/index.ts'
+import { volumeRoot } from '../volume-root.ts'
 
 /** Milliseconds after the start of the server */
 const FIRST_MS = 120_000
@@ -14,6 +15,7 @@ const PAGE = 500
 
 interface Things {
   images: TreeSource[]
+  /** Those of sandboxes and of volumes */
   roots: TreeSource[]
   snapshots: { from: 'snapshot'; id: SnapshotId }[]
 }
@@ -98,6 +100,8 @@ export class Storage implements StorageApi {
       of(teamId).images.push({ from: 'image', id })
     for await (const { teamId, rootId } of all((page) => read.sandboxes({}, page)))
       if (rootId !== null) of(teamId).roots.push({ from: 'root', id: rootId })
+    for await (const { teamId, id } of all((page) => read.volumes({}, page)))
+      of(teamId).roots.push({ from: 'root', id: volumeRoot(id) })
     for await (const { id } of all((page) => read.teams(page)))
       if (!teams.has(id) && (await read.storage(id)) !== null) of(id)
     return teams

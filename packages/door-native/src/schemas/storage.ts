@@ -13,7 +13,7 @@ export const teamStorage = component(
         sharedBytes: bytes.describe('Things of other teams refer to these as well'),
         snapshots: z.number().int(),
         images: z.number().int(),
-        roots: z.number().int().describe('Sandboxes that have files of their own, running or not'),
+        roots: z.number().int().describe('Sandboxes that have files of their own, running or not, and volumes'),
         at: time.describe('When it was measured'),
       })
       .nullable()

@@ -6,7 +6,7 @@ export interface TeamStorage {
   sharedBytes: number
   snapshots: number
   images: number
-  /** Sandboxes that have files of their own, running or not */
+  /** Sandboxes that have files of their own, running or not, and volumes */
   roots: number
   /** When it was measured */
   at: Date
