@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -88,9 +88,10 @@ export class OutsideHosts implements AsyncDisposable {
       this.#process.kill('SIGKILL')
       await once(this.#process, 'exit')
     }
-    execFileSync('ip', ['-force', '-batch', '-'], {
+    spawnSync('ip', ['-force', '-batch', '-'], {
       input: `link delete ${this.#name}\nnetns delete ${this.#name}\n`,
-      stdio: 'ignore',
+      // What is not there, where its making failed, is said and goes on.
+      stdio: ['pipe', 'ignore', 'ignore'],
     })
     rmSync(this.#dir, { recursive: true })
   }
