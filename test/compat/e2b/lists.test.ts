@@ -1,4 +1,4 @@
-import { Sandbox } from 'e2b'
+import { Sandbox, Volume } from 'e2b'
 import { Sandbox as Older } from 'e2b-2.45'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until, VendorWorld, WAYS } from '../vendor-world.ts'
@@ -144,5 +144,25 @@ describe('the older client alone', () => {
     await secure.files.write('/home/user/file', 'secure')
     expect((await read(secure.sandboxId)).status).toBe(401)
     await Promise.all([sandbox.kill(), secure.kill()])
+  })
+})
+
+describe('volumes', () => {
+  beforeAll(() => vendor.by('plain'))
+
+  it('are made, mounted, listed and destroyed, and keep what sandboxes write', async () => {
+    const volume = await Volume.create('datasets')
+    expect(await Volume.list()).toEqual([{ volumeId: volume.volumeId, name: 'datasets' }])
+    expect(await Volume.getInfo(volume.volumeId)).toMatchObject({ name: 'datasets', token: volume.token })
+    const first = await Sandbox.create({ volumeMounts: { '/data': volume } })
+    await first.commands.run('echo kept > /data/file')
+    await first.kill()
+    const second = await Sandbox.create({ volumeMounts: { '/mnt/data': 'datasets' } })
+    expect(await second.files.read('/mnt/data/file')).toBe('kept\n')
+    await second.kill()
+    expect(await Volume.destroy(volume.volumeId)).toBe(true)
+    expect(await Volume.destroy(volume.volumeId)).toBe(false)
+    await expect(Volume.getInfo(volume.volumeId)).rejects.toThrow(/not found/i)
+    await expect(Sandbox.create({ volumeMounts: { '/data': 'datasets' } })).rejects.toThrow(/volume/)
   })
 })

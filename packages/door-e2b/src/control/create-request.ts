@@ -23,6 +23,10 @@ export function createRequest(body: CreateBody, defaults: CreateDefaults): Creat
   }
   return {
     from: body.templateID,
+    // What is not said comes with the memory of a snapshot.
+    ...((body.volumeMounts ?? []).length === 0
+      ? {}
+      : { volumes: body.volumeMounts?.map(({ name, path }) => ({ volume: name, path })) }),
     env: body.envVars,
     labels: body.metadata,
     network: egressOf({
@@ -68,7 +72,6 @@ export function refuseUnsupported(body: {
     | { rules?: object | undefined; egressProxy?: object | undefined; httpsPorts?: number[] | undefined }
     | undefined
   iam?: { tokens?: unknown } | undefined
-  volumeMounts?: unknown[] | undefined
   secrets?: object | undefined
 }): void {
   const asked = {
@@ -76,7 +79,6 @@ export function refuseUnsupported(body: {
     'network.egressProxy': body.network?.egressProxy !== undefined,
     'network.httpsPorts': (body.network?.httpsPorts ?? []).length > 0,
     'iam.tokens': Object.keys(body.iam?.tokens ?? {}).length > 0,
-    volumeMounts: (body.volumeMounts ?? []).length > 0,
     secrets: Object.keys(body.secrets ?? {}).length > 0,
   }
   for (const [path, wanted] of Object.entries(asked)) {

@@ -69,9 +69,8 @@ it('says that a call is not there', async () => {
 
 it('says what it does not have', async () => {
   for (const [method, path] of [
-    ['GET', '/e2b/volumes'],
-    ['POST', '/e2b/volumes'],
-    ['DELETE', '/e2b/volumes/x'],
+    ['PATCH', '/novita/volumes/x'],
+    ['GET', '/e2b/volumecontent/x/file?path=/a'],
     ['POST', '/e2b/secrets'],
     ['PUT', '/novita/secrets/x'],
     ['POST', '/novita/sandboxes/x/hotplug-memory'],
@@ -79,6 +78,25 @@ it('says what it does not have', async () => {
     ['GET', '/e2b/teams/x/metrics'],
   ] as const)
     expect([path, await world.send(method, path)]).toMatchObject([path, { status: 501, body: { code: 501 } }])
+})
+
+it('makes volumes, mounts them, and deletes those that nobody mounts', async () => {
+  const made = await world.post('/e2b/volumes', { name: 'data' })
+  expect(made).toMatchObject({ status: 201, body: { name: 'data', token: expect.stringMatching(/^[0-9a-f]{64}$/) } })
+  const { volumeID } = made.body
+  expect((await world.get('/novita/volumes')).body).toEqual([{ volumeID, name: 'data' }])
+  expect((await world.get(`/e2b/volumes/${volumeID}`)).body).toEqual(made.body)
+  expect(await world.post('/e2b/volumes', { name: 'data' })).toMatchObject({ status: 409 })
+
+  const { sandboxID } = await world.sandbox({ volumeMounts: [{ name: 'data', path: '/data' }] })
+  expect((await world.get(`/e2b/sandboxes/${sandboxID}`)).body.volumeMounts).toEqual([{ name: 'data', path: '/data' }])
+  expect(await world.send('DELETE', `/e2b/volumes/${volumeID}`)).toMatchObject({ status: 400 })
+  await world.send('DELETE', `/e2b/sandboxes/${sandboxID}`)
+  expect(await world.send('DELETE', `/e2b/volumes/${volumeID}`)).toMatchObject({ status: 204 })
+  expect(await world.get(`/e2b/volumes/${volumeID}`)).toMatchObject({ status: 404 })
+  expect(
+    await world.post('/e2b/sandboxes', { templateID: 'base', volumeMounts: [{ name: 'data', path: '/d' }] }),
+  ).toMatchObject({ status: 404 })
 })
 
 it('tells of the team', async () => {

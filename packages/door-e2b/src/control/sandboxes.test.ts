@@ -110,7 +110,8 @@ describe('create', () => {
     [{ templateID: 'base', network: { egressProxy: { address: 'proxy:1080' } } }, 'not supported'],
     [{ templateID: 'base', network: { httpsPorts: [443] } }, 'not supported'],
     [{ templateID: 'base', iam: { tokens: { a: {} } } }, 'not supported'],
-    [{ templateID: 'base', volumeMounts: [{ name: 'v', path: '/v' }] }, 'not supported'],
+    [{ templateID: 'base', volumeMounts: [{ name: 'v', path: '/proc' }] }, '/proc'],
+    [{ templateID: 'base', volumeMounts: [{ name: 'v' }] }, 'path'],
     [{ templateID: 'base', secrets: { A: 'b' } }, 'not supported'],
   ])('refuses %j', async (body, message) => {
     for (const path of ['/e2b/v2/sandboxes', '/novita/sandboxes']) {

@@ -32,7 +32,7 @@ export const createBody = z.object({
   autoPauseMemory: optional(z.boolean()),
   autoResume: optional(z.object({ enabled: optional(z.boolean()) })),
   iam: optional(z.record(z.string(), z.unknown())),
-  volumeMounts: optional(z.array(z.unknown())),
+  volumeMounts: optional(z.array(z.object({ name: z.string().min(1).max(128), path: z.string().max(1024) })).max(16)),
   secrets: optional(z.record(z.string(), z.unknown())),
 })
 

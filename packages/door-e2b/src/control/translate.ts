@@ -46,11 +46,19 @@ export async function detailJson(
     ...(token === undefined || !may(by, 'write') ? {} : { envdAccessToken: token }),
     allowInternetAccess: sandbox.network.internet,
     ...(network === undefined ? {} : { network }),
+    ...(sandbox.volumes.length === 0 ? {} : { volumeMounts: await mountsJson(context, by, sandbox) }),
     lifecycle: {
       onTimeout: sandbox.timeout.onTimeout === 'kill' ? 'kill' : 'pause',
       autoResume: sandbox.timeout.autoResume,
     },
   }
+}
+
+/** A volume cannot be deleted while it is mounted. */
+function mountsJson({ api }: DoorContext, by: Principal, { volumes }: Sandbox) {
+  return Promise.all(
+    volumes.map(async ({ volumeId, path }) => ({ name: (await api.volumes.get(by, volumeId)).name, path })),
+  )
 }
 
 /** When it began to run, which is also where it stands in a list. */

@@ -8,6 +8,7 @@ import { metricsRoutes } from './metrics.ts'
 import { sandboxRoutes } from './sandboxes.ts'
 import { snapshotRoutes } from './snapshots.ts'
 import { templateRoutes } from './templates.ts'
+import { volumeRoutes } from './volumes.ts'
 
 /** Every call of the control plane in this context's dialect. */
 export function controlRoutes(context: DoorContext): AnyRoute[] {
@@ -20,6 +21,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
     ...templateRoutes(context),
     ...buildRoutes(context),
     ...accountRoutes(context),
+    ...volumeRoutes(context),
     ...absentRoutes(),
     ...context.dialect.routes(context),
   ]
