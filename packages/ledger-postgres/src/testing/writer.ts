@@ -13,7 +13,8 @@ export const TEAM = '0123456789abcdef01234567' as TeamId
 export function recordsOf(n: string): { sandbox: Sandbox; operation: Operation } {
   const sandbox = sampleSandbox(TEAM, { id: n as SandboxId, name: `row-${n}`, env: { N: n.repeat(20) } })
   // Every field that the samples draw at random is fixed, so that a reader can compare whole records.
-  Object.assign(sandbox, { incarnationId: n, rootId: n, imageId: n, originSnapshotId: n })
+  const volumes = [{ volumeId: n, path: '/data', readOnly: true }]
+  Object.assign(sandbox, { incarnationId: n, rootId: n, imageId: n, originSnapshotId: n, volumes })
   return { sandbox, operation: sampleOperation(TEAM, { id: n as never, sandboxId: sandbox.id }) }
 }
 
