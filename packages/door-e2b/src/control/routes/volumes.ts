@@ -38,7 +38,10 @@ export function volumeRoutes({ api }: DoorContext): AnyRoute[] {
       method: 'GET',
       path: '/volumes/:id',
       params,
-      handle: async ({ by, params: { id } }) => ({ status: 200, body: await withToken(by, await api.volumes.get(by, id)) }),
+      handle: async ({ by, params: { id } }) => ({
+        status: 200,
+        body: await withToken(by, await api.volumes.get(by, id)),
+      }),
     }),
     route({
       method: 'DELETE',
