@@ -283,10 +283,8 @@ export class BtrfsPool implements Pool {
       const staged = await this.#layout.stagedSnapshot(id)
       const captured = this.#captured.get(id)
       if (!captured) throw failed('publishSnapshot', `${id} has no captured root`)
-      const [memoryBytes] = await Promise.all([
-        syncTree(join(staged, 'memory')),
-        writeFileSynced(join(staged, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`),
-      ])
+      const memoryBytes = await syncTree(join(staged, 'memory'))
+      await writeFileSynced(join(staged, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
       this.#failpoint('pool.publishSnapshot.synced')
       await syncPath(staged)
       this.#failpoint('pool.publishSnapshot.written')
