@@ -80,10 +80,13 @@ export class World implements AsyncDisposable {
 /** Starts the program in a sandbox of the server and resolves when it says "ready". */
 export async function untilReady(sandbox: Sandbox, args: readonly string[]): Promise<Process> {
   const process = await sandbox.processes.start([PROGRAM, ...args])
+  let said = ''
   for await (const output of process) {
-    if (output.type === 'data' && Buffer.from(output.data).includes('ready')) return process
+    if (output.type !== 'data') continue
+    if (Buffer.from(output.data).includes('ready')) return process
+    said += Buffer.from(output.data).toString().slice(0, 1000)
   }
-  throw new Error(`${args.join(' ')} ended before it was ready`)
+  throw new Error(`${args.join(' ')} ended before it was ready, with ${JSON.stringify(process.exit)}: ${said}`)
 }
 
 /** One command through the API, its output seen. */
