@@ -16,7 +16,11 @@ func TestCensus(t *testing.T) {
 	}
 	defer listener.Close()
 	port := listener.Addr().(*net.TCPAddr).Port
-	child := exec.Command("sleep", "1000", "a\nb")
+	child := exec.Command("sh", "-c", "read line", "a\nb")
+	// It waits for a line that never comes.
+	if _, err := child.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +36,7 @@ func TestCensus(t *testing.T) {
 	// It is the shell's or Go's child until it has become the program.
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		theirs, ok := a.censusOf(child.Process.Pid)
-		if ok && theirs.Command == "sleep 1000 a b" && theirs.ParentPID == os.Getpid() {
+		if ok && theirs.Command == "sh -c read line a b" && theirs.ParentPID == os.Getpid() {
 			break
 		}
 		if time.Now().After(deadline) {

@@ -7,7 +7,7 @@ import { type ImageId, newId, type SnapshotId } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { BtrfsPool } from './btrfs-pool.ts'
 import type { QuotaMode } from './quotas.ts'
-import { loopsOf, MIB, mountsBelow, noLoopsOf, own, TestWorld } from './test-world.ts'
+import { loopsOf, MIB, mountsBelow, noLoopsOf, own, PATIENT, TestWorld } from './test-world.ts'
 
 let world: TestWorld
 let image: ImageId
@@ -261,7 +261,7 @@ describe('a hostile root', () => {
   })
 })
 
-describe('the mount', () => {
+describe('the mount', PATIENT, () => {
   it('stays while roots exist, is adopted, and has the options that protect the host', async () => {
     const root = await world.root(image)
     await world.pool.close()

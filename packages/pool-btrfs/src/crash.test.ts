@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type ImageId, newId, type RootId, type SnapshotId } from '@spawnpoint/core'
 import { describe, expect, it } from 'vitest'
 import { Quotas } from './quotas.ts'
-import { MIB, mountsBelow, noLoopsOf, own, TestWorld, unmount } from './test-world.ts'
+import { MIB, mountsBelow, noLoopsOf, own, PATIENT, TestWorld, unmount } from './test-world.ts'
 
 const CHILD = join(import.meta.dirname, 'crash-child.ts')
 
@@ -98,7 +98,7 @@ async function verify(world: TestWorld, acknowledged: string[][]): Promise<void>
   expect(left).toMatch(/^ID \d+ gen \d+ top level 5 path commits\/[01]\n$/)
 }
 
-describe('kill -9', () => {
+describe('kill -9', PATIENT, () => {
   it.each([
     'pool.open.attached',
     'pool.createImage.staged',
@@ -124,7 +124,7 @@ describe('kill -9', () => {
   })
 })
 
-describe('a power cut', () => {
+describe('a power cut', PATIENT, () => {
   it.each([1, 2, 3])('loses nothing that was acknowledged (%i)', async (round) => {
     const outer = own(new TestWorld())
     const image = join(outer.dataDir, 'disk.img')

@@ -80,8 +80,13 @@ export class TestWorld implements AsyncDisposable {
   }
 }
 
+/** Longer than most lives that tests beside us start, and less than a hook may take: see `unmount`. */
+const PATIENCE_MS = 50_000
+/** For a test that waits as long as that */
+export const PATIENT = { timeout: PATIENCE_MS + 30_000 }
+
 /**
- * Unmounts, trying for some seconds. Whatever made itself a mount namespace meanwhile has copies of our mounts (a sandbox,
+ * Unmounts, trying for as long as it may take. Whatever made itself a mount namespace meanwhile has copies of our mounts (a sandbox,
  * an image build, another server on the machine) and may keep a device busy until it ends.
  */
 export async function unmount(path: string): Promise<void> {
@@ -96,7 +101,7 @@ export async function noLoopsOf(dir: string): Promise<void> {
 }
 
 async function eventually(work: () => void): Promise<void> {
-  for (const deadline = performance.now() + 15_000; ; await setTimeout(50)) {
+  for (const deadline = performance.now() + PATIENCE_MS; ; await setTimeout(50)) {
     try {
       return work()
     } catch (error) {

@@ -122,10 +122,10 @@ describe('processes', () => {
 
   test('no byte is lost or doubled over a connection that keeps breaking', async () => {
     await using sandbox = await client.sandboxes.create({ image: 'base' })
-    await using proxy = await openCuttingProxy(world.url, { afterBytes: 50_000 })
+    await using proxy = await openCuttingProxy(world.url, { afterBytes: 200_000 })
     const shaky = new Spawnpoint({ url: proxy.url, apiKey: world.key, retry: QUICK })
     // Less than is kept for readers that come back: of more, what a slow one is behind by would rightly be a gap.
-    const total = 900_000
+    const total = 1_000_000
     const spam = await (await shaky.sandboxes.get(sandbox.id)).processes.start(['spam', String(total), '30'])
     let at = 0
     for await (const piece of spam) {
@@ -138,7 +138,7 @@ describe('processes', () => {
     }
     expect(at).toBe(total)
     expect(spam.exit?.code).toBe(0)
-    expect(proxy.cuts).toBeGreaterThan(10)
+    expect(proxy.cuts).toBeGreaterThan(3)
   })
 
   test('a terminal comes back by its offset, too', async () => {
