@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { link, open, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ImageId, newId, type RootId } from '@spawnpoint/core'
@@ -113,6 +113,17 @@ describe('what only snapshots still hold of what a root wrote', () => {
 })
 
 describe('counting what a root refers to', () => {
+  it('takes nothing off its room for what is on its way to disk', async () => {
+    const root = await world.root(image, 1024 * MIB)
+    const counted = () => readlinkSync(join(poolOf(world), 'accounts', root))
+    const first = counted()
+    // Without a sync, and more than is left uncounted.
+    await writeFile(at(root, 'one'), Buffer.alloc(600 * MIB, 'x'))
+    await expect.poll(counted, { timeout: 20_000 }).not.toBe(first)
+    await writeFile(at(root, 'two'), Buffer.alloc(300 * MIB, 'x'))
+    await world.pool.deleteRoot(root)
+  })
+
   it('finds what the kernel finds, whatever the guest has made of its files', async () => {
     const root = await world.root(await world.image({}), 1024 * MIB)
     await write(at(root, 'large'), 30 * MIB)

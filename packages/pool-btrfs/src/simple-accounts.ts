@@ -157,18 +157,21 @@ export class SimpleAccounts implements Accounts {
     }
   }
 
-  /** What the root writes meanwhile is on neither side of the sum or on both, but for what it writes over. */
+  /**
+   * What is being written meanwhile, or is on its way to disk, may have been counted or not. It is taken as not: a root that
+   * is told too early that it is full has lost a write, one that has too much room for some seconds has not.
+   */
   async #scanRoot(id: RootId): Promise<void> {
     const path = this.#layout.published('roots', id)
-    const own = await this.#own(id)
+    const before = await this.#own(id)
     const began = performance.now()
     const countedBytes = await referencedBytes(path, this.#stopping.signal)
-    const account = await this.#account(id)
+    const [account, after] = await Promise.all([this.#account(id), this.#own(id)])
     const next: RootAccount = {
       ...account,
       countedBytes,
-      ownBytes: own.bytes - own.dirtyBytes,
-      slackBytes: 0,
+      ownBytes: after.bytes,
+      slackBytes: Math.max(0, after.bytes - before.bytes + before.dirtyBytes),
       scan: { endedAt: performance.now(), tookMs: performance.now() - began },
     }
     if (!this.#roots.has(id)) return
