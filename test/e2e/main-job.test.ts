@@ -193,6 +193,8 @@ while True:
     if n % 200 == 0: print(n, flush=True)
 `,
     ])
+    // It writes: from here on there is something to compare.
+    for await (const output of writer) if (output.type === 'data') break
     for (let round = 0; round < 3; round += 1) {
       const snapshot = await sandbox.snapshot({ kind: 'memory' })
       await using spawned = await snapshot.spawn()
