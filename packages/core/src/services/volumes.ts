@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { CreateVolumeRequest, MountRequest, Principal, VolumesApi } from '../api.ts'
 import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
 import { isId, newId, type TeamId, type VolumeId } from '../ids.ts'
@@ -146,7 +147,7 @@ function isWithin(path: string, directory: string): boolean {
  */
 export function mountsFrom(snapshot: Snapshot, cold: boolean, asked: VolumeMount[] | null): VolumeMount[] {
   if (cold || snapshot.kind === 'filesystem') return asked ?? []
-  if (asked === null || JSON.stringify(asked) === JSON.stringify(snapshot.volumes)) return snapshot.volumes
+  if (asked === null || isDeepStrictEqual(asked, snapshot.volumes)) return snapshot.volumes
   throw invalidArgument('volumes', 'those of the memory come with it; for others give `cold`')
 }
 

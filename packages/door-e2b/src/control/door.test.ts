@@ -92,6 +92,12 @@ it('makes volumes, mounts them, and deletes those that nobody mounts', async () 
   expect((await world.get(`/e2b/sandboxes/${sandboxID}`)).body.volumeMounts).toEqual([{ name: 'data', path: '/data' }])
   expect(await world.send('DELETE', `/e2b/volumes/${volumeID}`)).toMatchObject({ status: 400 })
   await world.send('DELETE', `/e2b/sandboxes/${sandboxID}`)
+  const novita = await world.post('/novita/sandboxes', {
+    templateID: 'base',
+    volumeMounts: [{ name: 'data', path: '/data' }],
+  })
+  expect((await world.core.sandboxes.get(world.by, novita.body.sandboxID)).volumes).toMatchObject([{ path: '/data' }])
+  await world.send('DELETE', `/novita/sandboxes/${novita.body.sandboxID}`)
   expect(await world.send('DELETE', `/e2b/volumes/${volumeID}`)).toMatchObject({ status: 204 })
   expect(await world.get(`/e2b/volumes/${volumeID}`)).toMatchObject({ status: 404 })
   expect(
