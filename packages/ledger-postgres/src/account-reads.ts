@@ -15,8 +15,8 @@ import {
 } from '@spawnpoint/core'
 import { type Kysely, sql } from 'kysely'
 import { toAudit, toTeam } from './account-rows.ts'
-import { all, before, beginsWith, equal } from './conditions.ts'
-import { readCursor, toPage } from './paging.ts'
+import { all, beginsWith, equal } from './conditions.ts'
+import { readPage } from './paging.ts'
 import { instant } from './rows.ts'
 import type { Tables } from './tables.ts'
 
@@ -31,16 +31,7 @@ export class PostgresAccountReads implements AccountReads {
   }
 
   async teams(page: PageRequest): Promise<Page<Team>> {
-    const after = readCursor('teams', page)
-    const query = this.#db()
-      .selectFrom('teams')
-      .selectAll()
-      .where(all([before(after)]))
-    const rows = await query
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('teams', rows, page.limit, toTeam)
+    return readPage('teams', this.#db().selectFrom('teams').selectAll(), [], page, toTeam)
   }
 
   async teamUse(id: TeamId, asked: readonly (keyof TeamUse)[] = EVERYTHING): Promise<TeamUse> {
@@ -140,26 +131,22 @@ export class PostgresAccountReads implements AccountReads {
   }
 
   async audit(query: AuditQuery, page: PageRequest): Promise<Page<AuditEntry>> {
-    const after = readCursor('audit', page)
-    const rows = await this.#db()
-      .selectFrom('audit')
-      .selectAll()
-      .where(
-        all([
-          equal('team_id', query.teamId),
-          query.from === undefined ? null : sql<boolean>`at >= ${instant('from', query.from)}`,
-          query.to === undefined ? null : sql<boolean>`at < ${instant('to', query.to)}`,
-          equal('member', query.member),
-          equal('key_id', query.keyId),
-          equal('what', query.what),
-          beginsWith('what', query.whatPrefix),
-          equal('target', query.target),
-          before(after),
-        ]),
-      )
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('audit', rows, page.limit, toAudit)
+    const rows = this.#db().selectFrom('audit').selectAll()
+    return readPage(
+      'audit',
+      rows,
+      [
+        equal('team_id', query.teamId),
+        query.from === undefined ? null : sql<boolean>`at >= ${instant('from', query.from)}`,
+        query.to === undefined ? null : sql<boolean>`at < ${instant('to', query.to)}`,
+        equal('member', query.member),
+        equal('key_id', query.keyId),
+        equal('what', query.what),
+        beginsWith('what', query.whatPrefix),
+        equal('target', query.target),
+      ],
+      page,
+      toAudit,
+    )
   }
 }

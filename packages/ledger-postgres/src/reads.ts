@@ -40,8 +40,8 @@ import {
 import { type Kysely, sql } from 'kysely'
 import { PostgresAccountReads } from './account-reads.ts'
 import { toKey, toTeam } from './account-rows.ts'
-import { all, before, contains, equal, expired, hasLabels, oneOf } from './conditions.ts'
-import { readCursor, toPage } from './paging.ts'
+import { all, contains, equal, expired, hasLabels, oneOf } from './conditions.ts'
+import { readById, readPage } from './paging.ts'
 import { toRegistry } from './registry-rows.ts'
 import {
   text,
@@ -71,10 +71,8 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     this.#db = db
   }
 
-  async team(id: TeamId): Promise<Team | null> {
-    if (!isId(id)) return null
-    const row = await this.#db().selectFrom('teams').selectAll().where('id', '=', id).executeTakeFirst()
-    return row ? toTeam(row) : null
+  team(id: TeamId): Promise<Team | null> {
+    return readById(this.#db().selectFrom('teams').selectAll(), id, toTeam)
   }
 
   async teamByName(name: string): Promise<Team | null> {
@@ -91,50 +89,33 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     return row ? toKey(row) : null
   }
 
-  async keys(teamId: TeamId, page: PageRequest): Promise<Page<ApiKey>> {
-    const after = readCursor('keys', page)
-    let query = this.#db()
-      .selectFrom('api_keys')
-      .selectAll()
-      .where('team_id', '=', text('teamId', teamId) as TeamId)
-    if (after !== null) query = query.where(sql<string>`id`, '<', after)
-    const rows = await query
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('keys', rows, page.limit, toKey)
+  keys(teamId: TeamId, page: PageRequest): Promise<Page<ApiKey>> {
+    const rows = this.#db().selectFrom('api_keys').selectAll()
+    return readPage('keys', rows, [equal('team_id', teamId)], page, toKey)
   }
 
-  async image(id: ImageId): Promise<Image | null> {
-    if (!isId(id)) return null
-    const row = await this.#db().selectFrom('images').selectAll().where('id', '=', id).executeTakeFirst()
-    return row ? toImage(row) : null
+  image(id: ImageId): Promise<Image | null> {
+    return readById(this.#db().selectFrom('images').selectAll(), id, toImage)
   }
 
-  async images(filter: ImageFilter, page: PageRequest): Promise<Page<Image>> {
-    const after = readCursor('images', page)
-    const rows = await this.#db()
-      .selectFrom('images')
-      .selectAll()
-      .where(
-        all([
-          equal('team_id', filter.teamId),
-          oneOf('state', filter.states),
-          equal('name', filter.name),
-          hasLabels(filter.labels),
-          before(after),
-        ]),
-      )
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('images', rows, page.limit, toImage)
+  images(filter: ImageFilter, page: PageRequest): Promise<Page<Image>> {
+    const rows = this.#db().selectFrom('images').selectAll()
+    return readPage(
+      'images',
+      rows,
+      [
+        equal('team_id', filter.teamId),
+        oneOf('state', filter.states),
+        equal('name', filter.name),
+        hasLabels(filter.labels),
+      ],
+      page,
+      toImage,
+    )
   }
 
-  async nameById(id: NameId): Promise<Name | null> {
-    if (!isId(id)) return null
-    const row = await this.#db().selectFrom('names').selectAll().where('id', '=', id).executeTakeFirst()
-    return row ? toName(row) : null
+  nameById(id: NameId): Promise<Name | null> {
+    return readById(this.#db().selectFrom('names').selectAll(), id, toName)
   }
 
   async nameByText(teamId: TeamId, name: string): Promise<Name | null> {
@@ -143,16 +124,9 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     return row ? toName(row) : null
   }
 
-  async names(teamId: TeamId, page: PageRequest): Promise<Page<Name>> {
-    const after = readCursor('names', page)
-    const rows = await this.#db()
-      .selectFrom('names')
-      .selectAll()
-      .where(all([equal('team_id', teamId), before(after)]))
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('names', rows, page.limit, toName)
+  names(teamId: TeamId, page: PageRequest): Promise<Page<Name>> {
+    const rows = this.#db().selectFrom('names').selectAll()
+    return readPage('names', rows, [equal('team_id', teamId)], page, toName)
   }
 
   async tags(filter: TagFilter): Promise<Tag[]> {
@@ -183,101 +157,77 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     return rows.map(toBuildLogEntry)
   }
 
-  async sandbox(id: SandboxId): Promise<Sandbox | null> {
-    if (!isId(id)) return null
-    const row = await this.#db().selectFrom('sandboxes').selectAll().where('id', '=', id).executeTakeFirst()
-    return row ? toSandbox(row) : null
+  sandbox(id: SandboxId): Promise<Sandbox | null> {
+    return readById(this.#db().selectFrom('sandboxes').selectAll(), id, toSandbox)
   }
 
-  async sandboxes(filter: SandboxFilter, page: PageRequest): Promise<Page<Sandbox>> {
-    const after = readCursor('sandboxes', page)
-    const rows = await this.#db()
-      .selectFrom('sandboxes')
-      .selectAll()
-      .where(
-        all([
-          equal('team_id', filter.teamId),
-          oneOf('state', filter.states),
-          equal('name', filter.name),
-          equal('image_id', filter.imageId),
-          equal('source_snapshot_id', filter.sourceSnapshotId),
-          mounts(filter.volumeId),
-          equal('origin_snapshot_id', filter.originSnapshotId),
-          hasLabels(filter.labels),
-          expired(filter.expiresBefore),
-          before(after),
-        ]),
-      )
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('sandboxes', rows, page.limit, toSandbox)
+  sandboxes(filter: SandboxFilter, page: PageRequest): Promise<Page<Sandbox>> {
+    const rows = this.#db().selectFrom('sandboxes').selectAll()
+    return readPage(
+      'sandboxes',
+      rows,
+      [
+        equal('team_id', filter.teamId),
+        oneOf('state', filter.states),
+        equal('name', filter.name),
+        equal('image_id', filter.imageId),
+        equal('source_snapshot_id', filter.sourceSnapshotId),
+        mounts(filter.volumeId),
+        equal('origin_snapshot_id', filter.originSnapshotId),
+        hasLabels(filter.labels),
+        expired(filter.expiresBefore),
+      ],
+      page,
+      toSandbox,
+    )
   }
 
-  async snapshot(id: SnapshotId): Promise<Snapshot | null> {
-    if (!isId(id)) return null
-    const row = await this.#db().selectFrom('snapshots').selectAll().where('id', '=', id).executeTakeFirst()
-    return row ? toSnapshot(row) : null
+  snapshot(id: SnapshotId): Promise<Snapshot | null> {
+    return readById(this.#db().selectFrom('snapshots').selectAll(), id, toSnapshot)
   }
 
-  async snapshots(filter: SnapshotFilter, page: PageRequest): Promise<Page<Snapshot>> {
-    const after = readCursor('snapshots', page)
-    const rows = await this.#db()
-      .selectFrom('snapshots')
-      .selectAll()
-      .where(
-        all([
-          equal('team_id', filter.teamId),
-          oneOf('state', filter.states),
-          equal('kind', filter.kind),
-          equal('name', filter.name),
-          contains('name', filter.nameContains),
-          equal('sandbox_id', filter.sandboxId),
-          equal('image_id', filter.imageId),
-          equal('parent_id', filter.parentId),
-          equal('schedule_id', filter.scheduleId),
-          hasLabels(filter.labels),
-          expired(filter.expiresBefore),
-          filter.includeInternal ? null : sql<boolean>`not internal`,
-          filter.cacheKey === true ? sql<boolean>`cache_key is not null` : equal('cache_key', filter.cacheKey),
-          before(after),
-        ]),
-      )
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('snapshots', rows, page.limit, toSnapshot)
+  snapshots(filter: SnapshotFilter, page: PageRequest): Promise<Page<Snapshot>> {
+    const rows = this.#db().selectFrom('snapshots').selectAll()
+    return readPage(
+      'snapshots',
+      rows,
+      [
+        equal('team_id', filter.teamId),
+        oneOf('state', filter.states),
+        equal('kind', filter.kind),
+        equal('name', filter.name),
+        contains('name', filter.nameContains),
+        equal('sandbox_id', filter.sandboxId),
+        equal('image_id', filter.imageId),
+        equal('parent_id', filter.parentId),
+        equal('schedule_id', filter.scheduleId),
+        hasLabels(filter.labels),
+        expired(filter.expiresBefore),
+        filter.includeInternal ? null : sql<boolean>`not internal`,
+        filter.cacheKey === true ? sql<boolean>`cache_key is not null` : equal('cache_key', filter.cacheKey),
+      ],
+      page,
+      toSnapshot,
+    )
   }
 
-  async volume(id: VolumeId): Promise<Volume | null> {
-    if (!isId(id)) return null
-    const row = await this.#db().selectFrom('volumes').selectAll().where('id', '=', id).executeTakeFirst()
-    return row ? toVolume(row) : null
+  volume(id: VolumeId): Promise<Volume | null> {
+    return readById(this.#db().selectFrom('volumes').selectAll(), id, toVolume)
   }
 
-  async volumes(filter: VolumeFilter, page: PageRequest): Promise<Page<Volume>> {
-    const after = readCursor('volumes', page)
-    const rows = await this.#db()
-      .selectFrom('volumes')
-      .selectAll()
-      .where(
-        all([
-          equal('team_id', filter.teamId),
-          equal('name', filter.name),
-          contains('name', filter.nameContains),
-          before(after),
-        ]),
-      )
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('volumes', rows, page.limit, toVolume)
+  volumes(filter: VolumeFilter, page: PageRequest): Promise<Page<Volume>> {
+    const rows = this.#db().selectFrom('volumes').selectAll()
+    return readPage(
+      'volumes',
+      rows,
+      [equal('team_id', filter.teamId), equal('name', filter.name), contains('name', filter.nameContains)],
+      page,
+      toVolume,
+    )
   }
 
-  async registry(id: RegistryId): Promise<Registry | null> {
-    if (!isId(id)) return null
-    const row = await this.#db().selectFrom('registries').selectAll().where('id', '=', id).executeTakeFirst()
-    return row ? toRegistry(row) : null
+  registry(id: RegistryId): Promise<Registry | null> {
+    return readById(this.#db().selectFrom('registries').selectAll(), id, toRegistry)
   }
 
   async sealedPassword(id: RegistryId): Promise<string | null> {
@@ -286,69 +236,52 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     return (await query.executeTakeFirst())?.sealed_password ?? null
   }
 
-  async registries(filter: RegistryFilter, page: PageRequest): Promise<Page<Registry>> {
-    const after = readCursor('registries', page)
-    const rows = await this.#db()
-      .selectFrom('registries')
-      .selectAll()
-      .where(
-        all([
-          equal('team_id', filter.teamId),
-          equal('name', filter.name),
-          contains('name', filter.nameContains),
-          before(after),
-        ]),
-      )
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('registries', rows, page.limit, toRegistry)
+  registries(filter: RegistryFilter, page: PageRequest): Promise<Page<Registry>> {
+    const rows = this.#db().selectFrom('registries').selectAll()
+    return readPage(
+      'registries',
+      rows,
+      [equal('team_id', filter.teamId), equal('name', filter.name), contains('name', filter.nameContains)],
+      page,
+      toRegistry,
+    )
   }
 
-  async schedule(id: ScheduleId): Promise<Schedule | null> {
-    if (!isId(id)) return null
-    const row = await this.#db().selectFrom('schedules').selectAll().where('id', '=', id).executeTakeFirst()
-    return row ? toSchedule(row) : null
+  schedule(id: ScheduleId): Promise<Schedule | null> {
+    return readById(this.#db().selectFrom('schedules').selectAll(), id, toSchedule)
   }
 
-  async schedules(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>> {
-    const after = readCursor('schedules', page)
-    const rows = await this.#db()
-      .selectFrom('schedules')
-      .selectAll()
-      .where(all([equal('team_id', filter.teamId), equal('sandbox_id', filter.sandboxId), before(after)]))
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('schedules', rows, page.limit, toSchedule)
+  schedules(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>> {
+    const rows = this.#db().selectFrom('schedules').selectAll()
+    return readPage(
+      'schedules',
+      rows,
+      [equal('team_id', filter.teamId), equal('sandbox_id', filter.sandboxId)],
+      page,
+      toSchedule,
+    )
   }
 
-  async operation(id: OperationId): Promise<Operation | null> {
-    if (!isId(id)) return null
-    const row = await this.#db().selectFrom('operations').selectAll().where('id', '=', id).executeTakeFirst()
-    return row ? toOperation(row) : null
+  operation(id: OperationId): Promise<Operation | null> {
+    return readById(this.#db().selectFrom('operations').selectAll(), id, toOperation)
   }
 
-  async operations(filter: OperationFilter, page: PageRequest): Promise<Page<Operation>> {
-    const after = readCursor('operations', page)
-    const rows = await this.#db()
-      .selectFrom('operations')
-      .selectAll()
-      .where(
-        all([
-          equal('team_id', filter.teamId),
-          oneOf('state', filter.states),
-          oneOf('kind', filter.kinds),
-          equal('sandbox_id', filter.sandboxId),
-          equal('snapshot_id', filter.snapshotId),
-          equal('image_id', filter.imageId),
-          before(after),
-        ]),
-      )
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('operations', rows, page.limit, toOperation)
+  operations(filter: OperationFilter, page: PageRequest): Promise<Page<Operation>> {
+    const rows = this.#db().selectFrom('operations').selectAll()
+    return readPage(
+      'operations',
+      rows,
+      [
+        equal('team_id', filter.teamId),
+        oneOf('state', filter.states),
+        oneOf('kind', filter.kinds),
+        equal('sandbox_id', filter.sandboxId),
+        equal('snapshot_id', filter.snapshotId),
+        equal('image_id', filter.imageId),
+      ],
+      page,
+      toOperation,
+    )
   }
 
   async events(

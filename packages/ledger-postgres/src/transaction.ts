@@ -39,6 +39,7 @@ import { keyRow, teamRow, toTeam } from './account-rows.ts'
 import { beginUsage, endUsage, noteUsage, putAudit } from './account-writes.ts'
 import { violates } from './failures.ts'
 import { deleteName, deleteTag, deleteTagsOf, deleteUnusedName, ensureName, putTag } from './name-writes.ts'
+import { readById } from './paging.ts'
 import { purge } from './purge.ts'
 import { PostgresReads } from './reads.ts'
 import { registryRow, toRegistry } from './registry-rows.ts'
@@ -75,48 +76,32 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     this.#db = db
   }
 
-  async lockSandbox(id: SandboxId): Promise<Sandbox | null> {
-    if (!isId(id)) return null
-    const query = this.#db.selectFrom('sandboxes').selectAll().where('id', '=', id).forUpdate()
-    const row = await query.executeTakeFirst()
-    return row ? toSandbox(row) : null
+  lockSandbox(id: SandboxId): Promise<Sandbox | null> {
+    return readById(this.#db.selectFrom('sandboxes').selectAll().forUpdate(), id, toSandbox)
   }
 
-  async lockSnapshot(id: SnapshotId): Promise<Snapshot | null> {
-    if (!isId(id)) return null
-    const query = this.#db.selectFrom('snapshots').selectAll().where('id', '=', id).forUpdate()
-    const row = await query.executeTakeFirst()
-    return row ? toSnapshot(row) : null
+  lockSnapshot(id: SnapshotId): Promise<Snapshot | null> {
+    return readById(this.#db.selectFrom('snapshots').selectAll().forUpdate(), id, toSnapshot)
   }
 
-  async lockImage(id: ImageId): Promise<Image | null> {
-    if (!isId(id)) return null
-    const row = await this.#db.selectFrom('images').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
-    return row ? toImage(row) : null
+  lockImage(id: ImageId): Promise<Image | null> {
+    return readById(this.#db.selectFrom('images').selectAll().forUpdate(), id, toImage)
   }
 
-  async lockVolume(id: VolumeId): Promise<Volume | null> {
-    if (!isId(id)) return null
-    const row = await this.#db.selectFrom('volumes').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
-    return row ? toVolume(row) : null
+  lockVolume(id: VolumeId): Promise<Volume | null> {
+    return readById(this.#db.selectFrom('volumes').selectAll().forUpdate(), id, toVolume)
   }
 
-  async lockRegistry(id: RegistryId): Promise<Registry | null> {
-    if (!isId(id)) return null
-    const row = await this.#db.selectFrom('registries').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
-    return row ? toRegistry(row) : null
+  lockRegistry(id: RegistryId): Promise<Registry | null> {
+    return readById(this.#db.selectFrom('registries').selectAll().forUpdate(), id, toRegistry)
   }
 
-  async lockSchedule(id: ScheduleId): Promise<Schedule | null> {
-    if (!isId(id)) return null
-    const row = await this.#db.selectFrom('schedules').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
-    return row ? toSchedule(row) : null
+  lockSchedule(id: ScheduleId): Promise<Schedule | null> {
+    return readById(this.#db.selectFrom('schedules').selectAll().forUpdate(), id, toSchedule)
   }
 
-  async lockTeam(id: TeamId): Promise<Team | null> {
-    if (!isId(id)) return null
-    const row = await this.#db.selectFrom('teams').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
-    return row ? toTeam(row) : null
+  lockTeam(id: TeamId): Promise<Team | null> {
+    return readById(this.#db.selectFrom('teams').selectAll().forUpdate(), id, toTeam)
   }
 
   async putTeam(team: Team): Promise<void> {
