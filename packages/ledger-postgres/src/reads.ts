@@ -71,7 +71,7 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     this.#db = db
   }
 
-  team(id: TeamId): Promise<Team | null> {
+  async team(id: TeamId): Promise<Team | null> {
     return readById(this.#db().selectFrom('teams').selectAll(), id, toTeam)
   }
 
@@ -89,16 +89,16 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     return row ? toKey(row) : null
   }
 
-  keys(teamId: TeamId, page: PageRequest): Promise<Page<ApiKey>> {
+  async keys(teamId: TeamId, page: PageRequest): Promise<Page<ApiKey>> {
     const rows = this.#db().selectFrom('api_keys').selectAll()
     return readPage('keys', rows, [equal('team_id', teamId)], page, toKey)
   }
 
-  image(id: ImageId): Promise<Image | null> {
+  async image(id: ImageId): Promise<Image | null> {
     return readById(this.#db().selectFrom('images').selectAll(), id, toImage)
   }
 
-  images(filter: ImageFilter, page: PageRequest): Promise<Page<Image>> {
+  async images(filter: ImageFilter, page: PageRequest): Promise<Page<Image>> {
     const rows = this.#db().selectFrom('images').selectAll()
     return readPage(
       'images',
@@ -114,7 +114,7 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     )
   }
 
-  nameById(id: NameId): Promise<Name | null> {
+  async nameById(id: NameId): Promise<Name | null> {
     return readById(this.#db().selectFrom('names').selectAll(), id, toName)
   }
 
@@ -124,7 +124,7 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     return row ? toName(row) : null
   }
 
-  names(teamId: TeamId, page: PageRequest): Promise<Page<Name>> {
+  async names(teamId: TeamId, page: PageRequest): Promise<Page<Name>> {
     const rows = this.#db().selectFrom('names').selectAll()
     return readPage('names', rows, [equal('team_id', teamId)], page, toName)
   }
@@ -157,11 +157,11 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     return rows.map(toBuildLogEntry)
   }
 
-  sandbox(id: SandboxId): Promise<Sandbox | null> {
+  async sandbox(id: SandboxId): Promise<Sandbox | null> {
     return readById(this.#db().selectFrom('sandboxes').selectAll(), id, toSandbox)
   }
 
-  sandboxes(filter: SandboxFilter, page: PageRequest): Promise<Page<Sandbox>> {
+  async sandboxes(filter: SandboxFilter, page: PageRequest): Promise<Page<Sandbox>> {
     const rows = this.#db().selectFrom('sandboxes').selectAll()
     return readPage(
       'sandboxes',
@@ -182,11 +182,11 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     )
   }
 
-  snapshot(id: SnapshotId): Promise<Snapshot | null> {
+  async snapshot(id: SnapshotId): Promise<Snapshot | null> {
     return readById(this.#db().selectFrom('snapshots').selectAll(), id, toSnapshot)
   }
 
-  snapshots(filter: SnapshotFilter, page: PageRequest): Promise<Page<Snapshot>> {
+  async snapshots(filter: SnapshotFilter, page: PageRequest): Promise<Page<Snapshot>> {
     const rows = this.#db().selectFrom('snapshots').selectAll()
     return readPage(
       'snapshots',
@@ -211,11 +211,11 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     )
   }
 
-  volume(id: VolumeId): Promise<Volume | null> {
+  async volume(id: VolumeId): Promise<Volume | null> {
     return readById(this.#db().selectFrom('volumes').selectAll(), id, toVolume)
   }
 
-  volumes(filter: VolumeFilter, page: PageRequest): Promise<Page<Volume>> {
+  async volumes(filter: VolumeFilter, page: PageRequest): Promise<Page<Volume>> {
     const rows = this.#db().selectFrom('volumes').selectAll()
     return readPage(
       'volumes',
@@ -226,7 +226,7 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     )
   }
 
-  registry(id: RegistryId): Promise<Registry | null> {
+  async registry(id: RegistryId): Promise<Registry | null> {
     return readById(this.#db().selectFrom('registries').selectAll(), id, toRegistry)
   }
 
@@ -236,7 +236,7 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     return (await query.executeTakeFirst())?.sealed_password ?? null
   }
 
-  registries(filter: RegistryFilter, page: PageRequest): Promise<Page<Registry>> {
+  async registries(filter: RegistryFilter, page: PageRequest): Promise<Page<Registry>> {
     const rows = this.#db().selectFrom('registries').selectAll()
     return readPage(
       'registries',
@@ -247,11 +247,11 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     )
   }
 
-  schedule(id: ScheduleId): Promise<Schedule | null> {
+  async schedule(id: ScheduleId): Promise<Schedule | null> {
     return readById(this.#db().selectFrom('schedules').selectAll(), id, toSchedule)
   }
 
-  schedules(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>> {
+  async schedules(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>> {
     const rows = this.#db().selectFrom('schedules').selectAll()
     return readPage(
       'schedules',
@@ -262,11 +262,11 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     )
   }
 
-  operation(id: OperationId): Promise<Operation | null> {
+  async operation(id: OperationId): Promise<Operation | null> {
     return readById(this.#db().selectFrom('operations').selectAll(), id, toOperation)
   }
 
-  operations(filter: OperationFilter, page: PageRequest): Promise<Page<Operation>> {
+  async operations(filter: OperationFilter, page: PageRequest): Promise<Page<Operation>> {
     const rows = this.#db().selectFrom('operations').selectAll()
     return readPage(
       'operations',
