@@ -6,6 +6,10 @@ type Run = (
   origin: Awaited<ReturnType<World['sandbox']>>,
 ) => Promise<unknown>
 
+async function pointOf(...[world, core, origin]: Parameters<Run>): Promise<string> {
+  return (await (await core.snapshots.create(world.by, origin.id, { kind: 'memory' })).done).id
+}
+
 /** Each scenario on the fakes: the same core passes the same points there, in milliseconds. */
 const RUNS: Record<string, Run> = {
   'image build': async (w, c) =>
@@ -46,6 +50,15 @@ const RUNS: Record<string, Run> = {
     await (await c.sandboxes.start(w.by, o.id)).done
   },
   kill: (w, c, o) => c.sandboxes.kill(w.by, o.id),
+  'check a snapshot': async (w, c, o) => (await c.snapshots.check(w.by, await pointOf(w, c, o))).done,
+  'drill a snapshot': async (w, c, o) =>
+    (await c.snapshots.drill(w.by, await pointOf(w, c, o), { probe: ['true'], timeoutMs: 10_000 })).done,
+  'push a snapshot': async (w, c, o) =>
+    (await c.archives.pushSnapshot(w.by, await pointOf(w, c, o), { reference: 'oci:point' })).done,
+  'pull a snapshot': async (w, c, o) => {
+    await (await c.archives.pushSnapshot(w.by, await pointOf(w, c, o), { reference: 'oci:point' })).done
+    await (await c.archives.pullSnapshot(w.by, { reference: 'oci:point' })).done
+  },
 }
 
 /** The named points that the scenario passes, in order, each once. */
