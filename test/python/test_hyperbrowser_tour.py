@@ -1,6 +1,7 @@
 """A short tour with each of Hyperbrowser's clients, and what they raise."""
 
 import asyncio
+import time
 import urllib.request
 
 import pytest
@@ -38,6 +39,12 @@ def test_sandboxes(client, sandbox):
     with pytest.raises(HyperbrowserError) as raised:
         client.sandboxes.get('0' * 24)
     assert raised.value.status_code == 404
+    # Secrets of the vendor's vaults are refused, not left out.
+    with pytest.raises(HyperbrowserError) as raised:
+        client.sandboxes.create(CreateSandboxParams(image_name='base', vault='mine'))
+    assert (raised.value.status_code, 'vaults' in str(raised.value)) == (400, True)
+    with pytest.raises(HyperbrowserError):
+        sandbox.exec('env', secrets={'TOKEN': 'mine'})
 
 
 def test_processes(sandbox):
@@ -61,7 +68,8 @@ def test_terminals(sandbox):
     output = ''.join(event.data for event in connection.events() if event.type == 'output')
     connection.close()
     assert '30 100' in output
-    assert terminal.wait().exit_code == 4
+    assert terminal.wait(include_output=True).exit_code == 4
+    assert '30 100' in ''.join(chunk.data for chunk in terminal.refresh(include_output=True).current.output)
 
 
 def test_files(sandbox):
@@ -83,8 +91,21 @@ def test_files(sandbox):
         assert answer.read() == b'\x00\xff'
     watch = files.watch('/tmp/tour')
     files.write_text('/tmp/tour/watched', 'x')
-    assert 'watched' in next(event.event.path for event in watch.events() if event.type == 'event')
+    assert 'watched' in next(event.event.path for event in watch.events(route='stream') if event.type == 'event')
+    seen = watch.refresh(include_events=True).current
+    assert seen.active and 'watched' in [event.path.split('/')[-1] for event in seen.events]
     watch.stop()
+    assert [event.event.path.split('/')[-1] for event in watch.events() if event.type == 'event'][0] == 'watched'
+    assert not watch.refresh().current.active
+    ends, names = [], []
+    handle = files.watch_dir('/tmp/tour', lambda event: names.append(event.name), on_exit=ends.append)
+    files.write_text('/tmp/tour/again', 'x')
+    while 'again' not in names:
+        time.sleep(0.05)
+    handle.stop()
+    assert ends == [None]
+    with pytest.raises(HyperbrowserError):
+        files.rename('/tmp/tour/a.txt', '/tmp/tour/d', overwrite=False)
 
 
 def test_ports_and_network(sandbox):

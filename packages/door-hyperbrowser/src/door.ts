@@ -13,6 +13,7 @@ import { ptyRoutes } from './runtime/pty-routes.ts'
 import { PtySizes } from './runtime/pty-sizes.ts'
 import { Recorders } from './runtime/recorders.ts'
 import { Sockets } from './runtime/sockets.ts'
+import { watchRoutes } from './runtime/watch-routes.ts'
 import { Watches } from './runtime/watches.ts'
 import { runtimeUrl } from './runtime-address.ts'
 import { bearerOf, isRuntimeToken } from './runtime-token.ts'
@@ -45,7 +46,7 @@ export interface HyperbrowserDoor {
 }
 
 export function openHyperbrowserDoor({ api, log, domain }: HyperbrowserDoorOptions): HyperbrowserDoor {
-  const context: DoorContext = { api, log, domain, recorders: new Recorders(api), watches: new Watches(api) }
+  const context: DoorContext = { api, log, domain, recorders: new Recorders(api), watches: new Watches() }
   const sizes = new PtySizes()
   const sockets = new Sockets(context, sizes)
   const common = { log, jsonLimitBytes: JSON_LIMIT_BYTES, refuse: told }
@@ -60,7 +61,12 @@ export function openHyperbrowserDoor({ api, log, domain }: HyperbrowserDoorOptio
       await registerDoor(fastify, {
         ...common,
         prefix: `${RUNTIME_PREFIX}:sandbox`,
-        routes: [...processRoutes(context), ...ptyRoutes(context, sizes), ...fileRoutes(context)],
+        routes: [
+          ...processRoutes(context),
+          ...ptyRoutes(context, sizes),
+          ...fileRoutes(context),
+          ...watchRoutes(context),
+        ],
         authenticate: (request) => authenticateRuntime(api, request),
       })
     },

@@ -124,10 +124,15 @@ describe('memory snapshots', () => {
   })
 
   it('have a name when none was given, and are refused of a sandbox that does not run', async () => {
-    const sandbox = await create()
-    const { snapshotName, snapshotId } = await sandbox.createMemorySnapshot()
+    const sandbox = await create({ imageName: 'node' })
+    const { snapshotName, snapshotId, imageName } = await sandbox.createMemorySnapshot()
     expect(snapshotName).not.toBe('')
+    expect(imageName).toBe('node')
+    // By its name already while it is made.
+    expect((await client.sandboxes.getSnapshot(snapshotName)).id).toBe(snapshotId)
     await created(snapshotId)
+    const { snapshots } = await client.sandboxes.listSnapshots({ imageName: 'node' })
+    expect(snapshots.map(({ id }) => id)).toEqual([snapshotId])
     await sandbox.stop()
     await expect(client.sandboxes.createMemorySnapshot(sandbox.id)).rejects.toMatchObject({
       statusCode: 409,
@@ -144,12 +149,15 @@ describe('sandboxes', () => {
     expect(sandbox).toMatchObject({ status: 'active', region: 'us', cpu: 1, memoryMiB: 512, diskMiB: 4096 })
     expect(sandbox.timeoutMinutes).toBe(30)
     const { sandboxes } = await client.sandboxes.list({ status: 'active', search: sandbox.id })
-    expect(sandboxes.map(({ id }) => id)).toEqual([sandbox.id])
+    expect(sandboxes).toMatchObject([{ id: sandbox.id, exposedPorts: [], sessionUrl: sandbox.sessionUrl }])
     expect(await sandbox.stop()).toEqual({ success: true })
     const closed = await client.sandboxes.get(sandbox.id)
     expect([closed.status, closed.toJSON().token]).toEqual(['closed', null])
     await expect(closed.exec('true')).rejects.toMatchObject({ statusCode: 409, code: 'sandbox_not_running' })
     await expect(client.sandboxes.get('0'.repeat(24))).rejects.toMatchObject({ statusCode: 404 })
+    // Sizes that the vendor's page names, unless told.
+    const usual = await create()
+    expect([usual.cpu, usual.memoryMiB, usual.diskMiB]).toEqual([2, 2048, 8192])
   })
 
   it.each([
@@ -159,6 +167,7 @@ describe('sandboxes', () => {
     [{ imageName: 'base', mounts: { '/data': { id: 'x' } } }, 404],
     [{ imageName: 'base', exposedPorts: [{ port: 4001 }] }, 400],
     [{ imageName: 'base', cpu: 0 }, 400],
+    [{ imageName: 'base', region: 'mars' }, 400],
   ])('are not made of %j', async (asked, statusCode) => {
     await expect(client.sandboxes.create(asked as never)).rejects.toMatchObject({ statusCode })
   })
@@ -222,6 +231,12 @@ describe('processes', () => {
     })
     const { data } = await sandbox.processes.list({ status: ['running'] })
     expect(data.map(({ id }) => id)).toEqual([sleeper.id])
+    // What the server runs to do what a file call asks for is nobody's process.
+    await sandbox.files.chmod({ path: '/tmp', mode: '1777' }).catch(() => {})
+    const first = await sandbox.processes.list({ limit: 1 })
+    const rest = await sandbox.processes.list({ cursor: first.nextCursor ?? '' })
+    expect([...first.data, ...rest.data].map(({ id }) => id)).toEqual([handle.id, sleeper.id])
+    await expect(sandbox.processes.list({ status: 'nonsense' as never })).rejects.toMatchObject({ statusCode: 400 })
     await sleeper.signal('TERM')
     expect(await sleeper.wait()).toMatchObject({ status: 'killed', exitCode: 143 })
     const other = await sandbox.processes.start({ command: 'exec sleep 1000' })
@@ -251,7 +266,7 @@ describe('terminals', () => {
     expect(pty.current).toMatchObject({ running: true, rows: 20, cols: 70 })
     const connection = await pty.attach()
     await connection.resize(30, 100)
-    await until(async () => (await pty.refresh()).current.rows === 30)
+    expect((await pty.refresh()).current.rows).toBe(30)
     await connection.write('stty size; echo é; exit 3\n')
     let text = ''
     let exit: unknown = null
@@ -265,6 +280,8 @@ describe('terminals', () => {
     await connection.close()
     expect((await pty.wait({ includeOutput: true })).output?.length).toBeGreaterThan(0)
     expect((await sandbox.terminal.get(pty.id)).current.output).toBeUndefined()
+    const shell = await sandbox.pty.create({ command: 'exit', args: ['5'], useShell: true })
+    expect(await shell.wait()).toMatchObject({ command: 'exit', args: ['5'], exitCode: 5 })
     const other = await sandbox.pty.create({ command: 'sleep', args: ['1000'] })
     expect(await other.kill()).toMatchObject({ running: false })
     await expect(sandbox.terminal.get('nothing')).rejects.toMatchObject({ statusCode: 404 })
@@ -322,11 +339,17 @@ describe('files', () => {
     await expect(files.copy({ source: '/home/user/d/one', destination: '/home/user/d/two' })).rejects.toMatchObject({
       statusCode: 400,
     })
+    expect(await files.copy({ source: '~/d/one', destination: 'made/for/it' })).toMatchObject({
+      path: '/home/user/made/for/it',
+    })
     await files.copy({ source: '/home/user/d/one', destination: '/home/user/d/link', overwrite: true })
     expect(await sh(sandbox, 'test -L /home/user/d/link || cat /home/user/d/link')).toBe('1')
     expect(await files.rename('/home/user/d/two', '/home/user/d/three')).toMatchObject({ name: 'three' })
     await files.chmod({ path: '/home/user/d', mode: '0700', recursive: true })
     expect(await sh(sandbox, 'stat -c %a /home/user/d/three')).toBe('700')
+    await files.withRunAs('root').writeText('/root/own', 'root')
+    await expect(files.readText('/root/own')).rejects.toMatchObject({ statusCode: 400 })
+    await expect(files.upload('/root/mine', 'x')).rejects.toMatchObject({ statusCode: 400 })
     await files.withRunAs('root').chown({ path: '/home/user/d/three', uid: 0, gid: 0 })
     expect(await sh(sandbox, 'stat -c %U:%G /home/user/d/three')).toBe('root:root')
     await expect(files.remove('/home/user/d')).rejects.toMatchObject({ statusCode: 400 })
@@ -338,11 +361,13 @@ describe('files', () => {
   it('are watched from the call on', async () => {
     await sandbox.files.makeDir('/home/user/watched')
     const seen: string[] = []
+    const ends: unknown[] = []
     const watch = await sandbox.files.watchDir(
       '/home/user/watched',
       ({ type, name }) => void seen.push(`${type} ${name}`),
       {
         recursive: true,
+        onExit: (error) => void ends.push(error),
       },
     )
     await sandbox.files.write('/home/user/watched/first', 'x')
@@ -352,6 +377,7 @@ describe('files', () => {
     await until(async () => seen.includes('remove first') && seen.some((one) => one.endsWith('sub/second')))
     expect(seen).toContain('create sub')
     await watch.stop()
+    expect(ends).toEqual([undefined])
     await expect(sandbox.files.watchDir('/home/user/nothing', () => {})).rejects.toMatchObject({ statusCode: 404 })
     await expect(sandbox.files.watchDir('/etc/hostname', () => {})).rejects.toMatchObject({ statusCode: 400 })
   })

@@ -25,6 +25,10 @@ const MAX_UPLOAD_BYTES = 8 * 2 ** 30
 const PURPOSE = 'hyperbrowser-upload'
 const UPLOAD = '/api/images/uploads/:sha256'
 const MAX_LISTED = 100
+const BUILD_STATUSES = [
+  ...['awaiting_upload', 'upload_verified', 'dispatching', 'building', 'verifying'],
+  ...['completed', 'failed', 'canceled'],
+] as const
 
 const params = z.object({ id: z.string().min(1).max(64) })
 const uploadParams = z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/) })
@@ -47,10 +51,13 @@ export function buildRoutes({ api }: DoorContext, mounted: string): AnyRoute[] {
     inputSizeBytes: order?.inputSizeBytes ?? null,
     errorCode: status === 'failed' ? 'build_failed' : null,
     errorMessage: image?.failure ?? null,
-    metadata: {},
+    metadata: {
+      inputFormat: order?.inputFormat ?? 'rootfs_export_tar_gz',
+      sourcePlatform: order?.sourcePlatform ?? 'linux/amd64',
+    },
     completedAt: image?.readyAt?.toISOString() ?? null,
-    createdAt: image?.createdAt.toISOString() ?? null,
-    updatedAt: (image?.readyAt ?? image?.createdAt)?.toISOString() ?? null,
+    createdAt: order?.placedAt ?? image?.createdAt.toISOString() ?? null,
+    updatedAt: (image?.readyAt ?? image?.createdAt)?.toISOString() ?? order?.placedAt ?? null,
   })
   const uploadJson = (by: Principal, sha256: string, request: FastifyRequest) => {
     const expires = Math.floor(Date.now() / 1_000) + VALID_S
@@ -89,7 +96,7 @@ export function buildRoutes({ api }: DoorContext, mounted: string): AnyRoute[] {
     route({
       method: 'GET',
       path: '/api/images/builds',
-      query: z.object({ status: optional(z.string().max(32)), limit: optional(z.coerce.number().int().min(1)) }),
+      query: z.object({ status: optional(z.enum(BUILD_STATUSES)), limit: optional(z.coerce.number().int().min(1)) }),
       handle: async ({ by, query: { status, limit = MAX_LISTED } }) => {
         const { items } = await api.images.list(by, {}, { limit: 500 })
         const ids = items.flatMap(({ labels }) => labels[BUILD_LABEL] ?? [])

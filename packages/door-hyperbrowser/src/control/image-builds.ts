@@ -27,7 +27,10 @@ const FORMATS = ['rootfs_export_tar_gz', 'dockerfile_context_tar_gz', 'dockerfil
 
 /** What a build is asked for before its files are sent. */
 export const orderSchema = z.object({
-  imageName: z.string().min(1).max(64),
+  imageName: z
+    .string()
+    .max(64)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "letters, digits, '.', '_' and '-'"),
   inputSha256: sha256,
   inputSizeBytes: sizeBytes,
   inputFormat: optional(z.enum(FORMATS)),
@@ -51,6 +54,10 @@ export const orderSchema = z.object({
 })
 export type BuildOrder = z.output<typeof orderSchema>
 
+/** As it is kept; one that an older server has kept has no time. */
+const keptSchema = orderSchema.extend({ placedAt: optional(z.string().max(32)) })
+export type KeptOrder = z.output<typeof keptSchema>
+
 export const completeSchema = z.object({
   inputSha256: sha256,
   inputSizeBytes: sizeBytes,
@@ -61,13 +68,14 @@ export const completeSchema = z.object({
 export interface ImageBuild {
   id: string
   /** `null` once it is forgotten, a day after it was placed */
-  order: BuildOrder | null
+  order: KeptOrder | null
   image: Image | null
   status: 'awaiting_upload' | 'upload_verified' | 'building' | 'completed' | 'failed' | 'canceled'
 }
 
 /** Keeps an order for a day, also if the server dies meanwhile. */
-export async function placeOrder(api: SpawnpointApi, by: Principal, order: BuildOrder): Promise<ImageBuild> {
+export async function placeOrder(api: SpawnpointApi, by: Principal, asked: BuildOrder): Promise<ImageBuild> {
+  const order: KeptOrder = { ...asked, placedAt: new Date().toISOString() }
   if (order.inputFormat === 'dockerfile_context_manifest_v1' && order.contextManifest === undefined)
     throw invalidArgument('contextManifest', 'is needed for this inputFormat')
   const id = randomUUID()
@@ -79,7 +87,7 @@ export async function placeOrder(api: SpawnpointApi, by: Principal, order: Build
 export async function findBuild(api: SpawnpointApi, by: Principal, id: string): Promise<ImageBuild> {
   const [image = null] = (await api.images.list(by, { labels: { [BUILD_LABEL]: id } }, { limit: 1 })).items
   const kept = await keptUnder(api, by, key('order', id))
-  const order = kept === null ? null : orderSchema.parse(kept)
+  const order = kept === null ? null : keptSchema.parse(kept)
   if (image === null && order === null) throw notFound('image', id)
   const canceled = (await keptUnder(api, by, key('cancel', id))) !== null
   return { id, order, image, status: await statusOf(api, by, order, image, canceled) }

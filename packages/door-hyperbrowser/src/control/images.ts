@@ -8,16 +8,23 @@ const STAND_INS = ['default', 'node', 'python']
 export interface NamedImage {
   name: string
   image: Image
+  /** Whose the name is: the vendor's, or the team's */
+  source: 'public' | 'team'
 }
 
 /** The newest ready image of each name. */
 export async function namedImages(api: SpawnpointApi, by: Principal): Promise<NamedImage[]> {
   const images = await everyPage((page) => api.images.list(by, { states: ['ready'] }, page))
-  const newest = new Map<string, Image>()
-  for (const image of images) if (!newest.has(image.name)) newest.set(image.name, image)
+  const newest = new Map<string, NamedImage>()
+  for (const image of images) {
+    const { name } = image
+    if (!newest.has(name)) newest.set(name, { name, image, source: 'team' })
+  }
   const base = newest.get('base')
-  if (base !== undefined) for (const name of STAND_INS) if (!newest.has(name)) newest.set(name, base)
-  return [...newest].map(([name, image]) => ({ name, image }))
+  if (base !== undefined) {
+    for (const name of STAND_INS) if (!newest.has(name)) newest.set(name, { ...base, name, source: 'public' })
+  }
+  return [...newest.values()]
 }
 
 /** Rejects `not_found` also where name and id do not belong together. */

@@ -35,18 +35,29 @@ export const SNAPSHOT_STATUSES = {
   creating: 'creating',
   ready: 'created',
   failed: 'failed',
-  trashed: 'deleting',
-  deleting: 'deleting',
+  // On the way out; not listed.
+  trashed: 'failed',
+  deleting: 'failed',
 } as const
+
+/** Label of a sandbox, and of its snapshots, with the name that it asked for its image by, where the image has another. */
+export const IMAGE_LABEL = 'hyperbrowser.image'
 
 export function networkJson({ internet, allow, allowDomains, deny }: NetworkPolicy) {
   const plain = (cidr: string) => cidr.replace(/\/32$/, '')
   return { allowInternetAccess: internet, allowOut: [...allow.map(plain), ...allowDomains], denyOut: deny.map(plain) }
 }
 
-/** Without what only its owner's session gets. */
-export function sandboxJson(sandbox: Sandbox, origin: Origin, domain: string | null) {
+/** Without a session. What opens a port is for who may write. */
+export function sandboxJson(
+  api: SpawnpointApi,
+  by: Principal,
+  sandbox: Sandbox,
+  origin: Origin,
+  domain: string | null,
+) {
   const { id, teamId, resources, timeout } = sandbox
+  const shown = STATUSES[sandbox.state] === 'closed' || !may(by, 'write') ? {} : sandbox.ingress.ports
   const end = sandbox.endedAt?.getTime() ?? null
   const start = (sandbox.startedAt ?? sandbox.createdAt).getTime()
   return {
@@ -65,7 +76,7 @@ export function sandboxJson(sandbox: Sandbox, origin: Origin, domain: string | n
     launchState: null,
     creditsUsed: null,
     region: 'us',
-    sessionUrl: '',
+    sessionUrl: `${origin.scheme}://${origin.host}/sandboxes/${id}`,
     duration: Math.max(0, (end ?? Date.now()) - start),
     proxyBytesUsed: 0,
     vcpus: resources.cpus,
@@ -74,18 +85,18 @@ export function sandboxJson(sandbox: Sandbox, origin: Origin, domain: string | n
     timeoutMinutes: timeout.timeoutMs === null ? null : timeout.timeoutMs / 60_000,
     network: networkJson(sandbox.network),
     runtime: runtimeAddress(origin, domain, id),
+    exposedPorts: Object.keys(shown)
+      .map((port) => exposureJson(api, sandbox, Number(port), origin, domain))
+      .filter((exposure) => exposure !== null),
   }
 }
 
 /** Without what opens its inside for who may only read. */
 export function detailJson(api: SpawnpointApi, by: Principal, sandbox: Sandbox, origin: Origin, domain: string | null) {
-  const json = sandboxJson(sandbox, origin, domain)
+  const json = sandboxJson(api, by, sandbox, origin, domain)
   const session = json.status === 'active' && may(by, 'write') ? issueRuntimeToken(api, sandbox.id) : null
   return {
     ...json,
-    exposedPorts: Object.keys(may(by, 'write') ? sandbox.ingress.ports : {})
-      .map((port) => exposureJson(api, sandbox, Number(port), origin, domain))
-      .filter((exposure) => exposure !== null),
     token: session?.token ?? null,
     tokenExpiresAt: session?.expiresAt.toISOString() ?? null,
   }
@@ -107,14 +118,16 @@ export function exposureJson(
   return { port, auth: true, url, ...browser, browserUrlExpiresAt: browser.browserUrlExpiresAt.toISOString() }
 }
 
-export function imageJson({ name, image }: NamedImage, namespace: string) {
+export function imageJson({ name, image, source }: NamedImage, namespace: string) {
+  const [command = null, ...args] = image.defaults.startCommand
   return {
     id: image.id,
     imageName: name,
     namespace,
-    source: 'team',
-    imageInit: { env: image.defaults.env, command: image.defaults.startCommand[0] ?? null },
+    source,
+    imageInit: { env: image.defaults.env, command, args, workingDir: image.defaults.workdir },
     uploaded: true,
+    ready: true,
     createdAt: image.createdAt.toISOString(),
     updatedAt: (image.readyAt ?? image.createdAt).toISOString(),
   }
@@ -123,19 +136,20 @@ export function imageJson({ name, image }: NamedImage, namespace: string) {
 export async function snapshotJson(api: SpawnpointApi, by: Principal, snapshot: Snapshot, namespace: string) {
   const image = await imageById(api, by, snapshot.imageId)
   const { resources } = snapshot
+  const { [IMAGE_LABEL]: askedFor, ...metadata } = snapshot.labels
   return {
     id: snapshot.id,
     snapshotName: snapshot.name ?? snapshot.id,
     namespace,
     imageNamespace: namespace,
-    imageName: image?.name ?? '',
+    imageName: askedFor ?? image?.name ?? '',
     imageId: snapshot.imageId,
     status: SNAPSHOT_STATUSES[snapshot.state],
     vcpus: resources.cpus,
     memMiB: Math.round(resources.memoryBytes / MIB),
     diskSizeMiB: Math.round(resources.diskBytes / MIB),
     compatibilityTag: snapshot.requirements?.runtimeVersion ?? '',
-    metadata: snapshot.labels,
+    metadata,
     uploaded: snapshot.state === 'ready',
     createdAt: snapshot.createdAt.toISOString(),
     updatedAt: (snapshot.readyAt ?? snapshot.createdAt).toISOString(),

@@ -4,8 +4,11 @@ import { z } from 'zod'
 const number = (max: number) => optional(z.coerce.number().int().min(1).max(max))
 
 export const pageQuery = { search: optional(z.string().max(200)), page: number(1_000_000), limit: number(1_000) }
-/** A key of a query that may come once, or several times. */
-export const many = optional(z.union([z.string(), z.array(z.string())]).transform((given) => [given].flat()))
+/** A key of a query that may come once, or several times, with one of these values. */
+export function many<const V extends string>(values: readonly [V, ...V[]]) {
+  const one = z.enum(values)
+  return optional(z.union([one, z.array(one)]).transform((given): string[] => [given].flat()))
+}
 
 const DEFAULT_LIMIT = 20
 

@@ -4,12 +4,14 @@ import {
   type MountRequest,
   type NetworkPolicy,
   type PortAccess,
+  type Resources,
 } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 
 /** Where the vendor's own runtime listens inside a sandbox. */
 const RESERVED_PORT = 4001
+const MIB = 2 ** 20
 
 export const exposeSchema = z.object({ port: z.number().int().min(1).max(65_535), auth: optional(z.boolean()) })
 
@@ -26,12 +28,15 @@ const mountSchema = z.object({
   shared: optional(z.boolean()),
 })
 
+const isNothing = (given: unknown) => typeof given === 'object' && given !== null && Object.keys(given).length === 0
+const nothing = optional(z.unknown().refine(isNothing, 'there are no vaults and secrets here'))
+
 export const createSchema = z.object({
   imageName: optional(z.string().min(1).max(128)),
   imageId: optional(z.string().max(64)),
   snapshotName: optional(z.string().min(1).max(128)),
   snapshotId: optional(z.string().max(64)),
-  region: optional(z.string().max(32)),
+  region: optional(z.enum(['us', 'us-central', 'us-west', 'us-east', 'us-dev', 'europe-west', 'asia-south'])),
   enableRecording: optional(z.boolean()),
   exposedPorts: optional(z.array(exposeSchema).max(64)),
   mounts: optional(z.record(z.string().max(1024), mountSchema)),
@@ -50,6 +55,10 @@ export const createSchema = z.object({
       .max(2 ** 30),
   ),
   ...networkSchema.shape,
+  // Of newer clients; there are no vaults here to take them from.
+  secrets: nothing,
+  vault: nothing,
+  onePassword: nothing,
 })
 export type CreateBody = z.output<typeof createSchema>
 
@@ -62,6 +71,17 @@ export function checkCreate(body: CreateBody): void {
   if (snapshotId !== undefined && snapshotName === undefined) throw invalidArgument('snapshotId', 'needs snapshotName')
   if (snapshotName !== undefined && [body.vcpus, body.memMiB, body.diskSizeMiB].some((size) => size !== undefined))
     throw invalidArgument('vcpus', 'sizes are those of the snapshot')
+}
+
+/** What the vendor gives a sandbox of an image unless told. */
+export const USUAL_SIZES: Partial<Resources> = { cpus: 2, memoryBytes: 2048 * MIB, diskBytes: 8192 * MIB }
+
+export function resourcesOf({ vcpus, memMiB, diskSizeMiB }: CreateBody): Partial<Resources> {
+  return {
+    ...(vcpus === undefined ? {} : { cpus: vcpus }),
+    ...(memMiB === undefined ? {} : { memoryBytes: Math.floor(memMiB * MIB) }),
+    ...(diskSizeMiB === undefined ? {} : { diskBytes: Math.floor(diskSizeMiB * MIB) }),
+  }
 }
 
 /** What is absent comes with the memory of the snapshot. */

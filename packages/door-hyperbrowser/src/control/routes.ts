@@ -1,4 +1,14 @@
-import { isCode, type Principal, type Sandbox, SpawnpointError } from '@spawnpoint/core'
+import {
+  invalidArgument,
+  isCode,
+  type Labels,
+  notFound,
+  type Principal,
+  type Resources,
+  type Sandbox,
+  type Snapshot,
+  SpawnpointError,
+} from '@spawnpoint/core'
 import { type Answer, type AnyRoute, everyPage, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import type { DoorContext } from '../context.ts'
@@ -7,6 +17,7 @@ import { imageNamed, namedImages } from './images.ts'
 import {
   detailJson,
   exposureJson,
+  IMAGE_LABEL,
   imageJson,
   networkJson,
   SNAPSHOT_STATUSES,
@@ -25,10 +36,11 @@ import {
   networkSchema,
   newNetworkOf,
   portAccess,
+  resourcesOf,
+  USUAL_SIZES,
 } from './requests.ts'
 import { volumeRoutes } from './volume-routes.ts'
 
-const MIB = 2 ** 20
 const params = z.object({ id: z.string().min(1).max(256) })
 
 function ok(body: unknown): Answer {
@@ -57,22 +69,27 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       body: createSchema,
       handle: async ({ by, body, request }) => {
         checkCreate(body)
-        const started = await api.sandboxes.create(by, {
-          ...(await sourceOf(by, body)),
-          volumes: mountsOf(body),
-          resources: {
-            ...(body.vcpus === undefined ? {} : { cpus: body.vcpus }),
-            ...(body.memMiB === undefined ? {} : { memoryBytes: Math.floor(body.memMiB * MIB) }),
-            ...(body.diskSizeMiB === undefined ? {} : { diskBytes: Math.floor(body.diskSizeMiB * MIB) }),
-          },
-          network: newNetworkOf(body),
-          ingress: ingressOf(body.exposedPorts ?? []),
-          timeout: {
-            timeoutMs: body.timeoutMinutes === undefined ? null : Math.ceil(body.timeoutMinutes * 60_000),
-            onTimeout: 'kill',
-            // There is no state of rest in this protocol: one that rests, by another door's doing, comes back when used.
-            autoResume: true,
-          },
+        const { source, labels, usual } = await sourceOf(by, body)
+        const asked = resourcesOf(body)
+        const create = (resources: Partial<Resources>) =>
+          api.sandboxes.create(by, {
+            ...source,
+            labels,
+            volumes: mountsOf(body),
+            resources,
+            network: newNetworkOf(body),
+            ingress: ingressOf(body.exposedPorts ?? []),
+            timeout: {
+              timeoutMs: body.timeoutMinutes === undefined ? null : Math.ceil(body.timeoutMinutes * 60_000),
+              onTimeout: 'kill',
+              // There is no state of rest in this protocol: one that rests, by another door's doing, comes back when used.
+              autoResume: true,
+            },
+          })
+        const started = await create({ ...usual, ...asked }).catch((error: unknown) => {
+          // A server may be too small for what nobody asked for.
+          if (!isCode(error, 'limit_exceeded') || !error.context.limit.startsWith('resources.')) throw error
+          return create(asked)
         })
         return ok(detailJson(api, by, await started.done, originOf(request.raw), domain))
       },
@@ -104,7 +121,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       path: '/api/sandboxes',
       query: z.object({
         ...pageQuery,
-        status: many,
+        status: many(['active', 'closed', 'error', 'close-error']),
         start: optional(z.coerce.number()),
         end: optional(z.coerce.number()),
       }),
@@ -122,7 +139,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
         })
         const { items, counts } = paged(found, query)
         const origin = originOf(request.raw)
-        return ok({ sandboxes: items.map((sandbox) => sandboxJson(sandbox, origin, domain)), ...counts })
+        return ok({ sandboxes: items.map((sandbox) => sandboxJson(api, by, sandbox, origin, domain)), ...counts })
       },
     }),
     route({
@@ -133,10 +150,23 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       handle: async ({ by, params: { id }, body }) => {
         const sandbox = await live(by, id)
         const name = body.snapshotName ?? `snapshot-${Date.now().toString(36)}`
-        const { value } = await api.snapshots.create(by, sandbox.id, { kind: 'memory', name })
+        const { value } = await api.snapshots.create(by, sandbox.id, {
+          kind: 'memory',
+          name,
+          labels: imageLabel(sandbox.labels[IMAGE_LABEL]),
+        })
         const json = await snapshotJson(api, by, value, await namespaceOf(by))
         const { snapshotName, namespace, status, imageName, imageId, imageNamespace } = json
         return ok({ snapshotName, snapshotId: value.id, namespace, status, imageName, imageId, imageNamespace })
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/api/sandbox/:id/processes',
+      params,
+      handle: async ({ by, params: { id } }) => {
+        await live(by, id)
+        throw invalidArgument('secrets', 'there are no vaults and secrets here')
       },
     }),
     route({
@@ -176,12 +206,12 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
     route({
       method: 'GET',
       path: '/api/images',
-      query: z.object({ ...pageQuery, source: many }),
+      query: z.object({ ...pageQuery, source: many(['public', 'team']) }),
       handle: async ({ by, query }) => {
         const { search, source } = query
         const images = await namedImages(api, by)
         const found = images.filter(
-          ({ name }) => (source?.includes('team') ?? true) && (search === undefined || name.includes(search)),
+          (one) => (source?.includes(one.source) ?? true) && (search === undefined || one.name.includes(search)),
         )
         const { items, counts } = paged(found, { ...query, limit: query.limit ?? 1_000 })
         const namespace = await namespaceOf(by)
@@ -201,10 +231,14 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
     route({
       method: 'GET',
       path: '/api/snapshots',
-      query: z.object({ ...pageQuery, status: many, imageName: optional(z.string().max(128)) }),
+      query: z.object({
+        ...pageQuery,
+        status: many(['creating', 'created', 'failed']),
+        imageName: optional(z.string().max(128)),
+      }),
       handle: async ({ by, query }) => {
         const namespace = await namespaceOf(by)
-        const all = await everyPage((page) => api.snapshots.list(by, {}, page))
+        const all = await everyPage((page) => api.snapshots.list(by, { states: SHOWN }, page))
         const shown = await Promise.all(all.map((snapshot) => snapshotJson(api, by, snapshot, namespace)))
         const { status, imageName, search } = query
         const found = shown.filter(
@@ -222,7 +256,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       path: '/api/snapshots/:id',
       params,
       handle: async ({ by, params: { id } }) => {
-        const snapshot = await snapshotJson(api, by, await api.snapshots.get(by, id), await namespaceOf(by))
+        const snapshot = await snapshotJson(api, by, await snapshotNamed(by, id), await namespaceOf(by))
         return ok({ snapshot })
       },
     }),
@@ -240,20 +274,42 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
 
   async function sourceOf(by: Principal, body: z.output<typeof createSchema>) {
     const { imageName, imageId, snapshotName = '', snapshotId } = body
-    if (imageName !== undefined) return { image: (await imageNamed(api, by, imageName, imageId)).id }
+    if (imageName !== undefined) {
+      const image = await imageNamed(api, by, imageName, imageId)
+      return {
+        source: { image: image.id },
+        labels: imageLabel(image.name === imageName ? undefined : imageName),
+        // One whose memory is there already has the sizes that it was taken with.
+        usual: image.bootSnapshotId === null ? { ...USUAL_SIZES, ...image.resources } : {},
+      }
+    }
     const snapshot = await api.snapshots.get(by, snapshotId ?? snapshotName)
     // One without a name goes by its id here.
-    if (snapshotId !== undefined && snapshotName !== (snapshot.name ?? snapshot.id)) {
-      const ref = `${snapshotName}@${snapshotId}`
-      throw new SpawnpointError('not_found', `No such snapshot: ${ref}`, { resource: 'snapshot', ref })
-    }
+    if (snapshotId !== undefined && snapshotName !== (snapshot.name ?? snapshot.id))
+      throw notFound('snapshot', `${snapshotName}@${snapshotId}`)
     // What is not usable yet is not found: that is what clients wait for.
-    if (SNAPSHOT_STATUSES[snapshot.state] !== 'created') {
-      const ref = `${snapshotName} is ${SNAPSHOT_STATUSES[snapshot.state]}`
-      throw new SpawnpointError('not_found', `No such snapshot: ${ref}`, { resource: 'snapshot', ref })
+    if (SNAPSHOT_STATUSES[snapshot.state] !== 'created')
+      throw notFound('snapshot', `${snapshotName} is ${SNAPSHOT_STATUSES[snapshot.state]}`)
+    return { source: { snapshot: snapshot.id }, labels: imageLabel(snapshot.labels[IMAGE_LABEL]), usual: {} }
+  }
+
+  /** By a name, the newest that can be used; where none can, the newest. */
+  async function snapshotNamed(by: Principal, ref: string): Promise<Snapshot> {
+    try {
+      return await api.snapshots.get(by, ref)
+    } catch (error) {
+      if (!isCode(error, 'not_found')) throw error
+      const all = await everyPage((page) => api.snapshots.list(by, { states: SHOWN }, page))
+      const found = all.find(({ name }) => name === ref)
+      if (found === undefined) throw error
+      return found
     }
-    return { snapshot: snapshot.id }
   }
 }
 
+function imageLabel(name: string | undefined): Labels {
+  return name === undefined ? {} : { [IMAGE_LABEL]: name }
+}
+
 const EVERY_STATE = Object.keys(STATUSES) as Sandbox['state'][]
+const SHOWN: Snapshot['state'][] = ['creating', 'ready', 'failed']

@@ -1,17 +1,11 @@
-import {
-  type FileAccess,
-  type FileType,
-  type Guest,
-  invalidArgument,
-  isCode,
-  type Principal,
-  SpawnpointError,
-} from '@spawnpoint/core'
-import { type AnyRoute, bodyChunks, collectOutput, optional, route, STREAMED, streamBytes } from '@spawnpoint/door-kit'
+import { posix } from 'node:path'
+import { type FileType, invalidArgument, isCode, type Principal, SpawnpointError } from '@spawnpoint/core'
+import { type AnyRoute, bodyChunks, optional, route, STREAMED, streamBytes } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import type { DoorContext } from '../context.ts'
 import { originOf, runtimeAddress, runtimeCallUrl } from '../runtime-address.ts'
 import { fileJson } from './file-json.ts'
+import { type Inside, inside, named, tool } from './inside.ts'
 import { type Method, presign, redeem } from './presigned.ts'
 import { ok } from './process-routes.ts'
 
@@ -25,14 +19,11 @@ const mode = optional(z.union([z.string().regex(/^[0-7]{1,4}$/, 'octal digits'),
 const LIST_LIMIT = 20_000
 /** Bytes of a file that come back within JSON */
 const READ_LIMIT = 64 * 2 ** 20
-const TOOL_TIMEOUT_MS = 60_000
 
 const writeOne = z.object({ path, data: z.string(), encoding, append: flag, mode })
 
 export function fileRoutes(context: DoorContext): AnyRoute[] {
-  const { api, domain, watches } = context
-  const guestOf = async (by: Principal, sandbox: string): Promise<Guest> =>
-    (await api.sandboxes.guest(by, sandbox)).guest
+  const { api, domain } = context
   return [
     route({
       method: 'GET',
@@ -40,8 +31,8 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       params,
       query: z.object({ path, runAs }),
       handle: async ({ by, params: { sandbox }, query }) => {
-        const guest = await guestOf(by, sandbox)
-        return ok({ file: fileJson(await guest.files.stat(query.path, { ...as(query.runAs), targets: true })) })
+        const { guest, access } = await inside(context, by, sandbox, query.runAs)
+        return ok({ file: fileJson(await guest.files.stat(query.path, { ...access, targets: true })) })
       },
     }),
     route({
@@ -50,8 +41,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       params,
       query: z.object({ path, depth: optional(z.coerce.number().int().min(1).max(100)), runAs }),
       handle: async ({ by, params: { sandbox }, query }) => {
-        const guest = await guestOf(by, sandbox)
-        const access = as(query.runAs)
+        const { guest, access } = await inside(context, by, sandbox, query.runAs)
         const listing = { depth: query.depth ?? 1, limit: LIST_LIMIT, ...access, targets: true }
         return ok({ entries: (await guest.files.list(query.path, listing)).map(fileJson) })
       },
@@ -68,10 +58,10 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
         runAs,
       }),
       handle: async ({ by, params: { sandbox }, body, signal }) => {
-        const guest = await guestOf(by, sandbox)
-        const { offset, length, encoding: as_ = 'utf8' } = body
+        const { guest, access } = await inside(context, by, sandbox, body.runAs)
+        const { offset, length, encoding: as = 'utf8' } = body
         const options = { ...(offset === undefined ? {} : { offset }), ...(length === undefined ? {} : { length }) }
-        const { body: stream } = await guest.files.read(body.path, { ...options, ...as(body.runAs), signal })
+        const { body: stream } = await guest.files.read(body.path, { ...options, ...access, signal })
         const chunks: Buffer[] = []
         let size = 0
         for await (const chunk of stream as AsyncIterable<Buffer>) {
@@ -84,10 +74,10 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
           }
           chunks.push(chunk)
         }
-        const content = Buffer.concat(chunks).toString(as_)
+        const content = Buffer.concat(chunks).toString(as)
         return ok({
           content,
-          encoding: as_,
+          encoding: as,
           bytesRead: size,
           truncated: false,
           contentType: 'application/octet-stream',
@@ -100,12 +90,12 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       params,
       body: z.union([z.object({ files: z.array(writeOne).min(1).max(1000), runAs }), writeOne.extend({ runAs })]),
       handle: async ({ by, params: { sandbox }, body }) => {
-        const guest = await guestOf(by, sandbox)
+        const { guest, access } = await inside(context, by, sandbox, body.runAs)
         const files = 'files' in body ? body.files : [body]
         const written = []
         for (const file of files) {
           const info = await guest.files.write(file.path, once(Buffer.from(file.data, file.encoding ?? 'utf8')), {
-            ...as(body.runAs),
+            ...access,
             ...modeOf(file.mode),
             append: file.append ?? false,
           })
@@ -123,8 +113,8 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       handle: async (call) => {
         const { sandbox } = call.params
         const user = await userOf(call.by, sandbox, 'PUT', call.query)
-        const guest = await guestOf(call.by, sandbox)
-        const { path: written, sizeBytes } = await guest.files.write(call.query.path, bodyChunks(call), as(user))
+        const { guest, access } = await inside(context, call.by, sandbox, user)
+        const { path: written, sizeBytes } = await guest.files.write(call.query.path, bodyChunks(call), access)
         return ok({ path: written, bytesWritten: sizeBytes })
       },
     }),
@@ -136,8 +126,8 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       handle: async (call) => {
         const { sandbox } = call.params
         const user = await userOf(call.by, sandbox, 'GET', call.query)
-        const guest = await guestOf(call.by, sandbox)
-        const { info, body } = await guest.files.read(call.query.path, { ...as(user), signal: call.signal })
+        const { guest, access } = await inside(context, call.by, sandbox, user)
+        const { info, body } = await guest.files.read(call.query.path, { ...access, signal: call.signal })
         // What the kernel makes up claims to be empty: only its end tells how long it is.
         const length = info.type === 'file' && info.sizeBytes > 0 ? info.sizeBytes : null
         await streamBytes(call, 200, { 'content-type': 'application/octet-stream' }, body, length)
@@ -150,11 +140,10 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       params,
       body: z.object({ path, parents: flag, mode, runAs }),
       handle: async ({ by, params: { sandbox }, body }) => {
-        const guest = await guestOf(by, sandbox)
-        const access = as(body.runAs)
-        const there = await typeOf(guest, body.path, access)
-        if (there === 'directory') return ok({ created: false })
-        await guest.files.mkdir(body.path, { parents: body.parents ?? true, ...modeOf(body.mode), ...access })
+        const at = await inside(context, by, sandbox, body.runAs)
+        if ((await typeOf(at, body.path)) === 'directory') return ok({ created: false })
+        const options = { parents: body.parents ?? true, ...modeOf(body.mode), ...at.access }
+        await at.guest.files.mkdir(body.path, options)
         return ok({ created: true })
       },
     }),
@@ -164,9 +153,10 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       params,
       body: z.object({ from: path, to: path, overwrite: flag, runAs }),
       handle: async ({ by, params: { sandbox }, body }) => {
-        const guest = await guestOf(by, sandbox)
-        const entry = await guest.files.move(body.from, body.to, { ...as(body.runAs), targets: true })
-        return ok({ entry: fileJson(entry) })
+        const at = await inside(context, by, sandbox, body.runAs)
+        // Unless told not to, as `mv` does: clients that know of no such choice count on it.
+        if (body.overwrite === false) await mustBeFree(at, body.to)
+        return ok({ entry: fileJson(await at.guest.files.move(body.from, body.to, { ...at.access, targets: true })) })
       },
     }),
     route({
@@ -175,11 +165,9 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       params,
       body: z.object({ from: path, to: path, recursive: flag, overwrite: flag, runAs }),
       handle: async ({ by, params: { sandbox }, body }) => {
-        const guest = await guestOf(by, sandbox)
-        const access = as(body.runAs)
-        await guest.files.stat(body.from, access)
-        if (!body.overwrite && (await typeOf(guest, body.to, access)) !== null)
-          throw invalidArgument('to', `already exists: ${body.to.slice(0, 200)}`)
+        const at = await inside(context, by, sandbox, body.runAs)
+        const { path: from } = await at.guest.files.stat(body.from, at.access)
+        if (!body.overwrite) await mustBeFree(at, body.to)
         const options = [
           '-P',
           '-p',
@@ -187,8 +175,9 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
           ...(body.recursive ? ['-R'] : []),
           ...(body.overwrite ? ['--remove-destination'] : []),
         ]
-        await tool(guest, sandbox, ['cp', ...options, '--', body.from, body.to], body.runAs)
-        return ok({ entry: fileJson(await guest.files.stat(body.to, { ...access, targets: true })) })
+        const to = await placeFor(at, body.to)
+        await tool(at, ['cp', ...options, '--', from, to])
+        return ok({ entry: fileJson(await at.guest.files.stat(to, { ...at.access, targets: true })) })
       },
     }),
     route({
@@ -197,9 +186,9 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       params,
       body: z.object({ path, recursive: flag, runAs }),
       handle: async ({ by, params: { sandbox }, body }) => {
-        const guest = await guestOf(by, sandbox)
+        const { guest, access } = await inside(context, by, sandbox, body.runAs)
         try {
-          await guest.files.remove(body.path, { recursive: body.recursive ?? false, ...as(body.runAs) })
+          await guest.files.remove(body.path, { recursive: body.recursive ?? false, ...access })
         } catch (error) {
           if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOENT') throw error
         }
@@ -212,10 +201,10 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       params,
       body: z.object({ path, mode: z.string().regex(/^[0-7]{1,4}$/, 'octal digits'), recursive: flag, runAs }),
       handle: async ({ by, params: { sandbox }, body }) => {
-        const guest = await guestOf(by, sandbox)
-        await guest.files.stat(body.path, as(body.runAs))
+        const at = await inside(context, by, sandbox, body.runAs)
+        const { path: found } = await at.guest.files.stat(body.path, at.access)
         const recursive = body.recursive ? ['-R'] : []
-        await tool(guest, sandbox, ['chmod', ...recursive, '--', body.mode, body.path], body.runAs)
+        await tool(at, ['chmod', ...recursive, '--', body.mode, found])
         return ok({ ok: true })
       },
     }),
@@ -231,33 +220,13 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
         runAs,
       }),
       handle: async ({ by, params: { sandbox }, body }) => {
-        const guest = await guestOf(by, sandbox)
-        await guest.files.stat(body.path, as(body.runAs))
+        const at = await inside(context, by, sandbox, body.runAs)
+        const { path: found } = await at.guest.files.stat(body.path, at.access)
         const owner = `${body.uid ?? ''}${body.gid === undefined ? '' : `:${body.gid}`}`
         if (owner === '') throw invalidArgument('uid', 'uid or gid is needed')
         const recursive = body.recursive ? ['-R'] : []
-        await tool(guest, sandbox, ['chown', '-h', ...recursive, '--', owner, body.path], body.runAs)
+        await tool(at, ['chown', '-h', ...recursive, '--', owner, found])
         return ok({ ok: true })
-      },
-    }),
-    route({
-      method: 'POST',
-      path: '/files/watch',
-      params,
-      body: z.object({ path, recursive: flag, runAs }),
-      handle: async ({ by, params: { sandbox }, body }) => {
-        const watch = await watches.start(by, sandbox, body.path, body.recursive ?? false, user(body.runAs))
-        const { id, path: watched, recursive, createdAt } = watch
-        return ok({ watch: { id, path: watched, recursive, active: true, createdAt } })
-      },
-    }),
-    route({
-      method: 'DELETE',
-      path: '/files/watch/:id',
-      params: params.extend({ id: z.string().max(64) }),
-      handle: async ({ params: { sandbox, id } }) => {
-        watches.get(sandbox, id).stop()
-        return ok({ stopped: true })
       },
     }),
     ...(['upload', 'download'] as const).map((what) =>
@@ -271,7 +240,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
           const { token, expiresAt } = presign(api, sandbox, method, body.path, {
             seconds: body.expiresInSeconds,
             oneTime: body.oneTime ?? false,
-            runAs: user(body.runAs),
+            runAs: named(body.runAs),
           })
           const address = runtimeAddress(originOf(request.raw), domain, sandbox)
           const call = `files/${what}?${new URLSearchParams({ path: body.path, token })}`
@@ -293,18 +262,9 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
     method: Method,
     query: { path: string; token?: string | undefined; runAs?: string | undefined },
   ): Promise<string | undefined> {
-    if (query.token === undefined) return user(query.runAs)
+    if (query.token === undefined) return named(query.runAs)
     return (await redeem(api, by, sandbox, method, query.path, query.token)).runAs
   }
-}
-
-function user(runAs: string | undefined): string | undefined {
-  return runAs === '' ? undefined : runAs
-}
-
-function as(runAs: string | undefined): FileAccess {
-  const name = user(runAs)
-  return name === undefined ? {} : { user: name }
 }
 
 function modeOf(mode: string | number | undefined): { mode?: number } {
@@ -317,7 +277,7 @@ async function* once(data: Buffer): AsyncGenerator<Buffer> {
 }
 
 /** What a path leads to; `null` for nothing. */
-async function typeOf(guest: Guest, path: string, access: FileAccess): Promise<FileType | null> {
+async function typeOf({ guest, access }: Inside, path: string): Promise<FileType | null> {
   try {
     const { type, target } = await guest.files.stat(path, { ...access, targets: true })
     return target?.type ?? type
@@ -327,16 +287,15 @@ async function typeOf(guest: Guest, path: string, access: FileAccess): Promise<F
   }
 }
 
-/** Runs one of the sandbox's own programs, as whom the call is for. Rejects with what it said. */
-async function tool(guest: Guest, sandbox: string, args: string[], runAs: string | undefined): Promise<void> {
-  const name = user(runAs)
-  const { output } = await guest.processes.startAndFollow({
-    args,
-    env: {},
-    stdin: false,
-    timeoutMs: TOOL_TIMEOUT_MS,
-    ...(name === undefined ? {} : { user: name }),
-  })
-  const { exit, stderr } = await collectOutput(output, sandbox, 4_096)
-  if (exit.code !== 0) throw invalidArgument('path', stderr.trim() || `${args[0]} failed with ${exit.code}`)
+async function mustBeFree(at: Inside, path: string): Promise<void> {
+  if ((await typeOf(at, path)) !== null) throw invalidArgument('to', `already exists: ${path.slice(0, 200)}`)
+}
+
+/** The same path from the root, in a directory that is made if it is missing. */
+async function placeFor(at: Inside, path: string): Promise<string> {
+  const above = posix.dirname(path)
+  const { files } = at.guest
+  const there = (await typeOf(at, above)) !== null
+  const dir = there ? await files.stat(above, at.access) : await files.mkdir(above, { parents: true, ...at.access })
+  return posix.join(dir.path, posix.basename(path))
 }

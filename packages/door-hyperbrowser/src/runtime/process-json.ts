@@ -8,9 +8,19 @@ export function shellArgs(command: string): string[] {
   return ['/bin/sh', '-c', BY_SHELL, 'sh', command]
 }
 
+/** For a terminal: the same of command and arguments, which the shell ignores and a reader finds again. */
+export function shellTerminalArgs(command: string, args: readonly string[]): string[] {
+  return [...shellArgs([command, ...args].join(' ')), command, ...args]
+}
+
 /** What the client asked to run, from what was run. */
 function commandOf(args: readonly string[]): string {
   return args[2] === BY_SHELL ? (args[4] ?? '') : args.join(' ')
+}
+
+function terminalCommandOf(args: readonly string[]): { command: string; args: readonly string[] } {
+  const [command = '', ...rest] = args[2] === BY_SHELL ? args.slice(5) : args
+  return { command, args: rest }
 }
 
 /** This protocol's fields of processes are in snake case, and only these. */
@@ -49,8 +59,7 @@ export function ptyJson(recorder: Recorder, size: { rows: number; cols: number }
   const { info, exit } = recorder
   return {
     id: info.id,
-    command: info.args[0] ?? '',
-    args: info.args.slice(1),
+    ...terminalCommandOf(info.args),
     cwd: info.cwd,
     pid: info.pid,
     running: !recorder.over,

@@ -1,4 +1,4 @@
-import { type ProcessSpec, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
+import { invalidArgument, type ProcessSpec, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
 import { type Answer, type AnyRoute, optional, route, STREAMED, streamItems } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
@@ -21,6 +21,22 @@ const commandSchema = z.object({
   runAs: optional(z.string().min(1).max(256)),
 })
 const waitSchema = z.object({ timeoutMs: optional(z.number().min(0)), timeout_sec: optional(z.number().min(0)) })
+
+const STATUSES = ['queued', 'running', 'exited', 'failed', 'killed', 'timed_out']
+const areStatuses = (text: string) => text.split(',').every((one) => STATUSES.includes(one))
+
+/** Where a process is in a list: when it started, and its id. */
+type Place = [startedAt: number, id: string]
+
+function placeOf(cursor: string): Place {
+  const [, startedAt = '', id = ''] = /^(\d{1,16})\.(.{1,128})$/.exec(cursor) ?? []
+  if (id === '') throw invalidArgument('cursor', 'is not one that was given out')
+  return [Number(startedAt), id]
+}
+
+function inOrder([at, id]: Place, [otherAt, otherId]: Place): number {
+  return at - otherAt || (id < otherId ? -1 : id > otherId ? 1 : 0)
+}
 
 export function ok(body: unknown): Answer {
   return { status: 200, body }
@@ -79,25 +95,31 @@ export function processRoutes({ api, recorders }: DoorContext): AnyRoute[] {
       path: '/processes',
       params: sandboxParams,
       query: z.object({
-        status: optional(z.string().max(200)),
+        status: optional(z.string().max(200).refine(areStatuses, 'not a status of processes')),
         limit: optional(z.coerce.number().int().min(1).max(1000)),
-        cursor: optional(z.string().max(64)),
+        cursor: optional(z.string().max(160)),
         created_after: optional(z.coerce.number()),
         created_before: optional(z.coerce.number()),
       }),
       handle: async ({ by, params: { sandbox }, query }) => {
         const { status, limit = 100, cursor, created_after = 0, created_before = Number.POSITIVE_INFINITY } = query
-        const all = (await recorders.list(by, sandbox)).filter(({ info }) => !info.pty).map(processJson)
         const wanted = status?.split(',')
-        const found = all.filter(
-          (one) =>
-            (wanted?.includes(one.status) ?? true) &&
-            one.started_at >= created_after &&
-            one.started_at <= created_before,
-        )
-        const from = cursor === undefined ? 0 : found.findIndex(({ id }) => id === cursor) + 1
-        const data = found.slice(from, from + limit)
-        return ok({ data, next_cursor: from + limit < found.length ? (data.at(-1)?.id ?? null) : null })
+        const after = cursor === undefined ? null : placeOf(cursor)
+        const found = (await recorders.list(by, sandbox))
+          .filter(({ info }) => !info.pty)
+          .map(processJson)
+          .sort((one, other) => inOrder([one.started_at, one.id], [other.started_at, other.id]))
+          .filter(
+            (one) =>
+              (wanted?.includes(one.status) ?? true) &&
+              one.started_at >= created_after &&
+              one.started_at <= created_before &&
+              (after === null || inOrder(after, [one.started_at, one.id]) < 0),
+          )
+        const data = found.slice(0, limit)
+        const last = data.at(-1)
+        const more = found.length > limit && last !== undefined
+        return ok({ data, next_cursor: more ? `${last.started_at}.${last.id}` : null })
       },
     }),
     route({

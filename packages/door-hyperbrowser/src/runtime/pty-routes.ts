@@ -2,15 +2,15 @@ import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import type { DoorContext } from '../context.ts'
+import { flag } from './flag.ts'
 import { lateAnswer } from './late-answer.ts'
-import { ptyJson } from './process-json.ts'
+import { ptyJson, shellTerminalArgs } from './process-json.ts'
 import { ended, ok } from './process-routes.ts'
 import type { PtySizes } from './pty-sizes.ts'
 
 const params = z.object({ sandbox: z.string(), id: z.string().min(1).max(128) })
 const side = z.number().int().min(1).max(10_000)
 const TOLD_MS = 19_000
-const flag = optional(z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]))
 
 export function ptyRoutes({ api, recorders }: DoorContext, sizes: PtySizes): AnyRoute[] {
   return [
@@ -33,7 +33,7 @@ export function ptyRoutes({ api, recorders }: DoorContext, sizes: PtySizes): Any
         const size = { cols: body.cols ?? 80, rows: body.rows ?? 24 }
         const { command, args = [] } = body
         const recorder = await recorders.start(by, sandbox, {
-          args: body.useShell ? ['/bin/sh', '-c', [command, ...args].join(' ')] : [command, ...args],
+          args: body.useShell ? shellTerminalArgs(command, args) : [command, ...args],
           env: { TERM: 'xterm-256color', ...body.env },
           stdin: true,
           pty: size,

@@ -1,4 +1,5 @@
 import type { Guest, Principal, ProcessSpec, SpawnpointApi } from '@spawnpoint/core'
+import { TOOL_TAG } from './inside.ts'
 import { Recorder } from './recorder.ts'
 
 /** Milliseconds that the output of a process which has ended can still be asked for */
@@ -41,7 +42,7 @@ export class Recorders {
 
   async list(by: Principal, sandboxId: string): Promise<Recorder[]> {
     const { guest } = await this.#api.sandboxes.guest(by, sandboxId)
-    const infos = await guest.processes.list()
+    const infos = (await guest.processes.list()).filter(({ tag }) => tag !== TOOL_TAG)
     return Promise.all(infos.map((info) => this.get(by, sandboxId, info.id)))
   }
 

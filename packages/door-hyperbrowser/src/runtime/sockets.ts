@@ -21,7 +21,8 @@ const WINDOW_BYTES = 1024 * 1024
 const DRAIN_MS = 20
 
 const PTY = /^\/sandbox\/([0-9a-f]{24})\/pty\/([^/?]{1,128})\/ws$/
-const WATCH = /^\/sandbox\/([0-9a-f]{24})\/files\/watch\/([^/?]{1,64})\/ws$/
+// Python's client may ask for either.
+const WATCH = /^\/sandbox\/([0-9a-f]{24})\/files\/watch\/([^/?]{1,64})\/(?:ws|stream)$/
 
 const message = z.union([
   z.object({ type: z.literal('input'), data: z.string(), encoding: z.enum(['utf8', 'base64']).optional() }),
@@ -98,15 +99,15 @@ export class Sockets {
     ws.on('close', () => closed.abort())
     let turn: Promise<unknown> = Promise.resolve()
     ws.on('message', (data) => {
+      const asked = messageOf(String(data))
+      // At once: a client that has sent it may ask for the size on another connection.
+      if (asked?.type === 'resize') this.#sizes.set(sandbox, id, asked)
       turn = turn
         .then(async () => {
-          const asked = message.parse(JSON.parse(String(data)))
+          if (asked === null) throw new Error('no message of a terminal')
           const { processes } = await recorders.guest(by, sandbox)
           if (asked.type === 'input') await processes.writeStdin(id, Buffer.from(asked.data, asked.encoding ?? 'utf8'))
-          else {
-            await processes.resize(id, asked)
-            this.#sizes.set(sandbox, id, asked)
-          }
+          else await processes.resize(id, asked)
         })
         .catch((error: unknown) => {
           log.warn({ err: error, sandbox }, 'a message of a terminal was not understood, or came too late')
@@ -132,8 +133,16 @@ export class Sockets {
     ws.on('close', () => closed.abort())
     await pause(FIRST_MS)
     for await (const event of watch.follow(cursor, closed.signal)) await send(ws, { type: 'event', event })
-    await send(ws, { type: 'done' })
+    // Its end alone says that it is over: callbacks of Python's client take whatever else comes for an event.
     ws.close(1000)
+  }
+}
+
+function messageOf(text: string): z.output<typeof message> | null {
+  try {
+    return message.parse(JSON.parse(text))
+  } catch {
+    return null // whoever sent it is told by the end of the connection
   }
 }
 

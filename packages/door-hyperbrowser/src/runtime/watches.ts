@@ -1,15 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import {
-  type FileEvent,
-  invalidArgument,
-  notFound,
-  type Principal,
-  type SpawnpointApi,
-  SpawnpointError,
-} from '@spawnpoint/core'
+import { type FileEvent, invalidArgument, notFound, SpawnpointError } from '@spawnpoint/core'
+import type { Inside } from './inside.ts'
 
 /** Of one sandbox, and events kept until somebody takes them */
 const MAX_WATCHES = 64
+/** Milliseconds that a watch which has ended can still be asked about */
+const KEPT_MS = 600_000
+/** Of one server, those that have ended among them */
+const MAX_KEPT = 1_000
 const MAX_EVENTS = 10_000
 
 export interface WatchEvent {
@@ -34,6 +32,7 @@ export class Watch {
   readonly path: string
   readonly recursive: boolean
   readonly createdAt = Date.now()
+  #stoppedAt: number | null = null
   readonly #stop = new AbortController()
   readonly #events: WatchEvent[] = []
   #seq = 0
@@ -44,6 +43,25 @@ export class Watch {
     this.sandboxId = sandboxId
     this.path = path
     this.recursive = recursive
+  }
+
+  json(withEvents: boolean) {
+    return {
+      id: this.id,
+      path: this.path,
+      recursive: this.recursive,
+      active: !this.#over,
+      createdAt: this.createdAt,
+      stoppedAt: this.#stoppedAt,
+      oldestSeq: this.#events[0]?.seq ?? 0,
+      lastSeq: this.#seq,
+      eventCount: this.#events.length,
+      ...(withEvents ? { events: this.#events } : {}),
+    }
+  }
+
+  get stoppedAt(): number | null {
+    return this.#stoppedAt
   }
 
   get stopping(): AbortSignal {
@@ -61,8 +79,7 @@ export class Watch {
     } catch {
       // The sandbox ended, or the watch was stopped: whoever listens is told that it is over.
     }
-    this.#over = true
-    this.#told()
+    this.#end()
   }
 
   /** Events after number `cursor`, then what comes, until it is stopped. */
@@ -86,28 +103,23 @@ export class Watch {
 
   stop(): void {
     this.#stop.abort()
+    this.#end()
+  }
+
+  #end(): void {
     this.#over = true
+    this.#stoppedAt ??= Date.now()
     this.#told()
   }
 }
 
 /** Watches of all sandboxes, by id. They end with the sandbox, and with the server. */
 export class Watches {
-  readonly #api: SpawnpointApi
   readonly #watches = new Map<string, Watch>()
 
-  constructor(api: SpawnpointApi) {
-    this.#api = api
-  }
-
-  async start(
-    by: Principal,
-    sandboxId: string,
-    path: string,
-    recursive: boolean,
-    user: string | undefined,
-  ): Promise<Watch> {
-    const of = [...this.#watches.values()].filter((watch) => watch.sandboxId === sandboxId)
+  async start({ guest, id: sandboxId, access }: Inside, path: string, recursive: boolean): Promise<Watch> {
+    this.#tidy()
+    const of = [...this.#watches.values()].filter((watch) => watch.sandboxId === sandboxId && watch.stoppedAt === null)
     if (of.length >= MAX_WATCHES) {
       throw new SpawnpointError('limit_exceeded', `A sandbox has at most ${MAX_WATCHES} watches`, {
         limit: 'watches',
@@ -115,17 +127,12 @@ export class Watches {
         asked: of.length + 1,
       })
     }
-    const { guest } = await this.#api.sandboxes.guest(by, sandboxId)
-    const info = await guest.files.stat(path, { targets: true, ...(user === undefined ? {} : { user }) })
+    const info = await guest.files.stat(path, { targets: true, ...access })
     if ((info.target?.type ?? info.type) !== 'directory') throw invalidArgument('path', 'not a directory')
     const watch = new Watch(sandboxId, info.path, recursive)
-    const events = await guest.files.watch(path, {
-      recursive,
-      signal: watch.stopping,
-      ...(user === undefined ? {} : { user }),
-    })
+    const events = await guest.files.watch(path, { recursive, signal: watch.stopping, ...access })
     this.#watches.set(watch.id, watch)
-    void watch.read(events).then(() => this.#watches.delete(watch.id))
+    void watch.read(events)
     return watch
   }
 
@@ -133,6 +140,13 @@ export class Watches {
     const watch = this.#watches.get(id)
     if (watch?.sandboxId !== sandboxId) throw notFound('route', `watch ${id}`)
     return watch
+  }
+
+  #tidy(): void {
+    const before = Date.now() - KEPT_MS
+    for (const { id, stoppedAt } of this.#watches.values()) {
+      if (stoppedAt !== null && (stoppedAt < before || this.#watches.size > MAX_KEPT)) this.#watches.delete(id)
+    }
   }
 
   close(): void {
