@@ -17,6 +17,9 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]()
 })
 
+const PAGES = ['sandboxes', 'snapshots', 'lineage', 'compare', 'schedules', 'images', 'volumes', 'registries']
+  .concat('usage', 'keys', 'audit', 'teams', 'settings')
+  .map((page) => `/${page}`)
 const POLL = { timeout: 30_000, interval: 50 }
 const button = (name: string | RegExp) => page.getByRole('button', { name, exact: typeof name === 'string' })
 /** Messages are dialogs too, for readers. */
@@ -96,7 +99,7 @@ it('creates a sandbox, types in its terminal, takes snapshots, restores one and 
   await nav('Sandboxes').click()
   await row('again').waitFor()
   await page.getByLabel('Search sandboxes').fill('sto')
-  await page.getByText('1 sandboxes').waitFor()
+  await page.getByText('1 sandbox', { exact: true }).waitFor()
   await page.getByRole('link', { name: 'story' }).click()
   await button('Roll back').click()
   await dialog().getByLabel('Back to').waitFor()
@@ -241,7 +244,7 @@ it('hinders nobody on any of its pages, light or dark', async () => {
   const { id: ready } = await world.client.snapshots.get('ready')
   const tabs = ['', '/terminal', '/files', '/programs', '/ports', '/metrics', '/snapshots', '/events']
   const paths = [
-    ...['/sandboxes', '/snapshots', '/lineage', '/images', '/schedules', '/usage', '/keys', '/audit', '/settings'],
+    ...PAGES,
     ...tabs.map((name) => `/sandboxes/${id}${name}`),
     ...['', '/files', '/ran'].map((name) => `/snapshots/${ready}${name}`),
     `/compare?before=snapshot.${ready}&after=sandbox.${id}`,

@@ -1,5 +1,16 @@
 import { expect, it } from 'vitest'
-import { ageChangesIn, formatAge, formatBytes, formatDuration, nameOf, parseDuration, parseSize } from './format.ts'
+import {
+  ageChangesIn,
+  counted,
+  durationText,
+  formatAge,
+  formatBytes,
+  formatDuration,
+  nameOf,
+  parseDuration,
+  parseSize,
+  sizeText,
+} from './format.ts'
 
 it('says sizes and durations as people do', () => {
   expect([0, 1023, 1536, 150 * 2 ** 20, 3 * 2 ** 40].map(formatBytes)).toEqual([
@@ -41,4 +52,19 @@ it('reads what people write, and nothing else', () => {
 it('calls a thing by its name, or by the end of its id', () => {
   expect(nameOf({ id: '6920c1f20000a1b2c3d4e5f6', name: 'build' })).toBe('build')
   expect(nameOf({ id: '6920c1f20000a1b2c3d4e5f6', name: null })).toBe('…c3d4e5f6')
+})
+
+it('writes durations and sizes as it reads them', () => {
+  expect([0, 1500, 90_000, 7_200_000, 30 * 86_400_000].map(durationText)).toEqual(['0', '1500ms', '90s', '2h', '30d'])
+  expect([0, 1000, 512 * 2 ** 20, 2 ** 40].map(sizeText)).toEqual(['0', '1000', '512M', '1T'])
+  for (const ms of [0, 1500, 90_000, 86_400_000]) expect(parseDuration(durationText(ms))).toBe(ms)
+  for (const bytes of [0, 1000, 3 * 2 ** 30]) expect(parseSize(sizeText(bytes))).toBe(bytes)
+})
+
+it('counts', () => {
+  expect([counted(1, 'call', 'calls'), counted(2, 'call', 'calls'), counted(500, 'call', 'calls', true)]).toEqual([
+    '1 call',
+    '2 calls',
+    '500+ calls',
+  ])
 })

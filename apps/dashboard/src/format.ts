@@ -64,3 +64,22 @@ export function shortId(id: string): string {
 export function nameOf(thing: { id: string; name: string | null }): string {
   return thing.name ?? shortId(thing.id)
 }
+
+/** As `parseDuration` reads it: the largest unit that it is a whole number of. */
+export function durationText(ms: number): string {
+  for (const unit of ['d', 'h', 'm', 's'])
+    if (ms % (DURATIONS[unit] ?? 1) === 0 && ms > 0) return `${ms / (DURATIONS[unit] ?? 1)}${unit}`
+  return ms === 0 ? '0' : `${ms}ms`
+}
+
+/** As `parseSize` reads it. */
+export function sizeText(bytes: number): string {
+  for (const unit of ['T', 'G', 'M', 'K'])
+    if (bytes % (SIZES[unit] ?? 1) === 0 && bytes > 0) return `${bytes / (SIZES[unit] ?? 1)}${unit}`
+  return String(bytes)
+}
+
+/** `1 sandbox`, `2 sandboxes`; `more` where there are more than could be counted. */
+export function counted(count: number, one: string, many: string, more = false): string {
+  return `${count}${more ? '+' : ''} ${count === 1 && !more ? one : many}`
+}

@@ -5,6 +5,7 @@ import { keyFromAddress, signIn } from './session.ts'
 import './styles/tokens.css'
 import './styles/layout.css'
 import './styles/components.css'
+import './styles/cards.css'
 import { applyTheme, storedTheme } from './ui/theme.ts'
 
 applyTheme(storedTheme())

@@ -38,6 +38,21 @@ export const queries = {
       queryKey: ['schedules', sandbox ?? 'all'],
       queryFn: () => client.schedules.list({ sandbox }, PAGE).toArray(MOST),
     }),
+  // Nothing in the events tells of these: they are asked for whenever their page is opened.
+  volumes: (client: Spawnpoint) =>
+    queryOptions({
+      queryKey: ['volumes'],
+      queryFn: () => client.volumes.list({}, PAGE).toArray(MOST),
+      staleTime: 0,
+    }),
+  registries: (client: Spawnpoint) =>
+    queryOptions({
+      queryKey: ['registries'],
+      queryFn: () => client.registries.list({}, PAGE).toArray(MOST),
+      staleTime: 0,
+    }),
+  teams: (client: Spawnpoint) =>
+    queryOptions({ queryKey: ['teams'], queryFn: () => client.teams.list(PAGE).toArray(MOST), staleTime: 0 }),
   keys: (client: Spawnpoint) =>
     queryOptions({ queryKey: ['keys'], queryFn: () => client.keys.list(PAGE).toArray(MOST) }),
   events: (client: Spawnpoint, sandbox: string) =>

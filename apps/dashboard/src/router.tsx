@@ -17,7 +17,25 @@ const home = createRoute({
   },
 })
 
-const sandboxes = createRoute({ getParentRoute: () => root, path: '/sandboxes', component: SandboxesPage })
+/** Texts of the address that a page knows; anything else is dropped. */
+function texts<const N extends string>(...names: N[]) {
+  return (search: Record<string, unknown>): { [K in N]?: string | undefined } => {
+    const known: { [K in N]?: string | undefined } = {}
+    for (const name of names) {
+      const value = search[name]
+      // What looks like a number was read as one.
+      if (typeof value === 'string' || typeof value === 'number') known[name] = String(value)
+    }
+    return known
+  }
+}
+
+const sandboxes = createRoute({
+  getParentRoute: () => root,
+  path: '/sandboxes',
+  validateSearch: texts('q', 'state'),
+  component: SandboxesPage,
+})
 
 const sandbox = createRoute({
   getParentRoute: () => root,
@@ -91,15 +109,13 @@ const routeTree = root.addChildren([
   createRoute({
     getParentRoute: () => root,
     path: '/compare',
-    validateSearch: (search): { before?: string; after?: string } => ({
-      ...(typeof search.before === 'string' && { before: search.before }),
-      ...(typeof search.after === 'string' && { after: search.after }),
-    }),
+    validateSearch: texts('before', 'after'),
     component: lazyRouteComponent(() => import('./compare/page.tsx'), 'ComparePage'),
   }),
   createRoute({
     getParentRoute: () => root,
     path: '/snapshots',
+    validateSearch: texts('q', 'kind', 'shelf'),
     component: lazyRouteComponent(() => import('./snapshots/list.tsx'), 'SnapshotsPage'),
   }),
   createRoute({
@@ -111,6 +127,21 @@ const routeTree = root.addChildren([
     getParentRoute: () => root,
     path: '/images',
     component: lazyRouteComponent(() => import('./images/page.tsx'), 'ImagesPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/volumes',
+    component: lazyRouteComponent(() => import('./volumes/page.tsx'), 'VolumesPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/registries',
+    component: lazyRouteComponent(() => import('./registries/page.tsx'), 'RegistriesPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/teams',
+    component: lazyRouteComponent(() => import('./teams/page.tsx'), 'TeamsPage'),
   }),
   createRoute({
     getParentRoute: () => root,

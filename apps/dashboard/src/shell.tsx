@@ -1,59 +1,89 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet } from '@tanstack/react-router'
-import { use, useState } from 'react'
+import { type KeyboardEvent, use, useRef, useState } from 'react'
 import { useClient } from './client.tsx'
 import { LiveContext } from './live.ts'
+import { GROUPS } from './pages.ts'
 import { queries } from './queries.ts'
 import { signOut } from './session.ts'
+import { ShortcutsButton } from './shortcuts.tsx'
 import { Button } from './ui/button.tsx'
+import { Icon } from './ui/icons.tsx'
 import { applyTheme, storedTheme, type Theme } from './ui/theme.ts'
 
-const PAGES = [
-  ['/sandboxes', 'Sandboxes'],
-  ['/snapshots', 'Snapshots'],
-  ['/lineage', 'Lineage'],
-  ['/compare', 'Compare'],
-  ['/images', 'Images'],
-  ['/schedules', 'Schedules'],
-  ['/usage', 'Usage'],
-  ['/keys', 'Keys'],
-  ['/audit', 'Audit'],
-  ['/settings', 'Settings'],
-] as const
-
 export function Shell() {
-  const live = use(LiveContext)
-  const team = useQuery(queries.team(useClient()))
+  // On a phone, where there is no room for it beside the page.
+  const [open, setOpen] = useState(false)
+  const opener = useRef<HTMLButtonElement>(null)
+  const onKeyDown = ({ key }: KeyboardEvent) => {
+    if (key !== 'Escape' || !open) return
+    setOpen(false)
+    opener.current?.focus()
+  }
   return (
     <div className="shell">
       <a className="skip" href="#main">
         Skip to content
       </a>
-      <header className="side">
-        <Link to="/sandboxes" className="brand" aria-label="Spawnpoint, to the sandboxes">
-          <img src="/assets/icon.svg" alt="" />
-          <span>Spawnpoint</span>
-        </Link>
-        <nav className="nav" aria-label="Pages">
-          {PAGES.map(([to, name]) => (
-            <Link key={to} to={to} activeProps={{ 'aria-current': 'page' }}>
-              {name}
-            </Link>
-          ))}
-        </nav>
-        <div className="side-foot">
-          <div className="live" data-on={live} role="status">
-            <span>{live ? 'Live' : 'Connecting…'}</span>
-          </div>
-          <ThemeSelect />
-          <Button look="small" onClick={signOut} title={team.data === undefined ? '' : `Team ${team.data.name}`}>
-            Sign out
-          </Button>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: what is in it is interactive; Escape closes it from anywhere */}
+      <header className="side" data-open={open} onKeyDown={onKeyDown}>
+        <div className="side-top">
+          <Link to="/sandboxes" className="brand" aria-label="Spawnpoint, to the sandboxes">
+            <img src="/assets/icon.svg" alt="" />
+            <span>Spawnpoint</span>
+          </Link>
+          <button
+            ref={opener}
+            type="button"
+            className="button quiet opener"
+            aria-label="Menu"
+            aria-expanded={open}
+            aria-controls="menu"
+            onClick={() => setOpen(!open)}
+          >
+            <Icon name={open ? 'close' : 'menu'} />
+          </button>
+        </div>
+        <div className="side-body" id="menu">
+          <nav className="nav" aria-label="Pages">
+            {GROUPS.map(({ title, pages }) => (
+              <div className="nav-group" key={title}>
+                <div className="nav-title">{title}</div>
+                {pages.map(({ to, name, icon }) => (
+                  <Link key={to} to={to} activeProps={{ 'aria-current': 'page' }} onClick={() => setOpen(false)}>
+                    <Icon name={icon} />
+                    {name}
+                  </Link>
+                ))}
+              </div>
+            ))}
+          </nav>
+          <Foot />
         </div>
       </header>
       <main className="main" id="main" tabIndex={-1}>
         <Outlet />
       </main>
+    </div>
+  )
+}
+
+function Foot() {
+  const live = use(LiveContext)
+  const team = useQuery(queries.team(useClient()))
+  return (
+    <div className="side-foot">
+      <div className="live" data-on={live} role="status">
+        <span>{live ? 'Live' : 'Connecting…'}</span>
+        {team.data !== undefined && <span className="team-name">{team.data.name}</span>}
+      </div>
+      <div className="side-row">
+        <ThemeSelect />
+        <ShortcutsButton />
+      </div>
+      <Button look="small" onClick={signOut}>
+        Sign out
+      </Button>
     </div>
   )
 }
@@ -66,7 +96,7 @@ function ThemeSelect() {
   }
   return (
     <select
-      className="select"
+      className="select small"
       aria-label="Colours"
       value={theme}
       onChange={({ target }) => choose(target.value === 'light' || target.value === 'dark' ? target.value : 'system')}

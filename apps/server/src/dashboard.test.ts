@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { brotliCompressSync, brotliDecompressSync, gzipSync } from 'node:zlib'
@@ -44,6 +44,14 @@ it('serves its page for every path of its own, never from a cache, with a nonce 
   }
   expect(nonces.size).toBe(4)
   expect((await get('/nothing')).statusCode).toBe(404)
+})
+
+it('serves its page for whatever is in its menu', async () => {
+  const get = await served(true)
+  const menu = readFileSync(join(import.meta.dirname, '../../dashboard/src/pages.ts'), 'utf8')
+  const paths = [...menu.matchAll(/to: '(\/\w+)'/g)].flatMap(([, path]) => path ?? [])
+  expect(paths.length).toBeGreaterThan(10)
+  for (const path of paths) expect((await get(path)).statusCode, path).toBe(200)
 })
 
 it('serves its files packed as the client likes, and for ever where the name tells the content', async () => {

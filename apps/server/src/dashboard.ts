@@ -14,10 +14,13 @@ const PAGES = [
   'lineage',
   'compare',
   'images',
+  'volumes',
+  'registries',
   'schedules',
   'usage',
   'keys',
   'audit',
+  'teams',
   'settings',
 ] as const
 /** In the page, for the nonce of the answer at hand */

@@ -1,15 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { AuditEntry } from 'spawnpoint'
-import { codeOf, useClient } from '../client.tsx'
-import { shortId } from '../format.ts'
-import { Age, Answer } from '../ui/bits.tsx'
+import { useClient } from '../client.tsx'
+import { counted, shortId } from '../format.ts'
+import { Age, Answer, None } from '../ui/bits.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 
 /** Newest ones; the API and `spawnpoint audit` have all of them. */
 const MOST = 500
 
-const SUBJECTS = ['sandboxes', 'snapshots', 'images', 'keys', 'schedules', 'teams', 'registries']
+const SUBJECTS = ['sandboxes', 'snapshots', 'images', 'keys', 'schedules', 'volumes', 'registries', 'teams']
 
 export function AuditPage() {
   const client = useClient()
@@ -35,24 +35,20 @@ export function AuditPage() {
           ))}
         </select>
         <span className="count" role="status">
-          {query.data !== undefined && `${query.data.length}${query.data.length === MOST ? '+' : ''} calls`}
+          {query.data !== undefined && counted(query.data.length, 'call', 'calls', query.data.length === MOST)}
         </span>
       </div>
-      {codeOf(query.error) === 'forbidden' ? (
-        <div className="panel empty">Only keys with the scope admin may read it.</div>
-      ) : (
-        <Answer query={query}>
-          {(entries) => (
-            <DataTable
-              label="Audit log"
-              rows={entries}
-              columns={COLUMNS}
-              rowId={({ id }) => id}
-              empty="Nothing is recorded."
-            />
-          )}
-        </Answer>
-      )}
+      <Answer query={query}>
+        {(entries) => (
+          <DataTable
+            label="Audit log"
+            rows={entries}
+            columns={COLUMNS}
+            rowId={({ id }) => id}
+            empty="Nothing is recorded."
+          />
+        )}
+      </Answer>
     </>
   )
 }
@@ -65,7 +61,7 @@ const COLUMNS: Column<AuditEntry>[] = [
     sort: ({ member, keyName }) => member ?? keyName,
     cell: ({ member, keyName, keyId }) => (
       <>
-        {member ?? keyName ?? '–'}
+        {member ?? keyName ?? <None />}
         {member !== null && keyName !== null && <div className="sub">{keyName}</div>}
         {keyId !== null && keyName === null && <div className="sub">{shortId(keyId)}</div>}
       </>
@@ -77,7 +73,11 @@ const COLUMNS: Column<AuditEntry>[] = [
     id: 'target',
     header: 'Of',
     cell: ({ target }) =>
-      target === null ? '–' : <span title={target}>{target.length > 40 ? `${target.slice(0, 40)}…` : target}</span>,
+      target === null ? (
+        <None />
+      ) : (
+        <span title={target}>{target.length > 40 ? `${target.slice(0, 40)}…` : target}</span>
+      ),
   },
   {
     id: 'outcome',

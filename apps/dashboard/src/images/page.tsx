@@ -4,7 +4,7 @@ import type { Image, ImageSource } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { formatBytes, shortId } from '../format.ts'
 import { queries } from '../queries.ts'
-import { Age, Answer, Labels } from '../ui/bits.tsx'
+import { Age, Answer, Labels, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
@@ -102,7 +102,7 @@ function columnsFor(ask: (asking: Asking) => void): Column<Image>[] {
       header: 'Size',
       align: 'number',
       sort: ({ sizeBytes }) => sizeBytes,
-      cell: ({ sizeBytes, state }) => (state === 'ready' ? formatBytes(sizeBytes) : '–'),
+      cell: ({ sizeBytes, state }) => (state === 'ready' ? formatBytes(sizeBytes) : <None />),
     },
     {
       id: 'created',

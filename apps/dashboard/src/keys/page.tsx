@@ -3,11 +3,12 @@ import { useMemo, useState } from 'react'
 import type { ApiKey, Scope } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { queries } from '../queries.ts'
-import { Age, Answer, Copy } from '../ui/bits.tsx'
+import { Age, Answer, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
-import { Dialog, FormDialog } from '../ui/dialog.tsx'
+import { FormDialog } from '../ui/dialog.tsx'
 import { CheckField, TextField } from '../ui/field.tsx'
+import { SecretDialog } from './secret-dialog.tsx'
 
 export function KeysPage() {
   const client = useClient()
@@ -40,20 +41,9 @@ export function KeysPage() {
         />
       )}
       {secret !== null && (
-        <Dialog
-          title="The new key"
-          text="It is shown this once; the server keeps only its hash."
-          onClose={() => setSecret(null)}
-        >
-          <p className="copy">
-            <code>{secret}</code> <Copy text={secret} label="Copy the key" />
-          </p>
-          <div className="dialog-foot">
-            <Button look="primary" onClick={() => setSecret(null)}>
-              Done
-            </Button>
-          </div>
-        </Dialog>
+        <SecretDialog title="The new key" secret={secret} onClose={() => setSecret(null)}>
+          It is shown this once; the server keeps only its hash.
+        </SecretDialog>
       )}
       {revoking !== null && (
         <FormDialog
@@ -76,6 +66,7 @@ const SCOPES: { scope: Scope; label: string; hint: string }[] = [
   { scope: 'read', label: 'read', hint: 'Look at everything, files in sandboxes included' },
   { scope: 'write', label: 'write', hint: 'That, and make, change, use and delete' },
   { scope: 'admin', label: 'admin', hint: 'Keys, settings of the team, its audit log' },
+  { scope: 'server', label: 'server', hint: 'All teams of the server, and their limits' },
 ]
 
 function CreateKeyDialog({
@@ -149,7 +140,7 @@ function columnsFor(revoke: (key: ApiKey) => void): Column<ApiKey>[] {
         </>
       ),
     },
-    { id: 'member', header: 'Whose', sort: ({ member }) => member, cell: ({ member }) => member ?? '–' },
+    { id: 'member', header: 'Whose', sort: ({ member }) => member, cell: ({ member }) => member ?? <None /> },
     {
       id: 'scopes',
       header: 'May',

@@ -1,11 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import type { Sandbox, SandboxState } from 'spawnpoint'
 import { useClient } from '../client.tsx'
-import { nameOf, shortId } from '../format.ts'
+import { counted, formatBytes, nameOf, shortId } from '../format.ts'
 import { MOST, queries } from '../queries.ts'
-import { Age, Answer, Labels } from '../ui/bits.tsx'
+import { Age, Answer, Empty, Labels } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { StateBadge } from '../ui/state-badge.tsx'
@@ -69,7 +69,7 @@ const COLUMNS: Column<Sandbox>[] = [
     header: 'Memory',
     align: 'number',
     sort: ({ info }) => info.resources.memoryBytes,
-    cell: ({ info }) => `${Math.round(info.resources.memoryBytes / 2 ** 20)} MiB`,
+    cell: ({ info }) => formatBytes(info.resources.memoryBytes),
   },
   {
     id: 'created',
@@ -86,10 +86,15 @@ const COLUMNS: Column<Sandbox>[] = [
   { id: 'actions', header: '', align: 'end', cell: (sandbox) => <SandboxMenu sandbox={sandbox} /> },
 ]
 
+const route = getRouteApi('/sandboxes')
+
 export function SandboxesPage() {
   const client = useClient()
-  const [filter, setFilter] = useState('living')
-  const [search, setSearch] = useState('')
+  // In the address, so that going back, or passing it on, keeps what was looked for.
+  const { q: search = '', state: filter = 'living' } = route.useSearch()
+  const navigate = useNavigate()
+  const look = (changes: { q?: string | undefined; state?: string }) =>
+    void navigate({ to: '/sandboxes', search: { q: search || undefined, state: filter, ...changes }, replace: true })
   const [creating, setCreating] = useState(false)
   const query = useQuery(queries.sandboxes(client, FILTERS[filter]?.states))
   const shown = useMemo(() => (query.data ?? []).filter((sandbox) => matches(sandbox, search)), [query.data, search])
@@ -109,13 +114,13 @@ export function SandboxesPage() {
           placeholder="Name, id, image or label"
           aria-label="Search sandboxes"
           value={search}
-          onChange={(event) => setSearch(event.target.value)}
+          onChange={(event) => look({ q: event.target.value || undefined })}
         />
         <select
           className="select"
           aria-label="State"
           value={filter}
-          onChange={(event) => setFilter(event.target.value)}
+          onChange={(event) => look({ state: event.target.value })}
         >
           {Object.entries(FILTERS).map(([value, { label }]) => (
             <option key={value} value={value}>
@@ -124,7 +129,7 @@ export function SandboxesPage() {
           ))}
         </select>
         <span className="count" role="status">
-          {query.data !== undefined && `${shown.length}${query.data.length === MOST ? '+' : ''} sandboxes`}
+          {query.data !== undefined && counted(shown.length, 'sandbox', 'sandboxes', query.data.length === MOST)}
         </span>
       </div>
       <Answer query={query}>
@@ -134,7 +139,20 @@ export function SandboxesPage() {
             rows={shown}
             columns={COLUMNS}
             rowId={(sandbox) => sandbox.id}
-            empty={search === '' ? 'None here.' : `Nothing matches '${search}'.`}
+            empty={
+              search === '' && filter === 'living' ? (
+                <Empty
+                  title="No sandbox yet"
+                  text="A sandbox is an isolated Linux machine of its own, made from an image or from a snapshot."
+                >
+                  <Button look="primary" onClick={() => setCreating(true)}>
+                    Make the first one
+                  </Button>
+                </Empty>
+              ) : (
+                <Empty title={search === '' ? 'None in this state' : `Nothing matches “${search}”`} />
+              )
+            }
           />
         )}
       </Answer>

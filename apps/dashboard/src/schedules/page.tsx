@@ -5,7 +5,7 @@ import type { KeepRule, Sandbox, Schedule } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { nameOf, shortId } from '../format.ts'
 import { queries } from '../queries.ts'
-import { Age, Answer } from '../ui/bits.tsx'
+import { Age, Answer, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
@@ -108,7 +108,7 @@ function columnsFor(
       header: 'Last time',
       cell: ({ lastTick }) =>
         lastTick === null ? (
-          '–'
+          <None />
         ) : (
           <>
             <span className={lastTick.outcome === 'fired' ? 'badge good' : 'badge warn'}>{lastTick.outcome}</span>{' '}

@@ -2,17 +2,17 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Team } from 'spawnpoint'
 import { useClient } from '../client.tsx'
-import { parseDuration } from '../format.ts'
+import { durationText, parseDuration } from '../format.ts'
 import { FormDialog } from '../ui/dialog.tsx'
 import { TextField } from '../ui/field.tsx'
-
-const HOUR_MS = 3_600_000
 
 export function TeamDialog({ team, onClose }: { team: Team; onClose: () => void }) {
   const client = useClient()
   const queryClient = useQueryClient()
-  const [retention, setRetention] = useState(textOf(team.snapshotRetentionMs))
-  const [trash, setTrash] = useState(textOf(team.trashMs))
+  const [retention, setRetention] = useState(
+    team.snapshotRetentionMs === null ? '' : durationText(team.snapshotRetentionMs),
+  )
+  const [trash, setTrash] = useState(durationText(team.trashMs))
   const retentionMs = retention.trim() === '' ? null : parseDuration(retention)
   const trashMs = parseDuration(trash)
   const retentionError = retention.trim() !== '' && !retentionMs ? 'Write 12h or 30d' : null
@@ -45,9 +45,4 @@ export function TeamDialog({ team, onClose }: { team: Team; onClose: () => void 
       />
     </FormDialog>
   )
-}
-
-function textOf(ms: number | null): string {
-  if (ms === null) return ''
-  return ms % HOUR_MS === 0 ? `${ms / HOUR_MS}h` : `${ms / 1000}s`
 }

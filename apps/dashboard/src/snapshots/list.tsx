@@ -1,18 +1,23 @@
 import { useQuery } from '@tanstack/react-query'
-import { useMemo, useState } from 'react'
+import { getRouteApi, useNavigate } from '@tanstack/react-router'
+import { useMemo } from 'react'
 import type { Snapshot, SnapshotState } from 'spawnpoint'
 import { useClient } from '../client.tsx'
+import { counted } from '../format.ts'
 import { MOST, queries } from '../queries.ts'
-import { Answer } from '../ui/bits.tsx'
+import { Answer, Empty } from '../ui/bits.tsx'
 import { SnapshotTable } from './table.tsx'
 
 const TRASH: SnapshotState[] = ['trashed']
 
+const route = getRouteApi('/snapshots')
+
 export function SnapshotsPage() {
-  const [shelf, setShelf] = useState('kept')
+  const { q: search = '', kind = 'all', shelf = 'kept' } = route.useSearch()
+  const navigate = useNavigate()
+  const look = (changes: { q?: string | undefined; kind?: string; shelf?: string }) =>
+    void navigate({ to: '/snapshots', search: { q: search || undefined, kind, shelf, ...changes }, replace: true })
   const query = useQuery(queries.snapshots(useClient(), shelf === 'trash' ? TRASH : undefined))
-  const [search, setSearch] = useState('')
-  const [kind, setKind] = useState('all')
   const shown = useMemo(
     () => (query.data ?? []).filter((one) => (kind === 'all' || one.kind === kind) && matches(one, search)),
     [query.data, search, kind],
@@ -30,19 +35,29 @@ export function SnapshotsPage() {
           placeholder="Name, id, sandbox or label"
           aria-label="Search snapshots"
           value={search}
-          onChange={(event) => setSearch(event.target.value)}
+          onChange={(event) => look({ q: event.target.value || undefined })}
         />
-        <select className="select" aria-label="Kind" value={kind} onChange={(event) => setKind(event.target.value)}>
+        <select
+          className="select"
+          aria-label="Kind"
+          value={kind}
+          onChange={(event) => look({ kind: event.target.value })}
+        >
           <option value="all">Every kind</option>
           <option value="memory">Memory</option>
           <option value="filesystem">Filesystem</option>
         </select>
-        <select className="select" aria-label="Shelf" value={shelf} onChange={(event) => setShelf(event.target.value)}>
+        <select
+          className="select"
+          aria-label="Shelf"
+          value={shelf}
+          onChange={(event) => look({ shelf: event.target.value })}
+        >
           <option value="kept">Kept</option>
           <option value="trash">In the trash</option>
         </select>
         <span className="count" role="status">
-          {query.data !== undefined && `${shown.length}${query.data.length === MOST ? '+' : ''} snapshots`}
+          {query.data !== undefined && counted(shown.length, 'snapshot', 'snapshots', query.data.length === MOST)}
         </span>
       </div>
       <Answer query={query}>
@@ -51,11 +66,23 @@ export function SnapshotsPage() {
             snapshots={shown}
             withSandbox
             inTrash={shelf === 'trash'}
-            empty={search === '' ? 'None here.' : `Nothing matches '${search}'.`}
+            empty={<NoSnapshots search={search} filtered={kind !== 'all'} inTrash={shelf === 'trash'} />}
           />
         )}
       </Answer>
     </>
+  )
+}
+
+function NoSnapshots({ search, filtered, inTrash }: { search: string; filtered: boolean; inTrash: boolean }) {
+  if (search !== '') return <Empty title={`Nothing matches “${search}”`} />
+  if (inTrash) return <Empty title="The trash is empty" text="What is deleted lies here for a while." />
+  if (filtered) return <Empty title="None of this kind" />
+  return (
+    <Empty
+      title="No snapshot yet"
+      text="A snapshot freezes a sandbox as it is, with its running programs or its files alone, while it runs on. Take one on a sandbox’s page."
+    />
   )
 }
 

@@ -1,8 +1,9 @@
 import { Link } from '@tanstack/react-router'
-import { useMemo } from 'react'
+import { type ReactNode, useMemo } from 'react'
 import type { Snapshot } from 'spawnpoint'
 import { formatBytes, formatDuration, nameOf, shortId } from '../format.ts'
-import { Age, Labels } from '../ui/bits.tsx'
+import { useSandboxNames } from '../names-of.ts'
+import { Age, Labels, None } from '../ui/bits.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { StateBadge } from '../ui/state-badge.tsx'
 import { SnapshotMenu } from './actions.tsx'
@@ -12,11 +13,15 @@ interface SnapshotTableProps {
   withSandbox?: boolean
   /** They lie in the trash, from where they can be brought back */
   inTrash?: boolean
-  empty: string
+  empty: ReactNode
 }
 
 export function SnapshotTable({ snapshots, withSandbox = false, inTrash = false, empty }: SnapshotTableProps) {
-  const columns = useMemo(() => columnsFor(withSandbox, inTrash), [withSandbox, inTrash])
+  const sandboxName = useSandboxNames()
+  const columns = useMemo(
+    () => columnsFor(withSandbox ? sandboxName : null, inTrash),
+    [withSandbox, sandboxName, inTrash],
+  )
   return <DataTable label="Snapshots" rows={snapshots} columns={columns} rowId={({ id }) => id} empty={empty} />
 }
 
@@ -36,16 +41,16 @@ const NAME: Column<Snapshot> = {
   ),
 }
 
-const SANDBOX: Column<Snapshot> = {
+const sandboxColumn = (sandboxName: (id: string) => string): Column<Snapshot> => ({
   id: 'sandbox',
   header: 'Sandbox',
-  sort: ({ info }) => info.sandboxId,
+  sort: ({ info }) => sandboxName(info.sandboxId),
   cell: ({ info }) => (
     <Link to="/sandboxes/$id" params={{ id: info.sandboxId }}>
-      {shortId(info.sandboxId)}
+      {sandboxName(info.sandboxId)}
     </Link>
   ),
-}
+})
 
 const STATUS: Column<Snapshot> = {
   id: 'state',
@@ -75,17 +80,19 @@ const SIZE: Column<Snapshot> = {
       {formatBytes(sizeBytes)}
       {storage !== null && (
         <div className="sub" title="What nothing else in the store has, and what it has in common with others">
-          {formatBytes(storage.uniqueBytes)} own, {formatBytes(storage.sharedBytes)} shared
+          {formatBytes(storage.uniqueBytes)} own
+          <br />
+          {formatBytes(storage.sharedBytes)} shared
         </div>
       )}
     </>
   ),
 }
 
-function columnsFor(withSandbox: boolean, inTrash: boolean): Column<Snapshot>[] {
+function columnsFor(sandboxName: ((id: string) => string) | null, inTrash: boolean): Column<Snapshot>[] {
   return [
     NAME,
-    ...(withSandbox ? [SANDBOX] : []),
+    ...(sandboxName === null ? [] : [sandboxColumn(sandboxName)]),
     { id: 'kind', header: 'Kind', sort: ({ kind }) => kind, cell: ({ kind }) => kind },
     STATUS,
     SIZE,
@@ -94,7 +101,7 @@ function columnsFor(withSandbox: boolean, inTrash: boolean): Column<Snapshot>[] 
       header: 'Stood still',
       align: 'number',
       sort: ({ receipt }) => receipt?.standstillMs ?? null,
-      cell: ({ receipt }) => (receipt === null ? '–' : formatDuration(receipt.standstillMs)),
+      cell: ({ receipt }) => (receipt === null ? <None /> : formatDuration(receipt.standstillMs)),
     },
     {
       id: 'created',

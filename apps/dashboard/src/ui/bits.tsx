@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useState } from 'react'
-import { messageOf } from '../client.tsx'
+import { codeOf, messageOf } from '../client.tsx'
 import { ageChangesIn, formatAge } from '../format.ts'
 import { Button } from './button.tsx'
 import { say } from './toasts.tsx'
@@ -12,11 +12,27 @@ export function Age({ at }: { at: Date | null }) {
     const timer = setTimeout(() => setNow(Date.now()), ageChangesIn(at, now))
     return () => clearTimeout(timer)
   }, [at, now])
-  if (at === null) return <span className="sub">–</span>
+  if (at === null) return <None />
   return (
     <time dateTime={at.toISOString()} title={at.toLocaleString()}>
       {formatAge(at, now)}
     </time>
+  )
+}
+
+/** Where there is no value. */
+export function None() {
+  return <span className="none">–</span>
+}
+
+/** What a list says that has nothing to show: why, and what to do about it. */
+export function Empty({ title, text, children }: { title: string; text?: ReactNode; children?: ReactNode }) {
+  return (
+    <>
+      <p className="empty-title">{title}</p>
+      {text}
+      {children !== undefined && <div>{children}</div>}
+    </>
   )
 }
 
@@ -62,6 +78,12 @@ export function Answer<T>({
   children: (data: T) => ReactNode
 }) {
   if (query.data !== undefined) return children(query.data)
+  if (codeOf(query.error) === 'forbidden')
+    return (
+      <div className="panel empty">
+        <Empty title="Not with this key" text={messageOf(query.error)} />
+      </div>
+    )
   if (query.error !== null) return <Failed error={query.error} retry={() => void query.refetch()} />
   return <Loading />
 }
@@ -76,6 +98,16 @@ export function Labels({ labels }: { labels: Record<string, string> }) {
           {key}: {value}
         </span>
       ))}
+    </div>
+  )
+}
+
+/** How much of something is used; what is beside it says so in words. */
+export function Meter({ value, of }: { value: number; of: number }) {
+  const percent = of === 0 ? 100 : Math.min(100, (100 * value) / of)
+  return (
+    <div className="meter" data-full={percent > 90} aria-hidden="true">
+      <div style={{ width: `${percent}%` }} />
     </div>
   )
 }

@@ -8,7 +8,8 @@ import {
   tableFeatures,
   useTable,
 } from '@tanstack/react-table'
-import type { ReactNode } from 'react'
+import { type ReactNode, useState } from 'react'
+import { Button } from './button.tsx'
 
 const features = tableFeatures({
   rowSortingFeature,
@@ -16,8 +17,12 @@ const features = tableFeatures({
   sortFns: { alphanumeric: sortFn_alphanumeric, text: sortFn_text, datetime: sortFn_datetime },
 })
 
+/** Rows that are drawn at first, and how many more each time: a thousand with their menus take a second. */
+const STEP = 100
+
 export interface Column<T> {
   id: string
+  /** Empty for the column of buttons */
   header: string
   cell: (item: T) => ReactNode
   /** What to sort by; absent: not sortable */
@@ -28,13 +33,15 @@ export interface Column<T> {
 interface DataTableProps<T> {
   label: string
   rows: readonly T[]
-  /** Stable: made once, outside of the component or remembered */
+  /** Stable: made once, outside of the component or remembered; the first says what a row is about */
   columns: readonly Column<T>[]
   rowId: (row: T) => string
   empty: ReactNode
 }
 
+/** A table; on a phone a list of cards, a row each. */
 export function DataTable<T extends object>({ label, rows, columns, rowId, empty }: DataTableProps<T>) {
+  const [most, setMost] = useState(STEP)
   const table = useTable({
     features,
     data: rows as T[],
@@ -50,6 +57,7 @@ export function DataTable<T extends object>({ label, rows, columns, rowId, empty
     ),
   })
   const byId = new Map(columns.map((column) => [column.id, column]))
+  const sorted = table.getRowModel().rows
   return (
     <div className="table-wrap">
       <table className="table" aria-label={label}>
@@ -58,17 +66,20 @@ export function DataTable<T extends object>({ label, rows, columns, rowId, empty
             <tr key={group.id}>
               {group.headers.map(({ id, column }) => {
                 const { header = '', align } = byId.get(column.id) ?? {}
-                const sorted = column.getIsSorted()
+                const direction = column.getIsSorted()
                 return (
                   <th
                     key={id}
                     scope="col"
                     className={align}
-                    aria-sort={sorted === false ? undefined : sorted === 'asc' ? 'ascending' : 'descending'}
+                    aria-sort={direction === false ? undefined : direction === 'asc' ? 'ascending' : 'descending'}
                   >
                     {column.getCanSort() ? (
                       <button type="button" onClick={column.getToggleSortingHandler()}>
-                        {header} <span aria-hidden="true">{sorted === 'asc' ? '▲' : sorted === 'desc' ? '▼' : ''}</span>
+                        {header}{' '}
+                        <span className="sorted" aria-hidden="true">
+                          {direction === 'asc' ? '▲' : direction === 'desc' ? '▼' : ''}
+                        </span>
                       </button>
                     ) : header === '' ? (
                       <span className="visually-hidden">Actions</span>
@@ -82,11 +93,11 @@ export function DataTable<T extends object>({ label, rows, columns, rowId, empty
           ))}
         </thead>
         <tbody>
-          {table.getRowModel().rows.map((row) => (
+          {sorted.slice(0, most).map((row) => (
             <tr key={row.id}>
-              {columns.map(({ id, cell, align }) => (
-                <td key={id} className={align}>
-                  {cell(row.original)}
+              {columns.map(({ id, cell, align, header }) => (
+                <td key={id} className={align} data-label={header}>
+                  <div className="cell">{cell(row.original)}</div>
                 </td>
               ))}
             </tr>
@@ -94,6 +105,19 @@ export function DataTable<T extends object>({ label, rows, columns, rowId, empty
         </tbody>
       </table>
       {rows.length === 0 && <div className="empty">{empty}</div>}
+      {sorted.length > most && (
+        <div className="table-foot">
+          <span className="sub">
+            {most} of {sorted.length}
+          </span>
+          <Button look="small" onClick={() => setMost(most + STEP)}>
+            Show more
+          </Button>
+          <Button look="small quiet" onClick={() => setMost(sorted.length)}>
+            Show all
+          </Button>
+        </div>
+      )}
     </div>
   )
 }

@@ -6,7 +6,7 @@ import { useClient } from '../client.tsx'
 import { saveAs } from '../download.ts'
 import { formatBytes, formatDuration, shortId } from '../format.ts'
 import { queries } from '../queries.ts'
-import { Age, Answer } from '../ui/bits.tsx'
+import { Age, Answer, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { Chart } from '../ui/chart.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
@@ -160,7 +160,7 @@ const COLUMNS: Column<UsageRow>[] = [
     header: 'Sandbox',
     cell: ({ sandboxId }) =>
       sandboxId === null ? (
-        '–'
+        <None />
       ) : (
         <Link to="/sandboxes/$id" params={{ id: sandboxId }}>
           {shortId(sandboxId)}
