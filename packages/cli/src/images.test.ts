@@ -188,6 +188,30 @@ describe('images', () => {
     expect(pulled.stdout).toMatch(/^[0-9a-f]{24}\n$/)
   })
 
+  test('secrets, and rules that refer to them', async () => {
+    const env = { SPAWNPOINT_URL: world.server.url, SPAWNPOINT_API_KEY: world.server.key, ORG: 'ours' }
+    const run = (...args: string[]) => new RunningCli(args, env)
+    const set = await run('secret', 'set', 'API_KEY', '--host', '*.api.test', '--stdin').finish('sk-12345\n')
+    expect(set).toMatchObject({ status: 0, stdout: 'API_KEY\n' })
+    expect(await out('secret', 'list')).toMatch(/^API_KEY {2}\*\.api\.test /m)
+    expect(await out('secret', 'list', '--json')).not.toContain('sk-12345')
+    const rules = ['v1.api.test:Authorization=Bearer {API_KEY}', 'v1.api.test:X-Org=env:ORG']
+    const options = rules.flatMap((rule) => ['--credential', rule])
+    const made = await run('sandbox', 'create', 'base', ...options, '--json').finish()
+    expect(made.status).toBe(0)
+    const { id, credentials } = JSON.parse(made.stdout)
+    expect(credentials[0].headers).toEqual([
+      { name: 'Authorization', value: null, template: 'Bearer {API_KEY}', secret: true },
+      { name: 'X-Org', value: null, secret: true },
+    ])
+    const elsewhere = await run('sandbox', 'update', id, '--credential', 'evil.test:X={API_KEY}').finish()
+    expect(elsewhere).toMatchObject({ status: 1, stderr: expect.stringContaining('for other hosts') })
+    expect((await run('sandbox', 'update', id, '--no-credentials').finish()).status).toBe(0)
+    expect(JSON.parse(await out('sandbox', 'show', id, '--json')).credentials).toEqual([])
+    expect(await out('sandbox', 'rm', id)).toBe(`${id}\n`)
+    expect(await out('secret', 'rm', 'API_KEY')).toBe('API_KEY\n')
+  })
+
   test('registries', async () => {
     const env = { SPAWNPOINT_URL: world.server.url, SPAWNPOINT_API_KEY: world.server.key }
     const add = (...args: string[]) =>

@@ -10,6 +10,7 @@ import { addOperation } from './commands/operation/index.ts'
 import { addRegistry } from './commands/registry/index.ts'
 import { addSandbox } from './commands/sandbox/index.ts'
 import { addSchedule } from './commands/schedule/index.ts'
+import { addSecret } from './commands/secret/index.ts'
 import { addServe } from './commands/serve.ts'
 import { addSnapshot } from './commands/snapshot/index.ts'
 import { addStorage } from './commands/storage.ts'
@@ -35,6 +36,7 @@ export function program(): Command {
   addOperation(root)
   addEvents(root)
   addRegistry(root)
+  addSecret(root)
   addSchedule(root)
   addStorage(root)
   addVolume(root)

@@ -1,13 +1,12 @@
 import type { Command } from 'commander'
 import type { MountVolume, PortAccess, SandboxOverrides } from 'spawnpoint'
+import { collect } from './collect.ts'
+import { credentialsFrom, declareCredentials } from './credentials.ts'
 import { UsageError } from './exit.ts'
 import { parseDurationOrNever, parseSize } from './output/units.ts'
 import type { Options } from './verb.ts'
 
-/** For options that may be given several times. */
-export function collect(value: string, previous: string[] | undefined): string[] {
-  return [...(previous ?? []), value]
-}
+export { collect }
 
 /** `key=value` pairs to a record. Throws `UsageError`. */
 export function pairs(given: string[] | undefined, what: string): Record<string, string> | undefined {
@@ -54,7 +53,7 @@ export function declareLabels(command: Command): Command {
 
 /** Options of everything that makes a sandbox. */
 export function declareOverrides(command: Command): Command {
-  return declarePolicies(declareLabels(command))
+  return declareCredentials(declarePolicies(declareLabels(command)))
     .option('-n, --name <name>', 'name it bears while it lives')
     .option('-e, --env <name[=value]>', 'variable for its programs; may be given several times', collect)
     .option('--cpus <number>', 'processors, whole or in part')
@@ -99,6 +98,7 @@ export function overridesFrom(options: Options): SandboxOverrides {
       maxProcesses: maxProcesses === undefined ? undefined : integer(maxProcesses),
     }),
     network: networkFrom(options),
+    credentials: credentialsFrom(options.credential, options.credentials),
     ingress: ingressFrom(options),
     timeout: timeoutFrom(options),
   }

@@ -8,6 +8,7 @@ import {
   type Registry,
   type Sandbox,
   type Schedule,
+  type Secret,
   type Snapshot,
   type Team,
   type TeamId,
@@ -216,6 +217,18 @@ export function sampleRegistry(teamId: TeamId, over: Partial<Registry> = {}): Re
     name: 'ours',
     url: 'https://registry.example:5000/team',
     username: 'ålice',
+    createdAt: new Date(1_700_000_000_011),
+    updatedAt: new Date(1_700_000_000_022),
+    ...over,
+  }
+}
+
+export function sampleSecret(teamId: TeamId, over: Partial<Secret> = {}): Secret {
+  return {
+    id: newId(),
+    teamId,
+    name: 'API_KEY',
+    hosts: ['api.example.com', '*.example.org'],
     createdAt: new Date(1_700_000_000_011),
     updatedAt: new Date(1_700_000_000_022),
     ...over,

@@ -8,6 +8,7 @@ import { namesSuite } from './ledger/names.ts'
 import { recordsSuite } from './ledger/records.ts'
 import { registriesSuite } from './ledger/registries.ts'
 import { retentionSuite } from './ledger/retention.ts'
+import { secretsSuite } from './ledger/secrets.ts'
 import { transactionsSuite } from './ledger/transactions.ts'
 import { volumesSuite } from './ledger/volumes.ts'
 
@@ -36,6 +37,7 @@ export function ledgerContract(name: string, make: () => Promise<LedgerUnderTest
     listsSuite(bench)
     namesSuite(bench)
     registriesSuite(bench)
+    secretsSuite(bench)
     volumesSuite(bench)
     transactionsSuite(bench)
     eventsSuite(bench)

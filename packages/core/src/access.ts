@@ -84,6 +84,7 @@ export const CALLS = {
     update: 'write audited',
     delete: 'write audited',
   },
+  secrets: { set: 'write audited', get: 'read', list: 'read', delete: 'write audited' },
   volumes: {
     create: 'write audited',
     get: 'read',

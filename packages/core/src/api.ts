@@ -11,6 +11,7 @@ export type * from './api/operations.ts'
 export type * from './api/registries.ts'
 export type * from './api/sandboxes.ts'
 export type * from './api/schedules.ts'
+export type * from './api/secrets.ts'
 export type * from './api/snapshots.ts'
 export type * from './api/storage.ts'
 export type * from './api/teams.ts'
@@ -31,6 +32,7 @@ import type { EventsApi, IdempotencyApi, OperationsApi } from './api/operations.
 import type { RegistriesApi } from './api/registries.ts'
 import type { SandboxesApi } from './api/sandboxes.ts'
 import type { SchedulesApi } from './api/schedules.ts'
+import type { SecretsApi } from './api/secrets.ts'
 import type { SnapshotsApi } from './api/snapshots.ts'
 import type { StorageApi } from './api/storage.ts'
 import type { TeamsApi } from './api/teams.ts'
@@ -72,6 +74,7 @@ export interface SpawnpointApi {
   readonly snapshots: SnapshotsApi
   readonly schedules: SchedulesApi
   readonly registries: RegistriesApi
+  readonly secrets: SecretsApi
   readonly volumes: VolumesApi
   readonly archives: ArchivesApi
   readonly browse: BrowseApi

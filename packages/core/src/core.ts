@@ -31,6 +31,7 @@ import { Registries } from './services/registries.ts'
 import { Samples } from './services/samples.ts'
 import { Sandboxes } from './services/sandboxes.ts'
 import { Schedules } from './services/schedules.ts'
+import { Secrets } from './services/secrets.ts'
 import { Snapshots } from './services/snapshots.ts'
 import { Storage } from './services/storage.ts'
 import { FIRST_TEAM, Teams } from './services/teams.ts'
@@ -59,6 +60,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly snapshots: Snapshots
   readonly schedules: Schedules
   readonly registries: Registries
+  readonly secrets: Secrets
   readonly volumes: Volumes
   readonly archives: Archives
   readonly browse: Browse
@@ -121,6 +123,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.names = new Names(parts)
     this.blobs = new BlobStore(parts)
     this.registries = new Registries(parts)
+    this.secrets = new Secrets(parts, (teamId, name) => this.sandboxes.secretChanged(teamId, name))
     this.volumes = new Volumes(parts)
     this.archives = new Archives(parts, this.#runner, this.registries)
     this.images = new Images(parts, this.#runner, this.registries, (teamId, id) =>

@@ -64,6 +64,7 @@ export type ResourceKind =
   | 'file'
   | 'schedule'
   | 'registry'
+  | 'secret'
   | 'volume'
   | 'route'
 export type ErrorCode = keyof ErrorContexts

@@ -17,6 +17,7 @@ export type SnapshotId = Id<'snapshot'>
 export type ScheduleId = Id<'schedule'>
 export type VolumeId = Id<'volume'>
 export type RegistryId = Id<'registry'>
+export type SecretId = Id<'secret'>
 export type OperationId = Id<'operation'>
 export type AuditId = Id<'audit'>
 

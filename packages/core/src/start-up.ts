@@ -117,7 +117,7 @@ async function findLost(parts: Parts, guests: Guests, report: StartUpReport): Pr
       await attempt(parts, sandbox, 'network', () => runtime.setNetwork(incarnation.id, sandbox.network))
       // The driver did not keep their values.
       await attempt(parts, sandbox, 'credentials', async () =>
-        runtime.setCredentials?.(incarnation.id, outgoingRules(parts, sandbox)),
+        runtime.setCredentials?.(incarnation.id, await outgoingRules(parts, sandbox)),
       )
     }
   }

@@ -1,3 +1,4 @@
+import { MemoryLedger } from '@spawnpoint/fakes'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Core, CredentialRuleRequest, Sandbox, TeamId } from '../src/index.ts'
 import { shownCredentials } from '../src/index.ts'
@@ -43,14 +44,16 @@ describe('a credential', () => {
     const { credentials, ...sandbox } = await create(RULE)
     const [rule] = credentials
     if (rule === undefined) throw new Error('it has no rule')
-    const parts = { config: CONFIG, log: { debug() {}, info() {}, warn() {}, error() {} } }
-    const opened = (change: object, over: object = {}, config = CONFIG) =>
-      outgoingRules({ ...parts, config }, { ...sandbox, credentials: [{ ...rule, ...change }], ...over })[0]?.headers[0]
-        ?.value
-    expect(opened({})).toBe(SECRET)
-    expect(opened({ hosts: ['evil.example.com'] })).toBeNull()
-    expect(opened({}, { teamId: 'f'.repeat(24) as TeamId })).toBeNull()
-    expect(opened({}, {}, { ...CONFIG, secret: Buffer.alloc(32, 8) })).toBeNull()
+    const log = { debug() {}, info() {}, warn() {}, error() {} }
+    const parts = { config: CONFIG, log, ledger: new MemoryLedger(world.host.ledger) }
+    const opened = async (change: object, over: object = {}, config = CONFIG) => {
+      const of = { ...sandbox, credentials: [{ ...rule, ...change }], ...over }
+      return (await outgoingRules({ ...parts, config }, of))[0]?.headers[0]?.value
+    }
+    expect(await opened({})).toBe(SECRET)
+    expect(await opened({ hosts: ['evil.example.com'] })).toBeNull()
+    expect(await opened({}, { teamId: 'f'.repeat(24) as TeamId })).toBeNull()
+    expect(await opened({}, {}, { ...CONFIG, secret: Buffer.alloc(32, 8) })).toBeNull()
   })
 
   it('stays where it is not given again, for the same hosts', async () => {

@@ -4,6 +4,9 @@ export const LANGSMITH_PREFIX = '/langsmith'
 /** Newer clients put `/api` before it, older ones do not. */
 export const BASES = [`${LANGSMITH_PREFIX}/api/v2/sandboxes`, `${LANGSMITH_PREFIX}/v2/sandboxes`] as const
 
+/** What belongs to the workspace, not to its sandboxes. */
+export const WORKSPACE_BASE = `${LANGSMITH_PREFIX}/api/v1`
+
 type Request = Pick<IncomingMessage, 'headers' | 'socket'>
 
 /** How the client reaches this server, as far as it can be told from its request. */

@@ -63,8 +63,10 @@ function credentialRule(rule: Rule, path: string): CredentialRuleRequest[] {
 
 function credentialHeader(header: z.output<typeof headerSchema>, path: string): CredentialHeaderRequest {
   const { name, type = 'plaintext', value } = header
-  if (type === 'workspace_secret')
-    throw unsupported(`${path.slice('body.'.length)}: workspace_secret; give it as opaque`)
+  if (type === 'workspace_secret') {
+    if (value === undefined) throw invalidArgument(`${path}.value`, 'missing: names a secret, as {NAME}')
+    return { name, template: value }
+  }
   if (type === 'plaintext') {
     if (value === undefined) throw invalidArgument(`${path}.value`, 'missing')
     return { name, value, secret: false }
@@ -89,7 +91,9 @@ export function rulesJson(rules: readonly CredentialRule[]) {
     headers: headers.map((header) =>
       'value' in header
         ? { name: header.name, type: 'plaintext', value: header.value, is_set: true }
-        : { name: header.name, type: 'opaque', is_set: true },
+        : 'template' in header
+          ? { name: header.name, type: 'workspace_secret', value: header.template, is_set: true }
+          : { name: header.name, type: 'opaque', is_set: true },
     ),
     env_vars: env,
   }))

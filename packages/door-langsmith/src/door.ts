@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Principal, SpawnpointApi } from '@spawnpoint/core'
 import { type AnyRoute, type Log, registerDoor } from '@spawnpoint/door-kit'
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply } from 'fastify'
-import { BASES } from './address.ts'
+import { BASES, WORKSPACE_BASE } from './address.ts'
 import { Leases } from './commands/leases.ts'
 import { authenticate } from './credentials.ts'
 import { refusal } from './errors.ts'
@@ -12,6 +12,7 @@ import { fileRoutes } from './routes/files.ts'
 import { lifeRoutes } from './routes/life.ts'
 import { registryRoutes } from './routes/registries.ts'
 import { searchRoutes } from './routes/search.ts'
+import { secretRoutes } from './routes/secrets.ts'
 import { type ServiceOptions, serviceRoutes } from './routes/services.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
 import { reachLink } from './services/reach-link.ts'
@@ -40,7 +41,8 @@ export async function registerLangsmithDoor<L extends FastifyBaseLogger>(
     ...fileRoutes(api),
     ...searchRoutes(api),
   ]
-  for (const prefix of BASES) {
+  const doors = [...BASES.map((prefix) => ({ prefix, routes })), { prefix: WORKSPACE_BASE, routes: secretRoutes(api) }]
+  for (const { prefix, routes } of doors) {
     await registerDoor(fastify, {
       prefix,
       log,

@@ -51,6 +51,7 @@ const TAGS = [
   { name: 'schedules', description: 'Snapshots at set times, and how many of them stay' },
   { name: 'images', description: 'Named, read-only root filesystems' },
   { name: 'volumes', description: 'Files that outlive the sandboxes which mount them' },
+  { name: 'secrets', description: 'Values that rules of sandboxes put into their requests' },
   { name: 'registries', description: 'Where images are got from' },
   { name: 'names', description: 'Names whose tags point to images and snapshots' },
   { name: 'blobs', description: 'Files that builds copy from' },

@@ -15,6 +15,7 @@ import type {
   Registry,
   Sandbox,
   ScheduleView,
+  Secret,
   Snapshot,
   Tag,
   Volume,
@@ -135,6 +136,10 @@ export function registryJson(registry: Registry): z.output<typeof schemas.regist
     createdAt: at(registry.createdAt),
     updatedAt: at(registry.updatedAt),
   }
+}
+
+export function secretJson({ name, hosts, createdAt, updatedAt }: Secret): z.output<typeof schemas.secret> {
+  return { name, hosts, createdAt: at(createdAt), updatedAt: at(updatedAt) }
 }
 
 export function scheduleJson(schedule: ScheduleView): z.output<typeof schemas.schedule> {

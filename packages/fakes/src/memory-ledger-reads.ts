@@ -176,6 +176,26 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
           (filter.nameContains === undefined ||
             registry.name.toLowerCase().includes(filter.nameContains.toLowerCase())),
       ),
+    secrets: (filter, page) =>
+      many(
+        'secrets',
+        page,
+        (t) => {
+          searchable('name', filter.name)
+          searchable('name', filter.nameContains)
+          return t.secrets.values().map(({ secret }) => secret)
+        },
+        (secret) =>
+          same(filter.teamId, secret.teamId) &&
+          same(filter.name, secret.name) &&
+          (filter.nameContains === undefined || secret.name.toLowerCase().includes(filter.nameContains.toLowerCase())),
+      ),
+    sealedSecrets: (teamId, names) =>
+      run('sealedSecrets', () => {
+        for (const name of names) searchable('name', name)
+        const all = [...tables().secrets.values()]
+        return structuredClone(all.filter(({ secret }) => secret.teamId === teamId && names.includes(secret.name)))
+      }),
     schedules: (filter, page) =>
       many(
         'schedules',

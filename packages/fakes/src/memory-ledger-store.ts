@@ -10,6 +10,7 @@ import type {
   Registry,
   Sandbox,
   Schedule,
+  Secret,
   Snapshot,
   Tag,
   Team,
@@ -33,6 +34,7 @@ export class LedgerTables {
   readonly volumes: Map<string, Volume>
   readonly registries: Map<string, Registry>
   readonly sealedPasswords: Map<string, string | null>
+  readonly secrets: Map<string, { secret: Secret; sealedValue: string }>
   readonly schedules: Map<string, Schedule>
   readonly operations: Map<string, Operation>
   readonly events: Event[]
@@ -56,6 +58,7 @@ export class LedgerTables {
     this.volumes = new Map(from?.volumes)
     this.registries = new Map(from?.registries)
     this.sealedPasswords = new Map(from?.sealedPasswords)
+    this.secrets = new Map(from?.secrets)
     this.schedules = new Map(from?.schedules)
     this.operations = new Map(from?.operations)
     this.events = [...(from?.events ?? [])]

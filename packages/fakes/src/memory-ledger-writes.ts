@@ -143,6 +143,17 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
         tables.registries.delete(id)
         tables.sealedPasswords.delete(id)
       }),
+    putSecret: (secret, sealedValue) =>
+      run('putSecret', () => {
+        const { id, teamId, name } = secret
+        searchable('name', name)
+        for (const { secret: other } of tables.secrets.values()) {
+          if (other.id === id || other.teamId !== teamId || other.name !== name) continue
+          throw new SpawnpointError('name_taken', `Another secret is named ${name}`, { resource: 'secret', name })
+        }
+        tables.secrets.set(id, structuredClone({ secret, sealedValue }))
+      }),
+    deleteSecret: (id) => run('deleteSecret', () => void tables.secrets.delete(id)),
     putSchedule: (schedule) =>
       run('putSchedule', () => {
         searchable('cron', schedule.cron)

@@ -12,6 +12,7 @@ export type ListName =
   | 'sandboxes'
   | 'snapshots'
   | 'registries'
+  | 'secrets'
   | 'volumes'
   | 'schedules'
   | 'operations'

@@ -25,6 +25,8 @@ import {
   type Schedule,
   type ScheduleFilter,
   type ScheduleId,
+  type Secret,
+  type SecretFilter,
   type Snapshot,
   type SnapshotFilter,
   type SnapshotId,
@@ -55,6 +57,7 @@ import {
   toSchedule,
   toTag,
 } from './rows.ts'
+import { toSecret } from './secret-rows.ts'
 import { toSnapshot } from './snapshot-rows.ts'
 import type { Tables } from './tables.ts'
 import { toVolume } from './volume-rows.ts'
@@ -245,6 +248,40 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
       page,
       toRegistry,
     )
+  }
+
+  async secrets(filter: SecretFilter, page: PageRequest): Promise<Page<Secret>> {
+    const after = readCursor('secrets', page)
+    const rows = await this.#db()
+      .selectFrom('secrets')
+      .selectAll()
+      .where(
+        all([
+          equal('team_id', filter.teamId),
+          equal('name', filter.name),
+          contains('name', filter.nameContains),
+          before(after),
+        ]),
+      )
+      .orderBy('id', 'desc')
+      .limit(page.limit + 1)
+      .execute()
+    return toPage('secrets', rows, page.limit, toSecret)
+  }
+
+  async sealedSecrets(teamId: TeamId, names: readonly string[]) {
+    if (names.length === 0) return []
+    const rows = await this.#db()
+      .selectFrom('secrets')
+      .selectAll()
+      .where('team_id', '=', text('teamId', teamId) as TeamId)
+      .where(
+        'name',
+        'in',
+        names.map((name) => text('name', name)),
+      )
+      .execute()
+    return rows.map((row) => ({ secret: toSecret(row), sealedValue: row.sealed_value }))
   }
 
   async schedule(id: ScheduleId): Promise<Schedule | null> {

@@ -15,6 +15,7 @@ import type {
   SandboxState,
   ScheduleId,
   Scope,
+  SecretId,
   SnapshotId,
   SnapshotKind,
   SnapshotState,
@@ -164,6 +165,15 @@ export interface Tables {
     url: string
     username: string | null
     sealed_password: string | null
+    created_at: Instant
+    updated_at: Instant
+  }
+  secrets: {
+    id: SecretId
+    team_id: TeamId
+    name: string
+    hosts: Json
+    sealed_value: string
     created_at: Instant
     updated_at: Instant
   }

@@ -22,6 +22,8 @@ import {
   type SandboxId,
   type Schedule,
   type ScheduleId,
+  type Secret,
+  type SecretId,
   type Snapshot,
   type SnapshotId,
   SpawnpointError,
@@ -58,6 +60,7 @@ import {
   toSandbox,
   toSchedule,
 } from './rows.ts'
+import { secretRow } from './secret-rows.ts'
 import { snapshotRow, toSnapshot } from './snapshot-rows.ts'
 import type { Tables } from './tables.ts'
 import { toVolume, volumeRow } from './volume-rows.ts'
@@ -226,6 +229,20 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     if (isId(id)) await this.#db.deleteFrom('registries').where('id', '=', id).execute()
   }
 
+  async putSecret(secret: Secret, sealedValue: string): Promise<void> {
+    const { id, ...rest } = secretRow(secret, sealedValue)
+    const query = this.#db.insertInto('secrets').values({ id, ...rest })
+    try {
+      await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+    } catch (thrown) {
+      throw violates(thrown, 'secrets_name') ? nameTaken('secret', secret.name, thrown) : thrown
+    }
+  }
+
+  async deleteSecret(id: SecretId): Promise<void> {
+    if (isId(id)) await this.#db.deleteFrom('secrets').where('id', '=', id).execute()
+  }
+
   async putSchedule(schedule: Schedule): Promise<void> {
     const { id, ...rest } = scheduleRow(schedule)
     const query = this.#db.insertInto('schedules').values({ id, ...rest })
@@ -376,7 +393,7 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
 }
 
 function nameTaken(
-  resource: 'team' | 'sandbox' | 'registry' | 'volume',
+  resource: 'team' | 'sandbox' | 'registry' | 'secret' | 'volume',
   name: string | null,
   cause: unknown,
 ): SpawnpointError<'name_taken'> {

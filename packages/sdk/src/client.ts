@@ -7,6 +7,7 @@ import { type CallOptions, resolveOptions, type SpawnpointOptions } from './opti
 import { Registries } from './registries.ts'
 import { Sandboxes, Snapshots } from './resources.ts'
 import { Schedules } from './schedules.ts'
+import { Secrets } from './secrets.ts'
 import { Transport } from './transport.ts'
 import type { ServerInfo, TeamStorage } from './types.ts'
 import { Volumes } from './volumes.ts'
@@ -23,6 +24,7 @@ export class Spawnpoint {
   readonly snapshots: Snapshots
   readonly schedules: Schedules
   readonly registries: Registries
+  readonly secrets: Secrets
   readonly volumes: Volumes
   readonly images: Images
   readonly names: Names
@@ -43,6 +45,7 @@ export class Spawnpoint {
     this.snapshots = new Snapshots(transport)
     this.schedules = new Schedules(transport)
     this.registries = new Registries(transport)
+    this.secrets = new Secrets(transport)
     this.volumes = new Volumes(transport)
     this.images = new Images(transport)
     this.names = new Names(transport)

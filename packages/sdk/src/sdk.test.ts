@@ -291,6 +291,16 @@ describe('the rest', () => {
     await expect(client.registries.get('ours')).rejects.toThrow(NotFoundError)
   })
 
+  test('secrets', async () => {
+    const made = await client.secrets.set('TOKEN', { value: 'secret', hosts: ['API.example.com'] })
+    expect(made).toMatchObject({ name: 'TOKEN', hosts: ['api.example.com'], createdAt: expect.any(Date) })
+    expect(await client.secrets.get('TOKEN')).toEqual(made)
+    expect(await client.secrets.set('TOKEN', { value: 'other' })).toMatchObject({ hosts: [] })
+    expect(await client.secrets.list({ nameContains: 'tok' }).toArray()).toMatchObject([{ name: 'TOKEN' }])
+    await client.secrets.delete('TOKEN')
+    await expect(client.secrets.get('TOKEN')).rejects.toThrow(NotFoundError)
+  })
+
   test('schedules', async () => {
     await using sandbox = await client.sandboxes.create({ image: 'base' })
     const made = await client.schedules.create({ sandbox: sandbox.id, cron: '0 4 * * 1', keep: { weekly: 8 } })

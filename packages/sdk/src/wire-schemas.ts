@@ -296,6 +296,7 @@ export interface Schemas {
     headers: {
       name: string
       value: string | null
+      template?: string | undefined
       secret: boolean
     }[]
     env: Schemas['Env']
@@ -474,6 +475,7 @@ export interface Schemas {
           headers: {
             name: string
             value?: string | undefined
+            template?: string | undefined
             secret?: boolean | undefined
           }[]
           env?: Schemas['Env'] | undefined
@@ -541,6 +543,7 @@ export interface Schemas {
           headers: {
             name: string
             value?: string | undefined
+            template?: string | undefined
             secret?: boolean | undefined
           }[]
           env?: Schemas['Env'] | undefined
@@ -602,6 +605,7 @@ export interface Schemas {
                 headers: {
                   name: string
                   value?: string | undefined
+                  template?: string | undefined
                   secret?: boolean | undefined
                 }[]
                 env?: Schemas['Env'] | undefined
@@ -662,6 +666,7 @@ export interface Schemas {
                 headers: {
                   name: string
                   value?: string | undefined
+                  template?: string | undefined
                   secret?: boolean | undefined
                 }[]
                 env?: Schemas['Env'] | undefined
@@ -724,6 +729,7 @@ export interface Schemas {
           headers: {
             name: string
             value?: string | undefined
+            template?: string | undefined
             secret?: boolean | undefined
           }[]
           env?: Schemas['Env'] | undefined
@@ -1196,6 +1202,16 @@ export interface Schemas {
   SignalProcess: {
     signal: string | number
     group?: boolean | undefined
+  }
+  SetSecret: {
+    value: string
+    hosts?: string[] | undefined
+  }
+  Secret: {
+    name: string
+    hosts: string[]
+    createdAt: string
+    updatedAt: string
   }
   Server: {
     version: string

@@ -11,6 +11,7 @@ import type {
   SandboxInfo,
   SandboxMetrics,
   Schedule,
+  Secret,
   SnapshotInfo,
   SpawnpointEvent,
   Team,
@@ -27,6 +28,10 @@ export function toImage(wire: Schemas['Image']): Image {
 
 export function toVolume(wire: Schemas['Volume']): Volume {
   return { ...wire, createdAt: new Date(wire.createdAt) }
+}
+
+export function toSecret(wire: Schemas['Secret']): Secret {
+  return { ...wire, createdAt: new Date(wire.createdAt), updatedAt: new Date(wire.updatedAt) }
 }
 
 export function toRegistry(wire: Schemas['Registry']): Registry {

@@ -1,5 +1,5 @@
 import { Langsmith } from 'langsmith'
-import { opaqueSecret, proxyConfig, type Sandbox, SandboxClient } from 'langsmith/sandbox'
+import { opaqueSecret, proxyConfig, type Sandbox, SandboxClient, workspaceSecret } from 'langsmith/sandbox'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { OutsideHosts } from '../../e2e/outside-hosts.ts'
 import { VendorWorld } from '../vendor-world.ts'
@@ -111,6 +111,27 @@ it('changes while the box runs, and keeps a secret that is not given again for i
   await client.updateSandbox('caller', { proxyConfig: rules() })
   expect(await heard('https://other.test/', box, '-k')).not.toHaveProperty('x-team')
   expect((await box.run('env | grep -c SSL_CERT_FILE')).stdout.trim()).toBe('0')
+})
+
+it('takes secrets of the workspace by their names, as they are at the moment', async () => {
+  const secrets = `${vendor.world.url}/langsmith/api/v1/workspaces/current/secrets`
+  const headers = { 'x-api-key': vendor.world.key, 'content-type': 'application/json' }
+  const body = JSON.stringify([{ key: 'API_KEY', value: SECRET }])
+  expect((await fetch(secrets, { method: 'POST', headers, body })).status).toBe(200)
+  expect(await (await fetch(secrets, { headers })).json()).toEqual([{ key: 'API_KEY' }])
+  const bearer = { name: 'Authorization', type: 'workspace_secret', value: 'Bearer {API_KEY}' }
+  await client.updateSandbox('caller', {
+    proxyConfig: rules(rule([bearer, { name: 'X-Key', ...workspaceSecret('API_KEY') }])),
+  })
+  const got = { authorization: `Bearer ${SECRET}`, 'x-key': SECRET }
+  expect(await heard('https://api.test/')).toMatchObject(got)
+  await vendor.world.client.secrets.set('API_KEY', { value: 'rotated' })
+  expect(await heard('https://api.test/')).toMatchObject({ authorization: 'Bearer rotated', 'x-key': 'rotated' })
+  await vendor.world.client.secrets.delete('API_KEY')
+  const refused = await box.run('curl -sS -w "%{http_code}" --max-time 20 https://api.test/')
+  expect(refused.stdout).toMatch(/cannot be read; set it again\n502$/)
+  const none = rule([{ name: 'X-Key', ...workspaceSecret('NOBODY') }])
+  await expect(client.createSandbox({ proxyConfig: rules(none) })).rejects.toThrow('no secret NOBODY')
 })
 
 it('asks no more than the access list lets through', async () => {

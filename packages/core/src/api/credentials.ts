@@ -17,11 +17,13 @@ export interface CredentialHeaderRequest {
   name: string
   /** Absent for a secret that the rule of the same name and hosts has already: it keeps it */
   value?: string | undefined
+  /** Instead of `value`: text in which each `{NAME}` stands for a secret of the team, see `SecretsApi` */
+  template?: string | undefined
   /** Never told to anybody again; default true */
   secret?: boolean | undefined
 }
 
-/** A rule as it may be shown: `value` is `null` for what is secret. */
+/** A rule as it may be shown: `value` is `null` for what is secret, `template` is there where it refers to secrets. */
 export interface ShownCredentialRule extends Omit<CredentialRule, 'headers'> {
-  headers: { name: string; value: string | null; secret: boolean }[]
+  headers: { name: string; value: string | null; template?: string | undefined; secret: boolean }[]
 }

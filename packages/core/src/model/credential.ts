@@ -22,5 +22,11 @@ export interface CredentialRule {
   env: Env
 }
 
-/** `sealed` opens for the server alone, for the same team, hosts and header; it takes the place of what the request has. */
-export type CredentialHeader = { name: string; value: string } | { name: string; sealed: string }
+/**
+ * It takes the place of what the request has. `sealed` opens for the server alone, for the same team, hosts and header; in
+ * `template` each `{NAME}` stands for the team's secret of that name, as it is when the request is made.
+ */
+export type CredentialHeader =
+  | { name: string; value: string }
+  | { name: string; sealed: string }
+  | { name: string; template: string }

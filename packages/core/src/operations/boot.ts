@@ -43,7 +43,7 @@ export async function boot(
       readOnly,
     })),
     network: sandbox.network,
-    credentials: outgoingRules(work.parts, sandbox),
+    credentials: await outgoingRules(work.parts, sandbox),
     bootTimeoutMs: config.bootTimeoutMs,
   }
   // What comes up may be as hostile as what was captured.

@@ -20,6 +20,8 @@ import type {
   SandboxState,
   Schedule,
   ScheduleId,
+  Secret,
+  SecretId,
   Snapshot,
   SnapshotId,
   SnapshotKind,
@@ -120,6 +122,13 @@ export interface TagFilter {
   targets?: readonly string[] | undefined
 }
 
+export interface SecretFilter {
+  teamId: TeamId
+  name?: string | undefined
+  /** In either case */
+  nameContains?: string | undefined
+}
+
 export interface RegistryFilter {
   teamId?: TeamId | undefined
   /** Exact name */
@@ -169,6 +178,9 @@ export interface LedgerReads extends AccountReads {
   registries(filter: RegistryFilter, page: PageRequest): Promise<Page<Registry>>
   /** Its password, sealed; `null` if it has none. */
   sealedPassword(id: RegistryId): Promise<string | null>
+  secrets(filter: SecretFilter, page: PageRequest): Promise<Page<Secret>>
+  /** Those of the team that bear one of the names, in any order. */
+  sealedSecrets(teamId: TeamId, names: readonly string[]): Promise<{ secret: Secret; sealedValue: string }[]>
   schedule(id: ScheduleId): Promise<Schedule | null>
   schedules(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>>
   operation(id: OperationId): Promise<Operation | null>
@@ -251,6 +263,9 @@ export interface LedgerTx extends LedgerReads, AccountWrites {
   deleteVolume(id: VolumeId): Promise<void>
   putRegistry(registry: Registry, sealedPassword: string | null): Promise<void>
   deleteRegistry(id: RegistryId): Promise<void>
+  /** Rejects `name_taken` if another secret of the team bears the name. */
+  putSecret(secret: Secret, sealedValue: string): Promise<void>
+  deleteSecret(id: SecretId): Promise<void>
   putSchedule(schedule: Schedule): Promise<void>
   putStorage(teamId: TeamId, storage: TeamStorage): Promise<void>
   deleteSchedule(id: ScheduleId): Promise<void>

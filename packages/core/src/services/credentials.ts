@@ -5,6 +5,7 @@ import type { Parts } from '../parts.ts'
 import type { OutgoingRule } from '../ports/index.ts'
 import { checkDomain, checkEnv, LIMITS } from './checks.ts'
 import { Seal } from './seal.ts'
+import { checkTemplate, openSecrets } from './secrets.ts'
 
 const MAX_RULES = 64
 const MAX_ENTRIES = 64
@@ -55,6 +56,12 @@ export function credentialRules(
       const place = `${path}.headers[${at}]`
       if (NOT_TO_SET.has(header.name.toLowerCase()))
         throw invalidArgument(`${place}.name`, 'not one that a rule may set')
+      if (header.template !== undefined) {
+        if (header.value !== undefined) throw invalidArgument(`${place}.template`, 'not together with value')
+        if (!TOKEN.test(header.name)) throw invalidArgument(`${place}.name`, 'not the name of a header')
+        checkTemplate(`${place}.template`, header.template)
+        return { name: header.name, template: header.template }
+      }
       if (header.value === undefined) return keptSecret(place, header.name, old)
       checkHeader(place, header.name, header.value)
       if (header.secret === false) return { name: header.name, value: header.value }
@@ -74,25 +81,27 @@ function keptSecret(path: string, name: string, rule: CredentialRule | undefined
 }
 
 /** For the runtime alone. A secret that cannot be opened, as the server's own was replaced, is `null`. */
-export function outgoingRules(
-  { config, log }: Pick<Parts, 'config' | 'log'>,
+export async function outgoingRules(
+  parts: Pick<Parts, 'config' | 'ledger' | 'log'>,
   { id, teamId, credentials }: Pick<Sandbox, 'id' | 'teamId' | 'credentials'>,
-): OutgoingRule[] {
+): Promise<OutgoingRule[]> {
+  const { config, log } = parts
   const seal = sealOf(config.secret)
-  return credentials
-    .filter(({ enabled }) => enabled)
-    .map(({ name: rule, hosts, paths, matchHeaders, headers }) => ({
-      hosts,
-      paths,
-      matchHeaders,
-      headers: headers.map((header) => {
-        const { name } = header
-        if ('value' in header) return { name, value: header.value }
-        const value = seal.open(subjectOf(teamId, hosts, name), header.sealed)
-        if (value === null) log.warn({ sandbox: id, rule }, 'a credential was sealed with another secret; set it again')
-        return { name, value }
-      }),
-    }))
+  const enabled = credentials.filter((rule) => rule.enabled)
+  const filled = await openSecrets(parts, teamId, enabled)
+  return enabled.map(({ name: rule, hosts, paths, matchHeaders, headers }) => ({
+    hosts,
+    paths,
+    matchHeaders,
+    headers: headers.map((header) => {
+      const { name } = header
+      if ('value' in header) return { name, value: header.value }
+      if ('template' in header) return { name, value: filled(header.template, hosts) }
+      const value = seal.open(subjectOf(teamId, hosts, name), header.sealed)
+      if (value === null) log.warn({ sandbox: id, rule }, 'a credential was sealed with another secret; set it again')
+      return { name, value }
+    }),
+  }))
 }
 
 /** Variables that rules bring. */
@@ -106,7 +115,9 @@ export function shownCredentials(rules: readonly CredentialRule[]): ShownCredent
     headers: rule.headers.map((header) =>
       'value' in header
         ? { name: header.name, value: header.value, secret: false }
-        : { name: header.name, value: null, secret: true },
+        : 'template' in header
+          ? { name: header.name, value: null, template: header.template, secret: true }
+          : { name: header.name, value: null, secret: true },
     ),
   }))
 }

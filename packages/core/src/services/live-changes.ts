@@ -30,13 +30,21 @@ export class LiveChanges {
     return this.#apply(id, async (sandbox) => {
       const { incarnationId } = sandbox
       if (incarnationId === null) return
-      await this.#parts.runtime.setCredentials?.(incarnationId, outgoingRules(this.#parts, sandbox))
+      await this.#parts.runtime.setCredentials?.(incarnationId, await outgoingRules(this.#parts, sandbox))
       try {
         await this.#tell(sandbox)
       } catch (error) {
         // Their variables hold from its next start.
         if (!isCode(error, 'incompatible')) throw error
       }
+    })
+  }
+
+  /** Once a secret that its rules refer to is another. */
+  secrets(id: SandboxId): Promise<void> {
+    return this.#apply(id, async (sandbox) => {
+      if (sandbox.incarnationId !== null)
+        await this.#parts.runtime.setCredentials?.(sandbox.incarnationId, await outgoingRules(this.#parts, sandbox))
     })
   }
 

@@ -10,7 +10,7 @@ import type {
 import { invalidArgument, isCode, notFound } from '../errors.ts'
 import type { Guests } from '../guests.ts'
 import { type IncarnationId, newId, type RootId, type SandboxId } from '../ids.ts'
-import type { Sandbox, SandboxState, Schedule, TimeoutPolicy } from '../model.ts'
+import type { Sandbox, SandboxState, Schedule, TeamId, TimeoutPolicy } from '../model.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type CreateDetail, sandboxCreate } from '../operations/sandbox-create.ts'
 import { childrenOf, type ForkDetail, sandboxFork } from '../operations/sandbox-fork.ts'
@@ -33,6 +33,8 @@ import { claimQuota, useOf } from './quotas.ts'
 import { findImage, findSandbox, findSnapshot } from './refs.ts'
 import type { Samples } from './samples.ts'
 import { checkSchedule, newSchedule } from './schedules.ts'
+import { secretChanged } from './secret-changes.ts'
+import { mustHaveSecrets } from './secrets.ts'
 import { startPoint } from './start-point.ts'
 import { claimSandbox, type Still, Transitions } from './transitions.ts'
 import { updateSandbox } from './updates.ts'
@@ -120,6 +122,7 @@ export class Sandboxes implements SandboxesApi {
       await ledger.transact(async (tx) => {
         await mustBeReady(tx, image, snapshot)
         await mustMount(tx, by.teamId, sandbox.volumes)
+        await mustHaveSecrets(tx, by.teamId, sandbox.credentials)
         await claimQuota(tx, by.teamId, useOf([sandbox]))
         await tx.putSandbox(sandbox)
         if (schedule !== null) await tx.putSchedule(schedule)
@@ -165,6 +168,10 @@ export class Sandboxes implements SandboxesApi {
     return updateSandbox(this.#parts, this.#runner, this.#live, { id, ref }, request)
   }
 
+  secretChanged(teamId: TeamId, name: string): Promise<void> {
+    return secretChanged(this.#parts, this.#runner, this.#live, { teamId, name })
+  }
+
   pause: SandboxesApi['pause'] = (by, ref) => this.#transitions.pause(by, ref)
   resume: SandboxesApi['resume'] = (by, ref, request) => this.#transitions.resume(by, ref, request)
   stop: SandboxesApi['stop'] = (by, ref) => this.#transitions.stop(by, ref)
@@ -202,6 +209,7 @@ export class Sandboxes implements SandboxesApi {
         }
         return { ...child, parentSandboxId: sandbox.id, ...lineage }
       })
+      for (const { credentials } of records) await mustHaveSecrets(tx, by.teamId, credentials)
       await claimQuota(tx, by.teamId, useOf(records))
       const details: CreateDetail[] = []
       for (const record of records) {

@@ -12,6 +12,7 @@ import { openOperation } from './claims.ts'
 import { credentialRules } from './credentials.ts'
 import type { LiveChanges } from './live-changes.ts'
 import { checkName } from './refs.ts'
+import { mustHaveSecrets } from './secrets.ts'
 
 /** Changes a sandbox's record, and what follows from it in the incarnation that runs. `ref` is for the error only. */
 export async function updateSandbox(
@@ -58,6 +59,7 @@ async function change(parts: Parts, tx: LedgerTx, sandbox: Sandbox, request: Upd
     ingress: mergeIngress(sandbox.ingress, request.ingress),
     timeout: mergeTimeout(sandbox.timeout, policy),
   }
+  if (request.credentials !== undefined) await mustHaveSecrets(tx, sandbox.teamId, next.credentials)
   if (timeoutMs !== undefined) extend(parts, next, timeoutMs, request.extendOnly ?? false)
   await tx.putSandbox(next)
   await tx.addEvent(sandboxEvent(parts, next, 'sandbox.updated', {}))

@@ -15,6 +15,7 @@ import { processRoutes } from './processes.ts'
 import { registryRoutes } from './registries.ts'
 import { sandboxRoutes } from './sandboxes.ts'
 import { scheduleRoutes } from './schedules.ts'
+import { secretRoutes } from './secrets.ts'
 import { serverRoutes } from './server.ts'
 import { snapshotRoutes } from './snapshots.ts'
 import { storageRoutes } from './storage.ts'
@@ -36,6 +37,7 @@ export function nativeRoutes(context: DoorContext): AnyRoute[] {
     ...scheduleRoutes(context),
     ...imageRoutes(context),
     ...registryRoutes(context),
+    ...secretRoutes(context),
     ...volumeRoutes(context),
     ...nameRoutes(context),
     ...blobRoutes(context),

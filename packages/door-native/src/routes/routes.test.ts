@@ -274,6 +274,31 @@ it('pushes snapshots with their memory and takes them in', async () => {
   ])
 })
 
+it('stores secrets, which rules refer to, and never gives their values out', async () => {
+  const headers = { 'content-type': 'application/json' }
+  const put = async (name: string, body: object) =>
+    seen(await world.call('PUT', `/secrets/${name}`, { headers, body: JSON.stringify(body) }))
+  const value = 'sk-hunter2'
+  expect(await put('API_KEY', { value, hosts: ['api.test'] })).toMatchObject([200, { hosts: ['api.test'] }])
+  expect(await put('1', { value })).toMatchObject([400, { code: 'invalid_argument' }])
+  expect(await put('API_KEY', { value: 'a\nb' })).toMatchObject([400, { code: 'invalid_argument' }])
+  const told = await (await world.get('/secrets')).text()
+  expect(JSON.parse(told).items).toMatchObject([{ name: 'API_KEY' }])
+  const header = { name: 'Authorization', template: 'Bearer {API_KEY}' }
+  const create = (host: string, over: object = {}) =>
+    world.post('/sandboxes', {
+      image: 'base',
+      credentials: [{ name: 'a', hosts: [host], headers: [{ ...header, ...over }] }],
+    })
+  const sandbox = await jsonOf(await create('api.test'))
+  expect(sandbox.credentials[0].headers).toEqual([{ ...header, value: null, secret: true }])
+  expect(await seen(await create('evil.test'))).toMatchObject([400, { code: 'invalid_argument' }])
+  expect(await seen(await create('api.test', { value: 'x' }))).toMatchObject([400, { code: 'invalid_argument' }])
+  expect(told + JSON.stringify(sandbox)).not.toContain('hunter2')
+  expect(await seen(await world.call('DELETE', '/secrets/API_KEY'))).toEqual([204, null])
+  expect(await seen(await world.get('/secrets/API_KEY'))).toMatchObject([404, { code: 'not_found' }])
+})
+
 describe('registries', () => {
   it('are stored, found, changed and forgotten, and never give their password out', async () => {
     const asked = { name: 'ours', url: 'Registry.Example:5000/team/', username: 'ci', password: 'hunter2' }

@@ -28,7 +28,12 @@ export const credentialRule: z.ZodType<ShownCredentialRule> = component(
     matchHeaders,
     headers: z
       .array(
-        z.object({ name: header, value: z.string().nullable().describe('`null` for a secret'), secret: z.boolean() }),
+        z.object({
+          name: header,
+          value: z.string().nullable().describe('`null` for a secret'),
+          template: z.string().optional().describe('Where it refers to secrets of the team'),
+          secret: z.boolean(),
+        }),
       )
       .describe('Put into requests after they have left the sandbox, in place of what these have'),
     env: env.describe("For the sandbox's processes, under its own variables; not secret"),
@@ -65,6 +70,11 @@ export const credentialsChange = z
               .max(16_384)
               .optional()
               .describe('Absent for a secret that the rule of this name and these hosts has already'),
+            template: z
+              .string()
+              .max(16_384)
+              .optional()
+              .describe('Instead of `value`: text in which each `{NAME}` stands for a secret of the team'),
             secret: z.boolean().optional().describe('Never told to anybody again; default true'),
           }),
         )

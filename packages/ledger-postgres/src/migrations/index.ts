@@ -19,6 +19,7 @@ import * as audit from './0039-audit.ts'
 import * as credentials from './0042-credentials.ts'
 import * as volumes from './0043-volumes.ts'
 import * as restAndOrigin from './0045-rest-and-origin.ts'
+import * as secrets from './0050-secrets.ts'
 
 /** In order. A migration that a release has carried is never changed again: what follows gets a number of its own. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -39,6 +40,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0042-credentials': credentials,
   '0043-volumes': volumes,
   '0045-rest-and-origin': restAndOrigin,
+  '0050-secrets': secrets,
 }
 
 /**

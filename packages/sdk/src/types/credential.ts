@@ -11,8 +11,8 @@ export interface CredentialRule {
   paths: string[]
   /** The request must have all of these, with these values */
   matchHeaders: { name: string; value: string }[]
-  /** In place of what the request has under these names; `value` is `null` for a secret */
-  headers: { name: string; value: string | null; secret: boolean }[]
+  /** In place of what the request has under these names; `value` is `null` for a secret, `template` refers to secrets of the team */
+  headers: { name: string; value: string | null; template?: string | undefined; secret: boolean }[]
   /** For the sandbox's processes, under its own variables; not secret */
   env: Record<string, string>
 }
@@ -29,6 +29,8 @@ export interface SetCredentialRule {
     name: string
     /** Absent for a secret that the rule of this name and these hosts has already */
     value?: string | undefined
+    /** Instead of `value`: text in which each `{NAME}` stands for a secret of the team */
+    template?: string | undefined
     /** Never told to anybody again; default true */
     secret?: boolean | undefined
   }[]

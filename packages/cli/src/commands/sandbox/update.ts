@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { credentialsFrom, declareCredentials } from '../../credentials.ts'
 import { UsageError } from '../../exit.ts'
 import {
   collect,
@@ -16,7 +17,7 @@ export function addUpdate(parent: Command): void {
   verb(
     parent,
     'update <sandbox>',
-    'change name, labels, variables, network, ingress or timeout',
+    'change name, labels, variables, network, credentials, ingress or timeout',
     async (cli, options, ref: string) => {
       const { allow, deny, allowDomain, internet } = options
       const changes = {
@@ -24,6 +25,7 @@ export function addUpdate(parent: Command): void {
         labels: pairs(options.label, 'label'),
         env: envPairs(options.env),
         network: present({ internet, allow, deny, allowDomains: allowDomain }),
+        credentials: options.credentials === false ? [] : credentialsFrom(options.credential, options.credentials),
         ingress: ingressFrom(options),
         timeout: timeoutFrom(options),
         extendOnly: options.extendOnly,
@@ -35,7 +37,8 @@ export function addUpdate(parent: Command): void {
       await cli.print(sandbox.info, () => `${sandbox.id}\n`)
     },
     (command) =>
-      declarePolicies(declareLabels(command))
+      declareCredentials(declarePolicies(declareLabels(command)))
+        .option('--no-credentials', 'no credentials any more')
         .option('-n, --name <name>', 'new name')
         .option('--no-name', 'no name any more')
         .option('-e, --env <name[=value]>', 'variable for programs from now on; may be given several times', collect)
@@ -52,7 +55,7 @@ export function addUpdate(parent: Command): void {
         .option('--deny <cidr>', 'do not reach this; may be given several times', collect)
         .addHelpText(
           'after',
-          '\nWhat is given replaces all there is of it: labels, variables, ports, --allow, --deny.',
+          '\nWhat is given replaces all there is of it: labels, variables, ports, credentials, --allow, --deny.',
         ),
   )
 }

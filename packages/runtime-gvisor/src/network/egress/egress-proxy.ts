@@ -121,7 +121,9 @@ export class EgressProxy {
     const connections = before?.connections ?? new Map<Socket, string>()
     for (const [socket, host] of connections)
       if (!reach.byName(host) && !namesInclude(hosts, host)) socket.resetAndDestroy()
-    const agents = before?.agents ?? new Agents(this.#roots)
+    // A connection that is kept was to a host that could be reached then.
+    before?.agents.retire()
+    const agents = new Agents(this.#roots)
     const none = hosts.length === 0 && network.allowDomains.length === 0
     if (none && connections.size === 0) {
       this.#guests.delete(outer)
@@ -138,11 +140,12 @@ export class EgressProxy {
       lookup: (host, options, done) => this.#lookup(guest, host, options, done),
       [Symbol.dispose]: () => {
         for (const socket of connections.keys()) socket.destroy()
-        agents[Symbol.dispose]()
+        guest.agents[Symbol.dispose]()
       },
     }
     Object.assign(guest, {
       reach,
+      agents,
       rules: credentials,
       intercepts: (name: string) => namesInclude(hosts, name),
       asksNames: reach.asksNames(this.#options.dns),

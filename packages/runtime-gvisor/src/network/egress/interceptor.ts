@@ -48,6 +48,14 @@ export class Agents implements Disposable {
     })
   }
 
+  /** Keeps no connection any more; requests that are under way end on theirs. */
+  retire(): void {
+    for (const agent of [this.http, this.https]) {
+      agent.maxFreeSockets = 0
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+    }
+  }
+
   [Symbol.dispose](): void {
     this.http.destroy()
     this.https.destroy()

@@ -1,0 +1,24 @@
+import type { Principal } from '../api.ts'
+import type { Secret } from '../model.ts'
+import type { Page, PageRequest } from '../ports/index.ts'
+
+export interface SetSecretRequest {
+  /** 1 to 16,384 visible ASCII characters, spaces between them: it goes into headers */
+  value: string
+  /** The only hosts that it may be sent to, as in a credential rule; default all */
+  hosts?: string[] | undefined
+}
+
+/** What rules of sandboxes put into requests as `{NAME}`. Values go in and never come out. */
+export interface SecretsApi {
+  /**
+   * Makes it, or gives it another value and other hosts: who may send it elsewhere knows it. `name` is
+   * `[A-Za-z_][A-Za-z0-9_.-]{0,127}`. Sandboxes that use it do so with the new value at once.
+   */
+  set(by: Principal, name: string, request: SetSecretRequest): Promise<Secret>
+  get(by: Principal, name: string): Promise<Secret>
+  /** Newest first. */
+  list(by: Principal, filter: { nameContains?: string | undefined }, page: PageRequest): Promise<Page<Secret>>
+  /** Requests that need it are refused from now on. */
+  delete(by: Principal, name: string): Promise<void>
+}
