@@ -251,22 +251,14 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
   }
 
   async secrets(filter: SecretFilter, page: PageRequest): Promise<Page<Secret>> {
-    const after = readCursor('secrets', page)
-    const rows = await this.#db()
-      .selectFrom('secrets')
-      .selectAll()
-      .where(
-        all([
-          equal('team_id', filter.teamId),
-          equal('name', filter.name),
-          contains('name', filter.nameContains),
-          before(after),
-        ]),
-      )
-      .orderBy('id', 'desc')
-      .limit(page.limit + 1)
-      .execute()
-    return toPage('secrets', rows, page.limit, toSecret)
+    const rows = this.#db().selectFrom('secrets').selectAll()
+    return readPage(
+      'secrets',
+      rows,
+      [equal('team_id', filter.teamId), equal('name', filter.name), contains('name', filter.nameContains)],
+      page,
+      toSecret,
+    )
   }
 
   async sealedSecrets(teamId: TeamId, names: readonly string[]) {
