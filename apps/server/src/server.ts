@@ -175,7 +175,7 @@ async function listen(
     await registerE2bControl(fastify, { api: core.through(dialect.name), log, dialect, prefix, domain })
   }
   await registerMcpDoor(fastify, { api: core.through('mcp'), log, version: VERSION })
-  await registerBrimbleDoor(fastify, { api: core.through('brimble'), log })
+  await registerBrimbleDoor(fastify, { api: core.through('brimble'), log, domain })
   await hyperbrowser.register(fastify)
   await registerLangsmithDoor(fastify, { api: core.through('langsmith'), log, domain, tls: tls !== null })
   undo.defer(() => fastify.close())

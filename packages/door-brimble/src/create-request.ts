@@ -1,5 +1,11 @@
 import { randomInt } from 'node:crypto'
-import { type CreateSandboxRequest, invalidArgument, type Principal, type SpawnpointApi } from '@spawnpoint/core'
+import {
+  type CreateSandboxRequest,
+  invalidArgument,
+  notFound,
+  type Principal,
+  type SpawnpointApi,
+} from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { idParam } from './envelope.ts'
@@ -12,8 +18,16 @@ const MIB = 2 ** 20
 /** The core's own lower bounds; what the vendor allows below is rounded up. */
 const MIN_CPUS = 0.1
 const MIN_MEMORY_MB = 64
-const DEFAULT_PERSISTENT_GB = 10
+/** The sandbox's own beside a persistent disk, unless told */
+const DEFAULT_DISK_GB = 5
 export const DEFAULT_MOUNT_PATH = '/workspace'
+
+/** What the vendor's sizes are is not told; these are within what it lets specs say. */
+const SIZES = {
+  'sbx.micro': { cpu: 500, memory: 512 },
+  'sbx.small': { cpu: 1000, memory: 1024 },
+  'sbx.medium': { cpu: 2000, memory: 2048 },
+} as const
 
 const specs = z.object({
   cpu: optional(z.number().int().min(1).max(2000)),
@@ -24,10 +38,11 @@ const specs = z.object({
 export const createSchema = z.object({
   name: optional(z.string().min(1).max(64)),
   template: optional(z.string().min(1).max(64)),
-  teamId: optional(z.string()),
-  environmentId: optional(z.string()),
+  teamId: optional(idParam('team')),
+  environmentId: optional(idParam('environment')),
   region: optional(z.string().max(64)),
   specs: optional(specs),
+  size: optional(z.enum(['sbx.micro', 'sbx.small', 'sbx.medium'])),
   autoDestroy: optional(z.boolean()),
   destroyTimeout: optional(z.enum(Object.keys(DESTROY_TIMEOUTS) as (keyof typeof DESTROY_TIMEOUTS)[])),
   oneShot: optional(z.boolean()),
@@ -50,11 +65,16 @@ export async function createRequest(
   body: CreateBody,
 ): Promise<CreateSandboxRequest> {
   checkCombinations(body)
+  checkTeam(by, body.teamId)
   const source = await sourceOf(api, by, body)
   const labels: Record<string, string> = { [LABELS.template]: source.template }
   if (body.oneShot) labels[LABELS.oneShot] = 'true'
+  if (body.teamId !== undefined) labels[LABELS.team] = body.teamId
+  if (body.environmentId !== undefined) labels[LABELS.environment] = body.environmentId
+  if (body.size !== undefined) labels[LABELS.size] = body.size
+  if (body.egress?.mode === 'restricted') labels[LABELS.egress] = 'restricted'
   if (body.persistent) {
-    labels[LABELS.persistentGB] = String(body.persistentDiskGB ?? DEFAULT_PERSISTENT_GB)
+    labels[LABELS.persistentGB] = String(body.persistentDiskGB)
     labels[LABELS.mountPath] = body.mountPath ?? DEFAULT_MOUNT_PATH
   }
   const volume = body.volumeId === undefined ? null : await freeVolume(api, by, body.volumeId)
@@ -66,15 +86,15 @@ export async function createRequest(
   return {
     ...source.request,
     ...(volume === null ? {} : { volumes: [{ volume: volume.id, path }] }),
-    name: body.name ?? randomName(),
-    labels,
+    ...named(body.name ?? randomName(), labels),
     resources: resourcesOf(body),
     network: newNetworkOf(body),
     ...(body.snapshotFrequency === undefined
       ? {}
       : { schedule: { cron: body.snapshotFrequency, kind: 'filesystem' as const } }),
     timeout: {
-      timeoutMs: body.destroyTimeout === undefined ? null : DESTROY_TIMEOUTS[body.destroyTimeout] * 60_000,
+      timeoutMs:
+        body.autoDestroy && body.destroyTimeout !== undefined ? DESTROY_TIMEOUTS[body.destroyTimeout] * 60_000 : null,
       onTimeout: 'kill',
     },
   }
@@ -83,7 +103,7 @@ export async function createRequest(
 /** What is restored without a word about it reaches what its source reached. */
 function newNetworkOf({ egress, blockOutbound, fromSnapshot }: CreateBody): CreateSandboxRequest['network'] {
   if (egress === undefined && blockOutbound === undefined && fromSnapshot !== undefined) return undefined
-  return networkOf(egress ?? { mode: blockOutbound ? 'deny_all' : 'open' })
+  return networkOf(egress ?? { mode: blockOutbound ? 'deny_all' : 'open', allow: undefined })
 }
 
 function checkCombinations(body: CreateBody): void {
@@ -91,11 +111,11 @@ function checkCombinations(body: CreateBody): void {
     throw invalidArgument(field, message)
   }
   if (body.region !== undefined && !isRegion(body.region)) refuse('region', 'there is no such region')
-  if ((body.autoDestroy ?? false) !== (body.destroyTimeout !== undefined))
-    refuse('destroyTimeout', 'required with autoDestroy, and not allowed without')
+  if (body.autoDestroy && body.destroyTimeout === undefined) refuse('destroyTimeout', 'required with autoDestroy')
   if (body.blockOutbound !== undefined && body.egress !== undefined)
     refuse('egress', 'not allowed together with blockOutbound')
   if (body.persistent && body.volumeId !== undefined) refuse('volumeId', 'not allowed together with persistent')
+  if (body.persistent && body.persistentDiskGB === undefined) refuse('persistentDiskGB', 'required with persistent')
   if (!body.persistent && body.persistentDiskGB !== undefined) refuse('persistentDiskGB', 'only with persistent')
   const stored = body.persistent || body.volumeId !== undefined
   if (!stored && body.mountPath !== undefined && body.mountPath !== DEFAULT_MOUNT_PATH)
@@ -115,13 +135,30 @@ async function sourceOf(api: SpawnpointApi, by: Principal, { fromSnapshot, templ
   return { template: await sourceTemplate(api, by, snapshot), request }
 }
 
-function resourcesOf({ specs, persistent, persistentDiskGB }: CreateBody): CreateSandboxRequest['resources'] {
-  const diskGB = persistent ? (persistentDiskGB ?? DEFAULT_PERSISTENT_GB) + (specs?.disk ?? 0) : specs?.disk
+/** A display name, which need be neither unique nor a name of the core. `taken` for one that the core has refused. */
+export function named(name: string, labels: Record<string, string>, taken = false) {
+  const isCoreName = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && !/^[0-9a-f]{24}$/.test(name)
+  return isCoreName && !taken ? { name, labels } : { name: undefined, labels: { ...labels, [LABELS.name]: name } }
+}
+
+/** What is not the key's own team is not found. */
+export function checkTeam(by: Principal, teamId: string | undefined): void {
+  if (teamId !== undefined && teamId !== by.teamId) throw notFound('team', teamId)
+}
+
+function resourcesOf({ size, persistentDiskGB, ...body }: CreateBody): CreateSandboxRequest['resources'] {
+  const specs = { ...(size === undefined ? {} : SIZES[size]), ...defined(body.specs) }
+  const diskGB = persistentDiskGB === undefined ? specs.disk : persistentDiskGB + (specs.disk ?? DEFAULT_DISK_GB)
   return {
-    ...(specs?.cpu === undefined ? {} : { cpus: Math.max(MIN_CPUS, specs.cpu / 1000) }),
-    ...(specs?.memory === undefined ? {} : { memoryBytes: Math.max(MIN_MEMORY_MB, specs.memory) * MIB }),
+    ...(specs.cpu === undefined ? {} : { cpus: Math.max(MIN_CPUS, specs.cpu / 1000) }),
+    ...(specs.memory === undefined ? {} : { memoryBytes: Math.max(MIN_MEMORY_MB, specs.memory) * MIB }),
     ...(diskGB === undefined ? {} : { diskBytes: diskGB * GIB }),
   }
+}
+
+/** Without the fields that were left out. */
+function defined(given: z.output<typeof specs> | undefined): { cpu?: number; memory?: number; disk?: number } {
+  return Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined))
 }
 
 const ADJECTIVES = ['brave', 'calm', 'clever', 'eager', 'gentle', 'happy', 'kind', 'lively', 'proud', 'quick', 'wise']

@@ -7,6 +7,7 @@ import { catalogueRoutes } from './routes/catalogue.ts'
 import { execRoutes } from './routes/exec.ts'
 import { fileRoutes } from './routes/files.ts'
 import { lifeRoutes } from './routes/life.ts'
+import { portRoutes } from './routes/ports.ts'
 import { sandboxRoutes } from './routes/sandboxes.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
 import { volumeRoutes } from './routes/volumes.ts'
@@ -19,12 +20,14 @@ const KEY_MAX = 512
 export interface BrimbleDoorOptions {
   api: SpawnpointApi
   log: Log
+  /** `host[:port]` below which ports of sandboxes have names; `null` for none but `localhost` */
+  domain: string | null
 }
 
 /** Adds the API that Brimble's clients speak, below `/brimble`. */
 export async function registerBrimbleDoor<L extends FastifyBaseLogger>(
   fastify: FastifyInstance<Server, IncomingMessage, ServerResponse, L>,
-  { api, log }: BrimbleDoorOptions,
+  { api, log, domain }: BrimbleDoorOptions,
 ): Promise<void> {
   await registerDoor(fastify, {
     prefix: BRIMBLE_PREFIX,
@@ -38,6 +41,7 @@ export async function registerBrimbleDoor<L extends FastifyBaseLogger>(
       ...lifeRoutes(api),
       ...execRoutes(api, log),
       ...fileRoutes(api),
+      ...portRoutes(api, domain),
       ...volumeRoutes(api),
     ],
     authenticate: (request) => authenticate(api, request),

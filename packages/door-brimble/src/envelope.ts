@@ -6,11 +6,11 @@ import { refusal } from './errors.ts'
 
 const ID = /^[a-f0-9]{24}$/
 
-export function idParam(noun: 'sandbox' | 'snapshot' | 'volume') {
+export function idParam(noun: 'sandbox' | 'snapshot' | 'volume' | 'team' | 'environment') {
   return z.string().regex(ID, `Invalid ${noun} id`)
 }
 
-export function ok(data: unknown, message = 'OK', status = 200): Answer {
+export function ok(data: unknown, message: string, status = 200): Answer {
   return { status, body: { message, data } }
 }
 
@@ -27,6 +27,8 @@ const number = (min: number, max: number, otherwise: number) =>
     .default(otherwise)
 
 export const pageQuery = z.object({ page: number(1, 1_000_000, 1), limit: number(1, 100, 15) })
+
+export const teamPageQuery = pageQuery.extend({ teamId: idParam('team').optional() })
 
 /** One page of a list that is here in full, newest first. */
 export function paginated<T>(

@@ -1,5 +1,6 @@
-import { type ErrorCode, isCode, type SpawnpointError } from '@spawnpoint/core'
+import { type ErrorCode, type ErrorContexts, isCode, type SpawnpointError } from '@spawnpoint/core'
 import type { Refusal, RefusedByRouter } from '@spawnpoint/door-kit'
+import { shownName } from './names.ts'
 
 /** How each error of the core is said here. There is no 409: what a state does not allow is a bad request. */
 export const STATUSES: { readonly [C in ErrorCode]: number } = {
@@ -24,7 +25,7 @@ export const STATUSES: { readonly [C in ErrorCode]: number } = {
   timeout: 504,
   cancelled: 400,
   idempotency_mismatch: 400,
-  payload_too_large: 413,
+  payload_too_large: 400,
   guest_error: 400,
   guest_unresponsive: 503,
   process_not_found: 404,
@@ -40,6 +41,7 @@ const NOUNS: Partial<Record<string, string>> = {
   snapshot: 'Snapshot',
   image: 'Template',
   volume: 'Volume',
+  team: 'Team',
 }
 
 export function refusal(error: SpawnpointError | RefusedByRouter): Refusal {
@@ -56,13 +58,32 @@ export function refusal(error: SpawnpointError | RefusedByRouter): Refusal {
 
 function statusOf(error: SpawnpointError): number {
   if (!isCode(error, 'guest_error')) return STATUSES[error.code]
-  return { EACCES: 403, EPERM: 403, ENOENT: 404 }[error.context.errno] ?? STATUSES.guest_error
+  // A working directory that is not there is a bad request, a file that is not there is not found.
+  if (error.context.what !== undefined) return STATUSES.guest_error
+  return { EACCES: 403, EPERM: 403, EROFS: 403, ENOENT: 404 }[error.context.errno] ?? STATUSES.guest_error
 }
 
 function messageOf(error: SpawnpointError): string {
+  if (isCode(error, 'invalid_argument')) return invalidMessage(error)
+  if (isCode(error, 'quota_exceeded')) return planMessage(error.context) ?? error.message
+  if (isCode(error, 'name_taken') && error.context.resource === 'volume')
+    return `A volume named "${shownName(error.context.name)}" already exists`
   if (isCode(error, 'in_use') && error.context.resource === 'volume')
     return 'Volume is attached; detach it before deleting'
   if (!isCode(error, 'not_found')) return error.message
   const noun = NOUNS[error.context.resource]
   return noun === undefined ? error.message : `${noun} not found`
+}
+
+/** As the vendor's: what is wrong with an id is said by itself, and no field is called after where in the request it was. */
+function invalidMessage({ message, context }: SpawnpointError<'invalid_argument'>): string {
+  const [first] = context.issues
+  if (first !== undefined && /^Invalid [a-z]+ id$/.test(first.message)) return first.message
+  return message.replace(/^(body|path|query)\./, '')
+}
+
+function planMessage({ limit, allowed }: ErrorContexts['quota_exceeded']): string | null {
+  if (limit === 'sandboxes') return `Your plan allows up to ${allowed} sandboxes. Destroy an existing one or upgrade.`
+  if (limit === 'snapshots') return `Your plan allows up to ${allowed} snapshots. Delete an existing one or upgrade.`
+  return null
 }

@@ -7,8 +7,11 @@ import {
   type Snapshot,
   type SpawnpointApi,
 } from '@spawnpoint/core'
+import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
+import { shownName } from './names.ts'
 import { REGION } from './region.ts'
+import { specsOf } from './stats.ts'
 import { DEFAULT_TEMPLATE } from './templates.ts'
 
 /** What this protocol knows of a sandbox and the core does not, kept in labels. */
@@ -17,6 +20,13 @@ export const LABELS = {
   oneShot: 'brimble.one-shot',
   persistentGB: 'brimble.persistent-gb',
   mountPath: 'brimble.mount-path',
+  /** What the core does not take as a name, or has given to another */
+  name: 'brimble.name',
+  team: 'brimble.team',
+  environment: 'brimble.environment',
+  size: 'brimble.size',
+  /** An allow list that was empty */
+  egress: 'brimble.egress',
 } as const
 
 export const STATUSES: { readonly [S in SandboxState]: string } = {
@@ -43,7 +53,15 @@ export type Egress = { mode: 'open' | 'deny_all' } | { mode: 'restricted'; allow
 
 export const egressSchema = z.object({
   mode: z.enum(['open', 'restricted', 'deny_all']),
-  allow: z.array(z.string().min(1).max(255)).max(50).optional(),
+  allow: optional(z.array(z.string().min(1).max(253)).max(50)),
+})
+
+/** A change is asked for more strictly than a creation. */
+export const egressUpdateSchema = egressSchema.superRefine(({ mode, allow }, context) => {
+  if (mode === 'restricted' && (allow === undefined || allow.length === 0))
+    context.addIssue({ code: 'custom', path: ['allow'], message: 'required when mode is restricted' })
+  if (mode !== 'restricted' && allow !== undefined)
+    context.addIssue({ code: 'custom', path: ['allow'], message: 'only allowed when mode is restricted' })
 })
 
 export function networkOf({ mode, allow = [] }: z.output<typeof egressSchema>): Partial<NetworkPolicy> {
@@ -58,9 +76,10 @@ export function networkOf({ mode, allow = [] }: z.output<typeof egressSchema>): 
   }
 }
 
-export function egressOf({ internet, allow, allowDomains }: NetworkPolicy): Egress {
+export function egressOf({ network: { internet, allow, allowDomains }, labels }: Sandbox): Egress {
   const listed = [...allow.map((cidr) => cidr.replace(/\/32$/, '')), ...allowDomains]
-  if (!internet) return { mode: 'deny_all' }
+  if (!internet)
+    return labels[LABELS.egress] === 'restricted' ? { mode: 'restricted', allow: [] } : { mode: 'deny_all' }
   return listed.length === 0 ? { mode: 'open' } : { mode: 'restricted', allow: listed }
 }
 
@@ -69,24 +88,25 @@ export async function sandboxJson(api: SpawnpointApi, by: Principal, sandbox: Sa
   const [schedule] = (await api.schedules.list(by, { sandbox: sandbox.id }, { limit: 1 }).catch(noneIfGone)).items
   const persistentGB = labels[LABELS.persistentGB]
   const status = STATUSES[sandbox.state]
+  const egress = egressOf(sandbox)
   return {
     id: sandbox.id,
-    name: sandbox.name ?? sandbox.id,
+    name: nameOf(sandbox),
+    size: labels[LABELS.size] ?? null,
     template: templateOf(sandbox),
     status,
     region: REGION,
     specs: {
-      cpu: Math.round(resources.cpus * 1000),
-      memory: Math.round(resources.memoryBytes / 2 ** 20),
-      disk: Math.round(resources.diskBytes / 2 ** 30),
+      ...specsOf(resources),
+      disk: Math.max(1, Math.round(resources.diskBytes / 2 ** 30) - ownDiskGB(sandbox)),
     },
-    team: null,
-    project_environment: null,
+    team: labels[LABELS.team] ?? null,
+    project_environment: labels[LABELS.environment] ?? null,
     auto_destroy: timeout.timeoutMs !== null,
     destroy_timeout: destroyTimeout(timeout.timeoutMs),
     one_shot: labels[LABELS.oneShot] === 'true',
-    block_outbound: !sandbox.network.internet,
-    egress: egressOf(sandbox.network),
+    block_outbound: egress.mode === 'deny_all',
+    egress,
     persistent: persistentGB !== undefined,
     persistent_disk_gb: persistentGB === undefined ? null : Number(persistentGB),
     paused_at: status === 'paused' ? (sandbox.haltedAt?.toISOString() ?? null) : null,
@@ -106,14 +126,14 @@ export async function snapshotJson(api: SpawnpointApi, by: Principal, snapshot: 
   return {
     id: snapshot.id,
     sandbox_id: snapshot.sandboxId,
-    name: snapshot.name ?? snapshot.id,
+    name: shownName(snapshot.name ?? snapshot.id),
     image_tag: `spawnpoint/snapshot:${snapshot.id}`,
     source_template: await sourceTemplate(api, by, snapshot),
     status: snapshot.state,
     failure_reason: snapshot.failure,
     size_bytes: snapshot.state === 'ready' ? snapshot.sizeBytes : null,
     created_at: snapshot.createdAt.toISOString(),
-    expires_at: snapshot.pinned ? null : (snapshot.expiresAt?.toISOString() ?? null),
+    expires_at: (snapshot.pinned ? NEVER : (snapshot.expiresAt ?? NEVER)).toISOString(),
   }
 }
 
@@ -134,11 +154,20 @@ export async function sourceTemplate(api: SpawnpointApi, by: Principal, snapshot
   }
 }
 
+export function nameOf({ id, name, labels }: Sandbox): string {
+  return labels[LABELS.name] ?? name ?? id
+}
+
+/** What a persistent disk adds to the sandbox's own; a volume adds nothing. */
+function ownDiskGB({ labels, volumes }: Sandbox): number {
+  return volumes.length > 0 ? 0 : Number(labels[LABELS.persistentGB] ?? 0)
+}
+
 export function templateOf({ labels }: Sandbox): string {
   return labels[LABELS.template] ?? DEFAULT_TEMPLATE
 }
 
-/** A sandbox without an end has one that clients can parse. */
+/** What has no end has one that clients can parse. */
 const NEVER = new Date('9999-12-31T23:59:59Z')
 
 function destroyTimeout(timeoutMs: number | null): string | null {

@@ -2,28 +2,25 @@ import type { SandboxMetrics } from '@spawnpoint/core'
 
 /** About as many points as the vendor's own. */
 const POINTS = 250
+const MIB = 2 ** 20
 
-export function statsJson(samples: readonly SandboxMetrics[]) {
+/** Shares in percent; `size` is what the sandbox may use, in MB and MHz as in its specs. */
+export function statsJson(samples: readonly SandboxMetrics[], specs: { cpu: number; memory: number }) {
   const every = Math.max(1, Math.ceil(samples.length / POINTS))
-  const shown = samples.filter((_sample, index) => index % every === 0)
-  const results = shown.map((sample) => ({
-    date: sample.at.toISOString(),
-    memory: { totalInPercentage: memoryPercent(sample), size: sample.memoryUsedBytes },
-    cpu: { totalInPercentage: sample.cpuUsedPercent, size: (sample.cpuUsedPercent / 100) * sample.cpus },
-    // Not counted on this server.
-    network: { bytesPerSecond: 0 },
-  }))
+  const results = samples
+    .filter((_sample, index) => index % every === 0)
+    .map((sample) => ({
+      date: sample.at.toISOString(),
+      memory: memoryPercent(sample),
+      cpu: sample.cpuUsedPercent,
+      // Not counted on this server.
+      network: { bytesPerSecond: null },
+    }))
   return {
     average: {
-      memory: {
-        totalInPercentage: mean(results, (one) => one.memory.totalInPercentage),
-        size: mean(results, (one) => one.memory.size),
-      },
-      cpu: {
-        totalInPercentage: mean(results, (one) => one.cpu.totalInPercentage),
-        size: mean(results, (one) => one.cpu.size),
-      },
-      network: { bytesPerSecond: 0 },
+      memory: { totalInPercentage: mean(results.map(({ memory }) => memory)), size: specs.memory },
+      cpu: { totalInPercentage: mean(results.map(({ cpu }) => cpu)), size: specs.cpu },
+      network: { value: null, total: null, totalInPercentage: null, bytesPerSecond: null },
     },
     replicaCount: 1,
     results,
@@ -31,10 +28,14 @@ export function statsJson(samples: readonly SandboxMetrics[]) {
   }
 }
 
+export function specsOf({ cpus, memoryBytes }: { cpus: number; memoryBytes: number }) {
+  return { cpu: Math.round(cpus * 1000), memory: Math.round(memoryBytes / MIB) }
+}
+
 function memoryPercent({ memoryUsedBytes, memoryTotalBytes }: SandboxMetrics): number {
   return memoryTotalBytes === 0 ? 0 : (memoryUsedBytes / memoryTotalBytes) * 100
 }
 
-function mean<T>(all: readonly T[], value: (one: T) => number): number {
-  return all.length === 0 ? 0 : all.reduce((sum, one) => sum + value(one), 0) / all.length
+function mean(all: readonly number[]): number {
+  return all.length === 0 ? 0 : all.reduce((sum, one) => sum + one, 0) / all.length
 }

@@ -6,7 +6,15 @@ import { templates } from '../templates.ts'
 
 export function catalogueRoutes(api: SpawnpointApi): AnyRoute[] {
   return [
-    route({ method: 'GET', path: '/sandbox/templates', handle: async ({ by }) => ok(await templates(api, by)) }),
-    route({ method: 'GET', path: '/sandboxes/regions', handle: async () => ok({ regions: [REGION] }) }),
+    route({
+      method: 'GET',
+      path: '/sandbox/templates',
+      handle: async ({ by }) => ok(await templates(api, by), 'Templates fetched'),
+    }),
+    route({
+      method: 'GET',
+      path: '/sandboxes/regions',
+      handle: async () => ok({ regions: [REGION] }, 'Regions fetched'),
+    }),
   ]
 }

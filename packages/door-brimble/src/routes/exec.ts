@@ -1,4 +1,13 @@
-import { type ProcessOutput, type ProcessSpec, type SpawnpointApi, toSpawnpointError } from '@spawnpoint/core'
+import { randomBytes } from 'node:crypto'
+import {
+  type Guest,
+  isCode,
+  type ProcessOutput,
+  type ProcessSpec,
+  type SpawnpointApi,
+  SpawnpointError,
+  toSpawnpointError,
+} from '@spawnpoint/core'
 import {
   type AnyRoute,
   type Call,
@@ -13,6 +22,7 @@ import {
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import { idParam, ok } from '../envelope.ts'
+import { guestOf } from '../status.ts'
 
 const DEFAULT_TIMEOUT_S = 30
 /** As `timeout` of coreutils says that the time was over. */
@@ -27,7 +37,10 @@ const common = {
 }
 type Common = z.output<z.ZodObject<typeof common>>
 
-const INTERPRETERS = { python: ['python3', '-c'], node: ['node', '-e'] } as const
+const INTERPRETERS = {
+  python: { program: 'python3', ending: 'py' },
+  node: { program: 'node', ending: 'js' },
+} as const
 
 export function execRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
   return [
@@ -36,19 +49,41 @@ export function execRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       path: '/sandboxes/:id/exec',
       params,
       body: z.object({ cmd: z.string().min(1), ...common }),
-      handle: (call) => run(call, call.params.id, ['/bin/sh', '-c', call.body.cmd], call.body),
+      handle: async (call) => {
+        const guest = await guestOf(api, call.by, call.params.id, 'run commands')
+        return run(call, guest, ['/bin/sh', '-c', call.body.cmd], call.body, 'Exec completed')
+      },
     }),
     route({
       method: 'POST',
       path: '/sandboxes/:id/code',
       params,
       body: z.object({ language: z.enum(['python', 'node']), code: z.string(), ...common }),
-      handle: (call) => run(call, call.params.id, [...INTERPRETERS[call.body.language], call.body.code], call.body),
+      handle: async (call) => {
+        const { language, code } = call.body
+        const guest = await guestOf(api, call.by, call.params.id, 'run code')
+        const { program, ending } = INTERPRETERS[language]
+        // In a file, as an argument is at most 128 KiB.
+        const path = `/tmp/.code-${randomBytes(8).toString('hex')}.${ending}`
+        await guest.files.write(path, only(Buffer.from(code)), { user: 'root' })
+        try {
+          return await run(call, guest, [program, path], call.body, 'Code completed')
+        } finally {
+          // A sandbox that has ended meanwhile has no such file any more.
+          await guest.files.remove(path, { user: 'root' }).catch(() => {})
+        }
+      },
     }),
   ]
 
-  async function run(call: Call, id: string, args: string[], options: Common) {
-    const { guest } = await api.sandboxes.guest(call.by, id)
+  async function run(
+    call: Call<z.output<typeof params>>,
+    guest: Guest,
+    args: string[],
+    options: Common,
+    message: string,
+  ) {
+    const { id } = call.params
     using _ = holdActive(api, call.by, id)
     const spec: ProcessSpec = {
       args,
@@ -60,7 +95,7 @@ export function execRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
     }
     const began = performance.now()
     const duration = () => Math.round(performance.now() - began)
-    const { output } = await guest.processes.startAndFollow(spec, call.signal)
+    const { output } = await start(guest, spec, call.signal)
     if (options.stream) {
       await streamItems(call, format(log), frames(output, duration))
       return STREAMED
@@ -68,7 +103,17 @@ export function execRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
     const { stdout, stderr, encoding, exit } = await collectOutput(untilAborted(output, call.signal), id)
     const text = (data: string) => (encoding === 'utf8' ? data : Buffer.from(data, 'base64').toString())
     const exit_code = exit.timedOut ? TIMED_OUT : exit.code
-    return ok({ stdout: text(stdout), stderr: text(stderr), exit_code, duration_ms: duration() })
+    return ok({ stdout: text(stdout), stderr: text(stderr), exit_code, duration_ms: duration() }, message)
+  }
+}
+
+async function start(guest: Guest, spec: ProcessSpec, signal: AbortSignal) {
+  try {
+    return await guest.processes.startAndFollow(spec, signal)
+  } catch (error) {
+    if (!isCode(error, 'guest_error') || error.context.what !== 'cwd') throw error
+    const message = `Working directory does not exist: ${spec.cwd}`
+    throw new SpawnpointError('invalid_argument', message, { issues: [{ path: 'cwd', message }] })
   }
 }
 
@@ -88,8 +133,16 @@ async function* frames(output: AsyncIterable<ProcessOutput>, duration: () => num
   yield frame({ type: 'error', message: 'The sandbox ended before the command did' })
 }
 
+async function* only(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes
+}
+
+/** In ASCII: clients decode what they have read so far, which may end in the middle of a character. */
 function frame(value: object): string {
-  return `data: ${JSON.stringify(value)}\n\n`
+  const json = JSON.stringify(value).replace(/[\u0080-\uffff]/g, (unit) => {
+    return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+  return `data: ${json}\n\n`
 }
 
 function format(log: Log) {

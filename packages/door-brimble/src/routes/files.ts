@@ -1,12 +1,15 @@
 import { dirname } from 'node:path/posix'
 import type { SpawnpointApi } from '@spawnpoint/core'
-import { type Guest, isCode, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
+import { type Guest, invalidArgument, isCode, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
 import { type AnyRoute, bodyChunks, route, STREAMED, streamBytes } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { idParam, ok } from '../envelope.ts'
+import { guestOf } from '../status.ts'
 
-const MAX_BYTES = 50 * 1000 * 1000
+const MAX_BYTES = 50 * 2 ** 20
 const MAX_FILES = 100
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+const TAKE = 'take files'
 
 const params = z.object({ id: idParam('sandbox'), '*': z.string().min(1).max(4096) })
 
@@ -18,7 +21,8 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
       params,
       rawBody: true,
       handle: async (call) => {
-        const { guest } = await api.sandboxes.guest(call.by, call.params.id)
+        if (Number(call.request.headers['content-length'] ?? 0) > MAX_BYTES) throw tooLarge()
+        const guest = await guestOf(api, call.by, call.params.id, TAKE)
         await write(guest, `/${call.params['*']}`, bounded(bodyChunks(call)))
         return { status: 204 }
       },
@@ -28,7 +32,7 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
       path: '/sandboxes/:id/files/*',
       params,
       handle: async (call) => {
-        const { guest } = await api.sandboxes.guest(call.by, call.params.id)
+        const guest = await guestOf(api, call.by, call.params.id, 'give files')
         const path = `/${call.params['*']}`
         const { info, body } = await guest.files.read(path, { user: 'root', signal: call.signal })
         // What the kernel makes up claims to be empty: only its end tells how long it is.
@@ -48,11 +52,12 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
           .max(MAX_FILES),
       }),
       handle: async (call) => {
-        const { guest } = await api.sandboxes.guest(call.by, call.params.id)
+        const guest = await guestOf(api, call.by, call.params.id, TAKE)
         const results = []
         for (const { path, content_base64 } of call.body.files) {
           const content = Buffer.from(content_base64, 'base64')
           try {
+            if (!BASE64.test(content_base64)) throw invalidArgument('content_base64', 'not base64')
             await write(guest, path, bounded([content]))
             results.push({ path, bytes: content.length, success: true })
           } catch (thrown) {
@@ -62,7 +67,7 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
           }
         }
         const uploaded = results.filter(({ success }) => success).length
-        return ok({ uploaded, failed: results.length - uploaded, results })
+        return ok({ uploaded, failed: results.length - uploaded, results }, 'Files uploaded')
       },
     }),
   ]
@@ -79,7 +84,16 @@ async function write(guest: Guest, path: string, body: AsyncIterable<Uint8Array>
       issues: [{ path: 'path', message: 'its directory does not exist' }],
     })
   }
-  await guest.files.write(path, body, { user: 'root' })
+  try {
+    await guest.files.write(path, body, { user: 'root' })
+  } catch (error) {
+    if (!isCode(error, 'guest_error') || !['EACCES', 'EPERM', 'EROFS'].includes(error.context.errno)) throw error
+    throw new SpawnpointError('guest_error', `Permission denied writing to ${path}`, error.context)
+  }
+}
+
+function tooLarge(): SpawnpointError {
+  return new SpawnpointError('payload_too_large', 'A file is at most 50 MB', { limitBytes: MAX_BYTES })
 }
 
 async function* bounded(chunks: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {
@@ -87,7 +101,7 @@ async function* bounded(chunks: AsyncIterable<Buffer> | Iterable<Buffer>): Async
   for await (const chunk of chunks) {
     size += chunk.length
     if (size > MAX_BYTES) {
-      throw new SpawnpointError('payload_too_large', 'A file is at most 50 MB', { limitBytes: MAX_BYTES })
+      throw tooLarge()
     }
     yield chunk
   }

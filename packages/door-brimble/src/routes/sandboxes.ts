@@ -1,13 +1,15 @@
-import { type Guest, isCode, type Sandbox, type SpawnpointApi } from '@spawnpoint/core'
+import { type Guest, isCode, type Principal, type Sandbox, type SpawnpointApi } from '@spawnpoint/core'
 import { type AnyRoute, everyPage, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { createRequest, createSchema } from '../create-request.ts'
-import { idParam, ok, once, pageQuery, paginated } from '../envelope.ts'
-import { egressSchema, LABELS, networkOf, STATUSES, sandboxJson } from '../sandbox-json.ts'
-import { statsJson } from '../stats.ts'
+import { type CreateBody, checkTeam, createRequest, createSchema, named } from '../create-request.ts'
+import { idParam, ok, once, paginated, teamPageQuery } from '../envelope.ts'
+import { egressOf, egressUpdateSchema, LABELS, nameOf, networkOf, STATUSES, sandboxJson } from '../sandbox-json.ts'
+import { specsOf, statsJson } from '../stats.ts'
+import { mustBe } from '../status.ts'
 
 const params = z.object({ id: idParam('sandbox') })
 const LOOK_MS = 100
+const SHOWN = 'Sandbox fetched'
 
 export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
   return [
@@ -17,8 +19,7 @@ export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
       body: createSchema,
       handle: (call) =>
         once(api, call, async (by) => {
-          const { body } = call
-          const sandbox = await (await api.sandboxes.create(by, await createRequest(api, by, body))).done
+          const sandbox = await create(by, call.body)
           await prepare(sandbox)
           const { id, name, template, status, created_at, expires_at } = await sandboxJson(api, by, sandbox)
           return ok({ id, name, template, status, created_at, expires_at }, 'Sandbox created', 201)
@@ -27,20 +28,21 @@ export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
     route({
       method: 'GET',
       path: '/sandboxes',
-      query: pageQuery.extend({ search: z.string().max(128).optional() }),
+      query: teamPageQuery.extend({ search: z.string().max(128).optional() }),
       handle: async ({ by, query }) => {
         const { search } = query
+        checkTeam(by, query.teamId)
         const all = await everyPage((page) => api.sandboxes.list(by, {}, page))
-        const found = all.filter(({ id, name }) => search === undefined || id === search || name?.includes(search))
-        const page = paginated(found, query, (sandbox) => sandbox)
-        return ok({ ...page, data: await Promise.all(page.data.map((one) => sandboxJson(api, by, one as Sandbox))) })
+        const found = all.filter((one) => search === undefined || one.id === search || nameOf(one).includes(search))
+        const { data, ...counts } = paginated(found, query, (one) => sandboxJson(api, by, one))
+        return ok({ data: await Promise.all(data), ...counts }, 'Sandboxes fetched')
       },
     }),
     route({
       method: 'GET',
       path: '/sandboxes/:id',
       params,
-      handle: async ({ by, params: { id } }) => ok(await sandboxJson(api, by, await api.sandboxes.get(by, id))),
+      handle: async ({ by, params: { id } }) => ok(await sandboxJson(api, by, await api.sandboxes.get(by, id)), SHOWN),
     }),
     route({
       method: 'GET',
@@ -56,7 +58,7 @@ export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
           const sandbox = await api.sandboxes.get(by, id)
           const status = STATUSES[sandbox.state]
           const over = status === query.status || status === 'failed' || status === 'destroyed'
-          if (over || Date.now() >= until || signal.aborted) return ok(await sandboxJson(api, by, sandbox))
+          if (over || Date.now() >= until || signal.aborted) return ok(await sandboxJson(api, by, sandbox), SHOWN)
           await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
         }
       },
@@ -65,25 +67,31 @@ export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
       method: 'DELETE',
       path: '/sandboxes/:id',
       params,
-      handle: async ({ by, params: { id } }) => {
-        try {
-          await api.sandboxes.kill(by, id)
-        } catch (error) {
-          // One that is destroyed already still has its record; what was never there has none.
-          if (!isCode(error, 'not_found')) throw error
-          await api.sandboxes.get(by, id)
-        }
-        return { status: 204 }
-      },
+      handle: (call) =>
+        once(api, call, async (by) => {
+          const { id } = call.params
+          try {
+            await api.sandboxes.kill(by, id)
+          } catch (error) {
+            // One that is destroyed already still has its record; what was never there has none.
+            if (!isCode(error, 'not_found')) throw error
+            await api.sandboxes.get(by, id)
+          }
+          return { status: 204 }
+        }),
     }),
     route({
       method: 'PUT',
       path: '/sandboxes/:id/egress',
       params,
-      body: egressSchema,
+      body: egressUpdateSchema,
       handle: async ({ by, params: { id }, body }) => {
-        const sandbox = await api.sandboxes.update(by, id, { network: networkOf(body) })
-        return ok({ ...(await sandboxJson(api, by, sandbox)), network_updated: true }, 'Egress updated')
+        const before = await mustBe(api, by, id, 'ready', 'have their egress changed')
+        const { [LABELS.egress]: _, ...labels } = before.labels
+        const sandbox = await api.sandboxes.update(by, id, { network: networkOf(body), labels })
+        const changed = JSON.stringify(egressOf(before)) !== JSON.stringify(egressOf(sandbox))
+        const shown = await sandboxJson(api, by, sandbox)
+        return ok(changed ? { ...shown, network_updated: true } : shown, 'Sandbox egress updated')
       },
     }),
     route({
@@ -93,16 +101,31 @@ export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
       query: z.object({
         hoursAgo: z.coerce
           .number()
-          .min(0.01)
-          .max(24 * 30)
+          .int()
+          .min(1)
+          .max(24 * 365)
           .default(1),
       }),
       handle: async ({ by, params: { id }, query }) => {
         const from = new Date(Date.now() - query.hoursAgo * 3_600_000)
-        return ok(statsJson(await api.sandboxes.metrics(by, id, { from })))
+        const { resources } = await api.sandboxes.get(by, id)
+        const samples = await api.sandboxes.metrics(by, id, { from })
+        return ok(statsJson(samples, specsOf(resources)), 'Sandbox stats fetched')
       },
     }),
   ]
+
+  /** Under its name if no living sandbox bears that, else with the name as its label. */
+  async function create(by: Principal, body: CreateBody): Promise<Sandbox> {
+    const request = await createRequest(api, by, body)
+    try {
+      return await (await api.sandboxes.create(by, request)).done
+    } catch (error) {
+      if (!isCode(error, 'name_taken') || request.name === undefined) throw error
+      const another = { ...request, ...named(request.name, request.labels ?? {}, true) }
+      return await (await api.sandboxes.create(by, another)).done
+    }
+  }
 
   /** What a new sandbox gets on top. One that cannot have it all does not stay. */
   async function prepare({ id, teamId, labels }: Sandbox): Promise<void> {

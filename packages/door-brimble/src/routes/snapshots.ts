@@ -1,16 +1,20 @@
-import { type Principal, type Snapshot, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
+import { type Principal, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
 import { type AnyRoute, everyPage, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { idParam, ok, once, pageQuery, paginated } from '../envelope.ts'
-import { STATUSES, snapshotJson } from '../sandbox-json.ts'
+import { checkTeam } from '../create-request.ts'
+import { idParam, ok, once, paginated, teamPageQuery } from '../envelope.ts'
+import { coreName } from '../names.ts'
+import { snapshotJson } from '../sandbox-json.ts'
+import { mustBe } from '../status.ts'
 
 const params = z.object({ id: idParam('sandbox') })
 
 export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
-  const list = async (by: Principal, query: z.output<typeof pageQuery>, sandbox?: string) => {
+  const list = async (by: Principal, query: z.output<typeof teamPageQuery>, sandbox?: string) => {
+    checkTeam(by, query.teamId)
     const all = await everyPage((page) => api.snapshots.list(by, { sandbox }, page))
-    const page = paginated(all, query, (snapshot) => snapshot)
-    return ok({ ...page, data: await Promise.all(page.data.map((one) => snapshotJson(api, by, one as Snapshot))) })
+    const { data, ...counts } = paginated(all, query, (snapshot) => snapshotJson(api, by, snapshot))
+    return ok({ data: await Promise.all(data), ...counts }, 'Snapshots fetched')
   }
   return [
     route({
@@ -21,7 +25,7 @@ export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
       handle: (call) =>
         once(api, call, async (by) => {
           const { id } = call.params
-          await mustBeFree(by, id)
+          if (!by.once?.begun) await mustBeFree(by, id)
           const started = await api.snapshots.create(by, id, {
             kind: 'filesystem',
             name: coreName(call.body.name),
@@ -34,39 +38,30 @@ export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
       method: 'GET',
       path: '/sandboxes/:id/snapshots',
       params,
-      query: pageQuery,
+      query: teamPageQuery,
       handle: ({ by, query, params: { id } }) => list(by, query, id),
     }),
     route({
       method: 'GET',
       path: '/sandboxes/snapshots',
-      query: pageQuery,
+      query: teamPageQuery,
       handle: ({ by, query }) => list(by, query),
     }),
     route({
       method: 'DELETE',
       path: '/sandboxes/snapshots/:id',
       params: z.object({ id: idParam('snapshot') }),
-      handle: async ({ by, params: { id } }) => {
-        await api.snapshots.delete(by, id)
-        return { status: 204 }
-      },
+      handle: (call) =>
+        once(api, call, async (by) => {
+          await api.snapshots.delete(by, call.params.id)
+          return { status: 204 }
+        }),
     }),
   ]
 
   /** Only a ready sandbox is snapshotted, and one snapshot at a time: a second one is refused, also while the first stores. */
   async function mustBeFree(by: Principal, id: string): Promise<void> {
-    const sandbox = await api.sandboxes.get(by, id)
-    const status = STATUSES[sandbox.state]
-    if (status !== 'ready') {
-      const message = `Sandbox is ${status}; only ready sandboxes can be snapshotted`
-      throw new SpawnpointError('wrong_state', message, {
-        resource: 'sandbox',
-        id,
-        state: sandbox.state,
-        request: 'snapshot',
-      })
-    }
+    await mustBe(api, by, id, 'ready', 'be snapshotted')
     const filter = { sandbox: id, kinds: ['snapshot.create' as const], states: ['open' as const] }
     const [inFlight] = (await api.operations.list(by, filter, { limit: 1 })).items
     if (inFlight !== undefined) {
@@ -74,13 +69,4 @@ export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
       throw new SpawnpointError('operation_in_progress', message, { resource: 'sandbox', id, operation: inFlight.id })
     }
   }
-}
-
-/** Names of the core begin with a letter or digit and do not look like ids; the vendor's may be otherwise. */
-function coreName(name: string): string {
-  if (/^[0-9a-f]{24}$/.test(name) || name.startsWith('-'))
-    throw new SpawnpointError('invalid_argument', 'name: begins with a letter or digit, and does not look like an id', {
-      issues: [{ path: 'body.name', message: 'not a name' }],
-    })
-  return name
 }

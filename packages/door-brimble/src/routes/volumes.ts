@@ -1,7 +1,9 @@
 import type { Principal, Sandbox, SpawnpointApi, Volume } from '@spawnpoint/core'
 import { type AnyRoute, everyPage, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { idParam, ok, once, pageQuery, paginated } from '../envelope.ts'
+import { checkTeam } from '../create-request.ts'
+import { idParam, ok, once, paginated, teamPageQuery } from '../envelope.ts'
+import { coreName, shownName } from '../names.ts'
 import { isRegion, REGION } from '../region.ts'
 import { attachedTo, GIB } from '../volumes.ts'
 
@@ -12,7 +14,7 @@ const createSchema = z.object({
   sizeGB: z.number().int().min(10).max(50),
   region: optional(z.string().max(64).refine(isRegion, 'there is no such region')),
   type: optional(z.enum(['sandbox', 'web'])),
-  teamId: optional(z.string()),
+  teamId: optional(idParam('team')),
 })
 
 export function volumeRoutes(api: SpawnpointApi): AnyRoute[] {
@@ -21,11 +23,12 @@ export function volumeRoutes(api: SpawnpointApi): AnyRoute[] {
     route({
       method: 'GET',
       path: '/volumes',
-      query: pageQuery,
+      query: teamPageQuery,
       handle: async ({ by, query }) => {
+        checkTeam(by, query.teamId)
         const all = await everyPage((page) => api.volumes.list(by, {}, page))
         const { data, ...counts } = paginated(all, query, (volume) => shown(by, volume))
-        return ok({ data: await Promise.all(data), ...counts })
+        return ok({ data: await Promise.all(data), ...counts }, 'Volumes fetched')
       },
     }),
     route({
@@ -34,8 +37,9 @@ export function volumeRoutes(api: SpawnpointApi): AnyRoute[] {
       body: createSchema,
       handle: (call) =>
         once(api, call, async (by) => {
-          const { name, sizeGB } = call.body
-          const volume = await api.volumes.create(by, { name, sizeBytes: sizeGB * GIB })
+          const { name, sizeGB, teamId } = call.body
+          checkTeam(by, teamId)
+          const volume = await api.volumes.create(by, { name: coreName(name), sizeBytes: sizeGB * GIB })
           return ok(volumeJson(volume, null), 'Volume created', 201)
         }),
     }),
@@ -43,16 +47,17 @@ export function volumeRoutes(api: SpawnpointApi): AnyRoute[] {
       method: 'GET',
       path: '/volumes/:id',
       params,
-      handle: async ({ by, params: { id } }) => ok(await shown(by, await api.volumes.get(by, id))),
+      handle: async ({ by, params: { id } }) => ok(await shown(by, await api.volumes.get(by, id)), 'Volume fetched'),
     }),
     route({
       method: 'DELETE',
       path: '/volumes/:id',
       params,
-      handle: async ({ by, params: { id } }) => {
-        await api.volumes.delete(by, id)
-        return { status: 204, body: undefined }
-      },
+      handle: (call) =>
+        once(api, call, async (by) => {
+          await api.volumes.delete(by, call.params.id)
+          return { status: 204 }
+        }),
     }),
   ]
 }
@@ -61,7 +66,7 @@ function volumeJson({ id, name, sizeBytes, createdAt }: Volume, user: Sandbox | 
   const mount = user?.volumes.find(({ volumeId }) => volumeId === id)
   return {
     id,
-    name,
+    name: shownName(name),
     type: 'sandbox',
     team: null,
     volume_handle: id,
