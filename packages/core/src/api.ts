@@ -116,7 +116,8 @@ export interface OnceKey {
 
 /** Work that goes on after the call has returned. Not awaiting `done` is fine: it never raises an unhandled rejection. */
 export interface Started<T> {
-  operationId: OperationId
+  /** `null` where the resource already was as asked for: there was nothing to do */
+  operationId: OperationId | null
   /** The resource as it was when the work was accepted */
   value: T
   /** The resource at the end, or the error that ended the work */

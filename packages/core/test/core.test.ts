@@ -166,7 +166,19 @@ describe('two requests at once', () => {
     ])
     expect(two.operationId).toBe(one.operationId)
     expect((await two.done).state).toBe('paused')
-    expect((await (await core.sandboxes.pause(world.by, sandbox.id)).done).state).toBe('paused')
+    const third = await core.sandboxes.pause(world.by, sandbox.id)
+    expect(third).toMatchObject({ operationId: null, value: { state: 'paused' } })
+    expect((await third.done).state).toBe('paused')
+  })
+
+  it('has nothing to do for a child of a fork that runs already', async () => {
+    const world = new World()
+    await using core = await world.server()
+    const origin = await world.sandbox(core)
+    const forked = await core.sandboxes.fork(world.by, origin.id, { count: 1, mode: 'all_or_nothing' })
+    const [child] = await forked.done
+    const resumed = await core.sandboxes.resume(world.by, String(child?.sandbox?.id))
+    expect((await resumed.done).state).toBe('running')
   })
 
   it('kills once, whoever asks', async () => {

@@ -63,7 +63,7 @@ const SCENARIOS: Scenario[] = [
     run: async (as, c, o, p) => {
       const { operationId, done } = await c.sandboxes.rollback(as, o.id, { snapshot: p.id })
       await done
-      return [operationId]
+      return [String(operationId)]
     },
     made: (w) => done(w, 'sandbox.rollback'),
   },

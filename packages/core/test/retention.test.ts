@@ -68,7 +68,7 @@ describe('history', () => {
     await pass(2 * historyMs)
     const started = await core.sandboxes.resume(world.by, living.id)
     expect((await started.done).state).toBe('running')
-    expect((await core.operations.get(world.by, started.operationId)).kind).toBe('sandbox.create')
+    expect([...tables().operations.values()].map(({ kind }) => kind)).toContain('sandbox.create')
     expect((await core.snapshots.create(world.by, living.id, { kind: 'memory' })).value.state).toBe('creating')
   })
 

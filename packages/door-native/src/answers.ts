@@ -33,7 +33,7 @@ export function operationLocation(operationId: string): Record<string, string> {
 }
 
 /**
- * The resource at the end of the work, or as it was accepted if the client does not want to wait. A client that goes away
+ * The resource at the end of the work, or as it was accepted if there is any and the client does not want to wait. A client that goes away
  * meanwhile changes nothing: the work is the core's.
  */
 export async function startedAnswer<T, J, S extends 200 | 201>(
@@ -43,10 +43,14 @@ export async function startedAnswer<T, J, S extends 200 | 201>(
   toJson: (value: T) => J | Promise<J>,
   location?: (value: T) => string,
 ) {
-  if (wantsAsync(call)) {
-    return { status: 202 as const, body: await toJson(started.value), headers: operationLocation(started.operationId) }
+  const { operationId } = started
+  if (wantsAsync(call) && operationId !== null) {
+    return { status: 202 as const, body: await toJson(started.value), headers: operationLocation(operationId) }
   }
   const value = await started.done
-  const headers = { 'spawnpoint-operation': started.operationId, ...(location && { location: location(value) }) }
+  const headers = {
+    ...(operationId !== null && { 'spawnpoint-operation': operationId }),
+    ...(location && { location: location(value) }),
+  }
   return { status, body: await toJson(value), headers }
 }

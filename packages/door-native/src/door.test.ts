@@ -144,6 +144,8 @@ describe('refusals', () => {
     expect([broken.status, (await jsonOf(broken)).code]).toEqual([400, 'invalid_argument'])
     const poisoned = await world.call('POST', '/sandboxes', { headers: type, body: '{"__proto__":{"image":"base"}}' })
     expect([poisoned.status, (await jsonOf(poisoned)).code]).toEqual([400, 'invalid_argument'])
+    const nothing = await world.call('PATCH', '/team', { headers: type, body: 'null' })
+    expect([nothing.status, (await jsonOf(nothing)).code]).toEqual([400, 'invalid_argument'])
     const form = await world.call('POST', '/sandboxes', { body: new URLSearchParams({ image: 'base' }) })
     expect([form.status, (await jsonOf(form)).detail]).toEqual([
       415,

@@ -138,8 +138,9 @@ class ValidCall implements Call {
     this.reply = reply
     this.params = spec.params === undefined ? {} : parse(spec.params, request.params, 'path')
     this.query = spec.query === undefined ? noQuery(request.query as object) : parse(spec.query, request.query, 'query')
-    // No body at all is the same as one without fields: what is then missing is named.
-    this.body = spec.body === undefined ? undefined : parse(spec.body, request.body ?? {}, 'body')
+    // No body at all is the same as one without fields: what is then missing is named. A `null` is one, and wrong.
+    const given = request.body === undefined ? {} : request.body
+    this.body = spec.body === undefined ? undefined : parse(spec.body, given, 'body')
   }
 
   get signal(): AbortSignal {

@@ -71,7 +71,7 @@ const DESCRIPTION = `Times are ISO-8601 in UTC, sizes in bytes, durations in mil
 
 Long work answers when it is done. With \`?wait=false\` or \`Prefer: respond-async\` it answers 202 once it is accepted and recorded; \`Location\` names the operation. A client that goes away cancels nothing.
 
-\`Idempotency-Key\` makes a repeated POST answer as the first time, for 24 hours. Lists answer \`items\` and \`nextCursor\`. Errors are \`application/problem+json\` with a stable \`code\`.`
+\`Idempotency-Key\` makes a repeated POST answer as the first time, for 24 hours. Lists answer \`items\` and \`nextCursor\`. Errors are \`application/problem+json\` with a stable \`code\`, except 431, by which a request with more than 16 KiB of address and headers is refused before it is read.`
 
 export function openapiDocument(routes: readonly AnyRoute[], version: string): OpenApiDocument {
   const paths: OpenApiDocument['paths'] = {}
@@ -153,6 +153,8 @@ function failures(spec: AnyRoute): Record<string, Json> {
     const status = statusFor(code)
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
+  // The router's own answer to a name that is longer than any can be.
+  if (spec.params !== undefined) byStatus.set(414, ['invalid_argument'])
   return Object.fromEntries(
     [...byStatus].map(([status, codes]) => [
       status,

@@ -92,11 +92,7 @@ export class Claims {
       return started(answer.sandbox, { operationId: answer.operation.id, done })
     }
     if (answer.outcome === 'begun') return this.begun(answer.operation)
-    return {
-      operationId: await this.#latest(answer.sandbox),
-      value: answer.sandbox,
-      done: Promise.resolve(answer.sandbox),
-    }
+    return { operationId: null, value: answer.sandbox, done: Promise.resolve(answer.sandbox) }
   }
 
   /** What an operation that is done has made of its sandbox, as that is now. */
@@ -109,13 +105,6 @@ export class Claims {
   async #shared(operation: Operation, sandbox: Sandbox): Promise<Sandbox> {
     await (this.#runner.outcome(operation.id) ?? this.#runner.ended(operation.id))
     return (await this.#parts.ledger.read.sandbox(sandbox.id)) ?? sandbox
-  }
-
-  /** The operation that brought the sandbox where it already is. */
-  async #latest(sandbox: Sandbox): Promise<Operation['id']> {
-    const { items } = await this.#parts.ledger.read.operations({ sandboxId: sandbox.id }, { limit: 1 })
-    if (items[0] === undefined) throw new Error(`sandbox ${sandbox.id} has no operation`)
-    return items[0].id
   }
 }
 

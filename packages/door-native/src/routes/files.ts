@@ -1,6 +1,7 @@
 import type { FileEvent, Guest, Principal } from '@spawnpoint/core'
 import { bodyChunks } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
+import { z } from 'zod'
 import { defined } from '../defined.ts'
 import type { DoorContext } from '../door-context.ts'
 import { answerContent, CONTENT_RESPONSES } from '../file-content.ts'
@@ -230,7 +231,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       responses: {
         200: {
           description: 'Changes',
-          also: { 'text/event-stream': schemas.fileEvent, 'application/x-ndjson': schemas.fileEvent },
+          also: { 'text/event-stream': WATCHED, 'application/x-ndjson': schemas.fileEvent },
         },
       },
       errors: [...ERRORS],
@@ -247,6 +248,9 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
     }),
   ]
 }
+
+/** Data of `ready`, and of `change`. */
+const WATCHED = z.union([z.strictObject({ path: z.string() }), schemas.fileEvent])
 
 async function* changeItems(path: string, changes: AsyncIterable<FileEvent>): AsyncIterable<string> {
   yield sseItem('ready', { path })
