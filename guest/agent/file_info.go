@@ -9,16 +9,19 @@ import (
 
 // fileInfo is FileInfo of the host's port.
 type fileInfo struct {
-	Path          string  `json:"path"`
-	Name          string  `json:"name"`
-	Type          string  `json:"type"`
-	SizeBytes     int64   `json:"sizeBytes"`
-	Mode          uint32  `json:"mode"`
-	UID           uint32  `json:"uid"`
-	GID           uint32  `json:"gid"`
-	Owner         string  `json:"owner"`
-	Group         string  `json:"group"`
-	ModifiedAtMs  int64   `json:"modifiedAtMs"`
+	Path         string `json:"path"`
+	Name         string `json:"name"`
+	Type         string `json:"type"`
+	SizeBytes    int64  `json:"sizeBytes"`
+	Mode         uint32 `json:"mode"`
+	UID          uint32 `json:"uid"`
+	GID          uint32 `json:"gid"`
+	Owner        string `json:"owner"`
+	Group        string `json:"group"`
+	ModifiedAtMs int64  `json:"modifiedAtMs"`
+	// AccessedAtMs and ChangedAtMs are told of files in trees
+	AccessedAtMs  int64   `json:"accessedAtMs,omitempty"`
+	ChangedAtMs   int64   `json:"changedAtMs,omitempty"`
 	SymlinkTarget *string `json:"symlinkTarget"`
 	// Target is what a symlink leads to in the end, told if asked for; nil where it leads nowhere
 	Target *linkTarget `json:"target,omitempty"`

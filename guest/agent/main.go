@@ -17,7 +17,7 @@ func main() {
 	}
 	if len(os.Args) > 2 && os.Args[1] == "tree" {
 		// Not as an agent: the host has a tree of files read, in a cage and by the program that knows how.
-		os.Exit(treeMain(os.Args[2], os.Stdout))
+		os.Exit(treeMain(os.Args[2], os.Stdin, os.Stdout))
 	}
 	if os.Getpid() != 1 {
 		// It would write the identity of a sandbox over a machine's own files.

@@ -17,10 +17,10 @@ import (
 	"unsafe"
 )
 
-// A tree is what the host has this program read instead of doing it itself: the files of an image, a snapshot or a root,
-// which nobody writes any more, made by whoever was inside. Links are resolved by the kernel with the tree as the root, walks
-// follow none. What it finds goes to standard output as lines of JSON; the last one has `end` or `error`. The bytes of a file
-// or an archive follow a first line.
+// A tree is what the host has this program read, or change, instead of doing it itself: the files of an image, a snapshot or
+// a root, made by whoever was inside. Links are resolved by the kernel with the tree as the root, walks follow none. What it
+// finds goes to standard output as lines of JSON; the last one has `end` or `error`. The bytes of a file or an archive follow
+// a first line. Of a tree that others write meanwhile, what goes away under a walk was not there.
 
 // maxTreeDepth is how deep a walk goes: each level keeps a file descriptor open, of both trees in a comparison.
 const maxTreeDepth = 400
@@ -48,10 +48,20 @@ type treeRequest struct {
 
 	TimeoutMs int64 `json:"timeoutMs"`
 	ReadBytes int64 `json:"readBytes"`
+
+	// UID and GID are -1 to leave them as they are
+	UID  int    `json:"uid"`
+	GID  int    `json:"gid"`
+	Mode uint32 `json:"mode"`
+	// SetMode: of what is there already the mode is changed too
+	SetMode bool `json:"setMode"`
+	// Parents: directories that are missing on the way are made
+	Parents   bool `json:"parents"`
+	Exclusive bool `json:"exclusive"`
 }
 
 // treeMain does what a request says and returns the exit code: 0 also where the answer is an error of the tree's.
-func treeMain(text string, stdout io.Writer) int {
+func treeMain(text string, stdin io.Reader, stdout io.Writer) int {
 	debug.SetMemoryLimit(1 << 30)
 	out := &treeOutput{Writer: bufio.NewWriterSize(stdout, maxPayload)}
 	var request treeRequest
@@ -59,7 +69,7 @@ func treeMain(text string, stdout io.Writer) int {
 		fmt.Fprintln(os.Stderr, "tree: not a request:", err)
 		return 2
 	}
-	err := request.run(out)
+	err := request.run(stdin, out)
 	if err != nil && out.bytes {
 		fmt.Fprintln(os.Stderr, "tree:", err) // what was begun cannot be told apart from the end any more
 		return 1
@@ -73,7 +83,7 @@ func treeMain(text string, stdout io.Writer) int {
 	return 0
 }
 
-func (r *treeRequest) run(out *treeOutput) error {
+func (r *treeRequest) run(stdin io.Reader, out *treeOutput) error {
 	root, err := openTree(r.Root)
 	if err != nil {
 		return err
@@ -95,6 +105,14 @@ func (r *treeRequest) run(out *treeOutput) error {
 			return err
 		}
 		return compareTrees(root, other, r, out)
+	case "makeDir":
+		return root.makeDir(r, out)
+	case "write":
+		return root.write(r, stdin, out)
+	case "change":
+		return root.change(r, out)
+	case "remove":
+		return root.remove(r, out)
 	}
 	return failed("unknown_method", "%.40q", r.Do)
 }
@@ -285,6 +303,7 @@ func (t *tree) describe(dir int, name, path string, st *syscall.Stat_t) fileInfo
 	info := fileInfo{
 		Path: path, Name: path[strings.LastIndexByte(path, '/')+1:], Type: fileType(st.Mode), SizeBytes: st.Size,
 		Mode: st.Mode & 0o7777, UID: st.Uid, GID: st.Gid, Owner: owner, Group: group, ModifiedAtMs: st.Mtim.Nano() / 1e6,
+		AccessedAtMs: st.Atim.Nano() / 1e6, ChangedAtMs: st.Ctim.Nano() / 1e6,
 	}
 	if info.Name == "" {
 		info.Name = "/"

@@ -121,7 +121,11 @@ func (l *treeListing) below(dir int, path string, depth int, after []string) err
 			}
 		}
 		var st syscall.Stat_t
-		if err := lstatIn(dir, name, &st); err != nil {
+		switch err := lstatIn(dir, name, &st); err {
+		case nil:
+		case syscall.ENOENT:
+			continue
+		default:
 			return err
 		}
 		known := len(after) > 0 && name == after[0]
@@ -147,6 +151,9 @@ func (l *treeListing) below(dir int, path string, depth int, after []string) err
 
 func (l *treeListing) enter(dir int, name, path string, depth int, after []string) error {
 	inner, err := dirIn(dir, name)
+	if err == syscall.ENOENT || err == syscall.ENOTDIR {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func ask(t *testing.T, request treeRequest) []byte {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if code := treeMain(string(text), &out); code != 0 {
+	if code := treeMain(string(text), strings.NewReader(""), &out); code != 0 {
 		t.Fatalf("exit %d", code)
 	}
 	return out.Bytes()

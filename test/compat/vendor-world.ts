@@ -11,6 +11,7 @@ export function vendorEnvironment(url: string, key: string): Disposable {
   return environment(key, {
     E2B_API_URL: `${url}/e2b`,
     E2B_SANDBOX_URL: url,
+    E2B_VOLUME_API_URL: `${url}/e2b`,
     NOVITA_API_URL: `${url}/novita`,
     NOVITA_SANDBOX_URL: url,
     LANGSMITH_ENDPOINT: `${url}/langsmith`,

@@ -1,6 +1,7 @@
 export * from './blobs.ts'
 export * from './ledger.ts'
 export * from './pool.ts'
+export * from './root-files.ts'
 export * from './runtime.ts'
 export * from './tar.ts'
 export * from './trees.ts'

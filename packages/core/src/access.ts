@@ -5,9 +5,10 @@ import type { Guest, GuestFiles, GuestProcesses } from './ports/index.ts'
 
 /**
  * What a call needs: a scope; `any` for every key; `open` where no key is asked for, since whoever knows the id or the token
- * may. `audited` calls change something and are written to the audit log, also when they are refused.
+ * may. `audited` calls change something and are written to the audit log, also when they are refused; of `used` ones it is
+ * written down that a key works there, not each of them.
  */
-export type Rule = Scope | 'any' | 'open' | `${Scope} audited`
+export type Rule = Scope | 'any' | 'open' | `${Scope} audited` | `${Scope} used`
 
 type Calls<T> = { readonly [M in keyof T as T[M] extends (...given: never[]) => unknown ? M : never]: Rule }
 type Services = Omit<SpawnpointApi, 'runtime' | 'limits' | 'authenticate' | 'resolve'>
@@ -92,6 +93,15 @@ export const CALLS = {
     usage: 'read',
     delete: 'write audited',
   },
+  volumeFiles: {
+    stat: 'read',
+    list: 'read',
+    read: 'read',
+    write: 'write used',
+    makeDir: 'write used',
+    change: 'write used',
+    remove: 'write used',
+  },
   archives: { pushImage: 'write audited', pushSnapshot: 'write audited', pullSnapshot: 'write audited' },
   browse: {
     stat: 'read',
@@ -129,6 +139,10 @@ export function mustMay(by: Principal, scope: Scope, what: string): void {
 
 export function scopeOf(rule: Rule): Scope | null {
   return rule === 'any' || rule === 'open' ? null : (rule.split(' ')[0] as Scope)
+}
+
+export function isUsed(rule: Rule): boolean {
+  return rule.endsWith(' used')
 }
 
 export function isAudited(rule: Rule): boolean {

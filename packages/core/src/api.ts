@@ -18,6 +18,7 @@ export type * from './api/teams.ts'
 export type * from './api/tokens.ts'
 export type * from './api/trash.ts'
 export type * from './api/usage.ts'
+export type * from './api/volume-files.ts'
 export type * from './api/volumes.ts'
 
 import type { ArchivesApi } from './api/archives.ts'
@@ -38,6 +39,7 @@ import type { StorageApi } from './api/storage.ts'
 import type { TeamsApi } from './api/teams.ts'
 import type { TokensApi } from './api/tokens.ts'
 import type { UsageApi } from './api/usage.ts'
+import type { VolumeFilesApi } from './api/volume-files.ts'
 import type { VolumesApi } from './api/volumes.ts'
 import type { AuditEntry, Image, KeyId, Operation, OperationId, Resources, Scope, Snapshot, TeamId } from './model.ts'
 import type { RuntimeInfo } from './ports/index.ts'
@@ -76,6 +78,7 @@ export interface SpawnpointApi {
   readonly registries: RegistriesApi
   readonly secrets: SecretsApi
   readonly volumes: VolumesApi
+  readonly volumeFiles: VolumeFilesApi
   readonly archives: ArchivesApi
   readonly browse: BrowseApi
   readonly compare: CompareApi

@@ -38,6 +38,7 @@ import { FIRST_TEAM, Teams } from './services/teams.ts'
 import { Tokens } from './services/tokens.ts'
 import { Usage } from './services/usage.ts'
 import { Verification } from './services/verification.ts'
+import { VolumeFiles } from './services/volume-files.ts'
 import { Volumes } from './services/volumes.ts'
 import { Standby } from './standby.ts'
 import { definitionOf, type StartUpReport, startUp } from './start-up.ts'
@@ -62,6 +63,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly registries: Registries
   readonly secrets: Secrets
   readonly volumes: Volumes
+  readonly volumeFiles: VolumeFiles
   readonly archives: Archives
   readonly browse: Browse
   readonly compare: Compare
@@ -125,6 +127,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.registries = new Registries(parts)
     this.secrets = new Secrets(parts, (teamId, name) => this.sandboxes.secretChanged(teamId, name))
     this.volumes = new Volumes(parts)
+    this.volumeFiles = new VolumeFiles(parts)
     this.archives = new Archives(parts, this.#runner, this.registries)
     this.images = new Images(parts, this.#runner, this.registries, (teamId, id) =>
       this.snapshots.deleteById(teamId, id),

@@ -1,4 +1,4 @@
-import { CALLS, guestFor, isAudited, may, mustMay, type Rule, scopeOf } from './access.ts'
+import { CALLS, guestFor, isAudited, isUsed, may, mustMay, type Rule, scopeOf } from './access.ts'
 import type { Principal, SpawnpointApi } from './api.ts'
 import type { Sandbox } from './model.ts'
 import type { Guest } from './ports/index.ts'
@@ -48,6 +48,12 @@ function guardedCall(call: Call, rule: Rule, { door, what, audit }: Where): Call
       const found = (await call(by, ...given)) as { sandbox: Sandbox; guest: Guest }
       if (by.keyId !== null && may(by, 'write')) audit.used(by, door, what, found.sandbox.id)
       return { ...found, guest: guestFor(by, found.guest) }
+    }
+  if (isUsed(rule))
+    return async (by, ...given) => {
+      check(by)
+      if (by.keyId !== null) audit.used(by, door, what, String(given[0]))
+      return call(by, ...given)
     }
   if (!isAudited(rule))
     return async (by, ...given) => {

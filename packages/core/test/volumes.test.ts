@@ -170,3 +170,49 @@ it('a server that dies while one is made or deleted leaves a whole one or none',
     }
   }
 })
+
+it('its files are read and changed without a sandbox, and sandboxes see it', async () => {
+  const { volumeFiles: files } = core
+  const volume = await core.volumes.create(world.by, { name: 'data' })
+  const sandbox = await create(mount('data'))
+  const bytes = (text: string) => Readable.from([Buffer.from(text)])
+  const made = await files.write(world.by, 'data', '/in/a', bytes('out'), { parents: true })
+  expect(made).toMatchObject({ path: '/in/a', sizeBytes: 3, uid: 1000, gid: 1000, mode: 0o666 })
+  expect(await read(sandbox, '/data/in/a')).toBe('out')
+  await write(sandbox, '/data/in/b', 'inside')
+  expect(await text((await files.read(world.by, volume.id, '/in/b', { offset: 2 })).body)).toBe('side')
+  expect((await files.list(world.by, 'data', '/', { depth: 2 })).items.map(({ path }) => path)).toEqual([
+    '/in',
+    '/in/a',
+    '/in/b',
+  ])
+  expect(await files.makeDir(world.by, 'data', '/in/dir')).toMatchObject({ type: 'directory', mode: 0o777 })
+  expect(await files.change(world.by, 'data', '/in/a', { mode: 0o600 })).toMatchObject({ mode: 0o600, uid: 1000 })
+  await files.remove(world.by, 'data', '/in')
+  await expect(files.stat(world.by, 'data', '/in')).rejects.toMatchObject({ context: { errno: 'ENOENT' } })
+  for (const wrong of [{ uid: -1 }, { gid: 2 ** 32 }, { mode: 0o10000 }, { mode: 1.5 }])
+    await expect(files.write(world.by, 'data', '/x', bytes(''), wrong)).rejects.toMatchObject({
+      code: 'invalid_argument',
+    })
+  await expect(files.list(world.by, 'data', '/', { depth: 65 })).rejects.toMatchObject({ code: 'invalid_argument' })
+  await expect(files.stat(world.by, 'other', '/')).rejects.toMatchObject({ context: { resource: 'volume' } })
+  await core.volumes.create(world.by, { name: 'gone' })
+  await core.volumes.delete(world.by, 'gone')
+  await expect(files.remove(world.by, 'gone', '/x')).rejects.toMatchObject({ context: { resource: 'volume' } })
+})
+
+it('of the work in its files the audit log tells once, and a key that may only read cannot', async () => {
+  await core.volumes.create(world.by, { name: 'data' })
+  const api = core.through('e2b')
+  const { secret } = await core.keys.create(world.by, { name: 'writer', scopes: ['write'] })
+  const writer = await api.authenticate(secret)
+  for (const path of ['/a', '/b']) await api.volumeFiles.makeDir(writer, 'data', path)
+  const reader = await api.authenticate((await core.keys.create(world.by, { name: 'r', scopes: ['read'] })).secret)
+  expect((await api.volumeFiles.list(reader, 'data', '/')).items).toHaveLength(2)
+  await expect(api.volumeFiles.remove(reader, 'data', '/a')).rejects.toMatchObject({ code: 'forbidden' })
+  await core.close()
+  core = await world.server()
+  expect((await core.audit.list(world.by, { what: 'volumeFiles.' }, { limit: 9 })).items).toMatchObject([
+    { what: 'volumeFiles.makeDir', target: 'data', keyName: 'writer' },
+  ])
+})

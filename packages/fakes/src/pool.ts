@@ -15,11 +15,13 @@ import {
 import { directoryNode, FileTree } from './file-tree.ts'
 import type { FakeHost, StagedEntry } from './host.ts'
 import { measureFakes } from './measure.ts'
+import { FakeRootFiles } from './root-files.ts'
 import { FakeTrees } from './trees.ts'
 
 /** In-memory Pool on a `FakeHost`. Paths it gives out have the form `fake:/roots/ID`; `FakeHost.tree` reads them. */
 export class FakePool implements Pool {
   readonly trees: FakeTrees
+  readonly files: FakeRootFiles
   readonly #host: FakeHost
   readonly #life
   #open = false
@@ -31,6 +33,9 @@ export class FakePool implements Pool {
       this.#call(`trees.${step}`, `${source.from} ${source.id}`, () =>
         work((one) => (one.from === 'root' ? this.#root(one.id).tree.clone() : this.#treeOf(one))),
       ),
+    )
+    this.files = new FakeRootFiles((step, root, work) =>
+      this.#call(`files.${step}`, root, () => work(this.#root(root).tree)),
     )
   }
 

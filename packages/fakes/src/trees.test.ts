@@ -1,9 +1,10 @@
-import { treesContract } from '@spawnpoint/contracts/trees'
+import { rootFilesContract } from '@spawnpoint/contracts/root-files'
+import { type TreesUnderTest, treesContract } from '@spawnpoint/contracts/trees'
 import { directoryNode, fileNode, symlinkNode } from './file-tree.ts'
 import { FakeHost } from './host.ts'
 import { FakePool } from './pool.ts'
 
-treesContract('fake', async () => {
+const fake = async (): Promise<TreesUnderTest> => {
   const host = new FakeHost()
   const pool = new FakePool(host)
   await pool.open()
@@ -25,4 +26,7 @@ treesContract('fake', async () => {
     },
     [Symbol.asyncDispose]: () => pool.close(),
   }
-})
+}
+
+treesContract('fake', fake)
+rootFilesContract('fake', fake)

@@ -145,21 +145,21 @@ function checkSignal(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new SpawnpointError('cancelled', 'Stopped on request: read files', { what: 'read files' })
 }
 
-function cleaned(path: string): string {
+export function cleaned(path: string): string {
   if (!path.startsWith('/') || path.includes('\0')) throw guestError('EINVAL', path)
   if (path.length > 4095) throw guestError('ENAMETOOLONG', path)
   const clean = posix.normalize(path)
   return clean === '/' ? clean : clean.replace(/\/$/, '')
 }
 
-function nodeAt(tree: FileTree, path: string): TreeNode {
+export function nodeAt(tree: FileTree, path: string): TreeNode {
   const node = tree.get(path)
   if (!node) throw guestError('ENOENT', path)
   return node
 }
 
 /** Where a path leads; links are followed on the way and, if asked, at its end. */
-function resolved(tree: FileTree, path: string, followLast: boolean): string {
+export function resolved(tree: FileTree, path: string, followLast: boolean): string {
   const parts = cleaned(path).split('/').filter(Boolean)
   let at = '/'
   for (let links = 0; parts.length > 0; ) {

@@ -6,6 +6,7 @@ import {
   type MeasuredSet,
   notFound,
   type Pool,
+  type RootFiles,
   type RootId,
   type RootSource,
   type SnapshotId,
@@ -30,6 +31,7 @@ import { failed, Layout, present } from './layout.ts'
 import { measure } from './measure.ts'
 import { openAccounts } from './open-accounts.ts'
 import type { BtrfsPoolOptions } from './options.ts'
+import { BtrfsRootFiles } from './root-files.ts'
 import { classify, runTool, unavailable } from './run-tool.ts'
 import { needSpace, spaceOf } from './space.ts'
 import { Trash } from './trash.ts'
@@ -44,6 +46,7 @@ const MANIFEST = 'manifest.json'
 /** Pool on btrfs, below `dataDir/pool`; see `Layout`. */
 export class BtrfsPool implements Pool {
   readonly trees: Trees
+  readonly files: RootFiles
   readonly #options: BtrfsPoolOptions
   readonly #failpoint: (name: string) => void
   #volume: Volume | null = null
@@ -58,7 +61,9 @@ export class BtrfsPool implements Pool {
     this.#options = options
     this.#failpoint = options.failpoint ?? (() => {})
     const open = (source: TreeSource) => this.#step('openTree', () => this.#openTree(source))
-    this.trees = new BtrfsTrees(new TreeReader(options.reader), open)
+    const reader = new TreeReader(options.reader)
+    this.trees = new BtrfsTrees(reader, open)
+    this.files = new BtrfsRootFiles(reader, (id) => this.#step('openRoot', () => this.#layout.root(id)))
   }
 
   /** Formats the pool on the first call, adopts a mount that is there, mounts otherwise; sweeps what a crash left. */

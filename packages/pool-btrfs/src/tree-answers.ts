@@ -1,4 +1,4 @@
-import { type ComparedFile, type FileChange, type FileInfo, SpawnpointError, type TreeMatch } from '@spawnpoint/core'
+import { type ComparedFile, type FileChange, SpawnpointError, type TreeFile, type TreeMatch } from '@spawnpoint/core'
 
 /** What the reader of trees says, line by line; it is ours, but what it tells of was made by a stranger. */
 type Fields = Record<string, unknown>
@@ -37,6 +37,9 @@ function bad(what: string): SpawnpointError<'runtime_failed'> {
   })
 }
 
+/** Left out where it is the beginning of time. */
+const time = (value: unknown, what: string) => new Date(value === undefined ? 0 : number(value, what))
+
 function comparedIn(it: Fields): ComparedFile {
   return {
     type: oneOf(it.type, TYPES, 'type'),
@@ -49,12 +52,14 @@ function comparedIn(it: Fields): ComparedFile {
   }
 }
 
-export function fileOf(value: unknown): FileInfo {
+export function fileOf(value: unknown): TreeFile {
   const it = fields(value, 'file')
   return {
     path: text(it.path, 'path'),
     name: text(it.name, 'name'),
     ...comparedIn(it),
+    accessedAt: time(it.accessedAtMs, 'accessedAtMs'),
+    changedAt: time(it.changedAtMs, 'changedAtMs'),
     owner: text(it.owner, 'owner'),
     group: text(it.group, 'group'),
     target: null,

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import { closeSync, mkdirSync, openSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { chmod, lchown, mkdir, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { TreeFile } from '@spawnpoint/contracts/trees'
-import { treesContract } from '@spawnpoint/contracts/trees'
+import { rootFilesContract } from '@spawnpoint/contracts/root-files'
+import { type TreeFile, type TreesUnderTest, treesContract } from '@spawnpoint/contracts/trees'
 import { newId, type SnapshotId } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestWorld } from './test-world.ts'
@@ -32,7 +32,7 @@ async function write(dir: string, files: TreeFile[]): Promise<void> {
   }
 }
 
-treesContract('btrfs', async () => {
+const btrfs = async (): Promise<TreesUnderTest> => {
   const world = new TestWorld(undefined, READER)
   await world.pool.open()
   return {
@@ -41,7 +41,10 @@ treesContract('btrfs', async () => {
     remove: (dir, path) => rm(join(dir, path), { recursive: true }),
     [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
   }
-})
+}
+
+treesContract('btrfs', btrfs)
+rootFilesContract('btrfs', btrfs)
 
 describe('a hostile tree', () => {
   let world: TestWorld

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type {
   FileChange,
   FileComparison,
-  FileInfo,
+  TreeFile,
   TreeMatch,
   TreeSearch,
   TreeSearchResult,
@@ -32,7 +32,7 @@ export class BtrfsTrees implements Trees {
     this.#open = open
   }
 
-  async stat(source: TreeSource, path: string, options: Cancel = {}): Promise<FileInfo> {
+  async stat(source: TreeSource, path: string, options: Cancel = {}): Promise<TreeFile> {
     return fileOf(await this.#walk([source], { do: 'stat', path }, options.signal, () => {}))
   }
 
@@ -40,9 +40,9 @@ export class BtrfsTrees implements Trees {
     source: TreeSource,
     path: string,
     options: { depth: number; limit: number; after?: string | undefined } & Cancel,
-  ): Promise<{ entries: FileInfo[]; next: string | null }> {
+  ): Promise<{ entries: TreeFile[]; next: string | null }> {
     const { depth, limit, after = '' } = options
-    const entries: FileInfo[] = []
+    const entries: TreeFile[] = []
     const end = await this.#walk([source], { do: 'list', path, depth, limit, after }, options.signal, (line) =>
       entries.push(fileOf(line.file)),
     )
@@ -53,7 +53,7 @@ export class BtrfsTrees implements Trees {
     source: TreeSource,
     path: string,
     options: { offset?: number | undefined; length?: number | undefined } & Cancel = {},
-  ): Promise<{ info: FileInfo; body: Readable }> {
+  ): Promise<{ info: TreeFile; body: Readable }> {
     const request: TreeRequest = { do: 'read', path, offset: options.offset ?? 0, length: options.length ?? -1 }
     const { head, body } = await this.#stream(source, request, options.signal)
     return { info: fileOf(head.file), body }

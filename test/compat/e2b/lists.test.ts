@@ -1,4 +1,4 @@
-import { Sandbox, Volume } from 'e2b'
+import { Sandbox, Volume, VolumeError, VolumePathNotFoundError } from 'e2b'
 import { Sandbox as Older } from 'e2b-2.45'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { until, VendorWorld, WAYS } from '../vendor-world.ts'
@@ -164,5 +164,52 @@ describe('volumes', () => {
     expect(await Volume.destroy(volume.volumeId)).toBe(false)
     await expect(Volume.getInfo(volume.volumeId)).rejects.toThrow(/not found/i)
     await expect(Sandbox.create({ volumeMounts: { '/data': 'datasets' } })).rejects.toThrow(/volume/)
+  })
+})
+
+describe.each(WAYS)('files of volumes, %s', (way) => {
+  beforeAll(() => vendor.by(way))
+
+  it('are read and written without a sandbox, while one has them mounted', async () => {
+    const { volumeId } = await Volume.create(`files-${way}`)
+    const volume = await Volume.connect(volumeId)
+    const made = await volume.writeFile('/in/to/a.txt', 'größer', { force: true, uid: 1000, gid: 1000, mode: 0o640 })
+    expect(made).toMatchObject({ name: 'a.txt', path: '/in/to/a.txt', type: 'file', size: 8, mode: 0o640, uid: 1000 })
+    expect(made.mtime.getTime()).toBeGreaterThan(Date.now() - 600_000)
+    await expect(volume.writeFile('/in/to/a.txt', 'again')).rejects.toThrow(VolumeError)
+    await expect(volume.writeFile('/none/a.txt', 'x')).rejects.toThrow(VolumePathNotFoundError)
+    const sandbox = await Sandbox.create({ volumeMounts: { '/data': volume } })
+    const run = async (command: string) => (await sandbox.commands.run(command)).stdout
+    expect(
+      await run('cat /data/in/to/a.txt; echo inside > /data/b; ln -s /etc /data/out; stat -c %u:%a /data/in/to/a.txt'),
+    ).toBe('größer1000:640\n')
+    expect(await volume.readFile('/b')).toBe('inside\n')
+    await volume.writeFile('/in/to/a.txt', new Blob(['new']), { force: true })
+    expect(await run('cat /data/in/to/a.txt')).toBe('new')
+    const large = new Uint8Array(3_000_000).map((_, n) => n % 251)
+    await volume.writeFile('/large', large.buffer)
+    expect(await volume.readFile('/large', { format: 'bytes' })).toEqual(large)
+    await volume.writeFile('/streamed', new Response('piece by piece').body as ReadableStream<Uint8Array>)
+    const stream = await volume.readFile('/streamed', { format: 'stream' })
+    expect(await new Response(stream).text()).toBe('piece by piece')
+    expect(await (await volume.readFile('/streamed', { format: 'blob' })).text()).toBe('piece by piece')
+    expect(await volume.makeDir('/dir', { mode: 0o700 })).toMatchObject({ type: 'directory', mode: 0o700 })
+    await expect(volume.makeDir('/dir')).rejects.toThrow(VolumeError)
+    await expect(volume.makeDir('/p/q')).rejects.toThrow(VolumePathNotFoundError)
+    const names = (entries: { path: string }[]) => entries.map(({ path }) => path)
+    expect(names(await volume.list('/'))).toEqual(['/b', '/dir', '/in', '/large', '/out', '/streamed'])
+    expect(names(await volume.list('/in', { depth: 2 }))).toEqual(['/in/to', '/in/to/a.txt'])
+    expect(await volume.getInfo('/out')).toMatchObject({ type: 'symlink', target: '/etc' })
+    for (const path of ['/out', '/out/passwd'])
+      await expect(volume.readFile(path)).rejects.toThrow(VolumePathNotFoundError)
+    expect(await volume.updateMetadata('/b', { uid: 7, mode: 0o755 })).toMatchObject({ uid: 7, mode: 0o755 })
+    expect(await run('stat -c %u:%a /data/b')).toBe('7:755\n')
+    expect([await volume.exists('/b'), await volume.exists('/none')]).toEqual([true, false])
+    await volume.remove('/in')
+    await expect(volume.remove('/in')).rejects.toThrow(VolumePathNotFoundError)
+    expect(await run('ls /data')).toBe('b\ndir\nlarge\nout\nstreamed\n')
+    await sandbox.kill()
+    await Volume.destroy(volumeId)
+    await expect(volume.list('/')).rejects.toThrow(VolumePathNotFoundError)
   })
 })

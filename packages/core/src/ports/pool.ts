@@ -1,4 +1,5 @@
 import type { ImageId, RootId, SnapshotId } from '../model.ts'
+import type { RootFiles } from './root-files.ts'
 import type { TreeSource, Trees } from './trees.ts'
 
 export type RootSource = { from: 'image'; id: ImageId } | { from: 'snapshot'; id: SnapshotId }
@@ -60,6 +61,7 @@ export interface Pool {
   deleteSnapshot(id: SnapshotId): Promise<void>
 
   readonly trees: Trees
+  readonly files: RootFiles
 
   /** Everything in the store, for the sweep at start. `staged` are snapshots and images that were never published. */
   list(): Promise<{ images: ImageId[]; roots: RootId[]; snapshots: SnapshotId[]; staged: string[] }>

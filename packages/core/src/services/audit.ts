@@ -52,16 +52,16 @@ export class Audit implements AuditApi {
   }
 
   /**
-   * What is done inside a sandbox is not written down one by one: it may be thousands of commands in a minute. That a key
-   * works there is, once an hour.
+   * What is done inside a sandbox or a volume is not written down one by one: it may be thousands of commands in a minute.
+   * That a key works there is, once an hour.
    */
-  used(by: Principal, door: string, what: string, sandboxId: string): void {
+  used(by: Principal, door: string, what: string, place: string): void {
     const now = this.#parts.clock.now().getTime()
-    const use = `${by.keyId} ${door} ${sandboxId}`
+    const use = `${by.keyId} ${door} ${place}`
     if (now - (this.#used.get(use) ?? Number.NEGATIVE_INFINITY) < USED_MS) return
     if (this.#used.size >= MAX_USED) this.#used.clear()
     this.#used.set(use, now)
-    this.#unwritten.push(this.draft(by, door, what, [sandboxId]).entry)
+    this.#unwritten.push(this.draft(by, door, what, [place]).entry)
     this.#timer ??= this.#parts.clock.after(WRITTEN_AFTER_MS, () => {
       this.#timer = null
       this.#writing = this.#writeUses()

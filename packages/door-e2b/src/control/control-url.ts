@@ -6,13 +6,15 @@ export const MOUNTS = { e2b: '/e2b', novita: '/novita' } as const
 type Addressed = Pick<IncomingMessage, 'url' | 'headers'>
 
 /**
- * The path below a mount of a request for the control plane that came to the root: to the host `api.<domain>`, or to a
- * call whose path Novita's client resolves against the root of the address it was given. Any other path stays as it is.
+ * The path below a mount of a request for the control plane that came to the root: to the host `api.<domain>`, to a call
+ * whose path Novita's client resolves against the root of the address it was given, or to the files of a volume, which
+ * clients know another address for. Any other path stays as it is.
  */
 export function controlUrl(request: Addressed, domain: string | null): string {
   const url = request.url ?? '/'
   const isNovita = request.headers['x-novita-sdk-name'] !== undefined
-  const atRoot = isApiHost(request, domain) || (isNovita && /^\/v2\/templates(\?|$)/.test(url))
+  const isKnown = url.startsWith('/volumecontent/') || (isNovita && /^\/v2\/templates(\?|$)/.test(url))
+  const atRoot = isApiHost(request, domain) || isKnown
   if (!atRoot || isMounted(url)) return url
   return `${isNovita ? MOUNTS.novita : MOUNTS.e2b}${url}`
 }

@@ -9,6 +9,7 @@ import type { Dialect } from './dialect.ts'
 import { refusal } from './errors.ts'
 import { isUpload, uploader } from './routes/builds.ts'
 import { controlRoutes } from './routes/index.ts'
+import { isVolumeContent, volumeRefusal, volumeUser } from './volume-content.ts'
 
 /** The recipe of a template is the largest body there is; its files come by another way. */
 const JSON_LIMIT_BYTES = 4 * 2 ** 20
@@ -36,8 +37,11 @@ export async function registerE2bControl<L extends FastifyBaseLogger>(
     log,
     jsonLimitBytes: JSON_LIMIT_BYTES,
     routes: controlRoutes({ api, dialect, prefix, domain, builds: new Builds(api, log) }),
-    authenticate: async (request) => (isUpload(request) ? uploader(api, request) : authenticate(api, request.headers)),
-    refuse: refusal,
+    authenticate: async (request) => {
+      if (isUpload(request)) return uploader(api, request)
+      return isVolumeContent(request) ? volumeUser(api, request) : authenticate(api, request.headers)
+    },
+    refuse: (error, request) => (isVolumeContent(request) ? volumeRefusal(error) : refusal(error)),
   })
 }
 

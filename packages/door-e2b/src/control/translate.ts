@@ -82,7 +82,11 @@ async function identityJson(templates: TemplateOf, sandbox: Sandbox) {
 }
 
 function reachJson(context: DoorContext, sandbox: Sandbox, host: string): { domain: string; envdAccessToken?: string } {
-  return { domain: context.domain ?? domainFrom(host), ...agentToken(context, sandbox) }
+  return { domain: domainOf(context, host), ...agentToken(context, sandbox) }
+}
+
+export function domainOf({ domain }: DoorContext, host: string): string {
+  return domain ?? domainFrom(host)
 }
 
 /**

@@ -66,7 +66,6 @@ export function accountRoutes({ api }: DoorContext): AnyRoute[] {
 
 const ABSENT: readonly (readonly [string, string, readonly Method[]])[] = [
   ['/volumes/:id', 'Changes of a volume', ['PATCH']],
-  ['/volumecontent/*', 'Files of a volume without a sandbox', ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']],
   ['/sandboxes/:id/volume-mounts', 'Volumes of a sandbox that runs', ['POST', 'DELETE']],
   ['/secrets', 'Secrets', ['GET', 'POST']],
   ['/secrets/:id', 'Secrets', ['GET', 'POST', 'PUT', 'DELETE']],

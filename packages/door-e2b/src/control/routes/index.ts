@@ -8,6 +8,7 @@ import { metricsRoutes } from './metrics.ts'
 import { sandboxRoutes } from './sandboxes.ts'
 import { snapshotRoutes } from './snapshots.ts'
 import { templateRoutes } from './templates.ts'
+import { volumeContentRoutes } from './volume-content.ts'
 import { volumeRoutes } from './volumes.ts'
 
 /** Every call of the control plane in this context's dialect. */
@@ -22,6 +23,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
     ...buildRoutes(context),
     ...accountRoutes(context),
     ...volumeRoutes(context),
+    ...volumeContentRoutes(context),
     ...absentRoutes(),
     ...context.dialect.routes(context),
   ]

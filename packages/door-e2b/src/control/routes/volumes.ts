@@ -1,17 +1,21 @@
-import type { Principal, Volume } from '@spawnpoint/core'
-import { type AnyRoute, everyPage, optional, route } from '@spawnpoint/door-kit'
+import type { Volume } from '@spawnpoint/core'
+import { type AnyRoute, type Call, everyPage, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import type { DoorContext } from '../door-context.ts'
+import { domainOf } from '../translate.ts'
+import { volumeToken } from '../volume-token.ts'
 
 const params = z.object({ id: z.string().min(1).max(128) })
 const GIB = 2 ** 30
 
-/** Volumes are made and mounted here; what is in them is reached from sandboxes alone. */
-export function volumeRoutes({ api }: DoorContext): AnyRoute[] {
-  // It opens nothing: the calls that would ask for it are not there.
-  const withToken = async (by: Principal, volume: Volume) => ({
+/** Volumes themselves; what is in them has an address and a token of its own. */
+export function volumeRoutes(context: DoorContext): AnyRoute[] {
+  const { api } = context
+  const withToken = async ({ by, request }: Pick<Call, 'by' | 'request'>, volume: Volume) => ({
     ...volumeJson(volume),
-    token: await api.tokens.issueFor(by, 'volume', volume.id),
+    token: await volumeToken(api, by, volume),
+    // Clients that are told none send the token to their vendor.
+    domain: domainOf(context, request.host),
   })
   return [
     route({
@@ -21,9 +25,10 @@ export function volumeRoutes({ api }: DoorContext): AnyRoute[] {
         name: z.string().min(1).max(128),
         quotaSizeGiB: optional(z.int().positive().max(1024)),
       }),
-      handle: async ({ by, body: { name, quotaSizeGiB } }) => {
+      handle: async (call) => {
+        const { name, quotaSizeGiB } = call.body
         const size = quotaSizeGiB === undefined ? {} : { sizeBytes: quotaSizeGiB * GIB }
-        return { status: 201, body: await withToken(by, await api.volumes.create(by, { name, ...size })) }
+        return { status: 201, body: await withToken(call, await api.volumes.create(call.by, { name, ...size })) }
       },
     }),
     route({
@@ -38,9 +43,9 @@ export function volumeRoutes({ api }: DoorContext): AnyRoute[] {
       method: 'GET',
       path: '/volumes/:id',
       params,
-      handle: async ({ by, params: { id } }) => ({
+      handle: async (call) => ({
         status: 200,
-        body: await withToken(by, await api.volumes.get(by, id)),
+        body: await withToken(call, await api.volumes.get(call.by, call.params.id)),
       }),
     }),
     route({
