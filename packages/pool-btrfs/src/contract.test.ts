@@ -1,13 +1,13 @@
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type PoolUnderTest, poolContract } from '@spawnpoint/contracts/pool'
-import type { QuotaMode } from './quotas.ts'
 import { TestWorld } from './test-world.ts'
 
-for (const quotas of ['simple', 'full'] as const) poolContract(`btrfs with ${quotas} quotas`, () => subjectOf(quotas))
+for (const quotas of ['simple', 'full'] as const)
+  poolContract(`btrfs with ${quotas} quotas`, () => subjectOf(TestWorld.with(quotas)))
+poolContract('a directory of a btrfs of the host’s', () => subjectOf(TestWorld.onBtrfs()))
 
-async function subjectOf(quotas: QuotaMode): Promise<PoolUnderTest> {
-  const world = TestWorld.with(quotas)
+async function subjectOf(world: TestWorld): Promise<PoolUnderTest> {
   await world.pool.open()
   return {
     get pool() {

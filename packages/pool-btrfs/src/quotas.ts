@@ -37,7 +37,9 @@ export class Quotas {
    * it is full ones. On a file system in use their first count goes on in the kernel afterwards.
    */
   async enable(simple: boolean): Promise<QuotaMode> {
-    const uuid = /uuid: ([0-9a-f-]{36})/.exec(await runTool('btrfs', ['filesystem', 'show', '--raw', this.#path]))?.[1]
+    // `btrfs` answers for mount points only, and the pool may be a directory of the host's own file system.
+    const mount = await runTool('findmnt', ['-nf', '-o', 'TARGET', '--target', this.#path])
+    const uuid = /uuid: ([0-9a-f-]{36})/.exec(await runTool('btrfs', ['filesystem', 'show', '--raw', mount]))?.[1]
     if (!uuid) throw new Error(`no btrfs file system at ${this.#path}`)
     this.#sysfs = `/sys/fs/btrfs/${uuid}/qgroups`
     if ((await this.#flag('enabled')) !== '1' && !(simple && (await this.#enableSimple()))) {

@@ -17,9 +17,24 @@ export class TestWorld implements AsyncDisposable {
   readonly #quotas: QuotaMode
   pool: BtrfsPool
   readonly #reader: string | undefined
+  /** What it takes down: the data directory, or the disk that this is on */
+  #all: string
 
   static with(quotas: QuotaMode): TestWorld {
     return new TestWorld(undefined, undefined, quotas)
+  }
+
+  /** Some way down in a btrfs that is the host's own. */
+  static onBtrfs(): TestWorld {
+    const host = mkdtempSync(join(tmpdir(), 'spawnpoint-pool-'))
+    const [image, disk] = [join(host, 'disk.img'), join(host, 'disk')]
+    mkdirSync(disk)
+    execFileSync('truncate', ['--size', '8G', image])
+    execFileSync('mkfs.btrfs', ['--quiet', image])
+    execFileSync('mount', ['-o', 'loop', image, disk])
+    const world = new TestWorld(join(disk, 'srv/data'))
+    world.#all = host
+    return world
   }
 
   constructor(
@@ -28,6 +43,7 @@ export class TestWorld implements AsyncDisposable {
     quotas: QuotaMode = 'simple',
   ) {
     this.dataDir = dataDir
+    this.#all = dataDir
     this.#reader = reader
     this.#quotas = quotas
     mkdirSync(dataDir, { recursive: true })
@@ -75,8 +91,8 @@ export class TestWorld implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.pool.close({ force: true })
     // The pool object may not be the one that mounted (a killed child was): take down what is there.
-    while (mountsBelow(this.dataDir).length > 0) await unmount(mountsBelow(this.dataDir).at(-1) ?? '')
-    rmSync(this.dataDir, { recursive: true })
+    while (mountsBelow(this.#all).length > 0) await unmount(mountsBelow(this.#all).at(-1) ?? '')
+    rmSync(this.#all, { recursive: true })
   }
 }
 
