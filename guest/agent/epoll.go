@@ -2,6 +2,7 @@ package main
 
 import (
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -15,7 +16,13 @@ type poller struct {
 	// streams by a number that is never used twice: an event read before its descriptor was closed finds nobody
 	streams map[int32]*stream
 	last    int32
+
+	// kept is the latest turn of whoever reads the host's frames that was left with him
+	kept atomic.Pointer[turn]
 }
+
+// hostInput stands for what the host sends; streams are numbered from 1.
+const hostInput = 0
 
 func newPoller() (*poller, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
@@ -54,6 +61,10 @@ func (p *poller) run() {
 			continue
 		}
 		for i := 0; i < n; i++ {
+			if events[i].Fd == hostInput {
+				p.hostSpeaks()
+				continue
+			}
 			p.mu.Lock()
 			st := p.streams[events[i].Fd]
 			p.mu.Unlock()

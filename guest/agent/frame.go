@@ -106,6 +106,9 @@ func (p *parser) space() []byte {
 
 func (p *parser) filled(n int) { p.end += n }
 
+// empty tells that nothing was read that is not taken yet.
+func (p *parser) empty() bool { return p.start == p.end }
+
 func (p *parser) next() (parsed, frame) {
 	for {
 		have := p.buf[p.start:p.end]

@@ -14,6 +14,8 @@ const (
 	// A process whose output has ended is as a rule reaped within gatherSteps of gatherPause.
 	gatherPause = 100 * time.Microsecond
 	gatherSteps = 10
+	// drainReads bounds what is read at once of a process that has ended; others may go on writing to its pipes.
+	drainReads = 16
 )
 
 // gatherScratch is not on the stack, which would have to grow for it each time.
@@ -33,31 +35,48 @@ func (p *process) gather(limit time.Duration) {
 	scratch := gatherScratch.Get().(*[8 << 10]byte)
 	defer gatherScratch.Put(scratch)
 	for steps := 0; steps < gatherSteps && p.table.agent.session.out.queued() < gatherRoom; {
-		polls, streams, over := p.unread()
+		g, over := p.unread()
 		left := time.Until(until)
 		if over || left <= 0 {
 			return
 		}
-		if len(polls) == 0 {
+		if len(g.polls) == 0 {
 			// The reaper tells its exit, and sends all this with it.
 			steps++
 			left = gatherPause
 		}
-		if !pollOnce(polls, left) {
+		if !pollOnce(g.polls, left) {
 			continue
 		}
-		output := false
-		p.mu.Lock()
-		for i, st := range streams {
-			// The poller reads it by now if it was paused, for a slow reader, and goes on.
-			if polls[i].revents != 0 && st.watched == 0 {
-				output = true
-				st.read(scratch[:])
-			}
-		}
-		p.mu.Unlock()
-		if !output && len(polls) > len(streams) {
+		if g.end >= 0 && g.polls[g.end].revents != 0 {
+			p.drain(scratch[:])
 			p.table.reaper.reap(p.info.PID)
+		} else {
+			p.readSome(g, scratch[:])
+		}
+	}
+}
+
+// readSome reads once what has something to read.
+func (p *process) readSome(g gathered, scratch []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, st := range g.streams {
+		// The poller reads it by now if it was paused, for a slow reader, and goes on.
+		if g.polls[i].revents != 0 && st.watched == 0 {
+			st.read(scratch)
+		}
+	}
+}
+
+// drain reads what a process has left behind.
+func (p *process) drain(scratch []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, st := range p.streams {
+		for reads, before := 0, int64(-1); reads < drainReads && st.watched == 0 && st.ring.end != before; reads++ {
+			before = st.ring.end
+			st.read(scratch)
 		}
 	}
 }
@@ -76,7 +95,7 @@ func (p *process) letGo() {
 	if exitFd < 0 {
 		return
 	}
-	syscall.Close(exitFd)
+	closeNow(exitFd)
 	if reaped {
 		// It may have left children of its own.
 		p.table.reaper.wakeIfNeeded()
@@ -85,24 +104,33 @@ func (p *process) letGo() {
 	}
 }
 
-// unread lists the streams that nobody reads but the caller, and behind them what tells the process's end; over tells that
-// there is nothing to wait for.
-func (p *process) unread() (polls []pollFd, streams []*stream, over bool) {
+// gathered is what gather waits for: the streams that nobody else reads and, behind them, the end of the process, at -1 where
+// nothing tells that.
+type gathered struct {
+	polls   []pollFd
+	streams []*stream
+	end     int
+}
+
+// unread tells what there is to wait for, or that it is over.
+func (p *process) unread() (g gathered, over bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	g = gathered{polls: make([]pollFd, 0, 4), end: -1}
 	over = p.exit != nil
 	for _, st := range p.streams {
 		if st.watched != 0 || st.paused {
 			over = true
 		} else if st.fd >= 0 {
-			polls = append(polls, pollFd{fd: int32(st.fd), events: pollIn})
-			streams = append(streams, st)
+			g.polls = append(g.polls, pollFd{fd: int32(st.fd), events: pollIn})
+			g.streams = append(g.streams, st)
 		}
 	}
 	if p.exitFd >= 0 && !p.reaped {
-		polls = append(polls, pollFd{fd: int32(p.exitFd), events: pollIn})
+		g.end = len(g.polls)
+		g.polls = append(g.polls, pollFd{fd: int32(p.exitFd), events: pollIn})
 	}
-	return polls, streams, over
+	return g, over
 }
 
 // pollOnce waits for one of the descriptors, or for nothing but the time where there are none.

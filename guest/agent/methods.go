@@ -94,19 +94,26 @@ func processStart(c *call) (any, error) {
 		return nil, err
 	}
 	params.unread = params.Follow && params.GatherMs > 0
+	if params.unread {
+		c.agent.processes.poller.keep(c.turn)
+		defer c.agent.processes.poller.letGo(c.turn)
+	} else {
+		c.turn.give()
+	}
 	p, err := c.agent.processes.start(&params.processSpec)
 	if err != nil {
 		return nil, err
 	}
-	if params.Follow {
-		p.follow(c.channel, [3]int64{})
-		if params.unread {
-			p.gather(time.Duration(params.GatherMs) * time.Millisecond)
-		}
-		c.channel.session.out.flush()
-		return handled, nil
+	if !params.Follow {
+		return p.snapshot(), nil
 	}
-	return p.snapshot(), nil
+	p.follow(c.channel, [3]int64{})
+	if params.unread {
+		p.gather(time.Duration(params.GatherMs) * time.Millisecond)
+	}
+	c.channel.session.out.flush()
+	c.agent.processes.keepGathered(p)
+	return handled, nil
 }
 
 func processFollow(c *call) (any, error) {

@@ -94,7 +94,7 @@ func (o *out) writeLocked() []func() {
 		}
 		epoch, batch := o.epoch, o.pending
 		o.mu.Unlock()
-		n, err := syscall.Write(o.fd, batch)
+		n, err := writeNow(o.fd, batch)
 		o.mu.Lock()
 		if epoch != o.epoch {
 			// A marker came meanwhile; `pending` is the new session's already.

@@ -53,7 +53,9 @@ type process struct {
 	lastOutput time.Time
 
 	// exitFd tells the end of a process that gather reads, -1 where it does not
-	exitFd   int
+	exitFd int
+	// gathers: see keepGathered
+	gathers  bool
 	reaped   bool
 	status   syscall.WaitStatus
 	reapedAt time.Time

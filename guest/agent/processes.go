@@ -76,8 +76,22 @@ func (t *processes) finished(p *process) {
 	if p.internal {
 		return
 	}
+	if p.gathers {
+		return // whoever gathers keeps it, once the host knows
+	}
 	// Not on this goroutine: pruning locks other processes, and p is locked.
 	go t.keep(p)
+}
+
+// keepGathered keeps a process that ended while it was gathered, and leaves one that did not to whoever finishes it.
+func (t *processes) keepGathered(p *process) {
+	p.mu.Lock()
+	ended := p.gathers && p.exit != nil
+	p.gathers = false
+	p.mu.Unlock()
+	if ended {
+		t.keep(p)
+	}
 }
 
 func (t *processes) keep(p *process) {

@@ -74,9 +74,8 @@ func (r *reaper) run() {
 }
 
 func (r *reaper) reap(pid int) {
-	var status syscall.WaitStatus
 	r.mu.Lock()
-	got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
+	got, status, err := reapNow(pid)
 	if err != nil || got != pid {
 		r.mu.Unlock()
 		return
@@ -134,7 +133,7 @@ func (r *reaper) wake() {
 // wakeIfNeeded wakes the reaper if there is any child.
 func (r *reaper) wakeIfNeeded() {
 	var info siginfo
-	_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), wExited|wNoWait|syscall.WNOHANG, 0, 0)
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), wExited|wNoWait|syscall.WNOHANG, 0, 0)
 	if errno != syscall.ECHILD {
 		r.wake()
 	}

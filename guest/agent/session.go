@@ -32,16 +32,20 @@ func newSession(in, outFd int, a *agent) *session {
 }
 
 // read is the leader of a leader/follower pair: a request is handled on the goroutine that read it, and another one
-// takes over reading. So a request starts without a change of threads, and a slow one holds nobody up.
+// takes over reading, at once or when the method says so. So a request starts without a change of threads, and a slow one
+// holds nobody up.
 func (s *session) read() {
+	t := &turn{session: s}
 	for {
 		kind, f := s.parser.next()
 		switch kind {
 		case parsedFrame:
 			if c := s.accept(f); c != nil {
-				go s.read()
-				c.run()
-				return
+				c.run(t)
+				if !t.end() {
+					return
+				}
+				t = &turn{session: s}
 			}
 		case parsedMarker:
 			s.restart(s.parser.nonce)
@@ -123,7 +127,7 @@ func (s *session) forget(c *channel) {
 }
 
 // run decodes and answers the request. A method returns its answer, or answers itself and returns handled.
-func (c *channel) run() {
+func (c *channel) run(t *turn) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
 			logf("panic: %v %s", thrown, debug.Stack())
@@ -144,7 +148,10 @@ func (c *channel) run() {
 		c.fail(failed("unknown_method", "unknown method %.40q", request.Method))
 		return
 	}
-	value, err := method(&call{agent: c.session.agent, channel: c, params: request.Params})
+	if request.Method != mayKeepTurn {
+		t.give()
+	}
+	value, err := method(&call{agent: c.session.agent, channel: c, turn: t, params: request.Params})
 	if err != nil {
 		c.fail(err)
 	} else if value != handled {
@@ -159,7 +166,9 @@ func (c *channel) run() {
 type call struct {
 	agent   *agent
 	channel *channel
-	params  json.RawMessage
+	// turn was given away already, but for the method mayKeepTurn
+	turn   *turn
+	params json.RawMessage
 }
 
 // decode reads the parameters.

@@ -156,6 +156,7 @@ func (p *process) launch(spec *processSpec) error {
 		}
 		return err
 	}
+	p.gathers = spec.unread
 	if !spec.unread {
 		for _, st := range p.streams {
 			st.watch()

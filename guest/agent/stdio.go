@@ -28,7 +28,7 @@ func openDevNull() error {
 
 func (s *stdio) closeChildEnds() {
 	for _, fd := range s.opened {
-		syscall.Close(fd)
+		closeNow(fd)
 	}
 }
 
@@ -36,7 +36,7 @@ func (s *stdio) closeAll() {
 	s.closeChildEnds()
 	for _, fd := range s.outputs {
 		if fd >= 0 {
-			syscall.Close(fd)
+			closeNow(fd)
 		}
 	}
 	if s.stdin > 0 {

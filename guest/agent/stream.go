@@ -52,7 +52,7 @@ func (st *stream) read(scratch []byte) {
 	if free > len(scratch) {
 		free = len(scratch)
 	}
-	n, err := syscall.Read(st.fd, scratch[:free])
+	n, err := readNow(st.fd, scratch[:free])
 	if err == syscall.EINTR || err == syscall.EAGAIN {
 		return
 	}
@@ -134,7 +134,7 @@ func (st *stream) close() {
 	if st.process.pty == st.fd {
 		st.process.pty = -1
 	}
-	syscall.Close(st.fd) // nothing to do about a failing close of a pipe
+	closeNow(st.fd)
 	st.fd = -1
 	st.ring.trim()
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import type { ProcessOutput, ProcessSpec } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildAgent, identity, startAgent, type TestAgent } from '../test/test-agent.ts'
@@ -93,6 +94,21 @@ describe('a start that may keep back', () => {
     await new Promise((resolve) => setTimeout(resolve, 400))
     await agent.guest.release()
     expect(await rest((await running).output)).toEqual({ text: 'late\n', code: 5 })
+  })
+
+  test('keeps nobody waiting who asks for something else meanwhile, or together with it', async () => {
+    // Killed before anything is told of it, unless the file comes first.
+    const waiting = (file: string) =>
+      run(sh(`until [ -e ${file} ]; do sleep 0.02; done; echo gone`, { ...LONG, timeoutMs: 900 }))
+    const put = (file: string) => agent.guest.files.write(file, Readable.from([Buffer.from('x')]), {})
+    const together = waiting('/tmp/together')
+    const written = put('/tmp/together')
+    expect(await together).toEqual({ text: 'gone\n', code: 0 })
+    await written
+    const first = waiting('/tmp/meanwhile')
+    await agent.guest.ping()
+    await put('/tmp/meanwhile')
+    expect(await first).toEqual({ text: 'gone\n', code: 0 })
   })
 
   test('gives a terminal like any other', async () => {
