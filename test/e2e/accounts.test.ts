@@ -85,5 +85,33 @@ it('holds a team to its limits, keys to their scopes, and writes down who asked 
     'sandboxes.kill forbidden',
   ])
   expect(entries.at(-1)).toMatchObject({ member: 'ana@example.com', keyName: 'reader', door: 'native' })
+
+  // The vendors' callers are told in their protocols' own shapes.
+  const post = async (path: string, key: string, body: object) => {
+    const headers = { [key]: secret, 'content-type': 'application/json' }
+    const response = await fetch(`${world.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    return { status: response.status, body: await response.json(), retryAfter: response.headers.get('retry-after') }
+  }
+  const message = expect.stringMatching(/sandbox/i)
+  for (const door of ['e2b', 'novita']) {
+    expect(await post(`/${door}/sandboxes`, 'x-api-key', { templateID: 'base' })).toEqual({
+      status: 429,
+      body: { code: 429, message },
+      retryAfter: null,
+    })
+  }
+  expect(await post('/hyperbrowser/api/sandbox', 'x-api-key', { imageName: 'base' })).toEqual({
+    status: 429,
+    body: expect.objectContaining({ code: 'quota_exceeded', message }),
+    retryAfter: null,
+  })
+  expect(await post('/langsmith/v2/sandboxes/boxes', 'x-api-key', {})).toMatchObject({
+    status: 429,
+    body: { detail: { error: 'QuotaExceeded', message } },
+  })
+  expect(await post('/brimble/sandboxes', 'x-brimble-key', {})).toMatchObject({
+    status: 403,
+    body: { message: 'Your plan allows up to 2 sandboxes. Destroy an existing one or upgrade.' },
+  })
   await Promise.all([made.kill(), other.kill()])
 })

@@ -28,6 +28,27 @@ test('teams and their limits', async () => {
   expect(await cli('team', 'limits', 'research', '--cpus', 'many')).toMatchObject({ status: 2 })
 })
 
+test("how long one's own team keeps snapshots", async () => {
+  const changed = await cli('team', 'settings', '--retention', '30d', '--trash', '2d')
+  expect(changed.stdout).toMatch(/^snapshots expire: +after 30d, unless told$/im)
+  expect(changed.stdout).toMatch(/^trash: +2d$/im)
+  const sandbox = (await cli('sandbox', 'create', 'base')).stdout.trim()
+  const id = (await cli('snapshot', 'create', sandbox, '--name', 'kept')).stdout.trim()
+  const expires = async () => JSON.parse((await cli('snapshot', 'show', id, '--json')).stdout)
+  expect(Date.parse((await expires()).expiresAt)).toBeGreaterThan(Date.now() + 29 * 86_400_000)
+  expect((await cli('snapshot', 'update', 'kept', '--ttl', '60d', '--pin')).stdout).toBe(`${id}\n`)
+  expect(await expires()).toMatchObject({ pinned: true })
+  expect((await cli('snapshot', 'list')).stdout).toMatch(/pinned$/m)
+  expect((await cli('snapshot', 'update', 'kept', '--no-pin', '--ttl', 'never')).status).toBe(0)
+  expect(await expires()).toMatchObject({ pinned: false, expiresAt: null })
+  expect(await cli('snapshot', 'update', 'kept')).toMatchObject({ status: 2 })
+  expect(await cli('snapshot', 'rm', 'kept')).toMatchObject({ status: 0 })
+  expect((await cli('snapshot', 'list', '--state', 'trashed')).stdout).toMatch(/GONE\n.*kept.* in (47|48)h$/m)
+  const back = await cli('team', 'settings', '--retention', 'none', '--trash', 'none')
+  expect(back.stdout).toMatch(/^snapshots expire: +never, unless told$/im)
+  expect(back.stdout).toMatch(/^trash: +none$/im)
+})
+
 test('keys with scopes and members, and what they asked for', async () => {
   const secret = (await cli('key', 'create', 'r', '--scope', 'read', '--member', 'ana')).stdout.trim()
   expect((await cli('key', 'list')).stdout).toMatch(/ r +sp_\S+ +read +ana /)

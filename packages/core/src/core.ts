@@ -249,6 +249,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     await this.storage.close()
     await this.#meter.close()
     await this.audit.close()
+    await this.#keys.idle()
     await this.#parts.runtime.close()
     await this.#parts.blobs.close()
     await this.#parts.pool.close()

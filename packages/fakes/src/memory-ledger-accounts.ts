@@ -85,6 +85,13 @@ export function accountWrites(tables: LedgerTables, run: RunStep): AccountWrites
           })
         }
       }),
+    noteKeyUse: (id, at) =>
+      run('noteKeyUse', () => {
+        const row = tables.keys.get(id)
+        if (row === undefined) return
+        const lastUsedAt = new Date(Math.max(at.getTime(), row.key.lastUsedAt?.getTime() ?? 0))
+        tables.keys.set(id, { ...row, key: { ...row.key, lastUsedAt } })
+      }),
     putAudit: (entry) =>
       run('putAudit', () => {
         for (const name of ['door', 'member', 'keyName', 'what', 'target', 'outcome'] as const)

@@ -1,4 +1,4 @@
-import type { AuditEntry, IncarnationId, SnapshotId, UsageInterval, UsageNote } from '@spawnpoint/core'
+import type { AuditEntry, IncarnationId, KeyId, SnapshotId, UsageInterval, UsageNote } from '@spawnpoint/core'
 import { type Kysely, sql } from 'kysely'
 import { auditRow, usageRow } from './account-rows.ts'
 import { instant } from './rows.ts'
@@ -38,6 +38,12 @@ export async function noteUsage(db: Kysely<Tables>, notes: readonly UsageNote[])
     insert into spawnpoint.usage_cpu (id, day, cpu_ms)
     select id, (at at time zone 'UTC')::date, cpu_ms from seen
     on conflict (id, day) do update set cpu_ms = greatest(usage_cpu.cpu_ms, excluded.cpu_ms)`.execute(db)
+}
+
+export async function noteKeyUse(db: Kysely<Tables>, id: KeyId, at: Date): Promise<void> {
+  await sql`
+    update spawnpoint.api_keys set last_used_at = greatest(last_used_at, ${instant('at', at)})
+    where id = ${id}`.execute(db)
 }
 
 export async function putAudit(db: Kysely<Tables>, entry: AuditEntry): Promise<void> {

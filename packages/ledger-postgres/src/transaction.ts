@@ -38,7 +38,7 @@ import {
 } from '@spawnpoint/core'
 import { type Insertable, type Kysely, sql } from 'kysely'
 import { keyRow, teamRow, toTeam } from './account-rows.ts'
-import { beginUsage, endUsage, noteUsage, putAudit } from './account-writes.ts'
+import { beginUsage, endUsage, noteKeyUse, noteUsage, putAudit } from './account-writes.ts'
 import { violates } from './failures.ts'
 import { deleteName, deleteTag, deleteTagsOf, deleteUnusedName, ensureName, putTag } from './name-writes.ts'
 import { readById } from './paging.ts'
@@ -381,6 +381,10 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
 
   noteUsage(notes: readonly UsageNote[]): Promise<void> {
     return noteUsage(this.#db, notes)
+  }
+
+  noteKeyUse(id: KeyId, at: Date): Promise<void> {
+    return noteKeyUse(this.#db, id, at)
   }
 
   putAudit(entry: AuditEntry): Promise<void> {

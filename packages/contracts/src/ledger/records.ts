@@ -285,6 +285,16 @@ export function recordsSuite(bench: LedgerBench): void {
       expect((await bench.ledger.read.keys(teamId, { limit: 10 })).items).toEqual([{ ...key, revokedAt: at }])
     })
 
+    it('tell when they were last used, which never goes back', async () => {
+      const teamId = freshTeam()
+      const key = sampleKey(teamId)
+      const at = new Date(1_700_000_123_456)
+      await bench.put((tx) => tx.putKey(key, `hash-${key.id}`))
+      for (const used of [at, new Date(at.getTime() - 1_000)]) await bench.put((tx) => tx.noteKeyUse(key.id, used))
+      await bench.put((tx) => tx.noteKeyUse(newId(), at))
+      expect((await bench.ledger.read.keys(teamId, { limit: 10 })).items).toEqual([{ ...key, lastUsedAt: at }])
+    })
+
     it('are not revoked for another team, when unknown, or twice', async () => {
       const teamId = freshTeam()
       const key = sampleKey(teamId)

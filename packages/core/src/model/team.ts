@@ -53,6 +53,7 @@ export interface ApiKey {
   /** Whose it is: a name or an address, as was said when it was made */
   member: string | null
   createdAt: Date
+  /** No later than a minute before it really was; `null` if never */
   lastUsedAt: Date | null
   revokedAt: Date | null
 }

@@ -1,6 +1,7 @@
 import type {
   AuditEntry,
   IncarnationId,
+  KeyId,
   SandboxId,
   SandboxState,
   SnapshotId,
@@ -101,6 +102,8 @@ export interface AccountWrites {
   endUsage(id: IncarnationId | SnapshotId, at: Date): Promise<void>
   /** A note says no less than an earlier one of the same incarnation. Notes of what never began are ignored. */
   noteUsage(notes: readonly UsageNote[]): Promise<void>
+  /** That it was used, no earlier than was noted before. Does nothing for a key that is not known. */
+  noteKeyUse(id: KeyId, at: Date): Promise<void>
   /** Insert or replace. */
   putAudit(entry: AuditEntry): Promise<void>
 }

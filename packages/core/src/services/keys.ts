@@ -10,16 +10,23 @@ import type { Parts } from '../parts.ts'
 const MAX_KNOWN = 10_000
 /** Longest key looked at; vendors' prefixes are a few characters. */
 const MAX_KEY_CHARS = 128
+/** How often at most it is noted that a key was used */
+const NOTED_EVERY_MS = 60_000
 
 export const ALL_SCOPES: readonly Scope[] = ['read', 'write', 'admin', 'server']
 /** What a key may ask for unless told otherwise: all that a team can */
 const TEAM_SCOPES: readonly Scope[] = ['read', 'write', 'admin']
 
+type KeyPrincipal = Principal & { keyId: KeyId }
+
 export class Keys implements Omit<KeysApi, 'team' | 'updateTeam'> {
   readonly #parts: Parts
   /** Whom the hashes of keys in use stand for. This server alone writes the ledger, so a revocation is always seen. */
-  readonly #known = new Map<string, Principal>()
+  readonly #known = new Map<string, KeyPrincipal>()
   #revocations = 0
+  /** When the last use that was noted was, of each key */
+  readonly #noted = new Map<KeyId, number>()
+  readonly #noting = new Set<Promise<void>>()
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -29,18 +36,44 @@ export class Keys implements Omit<KeysApi, 'team' | 'updateTeam'> {
   async authenticate(secret: string): Promise<Principal> {
     const hash = hashOfKey(secret)
     const known = hash === null ? undefined : this.#known.get(hash)
-    if (known !== undefined) return known
+    if (known !== undefined) return this.#used(known)
     const before = this.#revocations
     const key = hash === null ? null : await this.#parts.ledger.read.keyByHash(hash)
     if (hash === null || key === null) throw new SpawnpointError('unauthenticated', 'Unknown or revoked API key', {})
     const { teamId, id: keyId, scopes, name, member } = key
-    const principal: Principal = { teamId, keyId, scopes, keyName: name, member }
+    const principal = { teamId, keyId, scopes, keyName: name, member }
     // Not if a key was revoked while this one was read: it may be the one.
     if (before === this.#revocations) {
       if (this.#known.size >= MAX_KNOWN) this.#known.clear()
       this.#known.set(hash, principal)
     }
+    return this.#used(principal)
+  }
+
+  /** Resolves when every use that is to be noted is. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#noting)
+  }
+
+  /** Behind the caller's back, and once in a while: it tells which keys are still in use, not when each request was. */
+  #used(principal: KeyPrincipal): Principal {
+    const { keyId } = principal
+    const at = this.#parts.clock.now()
+    const last = this.#noted.get(keyId)
+    if (last !== undefined && at.getTime() - last < NOTED_EVERY_MS) return principal
+    if (this.#noted.size >= MAX_KNOWN) this.#noted.clear()
+    this.#noted.set(keyId, at.getTime())
+    const noting = this.#note(keyId, at).finally(() => this.#noting.delete(noting))
+    this.#noting.add(noting)
     return principal
+  }
+
+  async #note(id: KeyId, at: Date): Promise<void> {
+    try {
+      await this.#parts.ledger.transact((tx) => tx.noteKeyUse(id, at), { durability: 'later' })
+    } catch (error) {
+      this.#parts.log.warn({ err: error, key: id }, 'the use of a key is not noted')
+    }
   }
 
   async create(by: Principal, { name, scopes, member }: CreateKeyRequest) {

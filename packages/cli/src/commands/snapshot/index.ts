@@ -8,6 +8,7 @@ import { addRestore } from './restore.ts'
 import { addRm } from './rm.ts'
 import { addShow } from './show.ts'
 import { addSpawn } from './spawn.ts'
+import { addUpdate } from './update.ts'
 import { addVerify } from './verify.ts'
 
 export function addSnapshot(root: Command): void {
@@ -17,6 +18,7 @@ export function addSnapshot(root: Command): void {
   addShow(noun)
   addSpawn(noun)
   addBrowse(noun)
+  addUpdate(noun)
   addPush(noun)
   addPull(noun)
   addRm(noun)

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { SnapshotInfo } from 'spawnpoint'
 import { collect, declareLabels, pairs } from '../../options.ts'
 import { colorOfState } from '../../output/colors.ts'
 import { formatAge, formatBytes, formatDuration } from '../../output/units.ts'
@@ -34,7 +35,11 @@ export function addList(parent: Command): void {
             align: 'right',
           },
           { title: 'CREATED', value: ({ createdAt }) => formatAge(createdAt) },
-          { title: 'EXPIRES', value: ({ expiresAt }) => formatAge(expiresAt) },
+          { title: 'EXPIRES', value: ({ pinned, expiresAt }) => (pinned ? 'pinned' : formatAge(expiresAt)) },
+          // Of what is in the trash, or has failed.
+          ...(snapshots.some(({ purgeAt }) => purgeAt !== null)
+            ? [{ title: 'GONE', value: ({ purgeAt }: SnapshotInfo) => formatAge(purgeAt) }]
+            : []),
         ],
         'No snapshots. Take one with: spawnpoint snapshot create SANDBOX',
       )

@@ -2,12 +2,14 @@ import type { Command } from 'commander'
 import { formatAge } from '../../output/units.ts'
 import { verb } from '../../verb.ts'
 import { addLimits, declareLimits, limitsFrom } from './limits.ts'
+import { addSettings } from './settings.ts'
 
 export function addTeam(root: Command): void {
-  const noun = root.command('team').description('teams of the server, for who has its admin key')
+  const noun = root.command('team').description('your own team, and all of the server for who has its admin key')
   addCreate(noun)
   addList(noun)
   addLimits(noun)
+  addSettings(noun)
 }
 
 function addCreate(parent: Command): void {

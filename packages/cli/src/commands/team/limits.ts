@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import type { LimitsChange, Team } from 'spawnpoint'
-import type { Cli } from '../../cli.ts'
 import { UsageError } from '../../exit.ts'
 import { integer, present } from '../../options.ts'
 import { formatBytes, formatDuration, parseDuration, parseSize } from '../../output/units.ts'
@@ -14,7 +13,8 @@ export function addLimits(parent: Command): void {
     async (cli, options, ref: string) => {
       const limits = limitsFrom(options)
       const { teams } = cli.client
-      await showLimits(cli, await (limits === undefined ? teams.get(ref) : teams.update(ref, { limits })))
+      const team = await (limits === undefined ? teams.get(ref) : teams.update(ref, { limits }))
+      await cli.fields(team, limitFields(team))
     },
     declareLimits,
   )
@@ -42,12 +42,13 @@ export function limitsFrom(options: Options): LimitsChange | undefined {
   })
 }
 
-export async function showLimits(cli: Cli, team: Team): Promise<void> {
+/** What it has of what it may have. */
+export function limitFields(team: Team): [string, string][] {
   const { limits, used } = team
   const of = (use: string, most: string | null) => `${use} of ${most ?? 'any'}`
   const number = (value: number | null) => (value === null ? null : String(value))
   const bytes = (value: number | null) => (value === null ? null : formatBytes(value))
-  await cli.fields(team, [
+  return [
     ['Id', team.id],
     ['Name', team.name],
     ['Sandboxes', of(String(used.sandboxes), number(limits.sandboxes))],
@@ -56,7 +57,7 @@ export async function showLimits(cli: Cli, team: Team): Promise<void> {
     ['Snapshots', of(String(used.snapshots), number(limits.snapshots))],
     ['Storage', of(formatBytes(used.storageBytes), bytes(limits.storageBytes))],
     ['Longest retention', limits.snapshotRetentionMs === null ? 'any' : formatDuration(limits.snapshotRetentionMs)],
-  ])
+  ]
 }
 
 function limit(text: string | undefined, read: (text: string) => number): number | null | undefined {

@@ -1,0 +1,29 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { Core } from '../src/index.ts'
+import { World } from './world.ts'
+
+let world: World
+let core: Core
+beforeEach(async () => {
+  world = new World()
+  core = await world.server({ fakeTime: true })
+})
+afterEach(() => core.close())
+
+it('tells when a key was last used, written once a minute at most', async () => {
+  const { key, secret } = await core.keys.create(world.by, { name: 'ci' })
+  const lastUsedAt = async () =>
+    (await core.keys.list(world.by, { limit: 10 })).items.find(({ id }) => id === key.id)?.lastUsedAt
+  expect(await lastUsedAt()).toBeNull()
+  const first = world.clock.now()
+  await core.authenticate(secret)
+  await expect.poll(lastUsedAt).toEqual(first)
+  world.clock.advance(59_000)
+  await core.authenticate(secret)
+  world.clock.advance(2_000)
+  await core.authenticate(secret)
+  const last = world.clock.now()
+  await core.close()
+  core = await world.server({ fakeTime: true })
+  expect(await lastUsedAt()).toEqual(last)
+})
