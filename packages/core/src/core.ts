@@ -232,6 +232,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     await this.#scheduler.idle()
     await this.#runner.idle()
     await this.idempotency.idle()
+    await this.#standby.idle()
   }
 
   /** Lets work under way end, then lets go of everything. Sandboxes run on. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { SpawnpointError } from './errors.ts'
 import type { Env, FailureReason, IncarnationId, Sandbox } from './model.ts'
+import type { Beginning } from './operations/boot.ts'
 import type { Parts } from './parts.ts'
 import type { Guest, GuestIdentity, IncarnationExit } from './ports/index.ts'
 import { credentialEnv } from './services/credentials.ts'
@@ -9,6 +10,8 @@ import { credentialEnv } from './services/credentials.ts'
 export class Guests {
   readonly #parts: Parts
   readonly #live = new Map<IncarnationId, Guest>()
+  /** Set going before their operations were recorded; taken by those, or forgotten */
+  readonly #begun = new Map<IncarnationId, Beginning>()
   readonly #attaching = new Map<IncarnationId, Promise<Guest>>()
   readonly #exits = new Map<IncarnationId, IncarnationExit>()
   /** Incarnations that have what is recorded of their sandboxes; see `isTold` */
@@ -31,7 +34,21 @@ export class Guests {
     })
   }
 
+  /** An incarnation that is on its way up already, for the operation that will wait for it. */
+  comes(id: IncarnationId, beginning: Beginning): void {
+    beginning.guest.catch(() => {}) // told to whoever takes it
+    this.#begun.set(id, beginning)
+  }
+
+  /** What `comes` was told of, once. */
+  begun(id: IncarnationId): Beginning | null {
+    const beginning = this.#begun.get(id) ?? null
+    this.#begun.delete(id)
+    return beginning
+  }
+
   forget(id: IncarnationId): void {
+    this.#begun.delete(id)
     this.#live.delete(id)
     this.#told.delete(id)
   }

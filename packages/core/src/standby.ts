@@ -79,11 +79,16 @@ export class Standby {
     for (const [key, entry] of [...this.#entries, ...this.#waiting]) if (entry.sourceId === sourceId) this.#expire(key)
   }
 
+  /** Resolves when nothing is being made or removed. */
+  async idle(): Promise<void> {
+    while (this.#working.size > 0) await Promise.all(this.#working)
+  }
+
   /** Removes everything. Preconditions: runtime and pool are still open. */
   async close(): Promise<void> {
     this.#closed = true
     for (const key of [...this.#entries.keys(), ...this.#waiting.keys()]) this.#expire(key)
-    while (this.#working.size > 0) await Promise.all(this.#working)
+    await this.idle()
   }
 
   async #make(key: string, { source, memory }: Origin, resources: Resources): Promise<void> {

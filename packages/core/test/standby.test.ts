@@ -1,6 +1,6 @@
 import { type FakeHost, FakeRuntime } from '@spawnpoint/fakes'
-import { expect, onTestFinished, test } from 'vitest'
-import type { IncarnationSpec, MemoryImage, Runtime } from '../src/index.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { IncarnationId, IncarnationSpec, MemoryImage, Runtime } from '../src/index.ts'
 import { World } from './world.ts'
 
 /** Remembers what was prepared; a start of it is an ordinary one here. */
@@ -71,4 +71,56 @@ test('what a dead server had made ahead is swept at the next start', async () =>
   onTestFinished(() => next.close())
   expect(next.lastStart.swept.some((what) => what.startsWith('root'))).toBe(true)
   expect(await world.disagreements(next)).toEqual([])
+})
+
+describe('what is made ahead comes up while its sandbox is claimed', () => {
+  async function taken() {
+    const begun = await begin()
+    begun.world.clock.advance(200)
+    await settled(() => begun.runtime.prepared.length === 1 && begun.world.host.roots.size === 2)
+    begun.world.host.faults.reset()
+    return begun
+  }
+
+  test('before the claim is committed', async () => {
+    const { world, core, runtime } = await taken()
+    const commit = world.host.faults.hang('ledger.commit')
+    const created = world.sandbox(core)
+    await commit.reached
+    await settled(() => world.host.incarnations.has(runtime.prepared[0] as IncarnationId))
+    commit.release()
+    expect((await created).incarnationId).toBe(runtime.prepared[0])
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  test('and goes if it cannot be claimed', async () => {
+    const { world, core, runtime } = await taken()
+    await core.sandboxes.update(world.by, (await core.sandboxes.list(world.by, {}, { limit: 1 })).items[0]?.id ?? '', {
+      name: 'taken',
+    })
+    const created = core.sandboxes.create(world.by, { image: 'base', name: 'taken' })
+    await expect(created).rejects.toMatchObject({ code: 'name_taken' })
+    await settled(() => !world.host.incarnations.has(runtime.prepared[0] as IncarnationId))
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  test('and leaves nothing behind when any call fails, or the server dies at it', async () => {
+    const calls = await taken().then(async ({ world, core }) => {
+      await world.sandbox(core)
+      return world.host.faults.log.map(({ step }) => step)
+    })
+    for (const [index, step] of calls.entries()) {
+      for (const fault of ['fail', 'before', 'during', 'after'] as const) {
+        const { world, core } = await taken()
+        if (fault === 'fail') world.host.faults.failCall(index)
+        else world.host.faults.crashCall(index, fault)
+        await world.sandbox(core).catch(() => {}) // whether it fails is not the question here
+        await core.idle()
+        world.host.faults.crash()
+        const next = await world.server({ fakeTime: true })
+        expect(await world.disagreements(next), `${fault} at ${step}`).toEqual([])
+        await next.close()
+      }
+    }
+  })
 })

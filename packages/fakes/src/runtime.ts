@@ -22,6 +22,8 @@ import type { MemoryCapture } from './machine-state.ts'
 const realSetImmediate = setImmediate
 const AGENT_DIGEST = 'fa'.repeat(32)
 
+type Greet = (guest: Guest) => void
+
 /** In-memory Runtime on a `FakeHost`. Change `info` before use to play an older or a poorer runtime. */
 export class FakeRuntime implements Runtime {
   readonly info: RuntimeInfo = {
@@ -62,12 +64,12 @@ export class FakeRuntime implements Runtime {
     this.#guests.clear()
   }
 
-  start(spec: IncarnationSpec): Promise<Guest> {
-    return this.#launch('start', spec, spec.id, (half) => this.#boot('start', spec, null, half))
+  start(spec: IncarnationSpec, greet: Greet = () => {}): Promise<Guest> {
+    return this.#launch('start', spec, greet, spec.id, (half) => this.#boot('start', spec, null, half))
   }
 
-  restore(spec: IncarnationSpec, memory: MemoryImage): Promise<Guest> {
-    return this.#launch('restore', spec, `${spec.id} from ${memory.dir}`, (half) => {
+  restore(spec: IncarnationSpec, memory: MemoryImage, greet: Greet = () => {}): Promise<Guest> {
+    return this.#launch('restore', spec, greet, `${spec.id} from ${memory.dir}`, (half) => {
       this.#mustMeet(memory.requirements)
       const capture = this.#host.memoryAt(memory.dir).memory
       if (!capture) throw failed('restore', `${memory.dir} holds no memory`)
@@ -165,6 +167,7 @@ export class FakeRuntime implements Runtime {
   async #launch(
     name: string,
     { id }: IncarnationSpec,
+    greet: Greet,
     detail: string,
     work: (half: () => void) => Guest,
   ): Promise<Guest> {
@@ -176,7 +179,9 @@ export class FakeRuntime implements Runtime {
     })
     const launched = this.#call(name, detail, (half) => {
       if (isCutOff) throw stale(id)
-      return work(half)
+      const guest = work(half)
+      greet(guest)
+      return guest
     })
     try {
       return await Promise.race([launched, cutOff.promise])

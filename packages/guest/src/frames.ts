@@ -112,10 +112,14 @@ function takeChecked(header: Buffer, at: number, payload: Buffer, take: TakeFram
 const MARKER_MAGIC = Buffer.concat([Buffer.from([0xf5]), Buffer.from('SPAWNPOINT-MARK', 'latin1')])
 const MARKER_BYTES = 32
 
-/** What an attach begins with: enough zeros to complete any half frame, then a marker with a nonce of its own. */
-export function makePreamble(): { bytes: Buffer; marker: Buffer } {
+/**
+ * What an attach begins with: enough zeros to complete any half frame, which there can be unless the pipe is `fresh`, then
+ * a marker with a nonce of its own.
+ */
+export function makePreamble({ fresh }: { fresh: boolean }): { bytes: Buffer; marker: Buffer } {
   const marker = Buffer.concat([MARKER_MAGIC, randomBytes(MARKER_BYTES - MARKER_MAGIC.length)])
-  return { bytes: Buffer.concat([Buffer.alloc(MAX_PAYLOAD_BYTES + HEADER_BYTES), marker]), marker }
+  const zeros = fresh ? 0 : MAX_PAYLOAD_BYTES + HEADER_BYTES
+  return { bytes: Buffer.concat([Buffer.alloc(zeros), marker]), marker }
 }
 
 /** Discards the guest's bytes up to the echo of a marker. */

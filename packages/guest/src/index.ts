@@ -1,2 +1,2 @@
-export { type OpenedGuest, type OpenGuestOptions, openGuest } from './open-guest.ts'
+export { type DialledGuest, dialGuest, type OpenedGuest, type OpenGuestOptions, openGuest } from './open-guest.ts'
 export type { Timeouts } from './session.ts'

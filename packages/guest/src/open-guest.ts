@@ -24,6 +24,8 @@ export interface OpenGuestOptions {
   fromGuest: string
   /** Names the sandbox in errors */
   label: string
+  /** Nobody has written to the FIFOs yet, and the agent is between two frames: it begins, or was held when it was captured */
+  fresh?: boolean
   timeouts?: Partial<Timeouts>
 }
 
@@ -45,6 +47,19 @@ const openSessions = new Map<string, Session>()
  * `guest_unresponsive` after `timeouts.attachMs`. Only one process at a time may attach.
  */
 export async function openGuest(options: OpenGuestOptions): Promise<OpenedGuest> {
+  return await dialGuest(options).answered()
+}
+
+/** A guest that has been spoken to but may not run yet. */
+export interface DialledGuest {
+  /** What is asked of it is answered once it runs; what it can do is not known until it has answered. */
+  readonly guest: OpenedGuest
+  /** To be called once, when it is due to answer: the time limit of `openGuest` begins then. A rejection closes it. */
+  answered(): Promise<OpenedGuest>
+}
+
+/** As `openGuest`, for a guest that is yet to be started or restored. Rejects if the FIFOs are not there. */
+export function dialGuest(options: OpenGuestOptions): DialledGuest {
   openSessions.get(options.fromGuest)?.close()
   const session = new Session(options)
   openSessions.set(options.fromGuest, session)
@@ -53,38 +68,62 @@ export async function openGuest(options: OpenGuestOptions): Promise<OpenedGuest>
   })
   const checked = checkedBy(session)
   const channel = session.open('hello', { protocols: PROTOCOLS }, true)
-  const timer = setTimeout(() => {
-    const message = `The agent did not answer within ${session.timeouts.attachMs} ms`
-    channel.fail(new SpawnpointError('guest_unresponsive', message, { sandboxId: options.label }))
-  }, session.timeouts.attachMs)
-  try {
-    const hello = checked(await channel.answer, checkHello)
-    return new AttachedGuest(session, checked, hello)
-  } catch (error) {
-    session.close()
-    throw error
-  } finally {
-    clearTimeout(timer)
+  const guest = new AttachedGuest(session, checked)
+  const answered = async () => {
+    const timer = setTimeout(() => {
+      const message = `The agent did not answer within ${session.timeouts.attachMs} ms`
+      channel.fail(new SpawnpointError('guest_unresponsive', message, { sandboxId: options.label }))
+    }, session.timeouts.attachMs)
+    try {
+      guest.met(checked(await channel.answer, checkHello))
+      return guest
+    } catch (error) {
+      session.close()
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
   }
+  return { guest, answered }
 }
 
 class AttachedGuest implements OpenedGuest {
-  readonly agentVersion: string
-  readonly protocolVersion: number
-  readonly capabilities: readonly string[]
   readonly processes: Processes
-  readonly files: Files
   readonly #session: Session
   readonly #checked: Checked
+  #hello: Hello | null = null
+  #files: Files | null = null
 
-  constructor(session: Session, checked: Checked, hello: Hello) {
+  constructor(session: Session, checked: Checked) {
     this.#session = session
     this.#checked = checked
-    this.agentVersion = hello.agent
-    this.protocolVersion = hello.protocol
-    this.capabilities = hello.capabilities
     this.processes = new Processes(session, checked)
-    this.files = new Files(session, checked, hello.capabilities)
+  }
+
+  met(hello: Hello): void {
+    this.#hello = hello
+  }
+
+  get files(): Files {
+    this.#files ??= new Files(this.#session, this.#checked, this.capabilities)
+    return this.#files
+  }
+
+  get #known(): Hello {
+    if (this.#hello === null) throw new Error('the guest has not answered yet')
+    return this.#hello
+  }
+
+  get agentVersion(): string {
+    return this.#known.agent
+  }
+
+  get protocolVersion(): number {
+    return this.#known.protocol
+  }
+
+  get capabilities(): readonly string[] {
+    return this.#known.capabilities
   }
 
   get gone(): Promise<void> {

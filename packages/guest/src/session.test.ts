@@ -3,11 +3,12 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } fr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import type { GuestIdentity } from '@spawnpoint/core'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FakeAgent } from '../test/fake-agent.ts'
 import { encodeFrame, type FrameType, frameType } from './frames.ts'
-import { openGuest } from './index.ts'
+import { dialGuest, openGuest } from './index.ts'
 
 let fake: FakeAgent
 beforeEach(() => {
@@ -95,6 +96,29 @@ describe('attach', () => {
     const opening = fake.open()
     fake.raw(Buffer.alloc(5_000_000, 'SPAWNPOINT-MARK'))
     expect((await opening).agentVersion).toBe('9')
+  })
+
+  test('speaks to a guest before it runs, which finds all of it when it wakes, however late', async () => {
+    fake.deafen()
+    fake.answer = (id) =>
+      fake.say(frameType.result, 2, id, { hostname: true, machineId: true, entropy: true, generation: 3, hooks: [] })
+    const timeouts = { attachMs: 5_000, silenceMs: 20, callMs: 40 }
+    const { guest, answered } = dialGuest({ ...fake, label: 's', fresh: true, timeouts })
+    const identified = guest.identify({ hookTimeoutMs: 0 } as GuestIdentity)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    fake.wake()
+    expect(await identified).toMatchObject({ generation: 3 })
+    expect((await answered()).agentVersion).toBe('9')
+    expect(fake.requests.map(({ method }) => method)).toEqual(['hello', 'identify'])
+    await guest.close()
+  })
+
+  test('tells whoever has asked something of a guest that never comes', async () => {
+    fake.deafen()
+    const { guest, answered } = dialGuest({ ...fake, label: 's', fresh: true, timeouts: { attachMs: 20 } })
+    const identified = guest.identify({ hookTimeoutMs: 0 } as GuestIdentity)
+    await expect(answered()).rejects.toMatchObject({ code: 'guest_unresponsive' })
+    await expect(identified).rejects.toMatchObject({ code: 'stale_incarnation' })
   })
 
   test.each([

@@ -73,8 +73,17 @@ export class Session {
   #gatedBytes = 0
   #writableWaiters: (() => void)[] = []
 
-  /** Opens both FIFOs and sends the marker; the first call may follow at once. Rejects `guest_unresponsive`. */
-  constructor(paths: { toGuest: string; fromGuest: string; label: string; timeouts?: Partial<Timeouts> | undefined }) {
+  /**
+   * Opens both FIFOs and sends the marker; the first call may follow at once. `fresh`: nobody has written to them yet, and
+   * the agent begins, or goes on, between two frames. Rejects `guest_unresponsive`.
+   */
+  constructor(paths: {
+    toGuest: string
+    fromGuest: string
+    label: string
+    fresh?: boolean | undefined
+    timeouts?: Partial<Timeouts> | undefined
+  }) {
     this.label = paths.label
     this.gone = this.#goneNow.promise
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...paths.timeouts }
@@ -93,7 +102,7 @@ export class Session {
       socket.on('close', () => this.#die(this.#stale()))
     }
     this.#output.on('drain', () => this.#wakeWriters())
-    const { bytes, marker } = makePreamble()
+    const { bytes, marker } = makePreamble({ fresh: paths.fresh ?? false })
     this.#scanner = new MarkerScanner(marker)
     this.#input.on('data', (chunk: Buffer) => this.#take(chunk))
     this.#output.write(bytes)
@@ -186,12 +195,16 @@ export class Session {
   answerOf(channel: Channel, what: string, options: CallOptions = {}): Promise<unknown> {
     if (options.endless === true && options.signal === undefined) return channel.answer
     let timer: NodeJS.Timeout | undefined
-    const began = performance.now()
+    let began = performance.now()
     const extraMs = options.extraMs ?? 0
     let pingedAt: number | null = null
     const check = () => {
       const now = performance.now()
-      if (this.held) {
+      if (this.#scanner !== null) {
+        // It may not run yet; how long it may take to answer for the first time is for whoever attaches to say.
+        began = now
+        timer = setTimeout(check, this.#timeouts.silenceMs / 2)
+      } else if (this.held) {
         pingedAt = null
         timer = setTimeout(check, this.#timeouts.silenceMs)
       } else if (now - began > this.#timeouts.callMs + extraMs) {

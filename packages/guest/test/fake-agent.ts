@@ -56,6 +56,11 @@ export class FakeAgent {
     this.#input.pause()
   }
 
+  /** Reads again. */
+  wake(): void {
+    this.#input.resume()
+  }
+
   raw(bytes: Uint8Array): void {
     this.#output.write(bytes)
   }

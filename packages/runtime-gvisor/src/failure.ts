@@ -16,3 +16,7 @@ export function unavailable(reason: string, cause?: unknown): SpawnpointError<'u
 export function errorText(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
+
+export function staleIncarnation(id: string, cause?: unknown): SpawnpointError<'stale_incarnation'> {
+  return new SpawnpointError('stale_incarnation', 'The sandbox does not run any more', { sandboxId: id }, { cause })
+}

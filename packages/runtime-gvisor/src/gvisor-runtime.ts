@@ -13,11 +13,12 @@ import type {
   RuntimeAgents,
   RuntimeInfo,
 } from '@spawnpoint/core'
+import type { Greet } from './agent-line.ts'
 import { freshSpec } from './bundle.ts'
 import { checkpoint } from './checkpoint.ts'
 import type { LaunchPlan } from './container.ts'
-import { errorText, runtimeFailed, unavailable } from './failure.ts'
-import { Incarnation, staleIncarnation } from './incarnation.ts'
+import { errorText, runtimeFailed, staleIncarnation, unavailable } from './failure.ts'
+import { Incarnation } from './incarnation.ts'
 import { Limiter } from './limiter.ts'
 import { silentLog } from './log.ts'
 import { checkRequirements, memoryImageBytes, readFrozenSpec } from './memory-image.ts'
@@ -71,20 +72,20 @@ export class GvisorRuntime implements Runtime {
     return this.#open.info
   }
 
-  async start(spec: IncarnationSpec): Promise<Guest> {
-    return await this.#launch(spec, null)
+  async start(spec: IncarnationSpec, greet?: Greet): Promise<Guest> {
+    return await this.#launch(spec, null, greet)
   }
 
-  async restore(spec: IncarnationSpec, memory: MemoryImage): Promise<Guest> {
-    return await this.#launch(spec, memory)
+  async restore(spec: IncarnationSpec, memory: MemoryImage, greet?: Greet): Promise<Guest> {
+    return await this.#launch(spec, memory, greet)
   }
 
   async prepare(spec: IncarnationSpec, memory: MemoryImage | null): Promise<void> {
     await this.#begin(spec, memory, (incarnation, plan) => incarnation.prepare(spec, plan, this.#limiter))
   }
 
-  async #launch(spec: IncarnationSpec, memory: MemoryImage | null): Promise<Guest> {
-    return await this.#begin(spec, memory, (incarnation, plan) => incarnation.launch(spec, plan, this.#limiter))
+  async #launch(spec: IncarnationSpec, memory: MemoryImage | null, greet: Greet = () => {}): Promise<Guest> {
+    return await this.#begin(spec, memory, (incarnation, plan) => incarnation.launch(spec, plan, this.#limiter, greet))
   }
 
   async #begin<T>(
@@ -101,7 +102,8 @@ export class GvisorRuntime implements Runtime {
     this.#incarnations.set(spec.id, incarnation)
     this.#beginning.add(spec.id)
     try {
-      return await begin(incarnation, await this.#plan(spec, memory))
+      const plan = incarnation.planFor(spec, memory?.dir ?? null) ?? (await this.#plan(spec, memory))
+      return await begin(incarnation, plan)
     } catch (error) {
       // What was prepared and is not wanted any more goes too: its id has failed.
       await incarnation.kill()

@@ -3,7 +3,7 @@ import type { Cgroups } from './cgroup/cgroups.ts'
 import type { ExitWatch } from './exit-watch.ts'
 import type { Log } from './log.ts'
 import type { SlotPool } from './network/slot-pool.ts'
-import type { OpenGuest, Timeouts } from './options.ts'
+import type { DialGuest, Timeouts } from './options.ts'
 import type { PipeStock } from './pipes.ts'
 import type { Runsc } from './runsc.ts'
 
@@ -16,7 +16,7 @@ export interface Host {
   pipes: PipeStock
   agents: AgentStore
   watch: ExitWatch<string>
-  openGuest: OpenGuest
+  dialGuest: DialGuest
   timeouts: Timeouts
   /** Kernels are given orders directly */
   givesOrders: boolean

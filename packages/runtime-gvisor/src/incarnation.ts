@@ -8,11 +8,11 @@ import {
   type OutgoingRule,
   SpawnpointError,
 } from '@spawnpoint/core'
-import type { OpenedGuest } from '@spawnpoint/guest'
+import { AgentLine, type Greet } from './agent-line.ts'
 import { Container, type LaunchPlan } from './container.ts'
 import { ErrorOutput } from './error-output.ts'
 import { explainExit } from './explain-exit.ts'
-import { errorText, runtimeFailed } from './failure.ts'
+import { errorText, runtimeFailed, staleIncarnation } from './failure.ts'
 import type { Host } from './host.ts'
 import { hostBootId, isAlive } from './host-process.ts'
 import { type IncarnationRecord, writePaused, writeRecord } from './incarnation-record.ts'
@@ -36,6 +36,7 @@ export class Incarnation {
   readonly id: IncarnationId
   readonly #host: Host
   readonly #container: Container
+  readonly #line: AgentLine
   /** Called once if it ends by itself after a launch or an adoption that succeeded */
   readonly #onExit: (exit: IncarnationExit) => void
   readonly #ended = Promise.withResolvers<IncarnationExit | 'killed'>()
@@ -49,7 +50,6 @@ export class Incarnation {
   #errors: ErrorOutput | null = null
   /** In memory alone; `null` until an earlier server's are told again */
   #credentials: readonly OutgoingRule[] | null = null
-  #guest: Promise<OpenedGuest> | null = null
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -62,6 +62,7 @@ export class Incarnation {
     this.id = id
     this.#onExit = onExit
     this.#container = new Container(host, id, record)
+    this.#line = new AgentLine(host, id, this.#container.paths.pipes, this.#ended.promise)
     this.#record = record
   }
 
@@ -105,11 +106,12 @@ export class Incarnation {
   }
 
   /** Starts or restores; resolves when the agent answers. A rejection leaves nothing behind. */
-  launch(spec: IncarnationSpec, plan: LaunchPlan, limiter: Limiter): Promise<Guest> {
+  launch(spec: IncarnationSpec, plan: LaunchPlan, limiter: Limiter, greet: Greet): Promise<Guest> {
     return this.#inLaunch(limiter, async () => {
-      if (!(await this.#startPrepared(spec, plan))) {
+      if (!(await this.#startPrepared(spec, plan, greet))) {
         await this.#container.furnish(spec, plan)
         this.#throwIfKilled()
+        this.#line.dial(spec.bootTimeoutMs, greet)
         await this.#container.run(spec, plan)
       }
       this.#throwIfKilled()
@@ -118,28 +120,35 @@ export class Incarnation {
       this.#credentials = spec.credentials ?? []
       writeRecord(this.#container.paths, record)
       this.#watch(record)
-      const guest = await this.#connect(spec.bootTimeoutMs)
+      const guest = await this.#line.answer()
       this.#throwIfKilled()
       this.#phase = 'live'
       return guest
     })
   }
 
+  /** That of what was prepared, if that is what is wanted now: it was checked then, and is not read again. */
+  planFor(spec: IncarnationSpec, imageDir: string | null): LaunchPlan | null {
+    const wanted = ({ rootPath, resources, volumes = [] }: IncarnationSpec) => ({ rootPath, resources, volumes })
+    const prepared = this.#prepared
+    const fits =
+      prepared !== null &&
+      (prepared.plan.image?.dir ?? null) === imageDir &&
+      isDeepStrictEqual(wanted(prepared.spec), wanted(spec))
+    return fits ? prepared.plan : null
+  }
+
   /** False if there is nothing prepared that fits; what was prepared is gone then. */
-  async #startPrepared(spec: IncarnationSpec, plan: LaunchPlan): Promise<boolean> {
+  async #startPrepared(spec: IncarnationSpec, plan: LaunchPlan, greet: Greet): Promise<boolean> {
     const prepared = this.#prepared
     if (!prepared) return false
     this.#prepared = null
-    const fits =
-      prepared.spec.rootPath === spec.rootPath &&
-      prepared.plan.image?.dir === plan.image?.dir &&
-      prepared.plan.agentDigest === plan.agentDigest &&
-      JSON.stringify(prepared.spec.resources) === JSON.stringify(spec.resources) &&
-      this.#container.processes.every(isAlive)
+    const fits = prepared.plan === plan && this.#container.processes.every(isAlive)
     if (fits) {
       try {
         const [ready, wanted] = [egressOf(prepared.spec), egressOf(spec)]
         if (!isDeepStrictEqual(ready, wanted)) await this.#container.setEgress(wanted)
+        this.#line.dial(spec.bootTimeoutMs, greet)
         await this.#container.start(plan)
         return true
       } catch (error) {
@@ -148,6 +157,7 @@ export class Incarnation {
       }
     }
     await this.#container.kill()
+    await this.#line.close()
     await this.#container.remove()
     return false
   }
@@ -214,32 +224,7 @@ export class Incarnation {
   /** The agent's connection, made anew if the last one broke. Rejects `stale_incarnation`, `guest_unresponsive`. */
   async attach(): Promise<Guest> {
     if (!this.isLive) throw staleIncarnation(this.id)
-    return await (this.#guest ?? this.#connect(ATTACH_TIMEOUT_MS))
-  }
-
-  #connect(timeoutMs: number): Promise<OpenedGuest> {
-    const guest = this.#openGuest(timeoutMs)
-    this.#guest = guest
-    const forget = () => {
-      if (this.#guest === guest) this.#guest = null
-    }
-    guest.then((opened) => opened.gone.then(forget), forget)
-    return guest
-  }
-
-  async #openGuest(timeoutMs: number): Promise<OpenedGuest> {
-    const { pipes } = this.#container.paths
-    const opening = this.#host.openGuest({
-      toGuest: `${pipes}/in`,
-      fromGuest: `${pipes}/out`,
-      label: this.id,
-      timeouts: { attachMs: timeoutMs },
-    })
-    const outcome = await Promise.race([opening, this.#ended.promise])
-    if (outcome !== 'killed' && !('reason' in outcome)) return outcome
-    // Nobody answers any more: its failure, which comes with the time limit, tells nothing new.
-    opening.then((guest) => guest.close()).catch(() => {})
-    throw outcome === 'killed' ? staleIncarnation(this.id) : runtimeFailed('boot', outcome.detail)
+    return await this.#line.attach(ATTACH_TIMEOUT_MS)
   }
 
   // -------------------------------------------------------------- control
@@ -377,7 +362,7 @@ export class Incarnation {
     if (!this.isLive) return await this.kill()
     this.#host.watch.remove(this.id)
     this.#phase = 'ended'
-    await this.#closeGuest()
+    await this.#line.close()
     this.#errors?.close()
   }
 
@@ -398,15 +383,9 @@ export class Incarnation {
     await this.#removeTraces()
   }
 
-  async #closeGuest(): Promise<void> {
-    // A connection that failed to open is closed already.
-    const guest = await this.#guest?.catch(() => null)
-    await guest?.close()
-  }
-
   /** Preconditions: no process of it runs. */
   async #removeTraces(): Promise<void> {
-    await this.#closeGuest()
+    await this.#line.close()
     this.#errors?.close()
     await this.#container.remove()
   }
@@ -414,8 +393,4 @@ export class Incarnation {
   #throwIfKilled(): void {
     if (this.#container.isCutOff) throw staleIncarnation(this.id)
   }
-}
-
-export function staleIncarnation(id: string, cause?: unknown): SpawnpointError<'stale_incarnation'> {
-  return new SpawnpointError('stale_incarnation', 'The sandbox does not run any more', { sandboxId: id }, { cause })
 }

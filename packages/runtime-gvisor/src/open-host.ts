@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { type IncarnationId, isCode, type RuntimeInfo } from '@spawnpoint/core'
-import { openGuest } from '@spawnpoint/guest'
+import { dialGuest } from '@spawnpoint/guest'
 import { AgentStore } from './agent-store.ts'
 import type { Cgroups } from './cgroup/cgroups.ts'
 import { openCgroups } from './cgroup/open-cgroups.ts'
@@ -94,7 +94,7 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
     runsc: new Runsc(options.runsc, capabilities, {
       goferNamespace: namespacePath(emptyNamespaceName(index.index)),
     }),
-    openGuest: options.openGuest ?? openGuest,
+    dialGuest: options.dialGuest ?? dialGuest,
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
     givesOrders: capabilities.takesOrders && options.byCommandsOnly !== true,
     behind,

@@ -1,4 +1,4 @@
-import type { openGuest } from '@spawnpoint/guest'
+import type { dialGuest } from '@spawnpoint/guest'
 import type { Log } from './log.ts'
 
 export interface GvisorOptions {
@@ -23,7 +23,7 @@ export interface GvisorOptions {
   /** Pause and resume by runsc's commands even where its kernels obey us directly */
   byCommandsOnly?: boolean
   /** Connects to the agent; default that of `@spawnpoint/guest` */
-  openGuest?: OpenGuest
+  dialGuest?: DialGuest
 }
 
 /** Milliseconds until a call of runsc is given up. Generous: a busy host is slow, and a limit that strikes costs a sandbox. */
@@ -39,4 +39,4 @@ export interface Timeouts {
 export const DEFAULT_TIMEOUTS: Timeouts = { launchMs: 60_000, controlMs: 30_000, perGibMs: 30_000 }
 
 /** The guest package's way in, or a stand-in for it. */
-export type OpenGuest = typeof openGuest
+export type DialGuest = typeof dialGuest

@@ -168,8 +168,12 @@ export class Bench {
   async spawn(snapshot: MemorySnapshot, identity: Partial<GuestIdentity> = {}): Promise<Box> {
     const root = await this.root({ from: 'snapshot', id: snapshot.id })
     const spec = this.spec(root)
-    const guest = await this.runtime.restore(spec, this.memory(snapshot))
-    await guest.identify(this.identity({ cause: 'restore', generation: 1, ...identity }))
+    // Told before it runs, as the core does.
+    let identified: Promise<unknown> | null = null
+    const guest = await this.runtime.restore(spec, this.memory(snapshot), (guest) => {
+      identified = guest.identify(this.identity({ cause: 'restore', generation: 1, ...identity }))
+    })
+    await identified
     return { id: spec.id, root, guest }
   }
 

@@ -20,10 +20,17 @@ export interface Runtime {
   /** Lets go of all incarnations without stopping them. */
   close(): Promise<void>
   readonly info: RuntimeInfo
-  /** Cold boot. Resolves when the agent answers. */
-  start(spec: IncarnationSpec): Promise<Guest>
-  /** Rejects `incompatible` before anything is tried if `requirements` are not met. Resolves when the agent answers. */
-  restore(spec: IncarnationSpec, memory: MemoryImage): Promise<Guest>
+  /**
+   * Cold boot. Resolves when the agent answers. `greet` is given the guest as soon as it can be told something, which may be
+   * before it runs: what is asked of it then is answered when it does, and rejects if it comes to nothing. It is called
+   * again if a first try comes to nothing and there is another one.
+   */
+  start(spec: IncarnationSpec, greet?: (guest: Guest) => void): Promise<Guest>
+  /**
+   * Rejects `incompatible` before anything is tried if `requirements` are not met. Resolves when the agent answers. `greet`
+   * as for `start`.
+   */
+  restore(spec: IncarnationSpec, memory: MemoryImage, greet?: (guest: Guest) => void): Promise<Guest>
   /**
    * Does what of a `start` (`memory` is `null`) or `restore` can be done before it is wanted; the call with the same `id`
    * that follows is then quicker. That call may differ in `network`, `credentials` and `hostname`; if anything else differs, what was

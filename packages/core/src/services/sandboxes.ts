@@ -11,6 +11,7 @@ import { invalidArgument, isCode, notFound } from '../errors.ts'
 import type { Guests } from '../guests.ts'
 import { type IncarnationId, newId, type RootId, type SandboxId } from '../ids.ts'
 import type { Sandbox, SandboxState, Schedule, TeamId, TimeoutPolicy } from '../model.ts'
+import { begin } from '../operations/boot.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type CreateDetail, sandboxCreate } from '../operations/sandbox-create.ts'
 import { childrenOf, type ForkDetail, sandboxFork } from '../operations/sandbox-fork.ts'
@@ -119,6 +120,12 @@ export class Sandboxes implements SandboxesApi {
       detail,
     })
     try {
+      // What is made ahead is in no record anyway: it comes up while this is claimed, and goes if it cannot be. Not with
+      // secrets: one that is changed meanwhile must find who has it.
+      if (ahead !== null && sandbox.credentials.length === 0) {
+        const { memory } = origin
+        this.#guests.comes(ahead.incarnationId, begin(this.#parts, sandbox, { ...ahead, memory }, []))
+      }
       await ledger.transact(async (tx) => {
         await mustBeReady(tx, image, snapshot)
         await mustMount(tx, by.teamId, sandbox.volumes)
@@ -132,7 +139,10 @@ export class Sandboxes implements SandboxesApi {
       })
     } catch (error) {
       // A commit whose answer was lost may have happened; its operation is then undone.
-      if (ahead !== null) this.#standby.drop(ahead)
+      if (ahead !== null) {
+        this.#guests.forget(ahead.incarnationId)
+        this.#standby.drop(ahead)
+      }
       throw error
     }
     if (schedule !== null) this.#scheduled(schedule)
