@@ -36,7 +36,11 @@ export async function registerMcpDoor<L extends FastifyBaseLogger>(
       if (by === undefined) throw new Error('A request came as far as this without its caller')
       return mcpServer(api, by, version, log)
     },
-    { onerror: (error) => log.warn({ err: error }, 'MCP request refused'), maxRequestBodySize: BODY_LIMIT_BYTES },
+    {
+      // The client's mistake: where in the library it was found is of no use.
+      onerror: (error) => log.warn({ reason: error.message }, 'MCP request refused'),
+      maxRequestBodySize: BODY_LIMIT_BYTES,
+    },
   )
   const handle = toNodeHandler(handler, {
     onerror: (error) => log.error({ err: error }, 'MCP request failed'),

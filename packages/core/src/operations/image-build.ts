@@ -1,26 +1,14 @@
 import { SpawnpointError, toSpawnpointError } from '../errors.ts'
-import type { BaseSource, Image, ImageDefaults, ImageId, Labels } from '../model.ts'
+import type { BaseSource, Image, Labels } from '../model.ts'
 import type { BuildProgress, BuiltImage, LedgerTx, RegistryAccess } from '../ports/index.ts'
 import { buildRecipe, undoRecipe } from '../recipe/build.ts'
 import { BuildLog } from '../recipe/build-log.ts'
-import type { DockerfileDetail, RecipeDetail } from '../recipe/detail.ts'
+import type { BuiltRecord, ImageDetail, RecipeDetail } from '../recipe/detail.ts'
 import { buildDockerfile, undoDockerfile } from '../recipe/dockerfile.ts'
 import type { Pull } from '../recipe/origins.ts'
 import { LIMITS } from '../services/checks.ts'
 import { setTags } from '../services/names.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
-
-export interface ImageDetail {
-  imageId: ImageId
-  /** Tags of its name that point to it once it is ready */
-  tags: string[]
-  /** What the request said about defaults: it wins over what the source says */
-  asked?: Partial<ImageDefaults>
-  /** `null` for what an `ImageBuilder` makes */
-  recipe: RecipeDetail | null
-  /** Once it is known what a Dockerfile comes to */
-  dockerfile?: DockerfileDetail
-}
 
 /** Space of the pool that a build leaves to others, as a share of what is free. */
 const LEFT_FREE = 0.1
@@ -98,10 +86,6 @@ function recipeOf({ detail }: Work<ImageDetail>): RecipeDetail {
   if (detail.recipe === null) throw new Error(`image ${detail.imageId} is of a recipe that was not prepared`)
   return detail.recipe
 }
-
-/** What of an image's record its build finds out. */
-export type BuiltRecord = Pick<Image, 'sizeBytes'> &
-  Partial<Pick<Image, 'source' | 'labels' | 'bootSnapshotId' | 'parentImageId'>> & { defaults: Partial<ImageDefaults> }
 
 async function buildBase(
   work: Work<ImageDetail>,

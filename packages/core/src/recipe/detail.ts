@@ -1,4 +1,4 @@
-import type { ImageDefaults, ImageId, IncarnationId, RootId, SandboxId, SnapshotId } from '../model.ts'
+import type { Image, ImageDefaults, ImageId, IncarnationId, RootId, SandboxId, SnapshotId } from '../model.ts'
 import type { RootSource } from '../ports/index.ts'
 
 /**
@@ -40,3 +40,20 @@ export interface RecipeDetail extends StageDetail {
   images: Record<number, ImageId>
   boot: Footing & { snapshotId: SnapshotId }
 }
+
+/** What the record of an image's build holds. */
+export interface ImageDetail {
+  imageId: ImageId
+  /** Tags of its name that point to it once it is ready */
+  tags: string[]
+  /** What the request said about defaults: it wins over what the source says */
+  asked?: Partial<ImageDefaults>
+  /** `null` for what an `ImageBuilder` makes */
+  recipe: RecipeDetail | null
+  /** Once it is known what a Dockerfile comes to */
+  dockerfile?: DockerfileDetail
+}
+
+/** What of an image's record its build finds out. */
+export type BuiltRecord = Pick<Image, 'sizeBytes'> &
+  Partial<Pick<Image, 'source' | 'labels' | 'bootSnapshotId' | 'parentImageId'>> & { defaults: Partial<ImageDefaults> }

@@ -1,12 +1,11 @@
 import type { Snapshot, SnapshotId, TeamId } from '../model.ts'
 import { type Captured, capture, receiptOf } from '../operations/capture.ts'
-import type { ImageDetail } from '../operations/image-build.ts'
 import type { Work } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
 import type { LiveSandbox } from '../sandbox/records.ts'
 import { manifestOf } from '../snapshot/manifest.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
-import type { StageDetail } from './detail.ts'
+import type { ImageDetail, StageDetail } from './detail.ts'
 import type { PlannedStep } from './plan.ts'
 
 /** Milliseconds that a layer is kept after its last use. */
