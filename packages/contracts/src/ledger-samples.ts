@@ -229,6 +229,8 @@ export function sampleSecret(teamId: TeamId, over: Partial<Secret> = {}): Secret
     teamId,
     name: 'API_KEY',
     hosts: ['api.example.com', '*.example.org'],
+    labels: { owner: 'ana' },
+    version: 3,
     createdAt: new Date(1_700_000_000_011),
     updatedAt: new Date(1_700_000_000_022),
     ...over,

@@ -38,4 +38,6 @@ export interface IngressPolicy {
   ports: Record<string, PortAccess>
   /** Host header that programs see; `${PORT}` in it stands for the port. `null` for the one that the client sent */
   hostHeader: string | null
+  /** Ports whose programs speak TLS themselves; their certificates are not checked. Default none */
+  tlsPorts?: number[] | undefined
 }

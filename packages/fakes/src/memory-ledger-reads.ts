@@ -187,6 +187,7 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
         },
         (secret) =>
           same(filter.teamId, secret.teamId) &&
+          same(filter.id, secret.id) &&
           same(filter.name, secret.name) &&
           (filter.nameContains === undefined || secret.name.toLowerCase().includes(filter.nameContains.toLowerCase())),
       ),

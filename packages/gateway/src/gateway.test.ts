@@ -45,6 +45,16 @@ describe('a request', () => {
     }
   })
 
+  it('reaches a program that speaks TLS itself, whatever its certificate says', async () => {
+    const { id } = await world.sandbox({ ingress: { tlsPorts: [PROGRAM_PORT] } })
+    world.program.secure = true
+    const { status, body } = await world.ask('/over', host(id))
+    expect([status, JSON.parse(body).url]).toEqual([200, '/over'])
+    expect((await world.ask('/not', host((await world.sandbox()).id))).status).toBe(502)
+    world.program.secure = false
+    expect((await world.ask('/plain', host(id))).status).toBe(502)
+  })
+
   it('for the server itself does not match', async () => {
     expect((await world.ask('/v1/x', { host: '127.0.0.1' })).status).toBe(418)
     expect((await world.ask('/', { host: 'api.sbx.test' })).status).toBe(418)

@@ -13,6 +13,7 @@ import { holdActive } from './active.ts'
 import { type Address, addressOf, type RoutingHeaders } from './address.ts'
 import { Connections } from './connections.ts'
 import { dialler } from './dial.ts'
+import { overTls } from './inner-tls.ts'
 import type { Log } from './log.ts'
 import { type ProxyOptions, proxyHttp, proxyUpgrade } from './port-proxy.ts'
 import { answerPreflight, isPreflight } from './preflight.ts'
@@ -163,7 +164,8 @@ export class Gateway {
     const { guest } = await this.#guest(reached, req, res, address)
     const gone = new AbortController()
     res.once('close', () => gone.abort())
-    await proxyHttp(dialler(guest, gone.signal), address.port, req, res, this.#proxyOptions(req, sandbox, address.port))
+    const dial = overTls(dialler(guest, gone.signal), sandbox.ingress.tlsPorts)
+    await proxyHttp(dial, address.port, req, res, this.#proxyOptions(req, sandbox, address.port))
   }
 
   async #routeUpgrade(
@@ -189,7 +191,7 @@ export class Gateway {
     held.use(holdActive(this.#options.api, by, sandbox.id))
     socket.once('close', () => held.dispose())
     if (socket.destroyed) held.dispose()
-    const dial = dialler(guest, gone.signal)
+    const dial = overTls(dialler(guest, gone.signal), sandbox.ingress.tlsPorts)
     await proxyUpgrade(dial, address.port, req, socket, head, this.#proxyOptions(req, sandbox, address.port))
   }
 

@@ -255,7 +255,12 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     return readPage(
       'secrets',
       rows,
-      [equal('team_id', filter.teamId), equal('name', filter.name), contains('name', filter.nameContains)],
+      [
+        equal('team_id', filter.teamId),
+        equal('id', filter.id),
+        equal('name', filter.name),
+        contains('name', filter.nameContains),
+      ],
       page,
       toSecret,
     )

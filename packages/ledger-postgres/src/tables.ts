@@ -173,6 +173,8 @@ export interface Tables {
     team_id: TeamId
     name: string
     hosts: Json
+    labels: Json
+    version: number
     sealed_value: string
     created_at: Instant
     updated_at: Instant

@@ -319,6 +319,7 @@ export interface Schemas {
     default: 'open' | 'token' | 'closed'
     ports: Record<string, 'open' | 'token' | 'closed'>
     hostHeader: string | null
+    tlsPorts?: number[] | undefined
   }
   NewSandboxSchedule: {
     cron: string
@@ -486,6 +487,7 @@ export interface Schemas {
           default?: 'open' | 'token' | 'closed' | undefined
           ports?: Record<string, 'open' | 'token' | 'closed'> | undefined
           hostHeader?: string | null | undefined
+          tlsPorts?: number[] | undefined
         }
       | undefined
     timeout?:
@@ -554,6 +556,7 @@ export interface Schemas {
           default?: 'open' | 'token' | 'closed' | undefined
           ports?: Record<string, 'open' | 'token' | 'closed'> | undefined
           hostHeader?: string | null | undefined
+          tlsPorts?: number[] | undefined
         }
       | undefined
     timeout?:
@@ -616,6 +619,7 @@ export interface Schemas {
                 default?: 'open' | 'token' | 'closed' | undefined
                 ports?: Record<string, 'open' | 'token' | 'closed'> | undefined
                 hostHeader?: string | null | undefined
+                tlsPorts?: number[] | undefined
               }
             | undefined
           timeout?:
@@ -677,6 +681,7 @@ export interface Schemas {
                 default?: 'open' | 'token' | 'closed' | undefined
                 ports?: Record<string, 'open' | 'token' | 'closed'> | undefined
                 hostHeader?: string | null | undefined
+                tlsPorts?: number[] | undefined
               }
             | undefined
           timeout?:
@@ -740,6 +745,7 @@ export interface Schemas {
           default?: 'open' | 'token' | 'closed' | undefined
           ports?: Record<string, 'open' | 'token' | 'closed'> | undefined
           hostHeader?: string | null | undefined
+          tlsPorts?: number[] | undefined
         }
       | undefined
     timeout?:

@@ -14,7 +14,7 @@ export function secretsSuite(bench: LedgerBench): void {
       await put(secret)
       const { read } = bench.ledger
       expect((await read.secrets({ teamId }, { limit: 10 })).items).toEqual([secret])
-      const changed = { ...secret, hosts: [], updatedAt: new Date(1_700_000_000_044) }
+      const changed = { ...secret, hosts: [], labels: {}, version: 4, updatedAt: new Date(1_700_000_000_044) }
       await put(changed, 'bmV3')
       expect(await read.sealedSecrets(teamId, [secret.name, 'NONE'])).toEqual([
         { secret: changed, sealedValue: 'bmV3' },
@@ -43,6 +43,7 @@ export function secretsSuite(bench: LedgerBench): void {
       expect(await names({})).toEqual(['Another', 'TWO', 'ONE'])
       expect(await names({ name: 'TWO' })).toEqual(['TWO'])
       expect(await names({ nameContains: 'no' })).toEqual(['Another'])
+      expect((await read.secrets({ teamId, id: made[1]?.id }, { limit: 10 })).items).toEqual([made[1]])
       const first = await read.secrets({ teamId }, { limit: 2 })
       const rest = await read.secrets({ teamId }, { limit: 2, after: first.next ?? '' })
       expect([...first.items, ...rest.items]).toEqual(made.toReversed())

@@ -1,5 +1,5 @@
 import type { Principal } from '../api.ts'
-import type { Secret } from '../model.ts'
+import type { Labels, Secret } from '../model.ts'
 import type { Page, PageRequest } from '../ports/index.ts'
 
 export interface SetSecretRequest {
@@ -7,6 +7,10 @@ export interface SetSecretRequest {
   value: string
   /** The only hosts that it may be sent to, as in a credential rule; default all */
   hosts?: string[] | undefined
+  /** Default: those that it has, else none */
+  labels?: Labels | undefined
+  /** Whether there must be one of this name already: `false` rejects `name_taken`, `true` `not_found`; default either */
+  exists?: boolean | undefined
 }
 
 /** What rules of sandboxes put into requests as `{NAME}`. Values go in and never come out. */
@@ -16,9 +20,10 @@ export interface SecretsApi {
    * `[A-Za-z_][A-Za-z0-9_.-]{0,127}`. Sandboxes that use it do so with the new value at once.
    */
   set(by: Principal, name: string, request: SetSecretRequest): Promise<Secret>
-  get(by: Principal, name: string): Promise<Secret>
+  /** By name or id. */
+  get(by: Principal, ref: string): Promise<Secret>
   /** Newest first. */
   list(by: Principal, filter: { nameContains?: string | undefined }, page: PageRequest): Promise<Page<Secret>>
   /** Requests that need it are refused from now on. */
-  delete(by: Principal, name: string): Promise<void>
+  delete(by: Principal, ref: string): Promise<void>
 }

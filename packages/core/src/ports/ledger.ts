@@ -124,6 +124,7 @@ export interface TagFilter {
 
 export interface SecretFilter {
   teamId: TeamId
+  id?: SecretId | undefined
   name?: string | undefined
   /** In either case */
   nameContains?: string | undefined

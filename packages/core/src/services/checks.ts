@@ -164,6 +164,12 @@ export function mergeIngress(base: IngressPolicy, asked: Partial<IngressPolicy> 
   }
   if (hostHeader !== null && !/^[\x21-\x7e]{1,255}$/.test(hostHeader))
     throw invalidArgument('ingress.hostHeader', '1 to 255 visible ASCII characters, or null')
+  const { tlsPorts = [] } = merged
+  if (
+    tlsPorts.length > LIMITS.ingressPorts ||
+    !tlsPorts.every((port) => Number.isInteger(port) && port >= 1 && port <= 65_535)
+  )
+    throw invalidArgument('ingress.tlsPorts', `at most ${LIMITS.ingressPorts} port numbers`)
   return merged
 }
 

@@ -1,10 +1,10 @@
 import type { Principal, SecretsApi, SetSecretRequest } from '../api.ts'
 import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
-import { newId, type SecretId, type TeamId } from '../ids.ts'
+import { isId, newId, type SecretId, type TeamId } from '../ids.ts'
 import type { CredentialRule, Secret } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerReads } from '../ports/index.ts'
-import { checkDomain, LIMITS } from './checks.ts'
+import { checkDomain, checkLabels, LIMITS } from './checks.ts'
 import { Seal } from './seal.ts'
 
 /** Of one team */
@@ -28,17 +28,21 @@ export class Secrets implements SecretsApi {
     this.#changed = changed
   }
 
-  async set(by: Principal, name: string, { value, hosts = [] }: SetSecretRequest): Promise<Secret> {
+  async set(by: Principal, name: string, { value, hosts = [], labels, exists }: SetSecretRequest): Promise<Secret> {
     if (!NAME.test(name)) throw invalidArgument('name', 'a letter or _, then up to 127 letters, digits, _, . and -')
     if (value.length > LIMITS.passwordChars || !VALUE.test(value))
       throw invalidArgument('value', `1 to ${LIMITS.passwordChars} visible ASCII characters, spaces between them`)
     if (hosts.length > MAX_HOSTS) throw invalidArgument('hosts', `at most ${MAX_HOSTS}`)
+    if (labels !== undefined) checkLabels(labels)
     const now = this.#parts.clock.now()
     const asked = { teamId: by.teamId, name, hosts: hosts.map((host) => checkDomain('hosts', host)), updatedAt: now }
     const sealed = this.#seal.seal(subjectOf(asked), value)
     const secret = await this.#parts.ledger.transact(async (tx) => {
       const { items } = await tx.secrets({ teamId: by.teamId }, { limit: MAX_SECRETS })
       const there = items.find((one) => one.name === name)
+      if (there === undefined && exists === true) throw notFound('secret', name)
+      if (there !== undefined && exists === false)
+        throw new SpawnpointError('name_taken', `A secret named "${name}" already exists`, { resource: 'secret', name })
       if (there === undefined && items.length >= MAX_SECRETS) {
         throw new SpawnpointError('limit_exceeded', `A team has at most ${MAX_SECRETS} secrets`, {
           limit: 'secrets',
@@ -46,8 +50,8 @@ export class Secrets implements SecretsApi {
           asked: items.length + 1,
         })
       }
-      const { id, createdAt } = there ?? { id: newId<SecretId>(), createdAt: now }
-      const next: Secret = { ...asked, id, createdAt }
+      const before = there ?? { id: newId<SecretId>(), createdAt: now, labels: {}, version: 0 }
+      const next: Secret = { ...before, ...asked, labels: labels ?? before.labels, version: before.version + 1 }
       await tx.putSecret(next, sealed)
       return next
     })
@@ -55,20 +59,20 @@ export class Secrets implements SecretsApi {
     return secret
   }
 
-  async get(by: Principal, name: string): Promise<Secret> {
-    const found = NAME.test(name)
-      ? await this.#parts.ledger.read.secrets({ teamId: by.teamId, name }, { limit: 1 })
-      : { items: [] }
-    const [secret] = found.items
-    if (secret === undefined) throw notFound('secret', name)
+  async get(by: Principal, ref: string): Promise<Secret> {
+    const { read } = this.#parts.ledger
+    const byId = isId(ref) ? await read.secrets({ teamId: by.teamId, id: ref as SecretId }, { limit: 1 }) : null
+    const byName = NAME.test(ref) ? await read.secrets({ teamId: by.teamId, name: ref }, { limit: 1 }) : null
+    const secret = byId?.items[0] ?? byName?.items[0]
+    if (secret === undefined) throw notFound('secret', ref)
     return secret
   }
 
   list: SecretsApi['list'] = (by, filter, page) =>
     this.#parts.ledger.read.secrets({ ...filter, teamId: by.teamId }, page)
 
-  async delete(by: Principal, name: string): Promise<void> {
-    const { id } = await this.get(by, name)
+  async delete(by: Principal, ref: string): Promise<void> {
+    const { id, name } = await this.get(by, ref)
     await this.#parts.ledger.transact((tx) => tx.deleteSecret(id))
     await this.#changed(by.teamId, name)
   }

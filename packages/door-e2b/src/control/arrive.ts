@@ -4,22 +4,27 @@ import { shownState } from './states.ts'
 /** A sandbox that changes its mind this often is not going to stay. */
 const TRIES = 5
 
+/** Of what is brought back by who says nothing of time. */
+export const ARRIVAL_MS = 300_000
+
 /**
  * The sandbox, running: brought back if it is paused, `cold` without its memory, and given at least this long to live if it
- * is not. `resumed` says which it was.
+ * is not; with `null` what runs keeps its time. `resumed` says which it was.
  */
 export async function arrive(
   api: SpawnpointApi,
   by: Principal,
   id: string,
-  { timeoutMs, cold }: { timeoutMs: number; cold: boolean },
+  { timeoutMs: asked, cold }: { timeoutMs: number | null; cold: boolean },
 ): Promise<{ sandbox: Sandbox; resumed: boolean }> {
+  const timeoutMs = asked ?? ARRIVAL_MS
   for (let tries = 0; tries < TRIES; tries += 1) {
     const sandbox = await living(api, by, id)
     switch (sandbox.state) {
       case 'running':
       case 'snapshotting':
       case 'rolling_back': {
+        if (asked === null) return { sandbox, resumed: false }
         const extended = await api.sandboxes.update(by, id, { timeout: { timeoutMs }, extendOnly: true })
         // Its time may have been over in this very moment.
         if (extended.state === sandbox.state || extended.state === 'running')

@@ -1,6 +1,7 @@
 import { type CreateSandboxRequest, type IngressPolicy, invalidArgument, type TimeoutPolicy } from '@spawnpoint/core'
-import { INSECURE_PORTS } from '../secure.ts'
+import { ENVD_PORT, INSECURE_PORTS } from '../secure.ts'
 import { egressOf } from './network.ts'
+import { credentialsOf } from './network-rules.ts'
 import type { CreateBody } from './schemas.ts'
 import { lifetimeMs } from './timeouts.ts'
 
@@ -33,7 +34,9 @@ export function createRequest(body: CreateBody, defaults: CreateDefaults): Creat
       allowOut: body.network?.allowOut,
       denyOut: body.network?.denyOut,
       allowInternetAccess: body.allow_internet_access,
+      rules: body.network?.rules,
     }),
+    credentials: credentialsOf(body.network?.rules),
     ingress: ingressOf({ ...body.network, secure }),
     timeout: timeoutOf(body, defaults),
   }
@@ -43,12 +46,21 @@ export function ingressOf(asked: {
   secure?: boolean | undefined
   allowPublicTraffic?: boolean | undefined
   maskRequestHost?: string | undefined
+  httpsPorts?: number[] | undefined
 }): Partial<IngressPolicy> {
   return {
     default: asked.allowPublicTraffic === false ? 'token' : 'open',
     ports: asked.secure === false ? INSECURE_PORTS : {},
     hostHeader: asked.maskRequestHost ?? null,
+    ...tlsPorts(asked.httpsPorts),
   }
+}
+
+/** Of programs that speak TLS themselves. */
+export function tlsPorts(asked: number[] | undefined): { tlsPorts?: number[] } {
+  if (asked === undefined) return {}
+  if (asked.includes(ENVD_PORT)) throw invalidArgument('network.httpsPorts', `not ${ENVD_PORT}, which is the agent's`)
+  return { tlsPorts: asked }
 }
 
 function timeoutOf(body: CreateBody, { timeoutS }: CreateDefaults): Partial<TimeoutPolicy> {
@@ -68,16 +80,12 @@ function timeoutOf(body: CreateBody, { timeoutS }: CreateDefaults): Partial<Time
 
 /** Nothing that was asked for is left out in silence. */
 export function refuseUnsupported(body: {
-  network?:
-    | { rules?: object | undefined; egressProxy?: object | undefined; httpsPorts?: number[] | undefined }
-    | undefined
+  network?: { egressProxy?: object | undefined } | undefined
   iam?: { tokens?: unknown } | undefined
   secrets?: object | undefined
 }): void {
   const asked = {
-    'network.rules': Object.keys(body.network?.rules ?? {}).length > 0,
     'network.egressProxy': body.network?.egressProxy !== undefined,
-    'network.httpsPorts': (body.network?.httpsPorts ?? []).length > 0,
     'iam.tokens': Object.keys(body.iam?.tokens ?? {}).length > 0,
     secrets: Object.keys(body.secrets ?? {}).length > 0,
   }

@@ -70,7 +70,7 @@ it('says that a call is not there', async () => {
 it('says what it does not have', async () => {
   for (const [method, path] of [
     ['PATCH', '/novita/volumes/x'],
-    ['POST', '/e2b/secrets'],
+    ['POST', '/novita/secrets'],
     ['PUT', '/novita/secrets/x'],
     ['POST', '/novita/sandboxes/x/hotplug-memory'],
     ['POST', '/novita/sandboxes/x/volume-mounts'],

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { type EgressRequest, egressOf, networkJson } from './network.ts'
 
 const open = { default: 'open', ports: {}, hostHeader: null } as const
-const shown = (request: EgressRequest) => networkJson({ network: egressOf(request), ingress: open })
+const shown = (request: EgressRequest) => networkJson({ network: egressOf(request), ingress: open, credentials: [] })
 
 it('says what may be reached, and says it back', () => {
   const all = '0.0.0.0/0'
@@ -33,7 +33,7 @@ it('refuses what it cannot mean', () => {
 
 it('says policies that other doors made', () => {
   const json = (network: Partial<typeof OPEN_NETWORK>, ingress: object = {}) =>
-    networkJson({ network: { ...OPEN_NETWORK, ...network }, ingress: { ...open, ...ingress } })
+    networkJson({ network: { ...OPEN_NETWORK, ...network }, ingress: { ...open, ...ingress }, credentials: [] })
   expect(json({})).toBeUndefined()
   expect(json({ allow: ['10.1.0.0/16'], precedence: 'deny' })).toEqual({
     allowOut: ['10.1.0.0/16'],

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { type IngressPolicy, invalidArgument, type NetworkPolicy, type Sandbox } from '@spawnpoint/core'
+import { type Rules, rulesJson } from './network-rules.ts'
 
 const ALL_TRAFFIC = '0.0.0.0/0'
 
@@ -7,15 +8,18 @@ export interface EgressRequest {
   allowOut?: string[] | undefined
   denyOut?: string[] | undefined
   allowInternetAccess?: boolean | undefined
+  rules?: Rules | undefined
 }
 
 /** What may be reached: all but what `denyOut` names, of which `allowOut` makes exceptions, by address or by host name. */
-export function egressOf({ allowOut = [], denyOut = [], allowInternetAccess }: EgressRequest): NetworkPolicy {
+export function egressOf({ allowOut = [], denyOut = [], allowInternetAccess, rules }: EgressRequest): NetworkPolicy {
   const internet = allowInternetAccess ?? true
   const allow = allowOut.filter(isAddress)
   const allowDomains = allowOut.filter((entry) => !isAddress(entry))
   const deny = internet || denyOut.includes(ALL_TRAFFIC) ? denyOut : [...denyOut, ALL_TRAFFIC]
-  if (allowDomains.length > 0 && !deny.includes(ALL_TRAFFIC)) {
+  // Of hosts with rules it is said so as a matter of course.
+  const bare = allowDomains.filter((host) => !Object.hasOwn(rules ?? {}, host))
+  if (bare.length > 0 && !deny.includes(ALL_TRAFFIC)) {
     throw invalidArgument('network.allowOut', `with a host name in it, denyOut must have ${ALL_TRAFFIC}`)
   }
   const named = denyOut.find((entry) => !isAddress(entry))
@@ -37,11 +41,18 @@ export interface NetworkJson {
   denyOut?: string[]
   allowPublicTraffic?: boolean
   maskRequestHost?: string
+  httpsPorts?: number[]
+  rules?: ReturnType<typeof rulesJson>
 }
 
 /** The policies in this protocol's words; `undefined` where they are what everybody gets. */
-export function networkJson({ network, ingress }: Pick<Sandbox, 'network' | 'ingress'>): NetworkJson | undefined {
-  const json = { ...egressJson(network), ...ingressJson(ingress) }
+export function networkJson(sandbox: Pick<Sandbox, 'network' | 'ingress' | 'credentials'>): NetworkJson | undefined {
+  const rules = rulesJson(sandbox.credentials)
+  const json = {
+    ...egressJson(sandbox.network),
+    ...ingressJson(sandbox.ingress),
+    ...(rules === undefined ? {} : { rules }),
+  }
   return Object.keys(json).length === 0 ? undefined : json
 }
 
@@ -56,10 +67,11 @@ function egressJson({ internet, allow, allowDomains, deny, precedence }: Network
   }
 }
 
-function ingressJson(ingress: IngressPolicy): NetworkJson {
+function ingressJson({ hostHeader, tlsPorts = [], ...ingress }: IngressPolicy): NetworkJson {
   return {
-    ...(isPublic(ingress) ? {} : { allowPublicTraffic: false }),
-    ...(ingress.hostHeader === null ? {} : { maskRequestHost: ingress.hostHeader }),
+    ...(ingress.default === 'open' ? {} : { allowPublicTraffic: false }),
+    ...(hostHeader === null ? {} : { maskRequestHost: hostHeader }),
+    ...(tlsPorts.length === 0 ? {} : { httpsPorts: tlsPorts }),
   }
 }
 

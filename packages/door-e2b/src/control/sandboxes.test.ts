@@ -57,13 +57,20 @@ describe('create', () => {
   })
 
   it('keeps what it was told', async () => {
+    const rules = { 'example.com': [{ transform: { headers: { 'X-Key': 'k' } } }] }
     const made = await world.sandbox({
       timeout: 60,
       metadata: { a: 'b' },
       envVars: { HELLO: 'you' },
       autoPause: true,
       autoResume: { enabled: true },
-      network: { allowOut: ['1.1.1.1', 'example.com'], denyOut: ['0.0.0.0/0'], allowPublicTraffic: false },
+      network: {
+        allowOut: ['1.1.1.1', 'example.com'],
+        denyOut: ['0.0.0.0/0'],
+        allowPublicTraffic: false,
+        httpsPorts: [3000],
+        rules,
+      },
       // Go's clients send what they do not mean as `null`.
       mcp: null,
       iam: null,
@@ -76,7 +83,8 @@ describe('create', () => {
       env: { HELLO: 'you' },
       timeout: { timeoutMs: 60_000, onTimeout: 'pause', autoResume: true },
       network: { allow: ['1.1.1.1/32'], allowDomains: ['example.com'], deny: ['0.0.0.0/0'], precedence: 'allow' },
-      ingress: { default: 'token', ports: {}, hostHeader: null },
+      ingress: { default: 'token', ports: {}, hostHeader: null, tlsPorts: [3000] },
+      credentials: [{ hosts: ['example.com'], headers: [{ name: 'X-Key', value: 'k' }] }],
     })
     const { body } = await world.get(`/e2b/sandboxes/${made.sandboxID}`)
     expect(body).toMatchObject({
@@ -87,10 +95,21 @@ describe('create', () => {
       diskSizeMB: 4096,
       envdAccessToken: made.envdAccessToken,
       allowInternetAccess: true,
-      network: { allowOut: ['1.1.1.1', 'example.com'], denyOut: ['0.0.0.0/0'], allowPublicTraffic: false },
+      network: {
+        allowOut: ['1.1.1.1', 'example.com'],
+        denyOut: ['0.0.0.0/0'],
+        allowPublicTraffic: false,
+        httpsPorts: [3000],
+        rules,
+      },
       lifecycle: { onTimeout: 'pause', autoResume: true },
     })
     expect(seconds(body.endAt)).toBeGreaterThan(50)
+    await world.put(`/e2b/sandboxes/${made.sandboxID}/network`, {})
+    expect((await world.get(`/e2b/sandboxes/${made.sandboxID}`)).body.network).toEqual({
+      allowPublicTraffic: false,
+      httpsPorts: [3000],
+    })
   })
 
   it.each([
@@ -106,9 +125,18 @@ describe('create', () => {
     [{ templateID: 'base', autoPause: true, autoPauseMemory: false, autoResume: { enabled: true } }, 'autoResume'],
     [{ templateID: 'base', network: { allowOut: ['example.com'] } }, '0.0.0.0/0'],
     [{ templateID: 'base', network: { denyOut: ['nonsense'] } }, 'denyOut'],
-    [{ templateID: 'base', network: { rules: { 'example.com': [] } } }, 'not supported'],
+    [{ templateID: 'base', network: { rules: { '10.0.0.1': [] } } }, 'not a host name'],
+    [{ templateID: 'base', network: { rules: { 'a.test': [{ transform: { headers: { Host: 'x' } } }] } } }, 'may set'],
+    [
+      {
+        templateID: 'base',
+        network: { rules: { 'a.test': [{ transform: { headers: { X: `\${e2b.secrets.none}` } } }] } },
+      },
+      'no secret none',
+    ],
     [{ templateID: 'base', network: { egressProxy: { address: 'proxy:1080' } } }, 'not supported'],
-    [{ templateID: 'base', network: { httpsPorts: [443] } }, 'not supported'],
+    [{ templateID: 'base', network: { httpsPorts: [49983] } }, 'agent'],
+    [{ templateID: 'base', network: { httpsPorts: [0] } }, 'port'],
     [{ templateID: 'base', iam: { tokens: { a: {} } } }, 'not supported'],
     [{ templateID: 'base', volumeMounts: [{ name: 'v', path: '/proc' }] }, '/proc'],
     [{ templateID: 'base', volumeMounts: [{ name: 'v' }] }, 'path'],

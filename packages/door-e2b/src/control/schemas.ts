@@ -1,5 +1,6 @@
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
+import { rulesSchema } from './network-rules.ts'
 
 /** Whole seconds that fit the 32 bits which the protocol has for them. */
 export const seconds = z.int32()
@@ -7,7 +8,7 @@ export const seconds = z.int32()
 export const egress = {
   allowOut: optional(z.array(z.string()).max(256)),
   denyOut: optional(z.array(z.string()).max(256)),
-  rules: optional(z.record(z.string(), z.unknown())),
+  rules: optional(rulesSchema),
   egressProxy: optional(z.record(z.string(), z.unknown())),
 }
 

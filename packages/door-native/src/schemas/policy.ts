@@ -73,9 +73,14 @@ const hostHeader = z
     `Host header that programs see, $\{PORT} in it standing for the port; null for the one that the client sent`,
   )
 
+const tlsPorts = z
+  .array(z.int().min(1).max(65_535))
+  .max(256)
+  .describe('Ports whose programs speak TLS themselves; their certificates are not checked')
+
 export const ingress: z.ZodType<IngressPolicy> = component(
   'IngressPolicy',
-  z.object({ default: portAccess, ports: portAccesses, hostHeader }),
+  z.object({ default: portAccess, ports: portAccesses, hostHeader, tlsPorts: tlsPorts.optional() }),
   { examples: [{ default: 'token', ports: { 8080: 'open' }, hostHeader: null }] },
 )
 
@@ -97,4 +102,5 @@ export const ingressChange = z.strictObject({
   default: portAccess.exactOptional(),
   ports: portAccesses.exactOptional(),
   hostHeader: hostHeader.exactOptional(),
+  tlsPorts: tlsPorts.exactOptional(),
 })

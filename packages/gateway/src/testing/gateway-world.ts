@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import type { Guest, Sandbox, SandboxOverrides } from '@spawnpoint/core'
 import { openFakeCore } from '@spawnpoint/fakes'
 import { WebSocketServer } from 'ws'
@@ -22,10 +24,12 @@ export interface Answer {
 export async function openGatewayWorld(over: Partial<GatewayOptions> = {}) {
   const fake = await openFakeCore()
   const { core, by } = fake
-  const program: { answer(req: IncomingMessage, res: ServerResponse): void; connections: Duplex[] } = {
-    answer: (_req, res) => void res.end(),
-    connections: [],
-  }
+  const program: {
+    answer(req: IncomingMessage, res: ServerResponse): void
+    connections: Duplex[]
+    /** It speaks TLS */
+    secure: boolean
+  } = { answer: (_req, res) => void res.end(), connections: [], secure: false }
   const inside = programServer((req, res) => program.answer(req, res))
   const gateway = new Gateway({
     api: core.through('gateway'),
@@ -59,7 +63,7 @@ export async function openGatewayWorld(over: Partial<GatewayOptions> = {}) {
       if (wanted !== PROGRAM_PORT) return real(wanted)
       const [ours, theirs] = duplexPair()
       program.connections.push(ours)
-      inside.emit('connection', theirs)
+      inside.emit('connection', program.secure ? secured(theirs) : theirs)
       return ours
     }
     return guest
@@ -104,6 +108,14 @@ export async function openGatewayWorld(over: Partial<GatewayOptions> = {}) {
 }
 
 export type GatewayWorld = Awaited<ReturnType<typeof openGatewayWorld>>
+
+/** With a certificate that nobody vouches for. */
+function secured(stream: Duplex): Duplex {
+  const make = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
+  const pem = execFileSync('openssl', [...make, '-subj', '/CN=self', '-keyout', '-', '-out', '-'], { stdio: 'pipe' })
+  // As of a socket of the network's, which it takes for one.
+  return new TLSSocket(stream as Socket, { isServer: true, key: pem, cert: pem })
+}
 
 /** What listens inside: HTTP as told, and a WebSocket that says its path and headers, then echoes. */
 function programServer(answer: (req: IncomingMessage, res: ServerResponse) => void): Server {

@@ -2,7 +2,7 @@ import type { IngressPolicy, Principal, Sandbox, SpawnpointApi } from '@spawnpoi
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { INSECURE_PORTS } from '../../secure.ts'
-import { refuseUnsupported } from '../create-request.ts'
+import { refuseUnsupported, tlsPorts } from '../create-request.ts'
 import { egressOf } from '../network.ts'
 import { network } from '../schemas.ts'
 
@@ -31,5 +31,6 @@ function ingressChange({ secure, allowPublicTraffic, network: asked }: Reach): P
     ...(isPublic === undefined ? {} : { default: isPublic ? 'open' : 'token' }),
     ...(secure === undefined ? {} : { ports: secure ? {} : INSECURE_PORTS }),
     ...(asked?.maskRequestHost === undefined ? {} : { hostHeader: asked.maskRequestHost }),
+    ...tlsPorts(asked?.httpsPorts),
   }
 }

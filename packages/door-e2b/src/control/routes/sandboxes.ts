@@ -1,12 +1,13 @@
 import { notFound, type Sandbox } from '@spawnpoint/core'
 import { type AnyRoute, type Call, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { arrive, mustBe } from '../arrive.ts'
+import { ARRIVAL_MS, arrive, mustBe } from '../arrive.ts'
 import { createOnce, idempotencyKey } from '../create-once.ts'
 import { CREATE_V1, CREATE_V2, type CreateDefaults, createRequest, refuseUnsupported } from '../create-request.ts'
 import type { DoorContext } from '../door-context.ts'
 import { sandboxId } from '../ids.ts'
 import { egressOf } from '../network.ts'
+import { replacedRules } from '../network-rules.ts'
 import { changeReach, reach } from '../novita/reach.ts'
 import { createBody, egress, sandboxParams, seconds } from '../schemas.ts'
 import { shownState } from '../states.ts'
@@ -15,7 +16,7 @@ import { refIn } from '../template-refs.ts'
 import { lifetimeMs, remainingMs } from '../timeouts.ts'
 import { detailJson, sandboxJson } from '../translate.ts'
 
-const CONNECT_S = 300
+const CONNECT_S = ARRIVAL_MS / 1000
 const RESUME_S = 15
 const REFRESH_MIN_S = 15
 
@@ -48,7 +49,8 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
       handle: async (call) => {
         const id = sandboxId(call.params.id)
         const { sandbox, resumed } = await arrive(api, call.by, id, {
-          timeoutMs: lifetimeMs(call.body.timeout ?? CONNECT_S),
+          // Nought adds nothing to what there is.
+          timeoutMs: call.body.timeout === 0 ? null : lifetimeMs(call.body.timeout ?? CONNECT_S),
           cold: call.body.memory === false,
         })
         const reached = await changeReach(api, call.by, sandbox, call.body)
@@ -141,8 +143,12 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
       handle: async (call) => {
         refuseUnsupported({ network: call.body })
         const network = egressOf({ ...call.body, allowInternetAccess: call.body.allow_internet_access })
-        const { id } = await mustBe(api, call.by, sandboxId(call.params.id), 'running', 'change the network')
-        await api.sandboxes.update(call.by, id, { network })
+        const sandbox = await mustBe(api, call.by, sandboxId(call.params.id), 'running', 'change the network')
+        const credentials = replacedRules(sandbox.credentials, call.body.rules)
+        await api.sandboxes.update(call.by, sandbox.id, {
+          network,
+          ...(credentials === undefined ? {} : { credentials }),
+        })
         return { status: 204 }
       },
     }),

@@ -1,0 +1,77 @@
+import { execFileSync } from 'node:child_process'
+import { Sandbox, Secret, SecretError, SecretNotFoundError } from 'e2b'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { OutsideHosts } from '../../e2e/outside-hosts.ts'
+import { VendorWorld } from '../vendor-world.ts'
+
+let outside: OutsideHosts
+let vendor: VendorWorld
+let sandbox: Sandbox
+beforeAll(async () => {
+  outside = await OutsideHosts.open(['api.test', 'v1.api.test', 'other.test'])
+  vendor = await VendorWorld.start(outside.server)
+})
+afterAll(async () => {
+  await vendor?.[Symbol.asyncDispose]()
+  await outside?.[Symbol.asyncDispose]()
+})
+
+/** The header X-Key of a request that curl makes inside, as the host heard it. */
+async function heard(url: string): Promise<string | undefined> {
+  const { stdout } = await sandbox.commands.run(`curl -sSk --max-time 20 -H "X-Key: mine" ${url}`)
+  return JSON.parse(stdout)['x-key']
+}
+
+it('secrets are made, listed, changed and destroyed, and never told', async () => {
+  const made = await Secret.create('api-key', 'sk-first', { metadata: { owner: 'ana' } })
+  expect(made).toMatchObject({ name: 'api-key', version: 1, metadata: { owner: 'ana' } })
+  await expect(Secret.create('api-key', 'x')).rejects.toThrow(SecretError)
+  expect(await Secret.update(made.secretId, 'sk-second')).toMatchObject({ version: 2, metadata: { owner: 'ana' } })
+  expect(await Secret.getInfo('api-key')).toMatchObject({ secretId: made.secretId, version: 2 })
+  await Secret.create('gone', 'x')
+  const paginator = Secret.list({ limit: 1 })
+  const names: string[] = []
+  while (paginator.hasNext) names.push(...(await paginator.nextItems()).map(({ name }) => name))
+  expect(names).toEqual(['gone', 'api-key'])
+  expect([await Secret.destroy('gone'), await Secret.destroy('gone'), await Secret.exists('gone')]).toEqual([
+    ...[true, false, false],
+  ])
+  await expect(Secret.getInfo('gone')).rejects.toThrow(SecretNotFoundError)
+})
+
+it('rules put headers into requests to their hosts, changed while it runs', async () => {
+  const rules = {
+    'api.test': [{ transform: { headers: { 'X-Key': 'plain' } } }],
+    '*.api.test': [{ transform: { headers: { 'X-Key': `Bearer ${Secret.fill('api-key')}` } } }],
+  }
+  sandbox = await Sandbox.create({ network: { rules, allowOut: (all) => [...all.rules.keys(), all.allTraffic] } })
+  expect(await heard('https://api.test/')).toBe('plain')
+  expect(await heard('https://v1.api.test/')).toBe('Bearer sk-second')
+  expect(await heard('https://other.test/')).toBe('mine')
+  expect((await sandbox.getInfo()).network?.rules).toEqual(rules)
+  await Secret.update('api-key', 'sk-third')
+  expect(await heard('https://v1.api.test/')).toBe('Bearer sk-third')
+  await sandbox.updateNetwork({ rules: { 'other.test': [{ transform: { headers: { 'X-Key': 'new' } } }] } })
+  expect([await heard('https://api.test/'), await heard('https://other.test/')]).toEqual(['mine', 'new'])
+  await sandbox.updateNetwork({})
+  expect(await heard('https://other.test/')).toBe('mine')
+  expect((await sandbox.getInfo()).network).toBeUndefined()
+  await expect(Sandbox.create({ network: { rules: { '10.0.0.0/8': [] } } })).rejects.toThrow('400')
+  await sandbox.kill()
+})
+
+it('reaches programs that speak TLS themselves', async () => {
+  const make = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
+  const pem = execFileSync('openssl', [...make, '-subj', '/CN=self', '-keyout', '-', '-out', '-'], { stdio: 'pipe' })
+  sandbox = await Sandbox.create({ network: { httpsPorts: [4430] } })
+  await sandbox.files.write('/home/user/pem', pem.toString())
+  const program = `require('https').createServer({ key: pem, cert: pem }, (req, res) => res.end('secure ' + req.url)).listen(4430)`
+  await sandbox.commands.run(`node -e "const pem = require('fs').readFileSync('pem'); ${program}"`, {
+    background: true,
+  })
+  const headers = { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '4430' }
+  const answer = await fetch(`${vendor.world.url}/path`, { headers })
+  expect([answer.status, await answer.text()]).toEqual([200, 'secure /path'])
+  expect((await sandbox.getInfo()).network).toEqual({ httpsPorts: [4430] })
+  await sandbox.kill()
+})
