@@ -131,7 +131,8 @@ describe('a snapshot that is pushed as an image', () => {
     const entries = alpineLike([{ name: 'work/', type: 'dir', uid: 1001, gid: 1002 }])
     const startCommand = ['/bin/sh', '-c', 'echo "$GREETING from $(pwd): $(cat mine)"; id -u']
     const config = { User: 'app', WorkingDir: '/work', Env: ['PATH=/bin', 'GREETING=hello'], Cmd: startCommand }
-    await pull('origin', makeImage({ layers: [{ entries }], config }))
+    const origin = makeImage({ layers: [{ entries }], config })
+    await pull('origin', origin)
     await using sandbox = await world.client.sandboxes.create({ image: 'origin', env: { TOKEN: 'secret' } })
     await sandbox.run('echo changed > mine; echo temporary > /tmp/gone', { check: true })
     const { id } = await sandbox.snapshot({ kind: 'filesystem', name: 'changed' })
@@ -144,6 +145,11 @@ describe('a snapshot that is pushed as an image', () => {
     )
     expect(pushed).toMatchObject({ reference, digest: expect.stringMatching(/^sha256:/) })
     expect(steps).toContain('upload')
+    // The image's own layer, and what the sandbox has over it.
+    const layers = await registry.layers('pushed', 'v1')
+    expect(layers).toHaveLength(2)
+    expect(layers[0]).toMatchObject({ digest: origin.layers[0]?.digest })
+    expect(layers[1]?.size).toBeLessThan(20_000)
     await world.client.images.push(id, { reference: 'oci:changed:v1' })
 
     // Elsewhere: other tools, and a container engine's way to run it.

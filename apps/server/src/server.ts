@@ -53,6 +53,13 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   undo.use(await lockDataDir(config.dataDir))
   const failpoint = crashAt(config.crashFile)
   const secret = await serverSecret(config.dataDir)
+  const images = await OciImageBuilder.open({
+    dir: join(config.dataDir, 'oci'),
+    importsDir: join(config.dataDir, 'imports'),
+    cacheBytes: config.layerCacheBytes,
+    maxBytes: config.core.maxImageBytes,
+    log,
+  })
   const core = undo.use(
     await Core.open({
       ledger: new PostgresLedger(
@@ -80,17 +87,12 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         exportsDir: join(config.dataDir, 'exports'),
         importsDir: join(config.dataDir, 'imports'),
         cacheBytes: config.layerCacheBytes,
+        layers: images.layers,
       }),
       imageBuilders: [
         new DebianImageBuilder({ cacheDir: join(config.dataDir, 'packages') }),
         new TarImageBuilder({ allowedDir: join(config.dataDir, 'imports') }),
-        await OciImageBuilder.open({
-          dir: join(config.dataDir, 'oci'),
-          importsDir: join(config.dataDir, 'imports'),
-          cacheBytes: config.layerCacheBytes,
-          maxBytes: config.core.maxImageBytes,
-          log,
-        }),
+        images,
       ],
       clock: systemClock,
       config: { ...config.core, secret },

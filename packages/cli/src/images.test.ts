@@ -145,7 +145,7 @@ describe('images', () => {
   test('images of registries', async () => {
     const pulled = await cli('image', 'pull', 'ghcr.io/team/tool:1.2', '-e', 'A=b')
     expect(pulled).toMatchObject({ status: 0, stderr: expect.stringMatching(/^Pulled tool, /m) })
-    expect(await out('image', 'show', 'tool:1.2')).toMatch(/^source: +ghcr\.io\/team\/tool:1\.2$/m)
+    expect(await out('image', 'show', 'tool:1.2')).toMatch(/^source: +ghcr\.io\/team\/tool:1\.2, sha256:d+$/m)
     expect(await out('image', 'show', pulled.stdout.trim())).toMatch(/^env: +A=b$/m)
 
     const named = new RunningCli(['image', 'pull', 'oci:layout', '-n', 'mine', '-u', 'alice', '--password-stdin'], {

@@ -39,7 +39,7 @@ const DEFINITIONS = {
   'snapshot.delete': snapshotDelete,
   'snapshot.check': snapshotCheck,
   'snapshot.drill': snapshotDrill,
-  'archive.push': archivePush(null, null),
+  'archive.push': archivePush({ target: null, base: null }, null),
   'archive.pull': archivePull(null),
   // biome-ignore lint/suspicious/noExplicitAny: each definition reads its own detail from the record it wrote itself
 } as const satisfies { [K in OperationKind]: OperationDefinition<any, any> }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { FAKE_DIGEST } from '@spawnpoint/fakes'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Core, Sandbox, TeamId } from '../src/index.ts'
 import { World } from './world.ts'
@@ -36,6 +37,32 @@ describe('an image that is pushed', () => {
     expect(await world.disagreements(core)).toEqual([])
     const [operation] = (await core.operations.list(world.by, { kinds: ['archive.push'] }, { limit: 1 })).items
     expect(operation).toMatchObject({ state: 'done' })
+  })
+
+  it('of something that began as an image of a registry is told which, and what it was', async () => {
+    const credentials = { username: 'ci', password: 'p' }
+    await core.registries.create(world.by, { name: 'r', url: 'registry.example', ...credentials })
+    const source = { type: 'oci' as const, reference: 'registry.example/team/tool:v1' }
+    await (await core.images.build(world.by, { name: 'tool', source })).done
+    const recipe = { type: 'recipe' as const, from: 'tool', steps: [{ type: 'run' as const, command: 'echo x > x' }] }
+    await (await core.images.build(world.by, { name: 'more', source: recipe })).done
+    const made = await (await core.sandboxes.create(world.by, { image: 'more' })).done
+    await (await core.snapshots.create(world.by, made.id, { kind: 'filesystem', name: 'later' })).done
+    const base = () => world.host.pushed.get('elsewhere.example/app:1')?.root.base
+    for (const ref of ['tool', 'more', 'later']) {
+      await push(ref, { reference: 'elsewhere.example/app:1', credentials: { username: 'x', password: 'y' } })
+      expect(base(), ref).toMatchObject({
+        reference: { registry: 'registry.example', repository: 'team/tool', digest: FAKE_DIGEST },
+        access: credentials,
+      })
+    }
+    await push('base', { reference: 'elsewhere.example/app:1' })
+    expect(base()).toBeNull()
+    // Without the image its layers are no help: nothing says what they come to.
+    await core.images.delete(world.by, 'tool')
+    await push('later', { reference: 'elsewhere.example/app:1' })
+    expect(base()).toBeNull()
+    expect(await world.disagreements(core)).toEqual([])
   })
 
   it('goes as whoever the stored registry or the request says', async () => {

@@ -61,6 +61,15 @@ const SCENARIOS: Scenario[] = [
     after: ['running'],
   },
   {
+    name: 'archive.push of what is of a registry',
+    prepare: async (w, c) => {
+      const source = { type: 'oci' as const, reference: 'registry.example/other:v1' }
+      await (await c.images.build(w.by, { name: 'other', source })).done
+    },
+    run: async (w, c) => (await c.archives.pushImage(w.by, 'other', { reference: 'registry.example/app' })).done,
+    after: ['running'],
+  },
+  {
     name: 'archive.push of a snapshot',
     run: async (w, c, _, point) =>
       (await c.archives.pushSnapshot(w.by, point.id, { reference: 'registry.example/point' })).done,

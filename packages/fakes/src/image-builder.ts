@@ -14,12 +14,15 @@ const PASSWD = [
   '',
 ].join('\n')
 
+/** What every reference stands for. */
+export const FAKE_DIGEST = `sha256:${'d'.repeat(64)}`
+
 /**
  * "Builds" any source into a small tree with the accounts root, user (1000) and nobody; packages become files
  * `/usr/share/packages/NAME`. Fault point: `imageBuilder.build`.
  */
 export class FakeImageBuilder implements ImageBuilder {
-  readonly types = ['debian', 'tar', 'oci'] as const satisfies BaseSource['type'][]
+  readonly types = ['debian', 'tar', 'oci', 'layers'] as const satisfies BaseSource['type'][]
   readonly #host: FakeHost
   readonly #life
 
@@ -49,10 +52,13 @@ export class FakeImageBuilder implements ImageBuilder {
       const names =
         source.type === 'debian'
           ? source.packages
-          : [(source.type === 'tar' ? source.path : source.reference).split('/').at(-1) ?? source.type]
+          : source.type === 'layers'
+            ? source.layers.map((key) => key.slice('sha256:'.length))
+            : [(source.type === 'tar' ? source.path : source.reference).split('/').at(-1) ?? source.type]
       for (const name of names) tree.writeFile(`/usr/share/packages/${name}`, `${name}\n`)
       report({ step: 'done', fraction: 1, line: null })
-      return { defaults: { user: 'user', workdir: '/home/user' } }
+      const defaults = { user: 'user', workdir: '/home/user' }
+      return source.type === 'oci' ? { defaults, source: { ...source, digest: FAKE_DIGEST } } : { defaults }
     })
   }
 }

@@ -17,6 +17,7 @@ import { LayerCache } from './layer-cache.ts'
 import { CONFIG_TYPE, LayoutWriter, MANIFEST_TYPE, named } from './layout.ts'
 import { deliver } from './push/deliver.ts'
 import { imageConfig } from './push/image-config.ts'
+import { imageLayers } from './push/image-layers.ts'
 import { packDirectory } from './push/pack.ts'
 import {
   AGENT_TYPE,
@@ -37,6 +38,8 @@ export interface OciArchiveOptions {
   importsDir: string
   /** Bytes of pieces kept for the next pull */
   cacheBytes: number
+  /** Layers that pulls of images have kept; default none */
+  layers?: LayerCache
   /** Milliseconds that packing and sending may take, default six hours */
   timeoutMs?: number
   /** Milliseconds before a broken connection is made anew, doubled each time; default 250 */
@@ -45,7 +48,6 @@ export interface OciArchiveOptions {
 
 /** Progress is told after so many bytes. */
 const REPORT_BYTES = 2 ** 20
-const IMAGE_LAYER = { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', packing: 'gzip' } as const
 
 /**
  * Packs root filesystems as OCI images and snapshots as OCI artifacts, puts them into registries, layouts and archives, and
@@ -56,8 +58,8 @@ export class OciArchive implements Archive {
   readonly #cache: LayerCache
 
   private constructor(options: OciArchiveOptions) {
-    this.#options = { timeoutMs: 6 * 3_600_000, pauseMs: 250, ...options }
     this.#cache = new LayerCache({ dir: join(options.dir, 'pieces'), maxBytes: options.cacheBytes })
+    this.#options = { timeoutMs: 6 * 3_600_000, pauseMs: 250, layers: this.#cache, ...options }
   }
 
   /** Removes what an earlier process left half done. */
@@ -80,23 +82,20 @@ export class OciArchive implements Archive {
       const { exportsDir, timeoutMs, pauseMs } = this.#options
       const layout = await LayoutWriter.make(join(workDir, 'layout'))
       const packed = packProgress(root.sizeBytes, report)
-      const layer = await packDirectory(root.rootPath, join(layout.dir, 'layer'), IMAGE_LAYER, {
-        timeoutMs,
-        signal: either,
-        packed,
-      })
-      await layout.take(layer.path, layer.digest)
-      const config = await layout.json(CONFIG_TYPE, imageConfig(root, layer.diffId))
-      const blobs = [named(layer), named(config)]
+      const cache = this.#options.layers
+      const common = { workDir, timeoutMs, pauseMs, report, signal: either }
+      const made = await imageLayers(root, target, layout, { ...common, cache, packed })
+      const { layers, toSend } = made
+      const config = await layout.json(CONFIG_TYPE, imageConfig(root, made))
       const manifest = await layout.json(MANIFEST_TYPE, {
         schemaVersion: 2,
         mediaType: MANIFEST_TYPE,
         config: named(config),
-        layers: [named(layer)],
+        layers,
       })
-      const options = { exportsDir, workDir, timeoutMs, pauseMs, report, signal: either }
-      await deliver({ layout, manifest, blobs }, target, options)
-      return { digest: manifest.digest, sizeBytes: layer.size + config.size + manifest.size }
+      await deliver({ layout, manifest, blobs: [...toSend, named(config)] }, target, { ...common, exportsDir })
+      const sizeBytes = [config, manifest, ...layers].reduce((sum, { size }) => sum + size, 0)
+      return { digest: manifest.digest, sizeBytes }
     })
   }
 

@@ -8,7 +8,9 @@ import {
   type BuiltImage,
   type ImageBuilder,
   type ImageReference,
+  notFound,
   parseImageReference,
+  type ReadUpload,
   type RegistryAccess,
   SpawnpointError,
 } from '@spawnpoint/core'
@@ -20,6 +22,7 @@ import { LayerCache } from './layer-cache.ts'
 import { malformed } from './manifest.ts'
 import { pull } from './registry/pull.ts'
 import { unpackLayout } from './unpack.ts'
+import { uploadedImage } from './uploaded-layers.ts'
 
 export interface OciImageBuilderOptions {
   /** For layers that are kept and for work in progress; belongs to this builder alone */
@@ -42,12 +45,13 @@ export interface OciImageBuilderOptions {
 const HOUR_MS = 3_600_000
 
 /**
- * Builds `{ type: 'oci' }`: images of registries, and of OCI layouts and archives in the imports directory. Nothing that
+ * Builds `{ type: 'oci' }`, images of registries, and of OCI layouts and archives in the imports directory, and
+ * `{ type: 'layers' }`, those that were uploaded in parts. Nothing that
  * an image says is believed: digests are checked, sizes bounded, and umoci and skopeo work on it where they see nothing of
  * the host. `dir` of a build should be on a file system without devices and set-user-id, with a limit on its size.
  */
 export class OciImageBuilder implements ImageBuilder {
-  readonly types = ['oci'] as const satisfies BaseSource['type'][]
+  readonly types = ['oci', 'layers'] as const satisfies BaseSource['type'][]
   readonly #options: Required<OciImageBuilderOptions>
   readonly #cache: LayerCache
 
@@ -61,6 +65,11 @@ export class OciImageBuilder implements ImageBuilder {
       ...options,
     }
     this.#cache = new LayerCache({ dir: join(options.dir, 'layers'), maxBytes: options.cacheBytes })
+  }
+
+  /** What was pulled and may be needed again, which whoever pushes takes from here. */
+  get layers(): LayerCache {
+    return this.#cache
   }
 
   /** Removes what builds of an earlier process left half done. */
@@ -79,13 +88,16 @@ export class OciImageBuilder implements ImageBuilder {
     report: (progress: BuildProgress) => void,
     signal: AbortSignal,
     access: RegistryAccess | null = null,
+    uploads: ReadUpload = nothingUploaded,
   ): Promise<BuiltImage> {
-    if (source.type !== 'oci') throw malformed(`not a source of type oci: ${source.type}`)
-    const reference = parseImageReference(source.reference)
+    if (source.type !== 'oci' && source.type !== 'layers') throw malformed(`not a source for it: ${source.type}`)
     const workDir = join(this.#options.dir, 'work', randomUUID())
     await mkdir(workDir, { mode: 0o700 })
     try {
-      await using fetched = await this.#fetch(reference, access, workDir, report, signal)
+      await using fetched =
+        source.type === 'oci'
+          ? await this.#fetch(parseImageReference(source.reference), access, workDir, report, signal)
+          : await uploadedImage(source, uploads, { workDir, maxBytes: this.#options.maxBytes, report, signal })
       return await this.#unpack(source, fetched, dir, workDir, report, signal)
     } catch (error) {
       throw signal.aborted ? cancelled('build the image') : error
@@ -118,7 +130,7 @@ export class OciImageBuilder implements ImageBuilder {
   }
 
   async #unpack(
-    source: BaseSource & { type: 'oci' },
+    source: BaseSource & { type: 'oci' | 'layers' },
     fetched: FetchedImage,
     dir: string,
     workDir: string,
@@ -133,7 +145,11 @@ export class OciImageBuilder implements ImageBuilder {
     return {
       defaults: defaultsFrom(fetched.config),
       labels: labelsFrom(fetched.config),
-      source: { ...source, digest: fetched.digest },
+      ...(source.type === 'oci' ? { source: { ...source, digest: fetched.digest } } : {}),
     }
   }
+}
+
+async function nothingUploaded(key: string): Promise<never> {
+  throw notFound('blob', key)
 }

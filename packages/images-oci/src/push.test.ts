@@ -58,6 +58,7 @@ const root = (): PackedRoot => ({
   },
   labels: { tier: 'test' },
   createdAt: new Date(1_700_000_000_000),
+  base: null,
 })
 const push = (
   reference: string,

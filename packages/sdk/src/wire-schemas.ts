@@ -896,6 +896,11 @@ export interface Schemas {
         type: 'oci'
         reference: string
       }
+    | {
+        type: 'layers'
+        config: string
+        layers: string[]
+      }
   ImageSource:
     | {
         type: 'debian'
@@ -930,6 +935,11 @@ export interface Schemas {
         reference: string
         registryId?: string | undefined
         digest?: string | undefined
+      }
+    | {
+        type: 'layers'
+        config: string
+        layers: string[]
       }
   BuildImage: {
     name: string

@@ -111,6 +111,48 @@ it('an image is built of a Dockerfile and the parts of its context', async () =>
   await sandbox.stop()
 })
 
+it("an image is made of the layers of one that `docker save` has written, as Python's client sends them", async () => {
+  const layers = [
+    tar(alpineLike([{ name: 'home/app/gone', data: 'x', uid: 1001 }])),
+    tar([
+      { name: 'home/app/.wh.gone', data: '' },
+      { name: 'home/app/layered', data: 'second\n', uid: 1001, gid: 1002 },
+    ]),
+  ]
+  const platform = { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch }
+  const diffIds = layers.map((data) => `sha256:${digest(data)}`)
+  const config = {
+    ...platform,
+    config: { User: 'root', Cmd: ['/bin/no'] },
+    rootfs: { type: 'layers', diff_ids: diffIds },
+  }
+  const data = Buffer.from(JSON.stringify(config))
+  const dockerImageManifest = {
+    version: 1,
+    imageDigest: `sha256:${digest(data)}`,
+    config: { sha256: digest(data), sizeBytes: data.length, dataBase64: data.toString('base64') },
+    layers: layers.map((layer) => ({ sha256: digest(layer), sizeBytes: layer.length })),
+  }
+  const manifest = Buffer.from(JSON.stringify(dockerImageManifest))
+  const input = { inputSha256: digest(manifest), inputSizeBytes: manifest.length }
+  const order = { imageName: 'saved', ...input, inputFormat: 'docker_image_manifest_v1', dockerImageManifest }
+  const wrong = { ...dockerImageManifest.config, sha256: '0'.repeat(64) }
+  const other = { ...order, dockerImageManifest: { ...dockerImageManifest, config: wrong } }
+  expect((await call('/images/builds', other)).status).toBe(400)
+  const { build, uploads } = (await call('/images/builds', { ...order, imageConfigUser: 'app' })).body
+  expect(uploads.map(({ sha256 }) => sha256)).toEqual(layers.map(digest))
+  for (const [index, { url, headers }] of uploads.entries()) {
+    const body = new Uint8Array(layers[index] ?? Buffer.alloc(0))
+    expect((await fetch(url, { method: 'PUT', headers, body })).status).toBe(200)
+  }
+  await client.sandboxes.completeImageBuild(build.id, input)
+  expect(await finished(build.id)).toMatchObject({ status: 'completed', errorMessage: null })
+  const sandbox = await client.sandboxes.create({ imageName: 'saved' })
+  const result = await sandbox.exec('id -u; cd /home/app; cat layered; ls gone')
+  expect(result).toMatchObject({ stdout: '1001\nsecond\n', stderr: expect.stringContaining('gone') })
+  await sandbox.stop()
+})
+
 it('builds are canceled before they begin, and say why they failed', async () => {
   const context = gzipSync(tarOf([{ name: 'Dockerfile', data: 'FROM sent\nRUN exit 3\n' }]))
   const input = { inputSha256: digest(context), inputSizeBytes: context.length }
@@ -127,5 +169,6 @@ it('builds are canceled before they begin, and say why they failed', async () =>
   })
   await expect(client.sandboxes.getImageBuild('nothing')).rejects.toMatchObject({ statusCode: 404 })
   expect((await call('/images/builds', { ...order, inputFormat: 'docker_image_manifest_v1' })).status).toBe(400)
+  expect((await call('/images/builds', { ...order, imageName: 'no name' })).status).toBe(400)
   expect((await call('/images/builds/reuse', {})).body).toEqual({ hit: false })
 })

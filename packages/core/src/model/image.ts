@@ -32,6 +32,8 @@ export type BaseSource =
    * what it stood for when it was pulled
    */
   | { type: 'oci'; reference: string; registryId?: RegistryId; digest?: string }
+  /** Uploads that are an image's config and its layers, lowest first: `sha256:HEX`; layers are tar, plain, gzip or zstd */
+  | { type: 'layers'; config: string; layers: string[] }
 
 /** Steps run one after the other in a sandbox that starts from `from`; what its files are at the end is the image. */
 export interface RecipeSource {

@@ -1,8 +1,15 @@
 import type { PushedTo } from '../api.ts'
-import { SpawnpointError, toSpawnpointError } from '../errors.ts'
-import { formatImageReference, type ImageReference } from '../image-reference.ts'
-import type { ImageDefaults, Labels, Operation, RootId } from '../model.ts'
-import type { BuildProgress, PackedRoot, PackedSnapshot, RegistryAccess, RootSource } from '../ports/index.ts'
+import { isCode, SpawnpointError, toSpawnpointError } from '../errors.ts'
+import { formatImageReference, type ImageReference, type RegistryReference } from '../image-reference.ts'
+import type { ImageDefaults, ImageId, Labels, Operation, RootId } from '../model.ts'
+import type {
+  BuildProgress,
+  PackedBase,
+  PackedRoot,
+  PackedSnapshot,
+  RegistryAccess,
+  RootSource,
+} from '../ports/index.ts'
 import type { Signer } from '../services/signer.ts'
 import { describeSnapshot } from '../snapshot/portable.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
@@ -18,8 +25,17 @@ export interface PushDetail {
   /** A clone that nobody writes to, and that stays if the source is deleted meanwhile */
   rootId: RootId
   target: ImageReference
+  /** The image of a registry that the source began as, and a clone of it; absent where there is none */
+  base?: { imageId: ImageId; rootId: RootId; reference: RegistryReference }
   /** Set at the end */
   pushed?: PushedTo
+}
+
+/** As whom places are asked, which is in no record. */
+export interface PushAccess {
+  target: RegistryAccess | null
+  /** Where the base's layers are */
+  base: RegistryAccess | null
 }
 
 /** What a push that has ended put where; `null` for any other operation. */
@@ -32,7 +48,7 @@ export function pushedBy({ kind, detail }: Operation): PushedTo | null {
  * then is loose pieces that it collects itself.
  */
 export function archivePush(
-  access: RegistryAccess | null,
+  access: PushAccess,
   sign: Signer['sign'] | null,
 ): OperationDefinition<PushDetail, PushedTo> {
   return {
@@ -42,11 +58,7 @@ export function archivePush(
   }
 }
 
-async function push(
-  work: Work<PushDetail>,
-  access: RegistryAccess | null,
-  sign: Signer['sign'] | null,
-): Promise<PushedTo> {
+async function push(work: Work<PushDetail>, access: PushAccess, sign: Signer['sign'] | null): Promise<PushedTo> {
   const { detail, parts } = work
   const { pool, archive, config } = parts
   try {
@@ -55,14 +67,14 @@ async function push(
     }
     const { diskBytes } = config.maxResources
     await work.step('clone', () => pool.createRoot(detail.rootId, detail.source, { diskBytes }))
-    const target = { reference: detail.target, access }
+    const target = { reference: detail.target, access: access.target }
     const report = (progress: BuildProgress) => work.report(progress)
     const pushed = await work.step('push', async () =>
       detail.as === 'image'
-        ? archive.pushImage(await packedRoot(work), target, report, parts.closing)
+        ? archive.pushImage(await packedRoot(work, access.base), target, report, parts.closing)
         : archive.pushSnapshot(await packedSnapshot(work), target, sign, report, parts.closing),
     )
-    await work.undo('delete root', () => pool.deleteRoot(detail.rootId))
+    await removeClones(work)
     const outcome = { ...pushed, reference: formatImageReference(detail.target) }
     detail.pushed = outcome
     await work.end('done')
@@ -73,14 +85,38 @@ async function push(
   }
 }
 
-async function packedRoot({ parts: { pool }, detail }: Work<PushDetail>): Promise<PackedRoot> {
+async function packedRoot(work: Work<PushDetail>, access: RegistryAccess | null): Promise<PackedRoot> {
+  const {
+    parts: { pool },
+    detail,
+  } = work
   return {
     rootPath: pool.rootPath(detail.rootId),
     sizeBytes: (await pool.rootUsage(detail.rootId)).usedBytes,
     defaults: detail.defaults,
     labels: detail.labels,
     createdAt: new Date(detail.createdAt),
+    base: await packedBase(work, access),
   }
+}
+
+async function packedBase(
+  { parts: { pool, config }, detail: { base } }: Work<PushDetail>,
+  access: RegistryAccess | null,
+): Promise<PackedBase | null> {
+  if (base === undefined) return null
+  try {
+    await pool.createRoot(
+      base.rootId,
+      { from: 'image', id: base.imageId },
+      { diskBytes: config.maxResources.diskBytes },
+    )
+  } catch (error) {
+    // Deleted meanwhile: everything goes.
+    if (isCode(error, 'not_found')) return null
+    throw error
+  }
+  return { rootPath: pool.rootPath(base.rootId), reference: base.reference, access }
 }
 
 async function packedSnapshot({ parts, detail }: Work<PushDetail>): Promise<PackedSnapshot> {
@@ -98,6 +134,13 @@ async function packedSnapshot({ parts, detail }: Work<PushDetail>): Promise<Pack
 }
 
 async function undo(work: Work<PushDetail>, error: SpawnpointError): Promise<void> {
-  await work.undo('delete root', () => work.parts.pool.deleteRoot(work.detail.rootId))
+  await removeClones(work)
   await work.end(error)
+}
+
+async function removeClones(work: Work<PushDetail>): Promise<void> {
+  const { detail, parts } = work
+  const { base } = detail
+  await work.undo('delete root', () => parts.pool.deleteRoot(detail.rootId))
+  if (base !== undefined) await work.undo('delete base', () => parts.pool.deleteRoot(base.rootId))
 }

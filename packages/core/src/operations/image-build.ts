@@ -112,7 +112,8 @@ async function buildBase(
     parts.pool.createImage(
       image.id,
       async (dir) => {
-        built = await builder.build(source, dir, report, parts.closing, access)
+        const uploads = (key: string) => parts.blobs.read(image.teamId, key)
+        built = await builder.build(source, dir, report, parts.closing, access, uploads)
       },
       { maxBytes },
     ),

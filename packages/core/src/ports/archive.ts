@@ -1,4 +1,4 @@
-import type { ImageReference } from '../image-reference.ts'
+import type { ImageReference, RegistryReference } from '../image-reference.ts'
 import type { ImageDefaults, Labels } from '../model.ts'
 import type { BuildProgress, RegistryAccess } from './image-builder.ts'
 
@@ -79,6 +79,17 @@ export interface PackedRoot {
   defaults: ImageDefaults
   labels: Labels
   createdAt: Date
+  /** The image that its files were cloned from; `null` if they come from elsewhere */
+  base: PackedBase | null
+}
+
+/** An image of a registry. Its layers are pushed as they are where they can still be had. */
+export interface PackedBase {
+  /** Opaque value of `Pool.rootPath`: what the image was before anybody wrote to it */
+  rootPath: string
+  /** With the digest that was pulled */
+  reference: RegistryReference
+  access: RegistryAccess | null
 }
 
 export interface ArchiveTarget {

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { BaseSource, ImageDefaults, Labels } from '../model.ts'
 
 /** Turns a `BaseSource` into a root filesystem. Runs outside any sandbox, so it trusts only what its source type says. */
@@ -6,7 +7,7 @@ export interface ImageBuilder {
   readonly types: readonly BaseSource['type'][]
   /**
    * Fills the empty directory `dir`; returns what the source says about the image. `access` is for sources of type `oci`
-   * in a registry, `null` for anybody's. Rejects `runtime_failed` with the log's end.
+   * in a registry, `null` for anybody's; `uploads` reads what those of type `layers` name. Rejects `runtime_failed` with the log's end.
    */
   build(
     source: BaseSource,
@@ -14,8 +15,12 @@ export interface ImageBuilder {
     report: (progress: BuildProgress) => void,
     signal: AbortSignal,
     access?: RegistryAccess | null,
+    uploads?: ReadUpload,
   ): Promise<BuiltImage>
 }
+
+/** An upload of the team that the image is for. Rejects `not_found`. */
+export type ReadUpload = (key: string) => Promise<{ sizeBytes: number; body: Readable }>
 
 export interface BuiltImage {
   defaults: Partial<ImageDefaults>

@@ -1,13 +1,13 @@
 import type { ArchivesApi, Principal, PullSnapshotRequest, PushedTo, PushRequest, Resolved, Started } from '../api.ts'
-import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
+import { invalidArgument, isCode, notFound, SpawnpointError } from '../errors.ts'
 import { type ImageId, newId, type RootId, type SnapshotId } from '../ids.ts'
-import { type ImageReference, parseImageReference } from '../image-reference.ts'
-import type { Operation, Snapshot } from '../model.ts'
+import { type ImageReference, parseImageReference, type RegistryReference } from '../image-reference.ts'
+import type { Image, Operation, Snapshot } from '../model.ts'
 import { archivePull, type PullDetail } from '../operations/archive-pull.ts'
 import { archivePush, type PushDetail, pushedBy } from '../operations/archive-push.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
-import type { FoundSnapshot, RegistryAccess } from '../ports/index.ts'
+import type { ArchiveTarget, FoundSnapshot, RegistryAccess } from '../ports/index.ts'
 import { snapshotEvent } from '../sandbox/records.ts'
 import { type PortableSnapshot, parsePortable } from '../snapshot/portable.ts'
 import { checkLabels, checkPassword, checkUsername } from './checks.ts'
@@ -18,6 +18,10 @@ import type { Registries } from './registries.ts'
 import { Signer } from './signer.ts'
 import { mustHoldNoVolumes } from './volumes.ts'
 
+type BaseOfPush = NonNullable<PushDetail['base']>
+
+/** Builds upon builds that are looked through for what they began with */
+const MAX_ABOVE = 64
 /** Space of the pool that what comes in leaves to others, as a share of what is free. */
 const LEFT_FREE = 0.1
 
@@ -174,6 +178,7 @@ export class Archives implements ArchivesApi {
     if (as === 'snapshot' && 'snapshot' in source) mustHoldNoVolumes(source.snapshot, 'They stay on this server')
     const access = await this.#access(by, target, request)
     const origin = 'image' in source ? source.image : source.snapshot
+    const base = as === 'image' ? await this.#baseOf(by, 'image' in source ? source.image : source.snapshot) : null
     const root: PushDetail['source'] =
       'image' in source ? { from: 'image', id: source.image.id } : { from: 'snapshot', id: source.snapshot.id }
     const operation = newOperation(this.#parts, {
@@ -191,6 +196,7 @@ export class Archives implements ArchivesApi {
         createdAt: origin.createdAt.toISOString(),
         rootId: newId<RootId>(),
         target,
+        ...(base === null ? {} : { base: { ...base, rootId: newId<RootId>() } }),
       } satisfies PushDetail,
     })
     await this.#parts.ledger.transact(async (tx) => {
@@ -200,7 +206,38 @@ export class Archives implements ArchivesApi {
       await tie(tx, by, operation)
     })
     const sign = (payload: Buffer) => this.#signer.sign(payload)
-    return this.#runner.launch(archivePush(access, sign), operation)
+    const own = base === null ? null : await this.#accessToBase(by, base.reference, { reference: target, access })
+    return this.#runner.launch(archivePush({ target: access, base: own }, sign), operation)
+  }
+
+  /** The image of a registry that an image or a snapshot began as: of what was built of it, too. */
+  async #baseOf(by: Principal, from: Image | Snapshot): Promise<Pick<BaseOfPush, 'imageId' | 'reference'> | null> {
+    const { read } = this.#parts.ledger
+    let image = 'imageId' in from ? await read.image(from.imageId) : from
+    for (let above = 0; above < MAX_ABOVE; above += 1) {
+      if (image === null || image.teamId !== by.teamId || image.state !== 'ready') return null
+      const { source, parentImageId } = image
+      if (source.type === 'oci') {
+        const reference = parseImageReference(source.reference)
+        if (reference.transport !== 'registry' || source.digest === undefined) return null
+        return { imageId: image.id, reference: { ...reference, digest: source.digest } }
+      }
+      image = parentImageId === null ? null : await read.image(parentImageId)
+    }
+    return null
+  }
+
+  /** As whom the registry of the base is asked: as whoever pushes there, else with what is stored for it. */
+  async #accessToBase(by: Principal, base: RegistryReference, target: ArchiveTarget): Promise<RegistryAccess | null> {
+    const { reference, access } = target
+    if (reference.transport === 'registry' && reference.registry === base.registry) return access
+    try {
+      return (await this.#registries.accessTo(by, base, undefined))?.access ?? null
+    } catch (error) {
+      // Its password cannot be read any more: asked as anybody, it may still have them.
+      if (isCode(error, 'unavailable')) return null
+      throw error
+    }
   }
 
   async #begunPull({ id, snapshotId }: Operation): Promise<Started<Snapshot>> {

@@ -18,6 +18,8 @@ import { checkName } from './refs.ts'
 /** Bounds on what a request may bring. Doors check shapes; these rules hold whichever door it came through. */
 export const LIMITS = {
   labels: 64,
+  /** Of an image that is uploaded */
+  layers: 256,
   labelKeyChars: 128,
   labelValueChars: 1024,
   envEntries: 256,
@@ -71,6 +73,13 @@ export function checkImageSource(source: BaseSource): void {
   }
   if (source.type === 'oci') {
     parseImageReference(source.reference)
+    return
+  }
+  if (source.type === 'layers') {
+    const { config, layers } = source
+    if (layers.length > LIMITS.layers) throw invalidArgument('source.layers', `at most ${LIMITS.layers}`)
+    if (![config, ...layers].every((key) => /^sha256:[0-9a-f]{64}$/.test(key)))
+      throw invalidArgument('source.layers', 'keys of uploads such as sha256:HEX')
     return
   }
   if (!/^[a-z][a-z0-9-]{0,31}$/.test(source.suite))

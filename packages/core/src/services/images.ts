@@ -49,6 +49,12 @@ export class Images implements ImagesApi {
     if (request.source.type === 'recipe') checkRecipe('source', request.source)
     else if (request.source.type === 'dockerfile') await checkDockerfile(this.#parts, by, request.source)
     else checkImageSource(request.source)
+    if (request.source.type === 'layers') {
+      const { config, layers } = request.source
+      for (const key of [config, ...layers])
+        if (!(await this.#parts.blobs.has(by.teamId, key)))
+          throw invalidArgument('source.layers', `${key} was not uploaded`)
+    }
     checkLabels(request.labels ?? {})
     checkEnv('defaults.env', request.defaults?.env ?? {})
     mergeResources(this.#parts.config, this.#parts.config.resources, request.resources)

@@ -90,7 +90,7 @@ export function buildRoutes({ api }: DoorContext, mounted: string): AnyRoute[] {
     route({
       method: 'POST',
       path: '/api/images/builds/reuse',
-      // Layers of images are not kept here.
+      // What is here already is not sent again: that is told with the order.
       handle: async () => ({ status: 200, body: { hit: false } }),
     }),
     route({

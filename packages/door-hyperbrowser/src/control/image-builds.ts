@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
 import {
   type BuildImageRequest,
   type Image,
@@ -23,7 +24,14 @@ const sizeBytes = z
   .int()
   .min(0)
   .max(2 ** 43)
-const FORMATS = ['rootfs_export_tar_gz', 'dockerfile_context_tar_gz', 'dockerfile_context_manifest_v1'] as const
+const FORMATS = [
+  'rootfs_export_tar_gz',
+  'dockerfile_context_tar_gz',
+  'dockerfile_context_manifest_v1',
+  'docker_image_manifest_v1',
+] as const
+/** Characters of an image's config in base64 */
+const MAX_CONFIG_CHARS = 2 ** 20
 
 /** What a build is asked for before its files are sent. */
 export const orderSchema = z.object({
@@ -49,6 +57,12 @@ export const orderSchema = z.object({
     z.object({
       dockerfilePath: z.string().min(1).max(4096),
       bundles: z.array(z.object({ sha256, sizeBytes })).min(1).max(512),
+    }),
+  ),
+  dockerImageManifest: optional(
+    z.object({
+      config: z.object({ sha256, dataBase64: z.base64().max(MAX_CONFIG_CHARS) }),
+      layers: z.array(z.object({ sha256, sizeBytes })).max(256),
     }),
   ),
 })
@@ -78,6 +92,7 @@ export async function placeOrder(api: SpawnpointApi, by: Principal, asked: Build
   const order: KeptOrder = { ...asked, placedAt: new Date().toISOString() }
   if (order.inputFormat === 'dockerfile_context_manifest_v1' && order.contextManifest === undefined)
     throw invalidArgument('contextManifest', 'is needed for this inputFormat')
+  if (order.inputFormat === 'docker_image_manifest_v1') await putConfig(api, by, order)
   const id = randomUUID()
   await api.idempotency.once(by, key('order', id), key('order', id), async () => ({ status: 202, body: order }))
   return { id, order, image: null, status: await statusOf(api, by, order, null, false) }
@@ -135,19 +150,33 @@ export async function cancelBuild(api: SpawnpointApi, by: Principal, id: string)
   return findBuild(api, by, id)
 }
 
+/** The config comes with the order; the rest is sent like any upload. Rejects `invalid_argument` if it is another one. */
+async function putConfig(api: SpawnpointApi, by: Principal, { dockerImageManifest }: BuildOrder): Promise<void> {
+  if (dockerImageManifest === undefined) throw invalidArgument('dockerImageManifest', 'is needed for this inputFormat')
+  const { config } = dockerImageManifest
+  const data = Buffer.from(config.dataBase64, 'base64')
+  await api.blobs.put(by, blobKey(config.sha256), Readable.from([data]))
+}
+
+function sourceOf(order: BuildOrder): BuildImageRequest['source'] {
+  const { inputFormat = 'rootfs_export_tar_gz', inputSha256, contextManifest, dockerImageManifest } = order
+  if (inputFormat === 'docker_image_manifest_v1' && dockerImageManifest !== undefined) {
+    const { config, layers } = dockerImageManifest
+    return { type: 'layers', config: blobKey(config.sha256), layers: layers.map((layer) => blobKey(layer.sha256)) }
+  }
+  if (inputFormat === 'rootfs_export_tar_gz') {
+    const dockerfile = 'FROM scratch\nADD rootfs.tar.gz /\n'
+    return { type: 'dockerfile', dockerfile, files: { 'rootfs.tar.gz': blobKey(inputSha256) } }
+  }
+  const path = contextManifest?.dockerfilePath ?? order.dockerfilePath
+  return { type: 'dockerfile', context: uploadsOf(order).map(blobKey), ...(path === undefined ? {} : { path }) }
+}
+
 function requestOf(id: string, order: BuildOrder): BuildImageRequest {
   const { imageInit: { env, command, args = [], workingDir } = {}, imageConfigUser } = order
-  const rootfs = (order.inputFormat ?? 'rootfs_export_tar_gz') === 'rootfs_export_tar_gz'
-  const path = order.contextManifest?.dockerfilePath ?? order.dockerfilePath
   return {
     name: order.imageName,
-    source: rootfs
-      ? {
-          type: 'dockerfile',
-          dockerfile: 'FROM scratch\nADD rootfs.tar.gz /\n',
-          files: { 'rootfs.tar.gz': blobKey(order.inputSha256) },
-        }
-      : { type: 'dockerfile', context: uploadsOf(order).map(blobKey), ...(path === undefined ? {} : { path }) },
+    source: sourceOf(order),
     defaults: {
       // ENTRYPOINT and CMD of an image are not taken over here.
       startCommand: command === undefined || command === '' ? [] : [command, ...args],
@@ -159,8 +188,9 @@ function requestOf(id: string, order: BuildOrder): BuildImageRequest {
   }
 }
 
-function uploadsOf({ contextManifest, inputSha256 }: BuildOrder): string[] {
-  return contextManifest === undefined ? [inputSha256] : contextManifest.bundles.map((bundle) => bundle.sha256)
+function uploadsOf({ contextManifest, dockerImageManifest, inputSha256 }: BuildOrder): string[] {
+  const parts = contextManifest?.bundles ?? dockerImageManifest?.layers
+  return parts === undefined ? [inputSha256] : [...new Set(parts.map((part) => part.sha256))]
 }
 
 async function statusOf(

@@ -112,9 +112,16 @@ const oci = z.strictObject({
     ),
 })
 
+const layerKey = z.string().regex(/^sha256:[0-9a-f]{64}$/)
+const layers = z.strictObject({
+  type: z.literal('layers'),
+  config: layerKey.describe("Upload that is the image's config, as OCI and Docker have it"),
+  layers: z.array(layerKey).max(256).describe('Uploads that are its layers, lowest first: tar, plain, gzip or zstd'),
+})
+
 export const buildSource = component(
   'BuildSource',
-  z.discriminatedUnion('type', [debian, tar, recipe, dockerfile, oci]) satisfies z.ZodType<ImageSource>,
+  z.discriminatedUnion('type', [debian, tar, recipe, dockerfile, oci, layers]) satisfies z.ZodType<ImageSource>,
   { examples: [{ type: 'oci', reference: 'python:3.13-slim' }] },
 )
 
@@ -129,6 +136,7 @@ export const imageSource = component(
       registryId: id.exactOptional().describe('Stored registry whose password was used'),
       digest: z.string().exactOptional().describe('What the reference stood for when it was pulled'),
     }),
+    layers,
   ]),
 )
 

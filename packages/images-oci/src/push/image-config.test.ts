@@ -15,8 +15,8 @@ it.each([
     startCommand,
     ...(entrypoint === undefined ? {} : { entrypoint }),
   }
-  const root = { rootPath: '/', sizeBytes: 0, defaults, labels: {}, createdAt: new Date(0) }
-  const config = imageConfig(root, 'sha256:x')
+  const root = { defaults, labels: {}, createdAt: new Date(0) }
+  const config = imageConfig(root, { diffIds: ['sha256:x'], history: [], added: true })
   expect(config).toMatchObject({ config: expected })
   if (!('Entrypoint' in expected)) expect(config).not.toHaveProperty('config.Entrypoint')
 })

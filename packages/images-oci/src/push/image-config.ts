@@ -1,11 +1,16 @@
 import type { PackedRoot } from '@spawnpoint/core'
+import { object } from '../json.ts'
 import { machinePlatform } from '../manifest.ts'
 
 /** What `docker run` does with an image that says nothing of a command; here a shell, where there is one. */
 const SHELL = ['/bin/sh']
 
-/** The config of an image with one layer, such that containers of it start as sandboxes do. */
-export function imageConfig({ defaults, labels, createdAt }: PackedRoot, diffId: string): object {
+/** The config of an image with these layers, such that containers of it start as sandboxes do. */
+export function imageConfig(
+  { defaults, labels, createdAt }: Pick<PackedRoot, 'defaults' | 'labels' | 'createdAt'>,
+  { diffIds, history, added }: { diffIds: string[]; history: readonly unknown[]; added: boolean },
+): object {
+  const told = [...history, ...(added ? [{ created: createdAt.toISOString(), created_by: 'spawnpoint' }] : [])]
   const { os, architecture } = machinePlatform()
   const { env, user, workdir, startCommand, entrypoint = [], exposedPorts = [] } = defaults
   const begins = entrypoint.length > 0 && entrypoint.every((part, index) => startCommand[index] === part)
@@ -24,7 +29,12 @@ export function imageConfig({ defaults, labels, createdAt }: PackedRoot, diffId:
         : {}),
       ...(Object.keys(labels).length > 0 ? { Labels: labels } : {}),
     },
-    rootfs: { type: 'layers', diff_ids: [diffId] },
-    history: [{ created: createdAt.toISOString(), created_by: 'spawnpoint' }],
+    rootfs: { type: 'layers', diff_ids: diffIds },
+    ...(told.filter(isFilled).length === diffIds.length ? { history: told } : {}),
   }
+}
+
+/** Whether an entry of a history stands for a layer. */
+export function isFilled(entry: unknown): boolean {
+  return object(entry)?.empty_layer !== true
 }

@@ -7,6 +7,7 @@ import { runConfined } from '@spawnpoint/confined'
 import { SpawnpointError } from '@spawnpoint/core'
 import { diskError } from '../limits.ts'
 import type { Descriptor } from '../manifest.ts'
+import type { Difference } from './difference.ts'
 
 export interface PackOptions {
   timeoutMs: number
@@ -38,17 +39,48 @@ export async function packDirectory(
   kind: { mediaType: string; packing: 'gzip' | 'zstd' },
   options: PackOptions,
 ): Promise<PackedLayer> {
+  const what = { args: ['--sort=name', '--exclude=./.spawnpoint', '--directory=/from', '.'], readable: [] }
+  return packWith(dir, what, path, kind, options)
+}
+
+/** The same of what a tree has over another: first the marks of what is gone, then what is new. */
+export async function packDifference(
+  dir: string,
+  { changed, removed, whiteouts }: Difference,
+  path: string,
+  kind: { mediaType: string; packing: 'gzip' | 'zstd' },
+  options: PackOptions,
+): Promise<PackedLayer> {
+  const args = [
+    ...['--no-recursion', '--null'],
+    ...['--directory=/whiteouts', '--files-from=/removed', '--directory=/from', '--files-from=/changed'],
+  ]
+  const readable: [string, string][] = [
+    ['/whiteouts', whiteouts],
+    ['/removed', removed],
+    ['/changed', changed],
+  ]
+  return packWith(dir, { args, readable }, path, kind, options)
+}
+
+async function packWith(
+  dir: string,
+  what: { args: string[]; readable: [string, string][] },
+  path: string,
+  kind: { mediaType: string; packing: 'gzip' | 'zstd' },
+  options: PackOptions,
+): Promise<PackedLayer> {
   const { timeoutMs, signal, packed } = options
   let layer: Omit<PackedLayer, 'mediaType'> | null = null
   await runConfined({
     step: 'pack the files',
     program: 'tar',
     args: [
-      ...['--create', '--file=-', '--directory=/from', '--numeric-owner', '--one-file-system', '--sort=name'],
+      ...['--create', '--file=-', '--numeric-owner', '--one-file-system'],
       ...['--format=posix', '--pax-option=delete=atime,delete=ctime', '--xattrs', '--xattrs-include=*'],
-      ...['--warning=no-file-ignored', '--warning=no-file-changed', '--exclude=./.spawnpoint', '.'],
+      ...['--warning=no-file-ignored', '--warning=no-file-changed', ...what.args],
     ],
-    readable: [['/from', dir]],
+    readable: [['/from', dir], ...what.readable],
     writable: [],
     capabilities: ['CAP_DAC_READ_SEARCH'],
     fileBytes: 0,

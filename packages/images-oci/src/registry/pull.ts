@@ -79,7 +79,7 @@ export async function pull(
 }
 
 /** The manifest of the image for this machine, and the digest that stands for what was asked for. */
-async function resolve(client: RegistryClient): Promise<{ digest: string; image: ImageManifest }> {
+export async function resolve(client: RegistryClient): Promise<{ digest: string; image: ImageManifest }> {
   const top = await client.manifest()
   let current = top
   for (let depth = 0; depth <= MAX_INDEX_DEPTH; depth += 1) {

@@ -89,6 +89,15 @@ export class RegistryClient {
     discard(await session.expect({ method: 'PUT', path: place, headers, body: content }, TAKEN))
   }
 
+  /** Has the registry take a blob over from another of its repositories; false if it does not. */
+  async mountBlob(digest: string, from: string): Promise<boolean> {
+    const path = `blobs/uploads/?${new URLSearchParams({ mount: digest, from })}`
+    const answer = await this.#session.expect({ method: 'POST', path, headers: { 'content-length': '0' } }, [201, 202])
+    // An upload that it began instead is one that nobody goes on with.
+    discard(answer)
+    return answer.status === 201
+  }
+
   /** Under the reference's tag. Preconditions: its blobs are there. */
   async putManifest(bytes: Buffer, mediaType: string): Promise<void> {
     const path = `manifests/${this.#session.reference.tag ?? 'latest'}`

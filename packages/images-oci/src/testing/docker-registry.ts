@@ -75,6 +75,13 @@ export class DockerRegistry implements AsyncDisposable {
     await this.#send('PUT', `/v2/${repository}/manifests/${reference}`, bytes, { 'content-type': mediaType })
   }
 
+  /** Of an image that is there. */
+  async layers(repository: string, tag: string): Promise<{ digest: string; size: number }[]> {
+    const accept = { accept: 'application/vnd.oci.image.manifest.v1+json' }
+    const answer = await this.#ask('GET', `/v2/${repository}/manifests/${tag}`, null, accept)
+    return (JSON.parse(await answer.text()) as { layers: { digest: string; size: number }[] }).layers
+  }
+
   async #pushBlob(repository: string, { digest, bytes }: Blob): Promise<void> {
     const begun = await this.#send('POST', `/v2/${repository}/blobs/uploads/`, null)
     const place = new URL(begun.headers.get('location') ?? '', `http://${this.host}`)
@@ -84,6 +91,12 @@ export class DockerRegistry implements AsyncDisposable {
   }
 
   async #send(method: string, path: string, body: Buffer | null, headers: Record<string, string> = {}) {
+    const answer = await this.#ask(method, path, body, headers)
+    await answer.arrayBuffer()
+    return answer
+  }
+
+  async #ask(method: string, path: string, body: Buffer | null, headers: Record<string, string>) {
     const authorization = this.#authorization === null ? {} : { authorization: this.#authorization }
     const answer = await fetch(`http://${this.host}${path}`, {
       method,
@@ -91,7 +104,6 @@ export class DockerRegistry implements AsyncDisposable {
       body: body === null ? null : new Uint8Array(body),
     })
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
-    await answer.arrayBuffer()
     return answer
   }
 

@@ -27,6 +27,8 @@ export type ImageSource =
    * for when it was pulled, `registryId` the stored registry whose password was used.
    */
   | { type: 'oci'; reference: string; registryId?: string | undefined; digest?: string | undefined }
+  /** Uploads that are an image's config and its layers, lowest first: `sha256:HEX`; layers are tar, plain, gzip or zstd */
+  | { type: 'layers'; config: string; layers: string[] }
   | Recipe
   | Dockerfile
 

@@ -35,6 +35,8 @@ function sourceText(source: ImageSource): string {
       return `tar ${source.path}`
     case 'oci':
       return source.digest === undefined ? source.reference : `${source.reference}, ${source.digest}`
+    case 'layers':
+      return `${source.layers.length} layers that were uploaded, ${source.config}`
     case 'dockerfile':
       return `Dockerfile ${source.path ?? ''}`.trim()
     case 'recipe':
