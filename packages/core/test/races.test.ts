@@ -290,6 +290,8 @@ describe('a key', () => {
     await using core = await world.server()
     const { key, secret } = await core.keys.create(world.by, { name: 'second' })
     await core.authenticate(secret)
+    // That it was used is noted behind the caller's back.
+    await world.host.faults.quiet()
     world.host.faults.failNext('ledger.commit', broken())
     await expect(core.keys.revoke(world.by, key.id)).rejects.toThrow()
     const before = world.host.faults.log.length
