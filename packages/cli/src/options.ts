@@ -85,16 +85,13 @@ export function declarePolicies(command: Command): Command {
 }
 
 export function overridesFrom(options: Options): SandboxOverrides {
-  const { name, cpus, memory, disk, maxProcesses } = options
-  if (cpus !== undefined && !(Number(cpus) > 0)) throw new UsageError(`'${cpus}' is not a number of processors`)
+  const { name, maxProcesses } = options
   return {
     name,
     env: envPairs(options.env),
     labels: pairs(options.label, 'label'),
     resources: present({
-      cpus: cpus === undefined ? undefined : Number(cpus),
-      memoryBytes: memory === undefined ? undefined : parseSize(memory),
-      diskBytes: disk === undefined ? undefined : parseSize(disk),
+      ...resourcesFrom(options),
       maxProcesses: maxProcesses === undefined ? undefined : integer(maxProcesses),
     }),
     network: networkFrom(options),
@@ -102,6 +99,15 @@ export function overridesFrom(options: Options): SandboxOverrides {
     ingress: ingressFrom(options),
     timeout: timeoutFrom(options),
   }
+}
+
+export function resourcesFrom({ cpus, memory, disk }: Options) {
+  if (cpus !== undefined && !(Number(cpus) > 0)) throw new UsageError(`'${cpus}' is not a number of processors`)
+  return present({
+    cpus: cpus === undefined ? undefined : Number(cpus),
+    memoryBytes: memory === undefined ? undefined : parseSize(memory),
+    diskBytes: disk === undefined ? undefined : parseSize(disk),
+  })
 }
 
 export function networkFrom({ internet, allow, deny, allowDomain }: Options): SandboxOverrides['network'] {

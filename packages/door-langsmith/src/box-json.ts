@@ -29,6 +29,12 @@ export function boxJson(sandbox: Sandbox, request: Pick<IncomingMessage, 'header
     run_config: runConfigJson(sandbox),
     labels: usersLabels(labels),
     proxy_config: proxyConfigJson(sandbox),
+    created_by: labels[OWN.createdBy],
+    volumes: sandbox.volumes.map(({ volumeId, path, readOnly }) => ({
+      volume_id: volumeId,
+      mount_path: path,
+      read_only: readOnly,
+    })),
   }
 }
 

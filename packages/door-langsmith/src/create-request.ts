@@ -1,9 +1,9 @@
 import {
   type CreateSandboxRequest,
-  type Env,
   invalidArgument,
   isCode,
   type Labels,
+  type MountRequest,
   type Principal,
   type Resolved,
   type Resources,
@@ -15,7 +15,7 @@ import { z } from 'zod'
 import { credentialsOf } from './credential-rules.ts'
 import { networkOf, proxyConfigSchema } from './egress.ts'
 import { unsupported } from './errors.ts'
-import { checkUsersLabels, OWN, ownLabels, usersLabels } from './labels.ts'
+import { checkUsersLabels, inheritedLabels, madeBy, OWN, usersLabels } from './labels.ts'
 import { envOf, runConfigSchema, runLabels } from './run-config.ts'
 import { idOf } from './snapshot-json.ts'
 import { defaultImage, findSnapshot } from './snapshot-refs.ts'
@@ -28,6 +28,19 @@ export const ttlSchema = z.number().int().min(0).multipleOf(60, 'a multiple of 6
 const env = z.record(z.string().min(1).max(256), z.string())
 export const labelsSchema = z.record(z.string(), z.string())
 const something = z.unknown().optional()
+const volumeSchema = z.object({
+  volume: z.string().min(1).max(255),
+  mount_path: z.string().min(1).max(1024),
+  read_only: optional(z.boolean()),
+})
+
+export const resourceFields = {
+  vcpus: optional(z.number().positive()),
+  cpu_millicores: optional(z.number().positive()),
+  mem_bytes: optional(z.number().int().positive()),
+  fs_capacity_bytes: optional(z.number().int().positive()),
+}
+const resourcesSchema = z.object(resourceFields)
 
 export const createSchema = z.object({
   name: optional(z.string()),
@@ -41,16 +54,14 @@ export const createSchema = z.object({
   restore_memory: optional(z.boolean()),
   idle_ttl_seconds: optional(ttlSchema),
   delete_after_stop_seconds: optional(ttlSchema),
-  vcpus: optional(z.number().positive()),
-  cpu_millicores: optional(z.number().positive()),
-  mem_bytes: optional(z.number().int().positive()),
-  fs_capacity_bytes: optional(z.number().int().positive()),
+  ...resourceFields,
   labels: optional(labelsSchema),
   run_config: optional(runConfigSchema),
   env_vars: optional(env),
   proxy_config: optional(proxyConfigSchema),
   mount_config: something,
-  volumes: optional(z.array(z.unknown())),
+  volumes: optional(z.array(volumeSchema).max(4)),
+  tag_value_ids: optional(z.array(z.string())),
   access_delegation: something,
 })
 export type CreateBody = z.output<typeof createSchema>
@@ -71,10 +82,11 @@ export async function createRequest(
     cold: isCold(found, body),
     ...(body.name === undefined ? {} : { name: body.name }),
     env: { ...envOf(source.labels), ...body.env_vars, ...body.run_config?.env_vars },
-    labels: labelsOf(body, found),
+    labels: { ...labelsOf(body, found), ...madeBy(by) },
     resources: resourcesOf(body, source.resources.diskBytes),
     ...(network === undefined ? {} : { network }),
     ...(credentials === undefined ? {} : { credentials }),
+    ...(body.volumes === undefined ? {} : { volumes: await mountsOf(api, by, body.volumes) }),
     // Whoever is to reach a service is given an address with a token.
     ingress: { default: 'token', ports: {}, hostHeader: null },
     timeout: {
@@ -98,10 +110,32 @@ function refuseUnsupported(body: CreateBody): void {
   if (body.persistent === false && body.preserve_memory_on_stop)
     throw invalidArgument('body.preserve_memory_on_stop', 'not with persistent: false')
   if (body.mount_config !== undefined && body.mount_config !== null) throw unsupported('mount_config')
-  if (body.volumes !== undefined && body.volumes.length > 0) throw unsupported('volumes')
+  refuseTags(body)
   if (body.access_delegation !== undefined && body.access_delegation !== null) throw unsupported('access_delegation')
   if (body.env_vars !== undefined && body.run_config?.env_vars !== undefined)
     throw invalidArgument('body.env_vars', 'not together with run_config.env_vars')
+}
+
+/** Resource tags are of a workspace's settings, which are not here; left out, more would be found by them than was meant. */
+export function refuseTags({ tag_value_ids }: { tag_value_ids?: string[] | undefined }): void {
+  if (tag_value_ids !== undefined && tag_value_ids.length > 0) throw unsupported('tag_value_ids')
+}
+
+async function mountsOf(
+  api: SpawnpointApi,
+  by: Principal,
+  volumes: z.output<typeof volumeSchema>[],
+): Promise<MountRequest[]> {
+  return Promise.all(
+    volumes.map(async ({ volume, mount_path: path, read_only: readOnly }) => {
+      try {
+        return { volume: (await api.volumes.get(by, volume)).id, path, readOnly }
+      } catch (error) {
+        if (!isCode(error, 'not_found')) throw error
+        throw badSource(`volume not found: ${volume}`, volume)
+      }
+    }),
+  )
 }
 
 async function sourceOf(
@@ -133,7 +167,7 @@ function badSource(message: string, id: string): SpawnpointError<'wrong_state'> 
 
 function labelsOf(body: CreateBody, found: Resolved): Labels {
   const { labels } = 'image' in found ? found.image : found.snapshot
-  const { [OWN.description]: _description, [OWN.env]: _env, ...inherited } = ownLabels(labels)
+  const { [OWN.description]: _description, [OWN.env]: _env, ...inherited } = inheritedLabels(labels)
   // The default has an account of its own; here people expect to be root.
   const isDefault = body.snapshot_id ?? body.snapshot_name ?? body.snapshot
   return {
@@ -147,7 +181,10 @@ function labelsOf(body: CreateBody, found: Resolved): Labels {
   }
 }
 
-function resourcesOf(body: CreateBody, sourceDiskBytes: number | undefined): Partial<Resources> {
+export function resourcesOf(
+  body: z.output<typeof resourcesSchema>,
+  sourceDiskBytes?: number,
+): Partial<Omit<Resources, 'maxProcesses'>> {
   const { vcpus, cpu_millicores, mem_bytes, fs_capacity_bytes } = body
   if (vcpus !== undefined && cpu_millicores !== undefined)
     throw invalidArgument('body.cpu_millicores', 'not together with vcpus')
@@ -158,25 +195,5 @@ function resourcesOf(body: CreateBody, sourceDiskBytes: number | undefined): Par
     ...(cpus === undefined ? {} : { cpus }),
     ...(mem_bytes === undefined ? {} : { memoryBytes: mem_bytes }),
     ...(fs_capacity_bytes === undefined ? {} : { diskBytes: fs_capacity_bytes }),
-  }
-}
-
-/** The sandbox's own variables once those of its run configuration are others; what its snapshot brought stays beneath. */
-export async function replacedEnv(
-  api: SpawnpointApi,
-  by: Principal,
-  { originSnapshotId, labels }: { originSnapshotId: string | null; labels: Labels },
-  env: Env,
-): Promise<Env> {
-  const ref = originSnapshotId ?? labels[OWN.snapshot]
-  if (ref === undefined) return env
-  try {
-    const found = await api.resolve(by, ref)
-    const { labels } = 'image' in found ? found.image : found.snapshot
-    return { ...('snapshot' in found ? found.snapshot.env : {}), ...envOf(labels), ...env }
-  } catch (error) {
-    // Deleted since: what it brought is not known any more.
-    if (isCode(error, 'not_found')) return env
-    throw error
   }
 }

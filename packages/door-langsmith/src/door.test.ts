@@ -79,7 +79,8 @@ describe('boxes', () => {
     [{ proxy_config: { access_control: { deny_list: ['example.com'] } } }, 400, /name/],
     [{ mount_config: { mounts: [] } }, 400, /mount_config/],
     [{ access_delegation: { mode: 'INHERIT' } }, 400, /access_delegation/],
-    [{ volumes: [{}] }, 400, /volumes/],
+    [{ volumes: [{ volume: 'none', mount_path: '/mnt/x' }] }, 400, /volume not found/],
+    [{ tag_value_ids: ['t'] }, 400, /tag_value_ids/],
     [{ snapshot_name: 'no-such' }, 400, /snapshot not found/],
   ])('what is not done here is refused: %j', async (body, status, reason) => {
     const answer = await world.post('/boxes', body)
@@ -117,10 +118,16 @@ describe('boxes', () => {
     const run_config = { user: 'user', work_dir: '/tmp', env_vars: { B: '2' } }
     const { body } = await world.patch(`/boxes/${box.id}`, { run_config })
     expect(body).toMatchObject({ labels: { a: '1' }, run_config })
-    expect(body.run_config.env_vars).not.toHaveProperty('A')
+    expect(body.run_config.env_vars).toMatchObject({ A: '1', B: '2' })
     const { body: ran } = await world.post(`/${box.id}/execute`, { command: 'whoami; pwd' })
     expect(ran).toEqual({ stdout: 'user\n/tmp\n', stderr: '', exit_code: 0 })
-    expect((await world.patch(`/boxes/${box.id}`, { vcpus: 2 })).status).toBe(400)
+    const resized = await world.patch(`/boxes/${box.id}`, {
+      vcpus: 2,
+      fs_capacity_bytes: box.fs_capacity_bytes + 2 ** 30,
+    })
+    expect(resized.body).toMatchObject({ vcpus: 2, fs_capacity_bytes: box.fs_capacity_bytes + 2 ** 30 })
+    for (const bad of [{ vcpus: 1000 }, { fs_capacity_bytes: 2 ** 20 }, { mem_bytes: box.mem_bytes / 2 }])
+      expect((await world.patch(`/boxes/${box.id}`, bad)).status).toBe(422)
   })
 
   it('are started and stopped only where there is something to do', async () => {

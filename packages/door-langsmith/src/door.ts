@@ -15,6 +15,7 @@ import { searchRoutes } from './routes/search.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { type ServiceOptions, serviceRoutes } from './routes/services.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
+import { usageRoutes } from './routes/usage.ts'
 import { reachLink } from './services/reach-link.ts'
 
 const JSON_LIMIT_BYTES = 8 * 2 ** 20
@@ -40,6 +41,7 @@ export async function registerLangsmithDoor<L extends FastifyBaseLogger>(
     ...executeRoutes(api, leases),
     ...fileRoutes(api),
     ...searchRoutes(api),
+    ...usageRoutes(api),
   ]
   const doors = [...BASES.map((prefix) => ({ prefix, routes })), { prefix: WORKSPACE_BASE, routes: secretRoutes(api) }]
   for (const { prefix, routes } of doors) {

@@ -1,4 +1,4 @@
-import { invalidArgument, type Labels } from '@spawnpoint/core'
+import { invalidArgument, type Labels, type Principal } from '@spawnpoint/core'
 
 const PREFIX = 'langsmith.'
 
@@ -12,6 +12,10 @@ export const OWN = {
   /** What a box was asked to begin from */
   snapshot: `${PREFIX}snapshot`,
   description: `${PREFIX}description`,
+  /** Id of the key that made it */
+  createdBy: `${PREFIX}created-by`,
+  /** With a port behind it: that it is shared, see `services/shares.ts` */
+  service: `${PREFIX}service`,
   /** `false` for a box whose files go with every stop */
   persistent: `${PREFIX}persistent`,
 } as const
@@ -25,12 +29,23 @@ export function ownLabels(labels: Labels): Labels {
   return Object.fromEntries(Object.entries(labels).filter(([key]) => key.startsWith(PREFIX)))
 }
 
+/** Without what is of that one alone: who made it, and what was shared of it. */
+export function inheritedLabels(labels: Labels): Labels {
+  const own = Object.entries(ownLabels(labels))
+  return Object.fromEntries(own.filter(([key]) => key !== OWN.createdBy && !key.startsWith(`${OWN.service}.`)))
+}
+
 export function checkUsersLabels(labels: Labels | undefined): Labels {
   for (const key of Object.keys(labels ?? {})) {
     if (key.startsWith(PREFIX))
       throw invalidArgument('body.labels', `keys that begin with ${PREFIX} are the server's own`)
   }
   return labels ?? {}
+}
+
+/** What is made by the server itself, as by a schedule, is nobody's. */
+export function madeBy({ keyId }: Principal): Labels {
+  return keyId === null ? {} : { [OWN.createdBy]: keyId }
 }
 
 /** Without those that are not there. */

@@ -1,5 +1,6 @@
 import { invalidArgument } from '@spawnpoint/core'
 import { z } from 'zod'
+import { unsupported } from './errors.ts'
 
 const number = (min: number, max: number) =>
   z
@@ -22,6 +23,7 @@ export const listQuery = {
     .transform((value) => [value].flat())
     .optional(),
   created_by: z.string().max(64).optional(),
+  tag_value_id: z.unknown().optional(),
   sort_by: z.string().max(64).optional(),
   sort_order: z.enum(['asc', 'desc']).optional(),
   sort_direction: z.enum(['asc', 'desc']).optional(),
@@ -35,6 +37,7 @@ export interface Listed {
   name: string
   status: string
   labels: Record<string, string>
+  created_by?: string | undefined
   created_at: string
 }
 
@@ -43,6 +46,14 @@ type Value = string | number
 export type SortKeys<T> = Record<string, (one: T) => Value>
 
 const DEFAULT_LIMIT = 50
+
+interface PageOptions {
+  /** `null` for all there are */
+  defaultLimit?: number | null
+  /** The caller's key; absent where it is not known who made what */
+  me?: string | null
+}
+
 const cursorSchema = z.tuple([z.union([z.string(), z.number()]), z.string()])
 
 /** One page of a list that is here in full, newest first unless told otherwise. */
@@ -50,10 +61,11 @@ export function page<T extends Listed>(
   all: readonly T[],
   query: ListQuery,
   keys: SortKeys<T>,
-  defaultLimit: number | null = DEFAULT_LIMIT,
+  { defaultLimit = DEFAULT_LIMIT, me }: PageOptions = {},
 ) {
-  // Who made what is not recorded; a filter that is not applied would show more than was asked for.
-  if (query.created_by !== undefined) throw invalidArgument('query.created_by', 'not recorded on this server')
+  if (query.created_by !== undefined && (query.created_by !== 'me' || me === undefined))
+    throw invalidArgument('query.created_by', me === undefined ? 'not recorded of these' : "only 'me'")
+  if (query.tag_value_id !== undefined) throw unsupported('tag_value_id')
   const key = keys[query.sort_by ?? 'created_at']
   if (key === undefined) throw invalidArgument('query.sort_by', `one of ${Object.keys(keys).join(', ')}`)
   const direction =
@@ -61,7 +73,7 @@ export function page<T extends Listed>(
   const order = (a: readonly [Value, string], b: readonly [Value, string]) =>
     direction * (compare(a[0], b[0]) || compare(a[1], b[1]))
   const placed = all
-    .filter((one) => isWanted(one, query))
+    .filter((one) => isWanted(one, query) && (query.created_by === undefined || one.created_by === me))
     .map((item) => ({ item, place: [key(item), item.id] as const }))
     .sort((a, b) => order(a.place, b.place))
   const limit = query.page_size ?? query.limit ?? defaultLimit ?? placed.length

@@ -33,6 +33,7 @@ function shown(api: SpawnpointApi, one: Resolved, tagged: readonly { name: Name;
     description: both.labels[OWN.description],
     tags: tagged.filter(({ tag }) => (tag.imageId ?? tag.snapshotId) === id).map(({ tag }) => tag.tag),
     included: [],
+    created_by: both.labels[OWN.createdBy],
     created_at: both.createdAt.toISOString(),
     updated_at: (both.readyAt ?? both.createdAt).toISOString(),
   }

@@ -107,6 +107,12 @@ export class FakePool implements Pool {
     })
   }
 
+  limitRoot(id: RootId, { diskBytes }: { diskBytes: number }): Promise<void> {
+    return this.#call('limitRoot', id, () => {
+      this.#root(id).tree.limitBytes = diskBytes
+    })
+  }
+
   deleteRoot(id: RootId): Promise<void> {
     return this.#call('deleteRoot', id, () => {
       this.#mustNotRun(id, 'deleteRoot', () => true)

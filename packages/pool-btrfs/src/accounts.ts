@@ -36,6 +36,7 @@ export interface Accounts {
     made: { sizeBytes: number; diskBytes: number },
     source: string | null,
   ): Promise<void>
+  rootLimited(id: RootId, limits: { diskBytes: number }): Promise<void>
   rootGone(id: RootId): Promise<void>
   rootUsage(id: RootId): Promise<{ usedBytes: number; exclusiveBytes: number }>
   /** Bytes that are written but not on disk yet */

@@ -206,6 +206,13 @@ export class BtrfsPool implements Pool {
     })
   }
 
+  limitRoot(id: RootId, limits: { diskBytes: number }): Promise<void> {
+    return this.#step('limitRoot', async () => {
+      await this.#layout.root(id)
+      await this.#accounts.rootLimited(id, limits)
+    })
+  }
+
   deleteRoot(id: RootId): Promise<void> {
     return this.#step('deleteRoot', async () => {
       await this.#trash.put(this.#layout.published('roots', id))

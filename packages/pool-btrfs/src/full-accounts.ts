@@ -57,6 +57,10 @@ export class FullAccounts implements Accounts {
     await limitSubvolume(staged, made.diskBytes)
   }
 
+  async rootLimited(id: RootId, { diskBytes }: { diskBytes: number }): Promise<void> {
+    await limitSubvolume(this.#path(id), diskBytes)
+  }
+
   async rootGone(id: RootId): Promise<void> {
     this.#unsharedAtFlush.delete(id)
     this.#quotas.forget(this.#path(id))

@@ -33,6 +33,7 @@ export class SimpleAccounts implements Accounts {
   readonly #log: AccountsLog
   readonly #ticker = new Ticker(EVERY_MS, () => this.#look())
   readonly #roots = new Map<RootId, RootAccount>()
+  readonly #turns = new Map<RootId, Promise<void>>()
   readonly #scans = new Map<string, Promise<Size>>()
   readonly #stopping = new AbortController()
   #idle = new Set<string>()
@@ -97,6 +98,14 @@ export class SimpleAccounts implements Accounts {
     await limitSubvolume(staged, limitOf(account))
     await writeAccount(this.#layout.account(id), account)
     this.#roots.set(id, account)
+  }
+
+  rootLimited(id: RootId, { diskBytes }: { diskBytes: number }): Promise<void> {
+    return this.#inTurn(id, async () => {
+      const next = { ...(await this.#account(id)), diskBytes }
+      await limitSubvolume(this.#layout.published('roots', id), limitOf(next))
+      await this.#keep(id, next)
+    })
   }
 
   async rootGone(id: RootId): Promise<void> {
@@ -166,17 +175,30 @@ export class SimpleAccounts implements Accounts {
     const before = await this.#own(id)
     const began = performance.now()
     const countedBytes = await referencedBytes(path, this.#stopping.signal)
-    const [account, after] = await Promise.all([this.#account(id), this.#own(id)])
-    const next: RootAccount = {
-      ...account,
-      countedBytes,
-      ownBytes: after.bytes,
-      slackBytes: Math.max(0, after.bytes - before.bytes + before.dirtyBytes),
-      scan: { endedAt: performance.now(), tookMs: performance.now() - began },
+    await this.#inTurn(id, async () => {
+      const [account, after] = await Promise.all([this.#account(id), this.#own(id)])
+      const next: RootAccount = {
+        ...account,
+        countedBytes,
+        ownBytes: after.bytes,
+        slackBytes: Math.max(0, after.bytes - before.bytes + before.dirtyBytes),
+        scan: { endedAt: performance.now(), tookMs: performance.now() - began },
+      }
+      if (!this.#roots.has(id)) return
+      await limitSubvolume(path, limitOf(next))
+      await this.#keep(id, next)
+    })
+  }
+
+  /** One change of a root's limit at a time: the later must not be made of what the earlier replaces. */
+  async #inTurn(id: RootId, change: () => Promise<void>): Promise<void> {
+    const mine = (this.#turns.get(id) ?? Promise.resolve()).then(change, change)
+    this.#turns.set(id, mine)
+    try {
+      await mine
+    } finally {
+      if (this.#turns.get(id) === mine) this.#turns.delete(id)
     }
-    if (!this.#roots.has(id)) return
-    await limitSubvolume(path, limitOf(next))
-    await this.#keep(id, next)
   }
 
   /** The kernel keeps the group of a deleted subvolume while something that it wrote lives, and then for ever. */

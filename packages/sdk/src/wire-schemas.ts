@@ -710,6 +710,13 @@ export interface Schemas {
     name?: string | null | undefined
     labels?: Schemas['Labels'] | undefined
     env?: Schemas['Env'] | undefined
+    resources?:
+      | {
+          cpus?: number | undefined
+          memoryBytes?: number | undefined
+          diskBytes?: number | undefined
+        }
+      | undefined
     network?:
       | {
           internet?: boolean | undefined

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { Langsmith } from 'langsmith'
 import { type Sandbox, SandboxClient } from 'langsmith/sandbox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { VendorWorld } from '../vendor-world.ts'
@@ -106,6 +107,33 @@ describe('boxes', () => {
     await box.start()
     expect(await out(box, 'ls /opt')).toBe('')
     await box.delete()
+  })
+
+  it('have volumes of the team, by the generated client', async () => {
+    const { boxes } = new Langsmith({ baseURL: `${vendor.world.url}/langsmith` }).sandboxes
+    const { id } = await vendor.world.client.volumes.create({ name: 'data' })
+    const volumes = [{ volume: 'data', mount_path: '/mnt/data' }]
+    const { name = '', ...made } = await boxes.create({ volumes })
+    expect(made.volumes).toMatchObject([{ volume_id: id, mount_path: '/mnt/data', read_only: false }])
+    await client.updateSandbox(name, { runConfig: { env_vars: { A: '1' } } })
+    await client.updateSandbox(name, { runConfig: { env_vars: { B: '2' } } })
+    const box = await client.getSandbox(name)
+    expect(await out(box, 'echo kept > /mnt/data/a; echo $A$B; cat /mnt/data/a')).toBe('12\nkept')
+    const mine: (string | undefined)[] = []
+    for await (const one of boxes.list({ created_by: 'me' })) mine.push(one.name)
+    expect(mine).toEqual([name])
+    // Another size: the disk at once, the rest when it starts again.
+    const memory = 'awk "/MemTotal/ { print \\$2 * 1024 }" /proc/meminfo'
+    const before = Number(await out(box, memory))
+    const mem_bytes = (made.mem_bytes ?? 0) * 2
+    const fs_capacity_bytes = (made.fs_capacity_bytes ?? 0) + 2 ** 30
+    expect(await boxes.update(name, { mem_bytes, fs_capacity_bytes })).toMatchObject({ mem_bytes, fs_capacity_bytes })
+    await box.stop()
+    await box.start()
+    expect(Number(await out(box, memory))).toBeGreaterThan(before * 1.5)
+    await expect(boxes.update(name, { fs_capacity_bytes: 2 ** 30 })).rejects.toMatchObject({ status: 422 })
+    await box.delete()
+    await vendor.world.client.volumes.delete(id)
   })
 
   it('come up without being waited for', async () => {

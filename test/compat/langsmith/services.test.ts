@@ -1,3 +1,4 @@
+import { Langsmith } from 'langsmith'
 import { type Sandbox, SandboxClient, ServiceUrl } from 'langsmith/sandbox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Certificates } from '../over-tls.ts'
@@ -70,6 +71,39 @@ describe('service addresses', () => {
     const web = await service({ port: 8080 })
     await box.stop()
     expect((await jsonOf(await web.fetch('/'))).url).toBe('/')
+  })
+})
+
+it('tells and ends what is shared, and what was used', async () => {
+  const generated = new Langsmith({ baseURL: `${vendor.world.url}/langsmith` }).sandboxes
+  const { boxes } = generated
+  await service({ port: 8080 })
+  const ports = async () => {
+    const shared: [number, string][] = []
+    for await (const { port, access } of boxes.listServiceURLs('web')) shared.push([port, access])
+    return shared
+  }
+  await service({ port: 9000 })
+  expect(await ports()).toEqual([
+    [8080, 'token'],
+    [9000, 'token'],
+  ])
+  await boxes.deleteServiceURL('web', { port: 9000 })
+  expect(await ports()).toEqual([[8080, 'token']])
+  await boxes.deleteServiceURL('web')
+  expect(await ports()).toEqual([])
+  await expect(client.serviceUrl('web', { port: 8080, access: 'workspace' })).rejects.toMatchObject({
+    name: 'LangSmithSandboxError',
+  })
+  const hour = new Date(Date.now() - 3_600_000).toISOString()
+  const costs = await generated.listUsageCosts({
+    start_time: hour,
+    end_time: new Date().toISOString(),
+    granularity: 'RESOURCE',
+  })
+  expect(costs.items.find(({ resource_id }) => resource_id === box.id)).toMatchObject({
+    lcu: '0',
+    vcpu_hours: expect.stringMatching(/^0\.\d+$/),
   })
 })
 

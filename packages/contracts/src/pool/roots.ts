@@ -18,6 +18,15 @@ export function rootsSuite(b: PoolBench): void {
       expect((await b.subject.pool.list()).roots).not.toContain(id)
     })
 
+    it('are given another limit, which holds at once', async () => {
+      const root = await makeRoot({ image: await makeImage('small') }, 16 * MIB)
+      const large = Buffer.alloc(24 * MIB, 'x')
+      await expect(b.subject.writeFile(path(root), 'large', large)).rejects.toThrow()
+      await b.subject.pool.limitRoot(root, { diskBytes: 96 * MIB })
+      await b.subject.writeFile(path(root), 'larger', large)
+      await expect(b.subject.pool.limitRoot(newId(), { diskBytes: MIB })).rejects.toMatchObject({ code: 'not_found' })
+    })
+
     it('are clones that share no writes with their image or each other', async () => {
       const image = await makeImage('common')
       const [a, b] = [await makeRoot({ image }), await makeRoot({ image })]

@@ -62,11 +62,20 @@ export type ForkedChild =
   | { sandbox: Sandbox; error: null }
   | { sandbox: null; error: { code: string; message: string } }
 
+export type ResizeRequest = { [K in 'cpus' | 'memoryBytes' | 'diskBytes']?: Resources[K] | undefined }
+
 export interface UpdateSandboxRequest {
   name?: string | null | undefined
   labels?: Labels | undefined
+  /** Over `labels`, or over those there are; `null` takes one away */
+  changeLabels?: Record<string, string | null> | undefined
   /** Replaces the sandbox's own, for processes started from now on; what its image sets stays beneath */
   env?: Env | undefined
+  /**
+   * From its next start or resume, but the disk at once, which only grows. Memory of what runs only grows; of what is paused it
+   * must hold what was in use.
+   */
+  resources?: ResizeRequest | undefined
   network?: Partial<NetworkPolicy> | undefined
   /** Replaces all of them; secrets that are not given stay */
   credentials?: CredentialRuleRequest[] | undefined

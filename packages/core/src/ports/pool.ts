@@ -36,6 +36,8 @@ export interface Pool {
    * "disk quota exceeded" or "no space".
    */
   createRoot(id: RootId, source: RootSource | null, limits: { diskBytes: number }): Promise<void>
+  /** Bounds a root that is there otherwise, at once. Rejects `not_found`. */
+  limitRoot(id: RootId, limits: { diskBytes: number }): Promise<void>
   deleteRoot(id: RootId): Promise<void>
   rootPath(id: RootId): string
   rootUsage(id: RootId): Promise<{ usedBytes: number; exclusiveBytes: number }>

@@ -112,8 +112,12 @@ export function checkPassword(path: string, password: string): void {
     throw invalidArgument(path, `at most ${LIMITS.passwordChars} characters, no control characters`)
 }
 
-export function mergeResources(config: CoreConfig, base: Resources, asked: Partial<Resources> | undefined): Resources {
-  const merged = { ...base, ...defined(asked) }
+export function mergeResources(
+  config: CoreConfig,
+  base: Resources,
+  asked: { [K in keyof Resources]?: Resources[K] | undefined } | undefined,
+): Resources {
+  const merged: Resources = { ...base, ...(defined(asked) as Partial<Resources>) }
   const max = config.maxResources
   for (const key of ['cpus', 'memoryBytes', 'diskBytes', 'maxProcesses'] as const) {
     if (!Number.isFinite(merged[key]) || merged[key] <= 0)

@@ -1,7 +1,7 @@
 import type { UpdateSandboxRequest } from '../api.ts'
 import { notFound } from '../errors.ts'
 import type { SandboxId } from '../ids.ts'
-import type { Sandbox, TimeoutPolicy } from '../model.ts'
+import type { Labels, Sandbox, TimeoutPolicy } from '../model.ts'
 import type { OperationRunner } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
@@ -12,6 +12,7 @@ import { openOperation } from './claims.ts'
 import { credentialRules } from './credentials.ts'
 import type { LiveChanges } from './live-changes.ts'
 import { checkName } from './refs.ts'
+import { resized } from './resize.ts'
 import { mustHaveSecrets } from './secrets.ts'
 
 /** Changes a sandbox's record, and what follows from it in the incarnation that runs. `ref` is for the error only. */
@@ -25,7 +26,9 @@ export async function updateSandbox(
   if (request.name !== undefined && request.name !== null) checkName('name', request.name)
   if (request.labels !== undefined) checkLabels(request.labels)
   if (request.env !== undefined) checkEnv('env', request.env)
-  const reachesInside = [request.network, request.credentials, request.env].some((one) => one !== undefined)
+  const reachesInside = [request.network, request.credentials, request.env, request.resources].some(
+    (one) => one !== undefined,
+  )
   for (;;) {
     const answer = await parts.ledger.transact(async (tx) => {
       const sandbox = await tx.lockSandbox(id)
@@ -49,8 +52,10 @@ async function change(parts: Parts, tx: LedgerTx, sandbox: Sandbox, request: Upd
   const next: Sandbox = {
     ...sandbox,
     name: request.name === undefined ? sandbox.name : request.name,
-    labels: request.labels ?? sandbox.labels,
+    labels: changedLabels(request.labels ?? sandbox.labels, request.changeLabels),
     env: request.env ?? sandbox.env,
+    resources:
+      request.resources === undefined ? sandbox.resources : await resized(parts, tx, sandbox, request.resources),
     network: mergeNetwork(sandbox.network, request.network),
     credentials:
       request.credentials === undefined
@@ -64,6 +69,14 @@ async function change(parts: Parts, tx: LedgerTx, sandbox: Sandbox, request: Upd
   await tx.putSandbox(next)
   await tx.addEvent(sandboxEvent(parts, next, 'sandbox.updated', {}))
   return next
+}
+
+function changedLabels(labels: Labels, changes: UpdateSandboxRequest['changeLabels']): Labels {
+  if (changes === undefined) return labels
+  const kept = Object.entries({ ...labels, ...changes }).filter((one): one is [string, string] => one[1] !== null)
+  const changed = Object.fromEntries(kept)
+  checkLabels(changed)
+  return changed
 }
 
 /** Expiry so long from now; of a sandbox that has no incarnation, once it has one. */

@@ -1,11 +1,27 @@
-import { isCode, notFound, type Principal, type Sandbox, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
+import {
+  isCode,
+  type Labels,
+  notFound,
+  type Principal,
+  type Sandbox,
+  type SpawnpointApi,
+  SpawnpointError,
+} from '@spawnpoint/core'
 import { type AnyRoute, everyPage, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { boxJson, statusJson } from '../box-json.ts'
-import { createRequest, createSchema, labelsSchema, milliseconds, replacedEnv, ttlSchema } from '../create-request.ts'
+import {
+  createRequest,
+  createSchema,
+  labelsSchema,
+  milliseconds,
+  refuseTags,
+  resourceFields,
+  resourcesOf,
+  ttlSchema,
+} from '../create-request.ts'
 import { credentialsOf } from '../credential-rules.ts'
 import { networkOf, proxyConfigSchema } from '../egress.ts'
-import { unsupported } from '../errors.ts'
 import { checkUsersLabels, ownLabels } from '../labels.ts'
 import { listQuery, page, type SortKeys } from '../paging.ts'
 import { runConfigSchema, runLabels } from '../run-config.ts'
@@ -19,12 +35,9 @@ const patchSchema = z.object({
   labels: optional(labelsSchema),
   run_config: optional(runConfigSchema),
   proxy_config: optional(proxyConfigSchema),
-  vcpus: z.unknown().optional(),
-  cpu_millicores: z.unknown().optional(),
-  mem_bytes: z.unknown().optional(),
-  fs_capacity_bytes: z.unknown().optional(),
+  ...resourceFields,
+  tag_value_ids: optional(z.array(z.string())),
 })
-const RESIZES = ['vcpus', 'cpu_millicores', 'mem_bytes', 'fs_capacity_bytes'] as const
 
 const SORT: SortKeys<ReturnType<typeof boxJson>> = {
   name: ({ name }) => name,
@@ -55,7 +68,7 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
       handle: async ({ by, query, request }) => {
         const all = await everyPage((each) => api.sandboxes.list(by, {}, each))
         const boxes = all.map((sandbox) => boxJson(sandbox, request.raw))
-        const { items, ...rest } = page(boxes, query, SORT, null)
+        const { items, ...rest } = page(boxes, query, SORT, { defaultLimit: null, me: by.keyId })
         return { status: 200, body: { sandboxes: items, items, ...rest } }
       },
     }),
@@ -80,15 +93,18 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
       params: boxParams,
       body: patchSchema,
       handle: async ({ by, params, body, request }) => {
-        for (const key of RESIZES) if (body[key] !== undefined && body[key] !== null) throw unsupported(key)
+        refuseTags(body)
         const sandbox = await find(api, by, params.name)
+        const resources = resourcesOf(body)
         const network = networkOf(body.proxy_config)
         const credentials = credentialsOf(body.proxy_config)
         const { idle_ttl_seconds: idle, delete_after_stop_seconds: after, run_config: run } = body
         const updated = await api.sandboxes.update(by, sandbox.id, {
           name: body.name,
-          ...(body.labels === undefined && run === undefined ? {} : { labels: changedLabels(sandbox, body) }),
-          ...(run?.env_vars === undefined ? {} : { env: await replacedEnv(api, by, sandbox, run.env_vars) }),
+          ...(body.labels === undefined ? {} : { labels: replacedLabels(sandbox, body.labels) }),
+          ...(run === undefined ? {} : { changeLabels: runLabels(run) }),
+          ...(run?.env_vars === undefined ? {} : { env: { ...sandbox.env, ...run.env_vars } }),
+          ...(Object.keys(resources).length === 0 ? {} : { resources }),
           ...(network === undefined ? {} : { network }),
           ...(credentials === undefined ? {} : { credentials }),
           timeout: {
@@ -137,9 +153,8 @@ export async function find(api: SpawnpointApi, by: Principal, ref: string): Prom
   return sandbox
 }
 
-function changedLabels(sandbox: Sandbox, { labels, run_config }: z.output<typeof patchSchema>) {
-  const users = labels === undefined ? sandbox.labels : checkUsersLabels(labels)
-  return { ...users, ...ownLabels(sandbox.labels), ...runLabels(run_config ?? {}) }
+function replacedLabels(sandbox: Sandbox, labels: Labels): Labels {
+  return { ...checkUsersLabels(labels), ...ownLabels(sandbox.labels) }
 }
 
 /** What it is once it is up; it goes on coming up if that takes longer than the client waits. */

@@ -55,7 +55,7 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
       path: '/downloads',
       query: z.object({ token: z.string() }),
       handle: async (call) => {
-        const { id, path, type, disposition } = readDownloadToken(api.tokens, call.query.token)
+        const { id, path, type, disposition, policy = 'sandbox' } = readDownloadToken(api.tokens, call.query.token)
         const { sandbox, guest } = await reachBox(api, call.by, id)
         using _ = holdActive(api, call.by, sandbox.id)
         return send(call, {
@@ -64,7 +64,7 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
           path,
           headers: {
             // A link is for browsers: what a sandbox wrote must not run as a page of this server.
-            'content-security-policy': 'sandbox',
+            'content-security-policy': policy,
             ...(type === undefined ? {} : { 'content-type': type }),
             ...(disposition === undefined ? {} : { 'content-disposition': disposition }),
           },

@@ -39,7 +39,7 @@ export function registryRoutes(api: SpawnpointApi): AnyRoute[] {
           listed,
           query,
           { created_at: (one) => one.created_at },
-          byCursor ? CURSOR_DEFAULT : undefined,
+          byCursor ? { defaultLimit: CURSOR_DEFAULT } : {},
         )
         const registries = items.map(({ status: _status, labels: _labels, ...registry }) => registry)
         return { status: 200, body: { registries, items: registries, ...rest } }

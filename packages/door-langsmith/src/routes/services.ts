@@ -5,13 +5,20 @@ import { z } from 'zod'
 import { BASES, originOf } from '../address.ts'
 import { unsupported } from '../errors.ts'
 import { reachBox } from '../reach-box.ts'
+import { contentPolicy, contentPolicyFields } from '../services/content-policy.ts'
 import { issueDownloadToken } from '../services/download-token.ts'
 import { LOGIN, loginAnswer, reachService, serviceOf, serviceProxy, shownToken } from '../services/service-path.ts'
 import { issueServiceToken } from '../services/service-token.ts'
+import { forgetShares, noteShare, sharesOf } from '../services/shares.ts'
 import { boxParams, find } from './boxes.ts'
 
 const DEFAULT_EXPIRY_S = 600
 const MAX_EXPIRY_S = 86_400
+const portText = z
+  .string()
+  .regex(/^[1-9]\d{0,4}$/, 'a port')
+  .transform(Number)
+  .pipe(z.number().max(65_535))
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 
 export interface ServiceOptions {
@@ -52,11 +59,13 @@ export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOption
         embed_origins: optional(z.array(z.string()).max(5)),
       }),
       handle: async ({ by, params, body, request }) => {
-        if (body.access !== undefined) throw unsupported('access')
+        if (body.access !== undefined && body.access !== 'off') throw unsupported(`access ${body.access.slice(0, 64)}`)
         if (body.embed_origins !== undefined && body.embed_origins.length > 0) throw unsupported('embed_origins')
-        const { id } = await find(api, by, params.name)
+        const sandbox = await find(api, by, params.name)
+        const { id } = sandbox
         const expiresAt = new Date(Date.now() + (body.expires_in_seconds ?? DEFAULT_EXPIRY_S) * 1000)
         const token = await issueServiceToken(api.tokens, by, { id, port: body.port }, expiresAt)
+        await noteShare(api, by, sandbox, { port: body.port, expiresAt })
         const origin = originOf(request.raw)
         const base =
           domain === null
@@ -74,6 +83,27 @@ export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOption
       },
     }),
     route({
+      method: 'GET',
+      path: '/boxes/:name/service-urls',
+      params: boxParams,
+      // There are never so many that they need pages.
+      query: z.looseObject({}),
+      handle: async ({ by, params }) => ({
+        status: 200,
+        body: { items: sharesOf(await find(api, by, params.name)), next_cursor: null },
+      }),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/boxes/:name/service-urls',
+      params: boxParams,
+      query: z.object({ port: portText.optional() }),
+      handle: async ({ by, params, query }) => {
+        await forgetShares(api, by, await find(api, by, params.name), query.port)
+        return { status: 204 }
+      },
+    }),
+    route({
       method: 'POST',
       path: '/boxes/:name/download-url',
       params: boxParams,
@@ -82,10 +112,10 @@ export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOption
         expires_in_seconds: optional(z.number().int().min(1)),
         content_type: optional(headerText(255)),
         content_disposition: optional(headerText(1024)),
-        csp_sandbox: z.unknown().optional(),
+        ...contentPolicyFields,
       }),
       handle: async ({ by, params, body, request }) => {
-        if (body.csp_sandbox !== undefined && body.csp_sandbox !== null) throw unsupported('csp_sandbox')
+        const policy = contentPolicy(body)
         const { id } = await find(api, by, params.name)
         const until = body.expires_in_seconds === undefined ? undefined : Date.now() + body.expires_in_seconds * 1000
         const token = issueDownloadToken(api.tokens, {
@@ -93,6 +123,7 @@ export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOption
           path: body.path,
           ...(until === undefined ? {} : { until }),
           ...(body.content_type === undefined ? {} : { type: body.content_type }),
+          ...(policy === 'sandbox' ? {} : { policy }),
           ...(body.content_disposition === undefined ? {} : { disposition: body.content_disposition }),
         })
         const expires_at = until === undefined ? null : new Date(until).toISOString()

@@ -12,7 +12,7 @@ import { z } from 'zod'
 import { builtImage, builtNumber } from '../commands/dockerfile-build.ts'
 import { labelsSchema } from '../create-request.ts'
 import { unsupported } from '../errors.ts'
-import { checkUsersLabels, OWN, ownLabels, present } from '../labels.ts'
+import { checkUsersLabels, inheritedLabels, madeBy, OWN, present } from '../labels.ts'
 import { listQuery, page, type SortKeys } from '../paging.ts'
 import { keepsNothing } from '../reach-box.ts'
 import { envLabel, runConfigSchema, runLabels } from '../run-config.ts'
@@ -68,7 +68,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
           // What the image would run at its start is not run: boxes begin idle here.
           defaults: { startCommand: [], ...imageDefaults(body.run_config) },
           ...(body.fs_capacity_bytes === undefined ? {} : { resources: { diskBytes: body.fs_capacity_bytes } }),
-          labels: ownedLabels(body),
+          labels: { ...ownedLabels(body), ...madeBy(by) },
           ...credentialsOf(body),
         })
         return { status: 201, body: await snapshotJson(api, by, { image: value }) }
@@ -90,7 +90,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
         if (keepsNothing(sandbox)) throw unsupported('a snapshot of a sandbox that is not persistent')
         if (body.fs_capacity_bytes !== undefined && body.fs_capacity_bytes !== sandbox.resources.diskBytes)
           throw unsupported("fs_capacity_bytes other than the sandbox's")
-        const { [OWN.snapshot]: _source, ...inherited } = ownLabels(sandbox.labels)
+        const { [OWN.snapshot]: _source, ...inherited } = inheritedLabels(sandbox.labels)
         const { value } = await api.snapshots.create(by, sandbox.id, {
           kind: body.include_memory ? 'memory' : 'filesystem',
           name: body.name,
@@ -98,6 +98,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
           labels: {
             ...inherited,
             ...ownedLabels(body),
+            ...madeBy(by),
             ...runLabels(body.run_config ?? {}),
             ...envLabel(body.run_config?.env_vars),
           },
@@ -113,7 +114,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
         const images = await everyPage((each) => api.images.list(by, {}, each))
         const snapshots = await everyPage((each) => api.snapshots.list(by, {}, each))
         const all: Resolved[] = [...images.map((image) => ({ image })), ...snapshots.map((snapshot) => ({ snapshot }))]
-        const { items, ...rest } = page(await snapshotsJson(api, by, all), query, SORT)
+        const { items, ...rest } = page(await snapshotsJson(api, by, all), query, SORT, { me: by.keyId })
         return { status: 200, body: { snapshots: items, items, ...rest } }
       },
     }),
@@ -167,7 +168,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       // As for those of registries
       defaults: { startCommand: [], ...imageDefaults(body.run_config) },
       ...(body.fs_capacity_bytes === undefined ? {} : { resources: { diskBytes: body.fs_capacity_bytes } }),
-      labels: ownedLabels(body),
+      labels: { ...ownedLabels(body), ...madeBy(by) },
     })
     done
       .then(() => api.images.delete(by, built.id))

@@ -11,6 +11,8 @@ const linkSchema = z.object({
   until: z.number().optional(),
   type: z.string().optional(),
   disposition: z.string().optional(),
+  /** Content-Security-Policy, where it is not the strictest */
+  policy: z.string().optional(),
 })
 export type DownloadLink = z.output<typeof linkSchema>
 

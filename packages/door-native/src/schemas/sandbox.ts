@@ -151,12 +151,23 @@ export const arrivalBody = component(
   { examples: [{ timeoutMs: 300000 }] },
 )
 
+const resourcesChange = z.strictObject({
+  cpus: z.number().positive().optional(),
+  memoryBytes: z.number().int().positive().optional(),
+  diskBytes: z.number().int().positive().optional(),
+})
+
 export const updateSandboxBody = component(
   'UpdateSandbox',
   z.strictObject({
     name: sandboxName.nullable().optional(),
     labels: labels.optional().describe('Replaces all labels'),
     env: env.optional().describe('Replaces all of its own variables, for processes started from now on'),
+    resources: resourcesChange
+      .optional()
+      .describe(
+        'From its next start or resume, but the disk at once, which only grows; memory of what runs only grows',
+      ),
     network: networkChange.optional(),
     credentials: credentialsChange.optional().describe('Replaces all of them'),
     ingress: ingressChange.optional().describe('`ports` replaces all of them'),

@@ -147,6 +147,8 @@ export interface UpdateSandbox {
   labels?: Labels | undefined
   /** Replaces all of its own variables, for processes started from now on */
   env?: Env | undefined
+  /** From its next start or resume, but the disk at once, which only grows; memory of what runs only grows */
+  resources?: Partial<Pick<Resources, 'cpus' | 'memoryBytes' | 'diskBytes'>> | undefined
   network?: Partial<NetworkPolicy> | undefined
   /** Replaces all of them */
   credentials?: SetCredentialRule[] | undefined

@@ -9,6 +9,7 @@ import {
   ingressFrom,
   pairs,
   present,
+  resourcesFrom,
   timeoutFrom,
 } from '../../options.ts'
 import { verb } from '../../verb.ts'
@@ -17,7 +18,7 @@ export function addUpdate(parent: Command): void {
   verb(
     parent,
     'update <sandbox>',
-    'change name, labels, variables, network, credentials, ingress or timeout',
+    'change name, labels, variables, resources, network, credentials, ingress or timeout',
     async (cli, options, ref: string) => {
       const { allow, deny, allowDomain, internet } = options
       const changes = {
@@ -25,6 +26,7 @@ export function addUpdate(parent: Command): void {
         labels: pairs(options.label, 'label'),
         env: envPairs(options.env),
         network: present({ internet, allow, deny, allowDomains: allowDomain }),
+        resources: resourcesFrom(options),
         credentials: options.credentials === false ? [] : credentialsFrom(options.credential, options.credentials),
         ingress: ingressFrom(options),
         timeout: timeoutFrom(options),
@@ -42,6 +44,9 @@ export function addUpdate(parent: Command): void {
         .option('-n, --name <name>', 'new name')
         .option('--no-name', 'no name any more')
         .option('-e, --env <name[=value]>', 'variable for programs from now on; may be given several times', collect)
+        .option('--cpus <number>', 'processors from its next start, whole or in part')
+        .option('--memory <size>', 'memory from its next start, such as 512M or 2G')
+        .option('--disk <size>', 'root filesystem, at once; it only grows')
         .option('--timeout <duration|never>', 'its time is over so long from now')
         .option('--extend-only', 'with --timeout: never bring its end closer')
         .option('--internet', 'outbound connections')
