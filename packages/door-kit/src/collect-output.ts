@@ -14,7 +14,7 @@ export interface CollectedOutput {
 
 /** Reads a process to its end and keeps the beginning of what it wrote. What a PTY showed counts as stdout. */
 export async function collectOutput(
-  output: AsyncIterable<ProcessOutput>,
+  output: AsyncIterable<ProcessOutput> | Iterable<ProcessOutput>,
   sandboxId: string,
   limitBytes = OUTPUT_LIMIT_BYTES,
 ): Promise<CollectedOutput> {

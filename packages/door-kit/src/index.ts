@@ -15,5 +15,6 @@ export {
   route,
   STREAMED,
 } from './route.ts'
-export { type StreamFormat, type StreamTarget, streamBytes, streamItems } from './streams.ts'
+export { type StreamFormat, type StreamTarget, sendItems, streamBytes, streamItems } from './streams.ts'
 export { untilAborted } from './until-aborted.ts'
+export { wholeOutput } from './whole-output.ts'

@@ -30,11 +30,7 @@ export async function streamItems(
   { contentType, heartbeat, failure }: StreamFormat,
   items: AsyncIterable<string>,
 ): Promise<void> {
-  const out = takeOver(target, 200, {
-    'content-type': contentType,
-    'cache-control': 'no-store',
-    'x-accel-buffering': 'no',
-  })
+  const out = takeOver(target, 200, itemHeaders(contentType))
   // What there is to say at once goes out with them, in one piece.
   const headers = setImmediate(() => out.flushHeaders())
   const pulse = setInterval(() => {
@@ -51,6 +47,16 @@ export async function streamItems(
     clearInterval(pulse)
     out.end()
   }
+}
+
+/** Writes items that are all there, in one piece. */
+export function sendItems(target: Pick<StreamTarget, 'reply'>, contentType: string, items: string): void {
+  const headers = { ...itemHeaders(contentType), 'content-length': String(Buffer.byteLength(items)) }
+  takeOver(target, 200, headers).end(items)
+}
+
+function itemHeaders(contentType: string): Record<string, string> {
+  return { 'content-type': contentType, 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
 }
 
 /**
@@ -86,7 +92,11 @@ export async function streamBytes(
   else out.end()
 }
 
-function takeOver({ reply }: StreamTarget, status: number, headers: Record<string, string>): ServerResponse {
+function takeOver(
+  { reply }: Pick<StreamTarget, 'reply'>,
+  status: number,
+  headers: Record<string, string>,
+): ServerResponse {
   const out = reply.raw
   reply.hijack()
   // Harmless: writing to a client that has gone; `close` aborts the signal.

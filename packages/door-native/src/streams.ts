@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { toSpawnpointError } from '@spawnpoint/core'
-import { streamItems as inFormat } from '@spawnpoint/door-kit'
+import { sendItems as allInFormat, streamItems as inFormat } from '@spawnpoint/door-kit'
 import type { DoorContext } from './door-context.ts'
 import { problemOf } from './problem.ts'
 import type { Call } from './route.ts'
@@ -55,6 +55,11 @@ export function streamItems(
     return failure(problemOf(error, call.request.id))
   }
   return inFormat(call, { contentType, heartbeat, failure: told }, items)
+}
+
+/** As the kit's, in one of the formats of this door. */
+export function sendItems(call: Call, format: keyof typeof FORMATS, items: string): void {
+  allInFormat(call, FORMATS[format].contentType, items)
 }
 
 /** Aborts when the client goes away before the answer is complete, or when the server closes. */

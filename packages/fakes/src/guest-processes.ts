@@ -1,6 +1,7 @@
 import type {
   AttachOptions,
   GuestProcesses,
+  Output,
   ProcessExit,
   ProcessInfo,
   ProcessOutput,
@@ -9,7 +10,7 @@ import type {
 } from '@spawnpoint/core'
 import type { GuestLink } from './guest-link.ts'
 import type { ProcessState } from './machine-state.ts'
-import type { Cursor } from './output-buffer.ts'
+import type { Cursor, OutputBuffer } from './output-buffer.ts'
 
 export class FakeGuestProcesses implements GuestProcesses {
   readonly #link: GuestLink
@@ -22,17 +23,14 @@ export class FakeGuestProcesses implements GuestProcesses {
     return this.#link.call('processes.start', spec.args.join(' '), () => info(this.#link.machine.start(spec)))
   }
 
-  startAndFollow(
-    spec: ProcessSpec,
-    signal?: AbortSignal,
-  ): Promise<{ info: ProcessInfo; output: AsyncIterable<ProcessOutput> }> {
+  startAndFollow(spec: ProcessSpec, signal?: AbortSignal): Promise<{ info: ProcessInfo; output: Output }> {
     return this.#link.call('processes.startAndFollow', spec.args.join(' '), () => {
       const process = this.#link.machine.start(spec)
       return { info: info(process), output: this.#follow(process, {}, signal) }
     })
   }
 
-  follow(ref: string, options: AttachOptions): Promise<{ info: ProcessInfo; output: AsyncIterable<ProcessOutput> }> {
+  follow(ref: string, options: AttachOptions): Promise<{ info: ProcessInfo; output: Output }> {
     return this.#link.call('processes.follow', ref, () => {
       const process = this.#link.machine.find(ref)
       return { info: info(process), output: this.#follow(process, options.from ?? {}, options.signal) }
@@ -86,37 +84,56 @@ export class FakeGuestProcesses implements GuestProcesses {
   }
 
   /** The cursor is set at once, so that nothing written between the call and the first `next` is lost. */
-  #follow(
-    process: ProcessState,
-    from: Partial<Record<ProcessStream, number>> | 'now',
-    signal?: AbortSignal,
-  ): AsyncIterable<ProcessOutput> {
-    const cursor = this.#link.machine.output(process).follow(from)
+  #follow(process: ProcessState, from: Partial<Record<ProcessStream, number>> | 'now', signal?: AbortSignal): Output {
+    const output = this.#link.machine.output(process)
+    const cursor = output.follow(from)
     // A reader that never comes back for more must not hold the process for ever after it gave up.
-    signal?.addEventListener('abort', () => this.#link.machine.output(process).unfollow(cursor), { once: true })
-    return this.#read(process, cursor, signal)
+    signal?.addEventListener('abort', () => output.unfollow(cursor), { once: true })
+    const items = this.#read(process, cursor, signal)
+    return {
+      [Symbol.asyncIterator]: () => items,
+      arrived: () => {
+        const all: ProcessOutput[] = []
+        const { held, running } = this.#link.machine
+        if (held || !running) return all
+        for (let item = next(process, output, cursor); item !== null; item = next(process, output, cursor)) {
+          all.push(item)
+          if (item.type !== 'exit') continue
+          // Never begun, it ends at once.
+          void items.return(undefined)
+          output.unfollow(cursor)
+          break
+        }
+        return all
+      },
+    }
   }
 
-  async *#read(process: ProcessState, cursor: Cursor, signal?: AbortSignal): AsyncGenerator<ProcessOutput> {
+  async *#read(process: ProcessState, cursor: Cursor, signal?: AbortSignal): AsyncGenerator<ProcessOutput, undefined> {
     const link = this.#link
     const output = link.machine.output(process)
     try {
       for (;;) {
         await link.flowing(signal)
-        const piece = output.take(cursor)
-        if (piece && 'gap' in piece) {
-          yield { type: 'gap', stream: piece.gap.stream, offset: piece.gap.offset, resumeAt: piece.resumeAt }
-        } else if (piece) {
-          yield { type: 'data', stream: piece.stream, offset: piece.offset, data: Buffer.from(piece.data) }
-        } else if (process.exit) {
-          yield { type: 'exit', exit: process.exit }
-          return
-        } else await link.machine.changed.wait()
+        const item = next(process, output, cursor)
+        if (item === null) await link.machine.changed.wait()
+        else yield item
+        if (item?.type === 'exit') return
       }
     } finally {
       output.unfollow(cursor)
     }
   }
+}
+
+/** What is there for a reader. */
+function next(process: ProcessState, output: OutputBuffer, cursor: Cursor): ProcessOutput | null {
+  const piece = output.take(cursor)
+  if (piece === null) return process.exit && { type: 'exit', exit: process.exit }
+  if ('gap' in piece) {
+    return { type: 'gap', stream: piece.gap.stream, offset: piece.gap.offset, resumeAt: piece.resumeAt }
+  }
+  return { type: 'data', stream: piece.stream, offset: piece.offset, data: Buffer.from(piece.data) }
 }
 
 function info(process: ProcessState): ProcessInfo {

@@ -131,14 +131,18 @@ export class Channel {
     wake?.()
   }
 
+  /** The next piece that is there already. One reader at a time. */
+  readNow(): Piece | undefined {
+    const piece = this.#queue.shift()
+    if (piece !== undefined) this.#consume(piece.type === 'data' ? piece.data.length : piece.bytes)
+    return piece
+  }
+
   /** The next piece of the stream, `null` at its end. One reader at a time. Rejects with what ended the channel. */
   async read(): Promise<Piece | null> {
     for (;;) {
-      const piece = this.#queue.shift()
-      if (piece !== undefined) {
-        this.#consume(piece.type === 'data' ? piece.data.length : piece.bytes)
-        return piece
-      }
+      const piece = this.readNow()
+      if (piece !== undefined) return piece
       if (this.#over === 'end') return null
       if (this.#over !== null) throw this.#over
       await new Promise<void>((resolve) => {

@@ -16,6 +16,11 @@ export function checkedBy(session: Session): Checked {
   }
 }
 
+export interface Pieces<T> extends AsyncIterableIterator<T>, AsyncDisposable {
+  /** Takes what is there already. Throws where a piece of it is a violation. */
+  arrived(): T[]
+}
+
 /**
  * The stream of a channel as an async iterable, for one reader. Leaving the loop early lets go of the channel, also
  * when it was never entered (`return`).
@@ -25,7 +30,7 @@ export function pieces<T>(
   checked: Checked,
   read: (piece: Piece) => T,
   signal?: AbortSignal,
-): AsyncIterableIterator<T> & AsyncDisposable {
+): Pieces<T> {
   const abort = () => channel.cancel(cancelled('stream'))
   signal?.addEventListener('abort', abort, { once: true })
   if (signal?.aborted) abort()
@@ -62,6 +67,19 @@ export function pieces<T>(
         channel.cancel()
       }
       return { done: true, value: undefined }
+    },
+    arrived(): T[] {
+      const all: T[] = []
+      try {
+        for (let piece = done ? undefined : channel.readNow(); piece !== undefined; piece = channel.readNow()) {
+          const one = piece
+          all.push(checked(one, () => read(one)))
+        }
+      } catch (error) {
+        finish()
+        throw error
+      }
+      return all
     },
     [Symbol.asyncIterator]() {
       return iterator

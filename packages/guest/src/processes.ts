@@ -1,6 +1,7 @@
 import type {
   AttachOptions,
   GuestProcesses,
+  Output,
   ProcessExit,
   ProcessInfo,
   ProcessOutput,
@@ -29,17 +30,11 @@ export class Processes implements GuestProcesses {
     return this.#checked(await this.#session.call('process.start', wireSpec(spec)), checkProcess)
   }
 
-  async startAndFollow(
-    spec: ProcessSpec,
-    signal?: AbortSignal,
-  ): Promise<{ info: ProcessInfo; output: AsyncIterable<ProcessOutput> }> {
+  async startAndFollow(spec: ProcessSpec, signal?: AbortSignal): Promise<{ info: ProcessInfo; output: Output }> {
     return this.#follow('process.start', { ...wireSpec(spec), follow: true }, signal)
   }
 
-  async follow(
-    ref: string,
-    options: AttachOptions,
-  ): Promise<{ info: ProcessInfo; output: AsyncIterable<ProcessOutput> }> {
+  async follow(ref: string, options: AttachOptions): Promise<{ info: ProcessInfo; output: Output }> {
     const from = options.from === 'now' ? { now: true } : { from: options.from ?? {} }
     return withRef(ref, this.#follow('process.follow', { ref, ...from }, options.signal))
   }

@@ -36,6 +36,12 @@ export class Deadline {
     clearTimeout(this.#timer)
   }
 
+  /** Fires the signal with a reason of its own: whatever still goes on is not wanted any more. */
+  letGo(reason: Error): void {
+    this.release()
+    this.#controller.abort(reason)
+  }
+
   release(): void {
     clearTimeout(this.#timer)
     this.#outer?.removeEventListener('abort', this.#onOuterAbort)

@@ -3,7 +3,7 @@ import type { Answer, Outgoing, Send } from './answer.ts'
 /** What of Node's `http` and `https` is used here; the package has no types of Node. */
 interface Http {
   Agent: new (options: { keepAlive: boolean }) => object
-  request(url: string, options: object, onAnswer: (message: Message) => void): ClientRequest
+  request(options: object, onAnswer: (message: Message) => void): ClientRequest
 }
 interface ClientRequest {
   on(event: 'error', listener: (error: Error) => void): void
@@ -38,13 +38,23 @@ export function byNodeHttp(otherwise: Send): Send | null {
   // Others offer the same modules with habits of their own.
   const load = process?.release?.name === 'node' && !Deno && !Bun ? process.getBuiltinModule : undefined
   if (load === undefined) return null
-  const clients = new Map<string, { http: Http; agent: object }>()
-  const clientFor = (protocol: string) => {
-    let client = clients.get(protocol)
+  const clients = new Map<string, { http: Http; server: object }>()
+  /** For a scheme, host and port, which are looked at once. */
+  const clientFor = (origin: string) => {
+    let client = clients.get(origin)
     if (client === undefined) {
+      const { protocol, hostname, port, username, password } = new URL(origin)
       const http = load(protocol === 'https:' ? 'node:https' : 'node:http') as Http
-      client = { http, agent: new http.Agent({ keepAlive: true }) }
-      clients.set(protocol, client)
+      const server = {
+        agent: new http.Agent({ keepAlive: true }),
+        protocol,
+        // An address of IPv6 has brackets in a URL only.
+        hostname: hostname.replace(/^\[(.*)\]$/, '$1'),
+        port,
+        ...(username || password ? { auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}` } : {}),
+      }
+      client = { http, server }
+      clients.set(origin, client)
     }
     return client
   }
@@ -52,14 +62,14 @@ export function byNodeHttp(otherwise: Send): Send | null {
     const { body } = request
     if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array))
       return otherwise(url, request, signal)
-    const { http, agent } = clientFor(url.slice(0, url.indexOf(':') + 1))
+    const pathAt = url.indexOf('/', url.indexOf('//') + 2)
+    const { http, server } = clientFor(url.slice(0, pathAt))
     return new Promise((resolve, reject) => {
       // Not by the option of that name, which watches the whole life of the stream for it.
       const abort = () => sent.destroy(signal.reason)
       const over = () => signal.removeEventListener('abort', abort)
       const sent = http.request(
-        url,
-        { method: request.method, headers: headersOf(request, body), agent },
+        { ...server, path: url.slice(pathAt), method: request.method, headers: headersOf(request, body) },
         (message) => {
           message.on('close', over)
           resolve(new MessageAnswer(message, url))

@@ -103,7 +103,10 @@ export function errorOfLine({ error }: RawLine & { type: 'error' }): SpawnpointE
 const encoder = new TextEncoder()
 
 /** What is new of the lines, as far as the exit or an error. */
-function inOrder(raw: readonly RawLine[], offsets: Offsets): { lines: OutputLine[]; error: SpawnpointError | null } {
+export function inOrder(
+  raw: readonly RawLine[],
+  offsets: Offsets,
+): { lines: OutputLine[]; error: SpawnpointError | null } {
   const lines: OutputLine[] = []
   for (const line of raw) {
     if (line.type === 'error') return { lines, error: errorOfLine(line) }

@@ -3,6 +3,7 @@ import { ConnectionError, SpawnpointError } from './errors.ts'
 import type { CallOptions } from './options.ts'
 import {
   errorOfLine,
+  inOrder,
   linesOf,
   type Offsets,
   type OpenOutput,
@@ -63,13 +64,13 @@ export class Processes {
 
   /** Resolves once it runs. Start reading soon: the server keeps the last 1 MiB of output for a reader to come. */
   async start(command: Command, options: StartOptions = {}): Promise<Process> {
-    const { info, connection } = await this.#begin(command, options)
+    const { info, rest, connection } = await this.#begin(command, options)
     const transport = this.#transport
     const link = this.#link(info)
     if (options.background) return new Process(transport, this.#sandboxPath, info, link, streamsOf(info), null)
     const stopped = new AbortController()
     const fetched: Offsets = streamsOf(info)
-    const lines = outputLines(transport, link.open, fetched, stopped.signal, connection)
+    const lines = outputLines(transport, link.open, fetched, stopped.signal, withFirst(rest, connection))
     const stop = () => {
       stopped.abort()
       connection?.close()
@@ -80,11 +81,19 @@ export class Processes {
 
   /** Starts, waits for the end and collects the output. A code other than 0 does not throw unless `check` is set. */
   async run(command: Command, options: RunOptions = {}): Promise<CommandResult> {
-    const { info, connection } = await this.#begin(command, options, GATHER_MS)
-    const link = this.#link(info)
+    const { info, rest, connection } = await this.#begin(command, options, GATHER_MS)
     const collected = new Collected(options)
+    const { lines } = inOrder(rest, streamsOf(info))
+    const last = lines.at(-1)
+    if (last?.type === 'exit') {
+      connection?.close()
+      for (const line of lines) if (line.type !== 'exit') collected.add(line)
+      return collected.result(last.exit, info.args)
+    }
+    const link = this.#link(info)
+    const first = withFirst(rest, connection)
     try {
-      for await (const lines of outputLines(this.#transport, link.open, streamsOf(info), options.signal, connection)) {
+      for await (const lines of outputLines(this.#transport, link.open, streamsOf(info), options.signal, first)) {
         for (const line of lines) {
           if (line.type === 'exit') return collected.result(line.exit, info.args)
           collected.add(line)
@@ -165,14 +174,14 @@ export class Processes {
   }
 
   /**
-   * Starts it and reads as far as the line that says so. The id is ours: starting it again under the same id after a broken
+   * Starts it and reads as far as the line that says so; `rest` came together with that. The id is ours: starting it again under the same id after a broken
    * connection gives the same process and not a second one.
    */
   async #begin(
     command: Command,
     options: StartOptions,
     gatherMs?: number,
-  ): Promise<{ info: ProcessInfo; connection: OutputConnection | undefined }> {
+  ): Promise<{ info: ProcessInfo; rest: readonly RawLine[]; connection: OutputConnection | undefined }> {
     const { env, cwd, user, pty, tag, timeoutMs, stdin, signal, background } = options
     const program = typeof command === 'string' ? { command } : { args: [...command] }
     const id = crypto.randomUUID()
@@ -185,7 +194,7 @@ export class Processes {
         signal,
         repeat: 'always',
       })
-      return { info: toProcessInfo(info), connection: undefined }
+      return { info: toProcessInfo(info), rest: [], connection: undefined }
     }
     for (let attempt = 1; ; attempt += 1) {
       const opened = await this.#transport.stream({
@@ -203,10 +212,8 @@ export class Processes {
         const [line, ...rest] = await firstLines(iterator)
         if (line?.type === 'error') throw errorOfLine(line)
         if (line?.type !== 'started') throw new Error('The answer ended before the process was started')
-        return {
-          info: toProcessInfo(line.process),
-          connection: { lines: withFirst(rest, iterator), close },
-        }
+        const connection = { lines: { [Symbol.asyncIterator]: () => iterator }, close }
+        return { info: toProcessInfo(line.process), rest, connection }
       } catch (thrown) {
         opened.close()
         signal?.throwIfAborted()
@@ -235,7 +242,12 @@ async function firstLines(iterator: AsyncIterator<readonly unknown[]>): Promise<
   }
 }
 
-async function* withFirst(lines: readonly unknown[], rest: AsyncIterator<readonly unknown[]>) {
-  if (lines.length > 0) yield lines
-  yield* { [Symbol.asyncIterator]: () => rest }
+/** A connection whose first lines have been read. */
+function withFirst(first: readonly RawLine[], connection: OutputConnection | undefined): OutputConnection | undefined {
+  return connection && first.length > 0 ? { ...connection, lines: behind(first, connection.lines) } : connection
+}
+
+async function* behind(first: readonly unknown[], rest: AsyncIterable<readonly unknown[]>) {
+  yield first
+  yield* rest
 }

@@ -55,21 +55,8 @@ export class Transport {
    * the end. `close` frees the connection if the body is not read to its end.
    */
   async stream(request: Request): Promise<{ answer: Answer; close: () => void }> {
-    const aborter = new AbortController()
-    const onAbort = () => aborter.abort(request.signal?.reason)
-    if (request.signal?.aborted) onAbort()
-    else request.signal?.addEventListener('abort', onAbort, { once: true })
-    const close = () => {
-      request.signal?.removeEventListener('abort', onAbort)
-      aborter.abort(LET_GO)
-    }
-    try {
-      const { answer } = await this.#perform({ ...request, signal: aborter.signal }, async () => undefined, true)
-      return { answer, close }
-    } catch (error) {
-      close()
-      throw error
-    }
+    const { answer, deadline } = await this.#perform(request, async () => undefined, true)
+    return { answer, close: () => deadline.letGo(LET_GO) }
   }
 
   url(path: string, query?: Request['query']): string {
@@ -89,7 +76,7 @@ export class Transport {
     request: Request,
     read: (answer: Answer) => Promise<T>,
     streaming = false,
-  ): Promise<{ body: T; answer: Answer }> {
+  ): Promise<{ body: T; answer: Answer; deadline: Deadline }> {
     const url = this.url(request.path, request.query)
     const what = `${request.method} ${request.path}`
     const repeat = request.repeat ?? (request.method === 'POST' ? 'keyed' : 'always')
@@ -111,11 +98,11 @@ export class Transport {
             const body = await read(answer)
             deadline.stopClock()
             handedOver = streaming
-            return { body, answer }
+            return { body, answer, deadline }
           }
           failure = await readError(answer)
           if (unsure && request.method === 'DELETE' && failure.code === 'not_found') {
-            return { body: undefined as T, answer }
+            return { body: undefined as T, answer, deadline }
           }
         } catch (thrown) {
           // A cancelled fetch rejects with whatever the runtime likes; the signal's reason is the truth.

@@ -171,18 +171,24 @@ export interface AttachOptions {
   signal?: AbortSignal
 }
 
+/** What a process puts out, for one reader; ends after its `exit`. */
+export interface Output extends AsyncIterable<ProcessOutput> {
+  /**
+   * Takes what is there already and waits for nothing; reading goes on behind it. Nobody may be waiting for the next item.
+   * A driver that does not know what is there lacks it.
+   */
+  arrived?(): ProcessOutput[]
+}
+
 export interface GuestProcesses {
   start(spec: ProcessSpec): Promise<ProcessInfo>
   /**
    * Starts and attaches in one round trip. Ends after the `exit` item. A reader that falls behind holds the process
    * back for at most 30 s, then gets a `gap`. Several readers may follow one process.
    */
-  startAndFollow(
-    spec: ProcessSpec,
-    signal?: AbortSignal,
-  ): Promise<{ info: ProcessInfo; output: AsyncIterable<ProcessOutput> }>
+  startAndFollow(spec: ProcessSpec, signal?: AbortSignal): Promise<{ info: ProcessInfo; output: Output }>
   /** Follows a process by agent id or `pid:<number>`; rejects `process_not_found`. */
-  follow(ref: string, options: AttachOptions): Promise<{ info: ProcessInfo; output: AsyncIterable<ProcessOutput> }>
+  follow(ref: string, options: AttachOptions): Promise<{ info: ProcessInfo; output: Output }>
   /** Resolves when the bytes are in the pipe or PTY. */
   writeStdin(ref: string, data: Buffer): Promise<void>
   closeStdin(ref: string): Promise<void>

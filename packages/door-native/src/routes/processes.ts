@@ -1,5 +1,5 @@
 import type { Guest, ProcessInfo, ProcessOutput } from '@spawnpoint/core'
-import { bodyChunks, collectOutput, untilAborted } from '@spawnpoint/door-kit'
+import { bodyChunks, collectOutput, untilAborted, wholeOutput } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import type { DoorContext } from '../door-context.ts'
@@ -7,7 +7,7 @@ import { attachOptions, PATIENT_MS, processSpec } from '../process-spec.ts'
 import { type AnyRoute, idParams, route, STREAMED } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
 import { query } from '../schemas/index.ts'
-import { ndjsonItem, streamItems } from '../streams.ts'
+import { ndjsonItem, sendItems, streamItems } from '../streams.ts'
 import { exitJson, outputJson, processJson } from '../translate.ts'
 
 const tag = 'processes'
@@ -53,11 +53,16 @@ export function processRoutes(context: DoorContext): AnyRoute[] {
         using _ = holdActive(api, by, sandbox.id)
         const { info, output } = await guest.processes.startAndFollow(spec, call.signal)
         if (typeof body.stdin === 'string') void feed(guest, info, body.stdin)
+        const now = wholeOutput(output)
         if (asLines) {
-          await streamItems(context, call, 'ndjson', lines(info, output))
+          if (now.whole === null) await streamItems(context, call, 'ndjson', lines(info, now.output))
+          else sendItems(call, 'ndjson', startedLine(info) + now.whole.map(outputLine).join(''))
           return STREAMED
         }
-        const { exit, ...collected } = await collectOutput(untilAborted(output, call.signal), sandbox.id)
+        const { exit, ...collected } = await collectOutput(
+          now.whole ?? untilAborted(now.output, call.signal),
+          sandbox.id,
+        )
         const ended = exitJson(exit)
         return { status: 200, body: { process: { ...processJson(info), exit: ended }, exit: ended, ...collected } }
       },
@@ -206,6 +211,9 @@ async function feed(guest: Guest, info: ProcessInfo, text: string): Promise<void
 }
 
 async function* lines(info: ProcessInfo, output: AsyncIterable<ProcessOutput>): AsyncIterable<string> {
-  yield ndjsonItem({ type: 'started', process: processJson(info) })
-  for await (const item of output) yield ndjsonItem(outputJson(item))
+  yield startedLine(info)
+  for await (const item of output) yield outputLine(item)
 }
+
+const startedLine = (info: ProcessInfo) => ndjsonItem({ type: 'started', process: processJson(info) })
+const outputLine = (item: ProcessOutput) => ndjsonItem(outputJson(item))
