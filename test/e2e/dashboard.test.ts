@@ -3,33 +3,33 @@ import type { Page } from 'playwright-core'
 import { Spawnpoint } from 'spawnpoint'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { seriousFindings, TestBrowser } from './browser.ts'
+import { Dashboard, POLL } from './dashboard-parts.ts'
+import { storeTests } from './dashboard-store.ts'
+import { useTests } from './dashboard-use.ts'
 import { World } from './world.ts'
 
 let world: World
 let browser: TestBrowser
 let page: Page
+let dashboard: Dashboard
 beforeAll(async () => {
   ;[world, browser] = await Promise.all([World.start(), TestBrowser.launch()])
   page = await browser.page()
+  dashboard = new Dashboard(world, browser, page)
 })
 afterAll(async () => {
   await browser[Symbol.asyncDispose]()
   await world[Symbol.asyncDispose]()
 })
 
-const PAGES = ['sandboxes', 'snapshots', 'lineage', 'compare', 'schedules', 'images', 'volumes', 'registries']
-  .concat('usage', 'keys', 'audit', 'teams', 'settings')
-  .map((page) => `/${page}`)
-const POLL = { timeout: 30_000, interval: 50 }
-const button = (name: string | RegExp) => page.getByRole('button', { name, exact: typeof name === 'string' })
-/** Messages are dialogs too, for readers. */
-const dialog = () => page.getByRole('dialog').and(page.locator('.dialog'))
-const heading = (name: string) => page.getByRole('heading', { level: 1, name, exact: true })
+const button = (name: string | RegExp) => dashboard.button(name)
+const dialog = () => dashboard.dialog()
+const heading = (name: string) => dashboard.heading(name)
+const nav = (name: string) => dashboard.nav(name)
+const row = (text: string) => dashboard.row(text)
 const tab = (name: string) =>
   page.getByRole('navigation', { name: 'Parts of this sandbox' }).getByRole('link', { name })
 const state = (name: string) => page.locator('.page-head .badge', { hasText: name })
-const nav = (name: string) => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name })
-const row = (text: string) => page.getByRole('row').filter({ hasText: text })
 /** What the terminal shows, lines joined where they wrap */
 const screen = async () =>
   (await page.locator('.xterm-rows > div').allTextContents()).join('\n').replaceAll('\u00a0', ' ')
@@ -65,7 +65,7 @@ it('creates a sandbox, types in its terminal, takes snapshots, restores one and 
   await dialog().getByLabel('Name').fill('Not a name')
   await dialog().getByText('beginning with a letter').waitFor()
   expect(await dialog().getByRole('button', { name: 'Create' }).isDisabled()).toBe(true)
-  await dialog().getByText('Network, schedule, variables').click()
+  await dialog().getByText('Network, volumes, schedule, variables').click()
   expect(await seriousFindings(page)).toEqual([])
   await dialog().getByLabel('Name').fill('story')
   await dialog().getByLabel('Memory').fill('256M')
@@ -198,7 +198,14 @@ it('compares a sandbox with its snapshot, and opens the snapshot without startin
   await page.getByText('Started for a trial').waitFor()
   await button('Try out').click()
   await page.getByText('A sandbox starts from ready').waitFor()
-  expect((await world.client.snapshots.get('ready')).info.verifiedAt).not.toBeNull()
+  await button('Check').click()
+  await page.getByText('ready is whole').waitFor()
+  expect((await world.client.snapshots.get('ready')).info).toMatchObject({
+    verifiedAt: expect.any(Date),
+    checkedAt: expect.any(Date),
+  })
+  await dashboard.choose('More for ready', 'Pin')
+  await page.getByText('not: it is pinned').waitFor()
   const parts = page.getByRole('navigation', { name: 'Parts of this snapshot' })
   await parts.getByRole('link', { name: 'Files' }).click()
   await page.getByLabel('Search below /').fill('os-release')
@@ -239,29 +246,9 @@ it('makes a key that may only look, and shows in the audit log who did what', as
   await page.getByRole('img', { name: 'Sandboxes ran by day' }).waitFor()
 })
 
-it('hinders nobody on any of its pages, light or dark', async () => {
-  const { id } = await world.client.sandboxes.get('story')
-  const { id: ready } = await world.client.snapshots.get('ready')
-  const tabs = ['', '/terminal', '/files', '/programs', '/ports', '/metrics', '/snapshots', '/events']
-  const paths = [
-    ...PAGES,
-    ...tabs.map((name) => `/sandboxes/${id}${name}`),
-    ...['', '/files', '/ran'].map((name) => `/snapshots/${ready}${name}`),
-    `/compare?before=snapshot.${ready}&after=sandbox.${id}`,
-  ]
-  const findings = []
-  for (const path of paths) {
-    await page.goto(world.url + path)
-    await page.locator('h1').waitFor()
-    await expect.poll(() => page.locator('.loading').count(), POLL).toBe(0)
-    // What is on a page is the same in both; what may be hard to see is not.
-    for (const finding of await seriousFindings(page)) findings.push({ path, ...finding })
-    await page.emulateMedia({ colorScheme: 'dark' })
-    for (const finding of await seriousFindings(page, 'colours')) findings.push({ path, dark: true, ...finding })
-    await page.emulateMedia({ colorScheme: 'light' })
-  }
-  expect(findings).toEqual([])
-})
+storeTests(() => dashboard)
+
+useTests(() => dashboard)
 
 it('shows what happens elsewhere as it happens', async () => {
   await page.goto(`${world.url}/sandboxes`)

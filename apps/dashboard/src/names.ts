@@ -30,3 +30,10 @@ export function parsePairs(text: string): { pairs: Record<string, string> } | { 
   }
   return { pairs }
 }
+
+/** As `parsePairs` reads it. */
+export function pairsText(pairs: Readonly<Record<string, string>>): string {
+  return Object.entries(pairs)
+    .map(([key, value]) => `${key}=${value}`)
+    .join('\n')
+}

@@ -85,6 +85,10 @@ const routeTree = root.addChildren([
       lazyRouteComponent(() => import('./sandboxes/snapshots.tsx'), 'SnapshotsTab'),
     ),
     tab(
+      '/credentials',
+      lazyRouteComponent(() => import('./sandboxes/credentials.tsx'), 'CredentialsTab'),
+    ),
+    tab(
       '/events',
       lazyRouteComponent(() => import('./sandboxes/events.tsx'), 'EventsTab'),
     ),

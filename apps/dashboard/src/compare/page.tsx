@@ -35,6 +35,10 @@ function Choice({ snapshots, sandboxes }: { snapshots: Snapshot[]; sandboxes: Sa
   const navigate = useNavigate()
   const options = sideOptions(snapshots, sandboxes)
   const compared = comparedBy(parseSide(search.before), parseSide(search.after), snapshots, sandboxes)
+  // What is compared with is always a snapshot.
+  const swappable = search.before !== undefined && parseSide(search.after)?.kind === 'snapshot'
+  const swap = () =>
+    void navigate({ to: '/compare', search: { before: search.after, after: search.before }, replace: true })
   const select = (label: string, name: 'before' | 'after') => (
     <label className="side-select">
       {label}
@@ -59,6 +63,9 @@ function Choice({ snapshots, sandboxes }: { snapshots: Snapshot[]; sandboxes: Sa
       <div className="toolbar">
         {select('What has changed since', 'before')}
         {select('in', 'after')}
+        <Button look="small" disabled={!swappable} onClick={swap}>
+          Swap
+        </Button>
       </div>
       {compared === null ? (
         <div className="panel empty">Choose a snapshot, and another or a sandbox to compare it with.</div>

@@ -1,10 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
 import type { Image, ImageSource } from 'spawnpoint'
+import { PushDialog } from '../archive/push-dialog.tsx'
 import { useClient } from '../client.tsx'
 import { formatBytes, shortId } from '../format.ts'
 import { queries } from '../queries.ts'
-import { Age, Answer, Labels, None } from '../ui/bits.tsx'
+import { Age, Answer, Empty, Labels, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
@@ -15,7 +16,7 @@ import { LogDialog } from './log-dialog.tsx'
 import { Progress } from './progress.tsx'
 import { PullDialog } from './pull-dialog.tsx'
 
-type Asking = { for: 'pull' | 'build' } | { for: 'log' | 'delete'; image: Image }
+type Asking = { for: 'pull' | 'build' } | { for: 'log' | 'push' | 'delete'; image: Image }
 
 export function ImagesPage() {
   const client = useClient()
@@ -42,13 +43,26 @@ export function ImagesPage() {
             rows={images}
             columns={columns}
             rowId={({ id }) => id}
-            empty="None yet. Pull one from a registry, or build one."
+            empty={
+              <Empty
+                title="No image yet"
+                text="Sandboxes are made from images. Pull one from a registry, or build one by commands or of a Dockerfile."
+              />
+            }
           />
         )}
       </Answer>
       {asking?.for === 'pull' && <PullDialog onClose={close} />}
       {asking?.for === 'build' && <BuildDialog onClose={close} />}
       {asking?.for === 'log' && <LogDialog image={asking.image} onClose={close} />}
+      {asking?.for === 'push' && (
+        <PushDialog
+          title={`Push ${asking.image.name}`}
+          text="Where any container engine finds it."
+          push={(request, options) => client.images.push(asking.image.id, request, options)}
+          onClose={close}
+        />
+      )}
       {asking?.for === 'delete' && (
         <FormDialog
           title={`Delete ${asking.image.name}?`}
@@ -119,6 +133,7 @@ function columnsFor(ask: (asking: Asking) => void): Column<Image>[] {
           label={`Actions for ${image.name}`}
           entries={[
             { label: 'Log', onSelect: () => ask({ for: 'log', image }) },
+            ...(image.state === 'ready' ? [{ label: 'Push', onSelect: () => ask({ for: 'push', image }) }] : []),
             ...(image.state === 'building'
               ? []
               : [{ label: 'Delete', danger: true, onSelect: () => ask({ for: 'delete', image }) }]),

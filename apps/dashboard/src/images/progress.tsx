@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import type { OperationProgress } from 'spawnpoint'
+import { ProgressLine } from '../archive/progress-line.tsx'
 import { useClient } from '../client.tsx'
 
 /** How far the build of an image is, as it tells. */
@@ -23,20 +24,5 @@ export function Progress({ imageId }: { imageId: string }) {
     return () => stop.abort()
   }, [client, operation])
   if (progress === null) return null
-  const { step, fraction, line } = progress
-  return (
-    <div className="sub wraps">
-      {step}
-      {fraction !== null && (
-        <>
-          {' '}
-          {Math.round(fraction * 100)} %
-          <div className="meter">
-            <div style={{ width: `${fraction * 100}%` }} />
-          </div>
-        </>
-      )}
-      {line !== null && <div>{line.slice(0, 120)}</div>}
-    </div>
-  )
+  return <ProgressLine progress={progress} />
 }

@@ -1,4 +1,5 @@
 import { useState } from 'react'
+import { EMPTY_PLACE, isComplete, PlaceFields, placeOf } from '../archive/place-fields.tsx'
 import { useClient } from '../client.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
 import { TextField } from '../ui/field.tsx'
@@ -7,51 +8,34 @@ import { imageNameError, nameFor } from './names.ts'
 
 export function PullDialog({ onClose }: { onClose: () => void }) {
   const client = useClient()
-  const [reference, setReference] = useState('')
+  const [place, setPlace] = useState(EMPTY_PLACE)
   const [name, setName] = useState('')
-  const [username, setUsername] = useState('')
-  const [password, setPassword] = useState('')
-  const called = name === '' ? nameFor(reference) : name
+  const suggested = nameFor(place.reference)
+  const called = name === '' ? suggested : name
   const error = called === '' ? null : imageNameError(called)
   // Not waited for: the list shows how far it is.
   const pull = async () => {
-    const credentials = username === '' ? {} : { credentials: { username, password } }
+    const { reference, ...as } = placeOf(place)
     void doing('The pull', `Image ${called} is ready`, () =>
-      client.images.build({ name: called, source: { type: 'oci', reference: reference.trim() }, ...credentials }),
+      client.images.build({ name: called, source: { type: 'oci', reference }, ...as }),
     )
   }
   return (
     <FormDialog
       title="Pull an image"
       submit="Pull"
-      disabled={reference.trim() === '' || called === '' || error !== null}
+      disabled={!isComplete(place) || called === '' || error !== null}
       onSubmit={pull}
       onClose={onClose}
     >
-      <TextField
-        label="Reference"
-        placeholder="python:3.13-slim"
-        value={reference}
-        onChange={(event) => setReference(event.target.value)}
-        hint="As for docker pull; or oci:NAME, oci-archive:NAME, docker-archive:NAME in the server's imports"
-      />
+      <PlaceFields place={place} onChange={setPlace} direction="from" placeholder="python:3.13-slim" />
       <TextField
         label="Name here"
-        placeholder={nameFor(reference)}
+        placeholder={suggested}
         value={name}
         onChange={(event) => setName(event.target.value)}
         error={error}
       />
-      <div className="field-row">
-        <TextField label="User" value={username} onChange={(event) => setUsername(event.target.value)} />
-        <TextField
-          label="Password"
-          type="password"
-          value={password}
-          onChange={(event) => setPassword(event.target.value)}
-          hint="For this pull alone; kept nowhere"
-        />
-      </div>
     </FormDialog>
   )
 }

@@ -17,6 +17,7 @@ const TABS = [
   ['/sandboxes/$id/ports', 'Ports'],
   ['/sandboxes/$id/metrics', 'Metrics'],
   ['/sandboxes/$id/snapshots', 'Snapshots'],
+  ['/sandboxes/$id/credentials', 'Credentials'],
   ['/sandboxes/$id/events', 'Events'],
 ] as const
 

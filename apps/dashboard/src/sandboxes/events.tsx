@@ -12,14 +12,7 @@ const COLUMNS: Column<SpawnpointEvent>[] = [
   {
     id: 'data',
     header: 'More',
-    cell: ({ data }) => {
-      const text = JSON.stringify(data)
-      return text === '{}' ? (
-        ''
-      ) : (
-        <code className="sub wraps">{text.length > 300 ? `${text.slice(0, 300)}…` : text}</code>
-      )
-    },
+    cell: ({ data }) => <span className="sub wraps">{dataText(data)}</span>,
   },
 ]
 
@@ -38,4 +31,13 @@ export function EventsTab() {
       )}
     </Answer>
   )
+}
+
+/** `kind memory, name ready`; what says nothing is left out. */
+function dataText(data: Record<string, unknown>): string {
+  const text = Object.entries(data)
+    .filter(([, value]) => value !== null && value !== '')
+    .map(([key, value]) => `${key} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .join(', ')
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text
 }

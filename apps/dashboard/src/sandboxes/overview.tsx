@@ -1,16 +1,38 @@
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import type { IngressPolicy, NetworkPolicy, TimeoutPolicy } from 'spawnpoint'
+import { useState } from 'react'
+import type { IngressPolicy, NetworkPolicy, TimeoutPolicy, VolumeMount } from 'spawnpoint'
+import { useClient } from '../client.tsx'
 import { formatBytes, formatDuration, shortId } from '../format.ts'
+import { pairsText } from '../names.ts'
+import { queries } from '../queries.ts'
 import { Age, Copy, Facts, Labels } from '../ui/bits.tsx'
+import { Button } from '../ui/button.tsx'
+import { IdentityDialog, NetworkDialog, TimeDialog } from './change-dialogs.tsx'
 import { useSandbox } from './detail.tsx'
 
+type Part = 'identity' | 'time' | 'network'
+
 export function OverviewTab() {
-  const { id, info } = useSandbox()
+  const sandbox = useSandbox()
+  const { id, info } = sandbox
+  const [changing, setChanging] = useState<Part | null>(null)
+  const close = () => setChanging(null)
+  // A killed one is a record of what was.
+  const changer = (part: Part) =>
+    info.state !== 'killed' && (
+      <Button look="small" onClick={() => setChanging(part)} aria-label={`Change ${part}`}>
+        Change
+      </Button>
+    )
   const parent = info.parentSandboxId
   return (
     <div className="grid-2">
       <section className="panel">
-        <h2>Identity</h2>
+        <div className="panel-head">
+          <h2>Identity</h2>
+          {changer('identity')}
+        </div>
         <Facts
           of={[
             [
@@ -23,7 +45,13 @@ export function OverviewTab() {
             ['Image', info.image.name ?? shortId(info.image.id)],
             [
               'Started from',
-              info.originSnapshotId === null ? 'the image' : `snapshot ${shortId(info.originSnapshotId)}`,
+              info.originSnapshotId === null ? (
+                'the image'
+              ) : (
+                <Link key="origin" to="/snapshots/$id" params={{ id: info.originSnapshotId }}>
+                  snapshot {shortId(info.originSnapshotId)}
+                </Link>
+              ),
             ],
             [
               'Forked from',
@@ -41,7 +69,10 @@ export function OverviewTab() {
         />
       </section>
       <section className="panel">
-        <h2>Time</h2>
+        <div className="panel-head">
+          <h2>Time</h2>
+          {changer('time')}
+        </div>
         <Facts
           of={[
             ['Created', <Age key="created" at={info.createdAt} />],
@@ -50,6 +81,9 @@ export function OverviewTab() {
             ['Expires', <Age key="expires" at={info.expiresAt} />],
             ['Timeout', timeoutText(info.timeout)],
             ['Wakes by use', info.timeout.autoResume ? 'yes' : 'no'],
+            ...(info.timeout.deleteAfterMs === null
+              ? []
+              : [['Killed after resting', formatDuration(info.timeout.deleteAfterMs)] as [string, string]]),
           ]}
         />
       </section>
@@ -65,7 +99,10 @@ export function OverviewTab() {
         />
       </section>
       <section className="panel">
-        <h2>Network</h2>
+        <div className="panel-head">
+          <h2>Network</h2>
+          {changer('network')}
+        </div>
         <Facts
           of={[
             ['Outgoing', networkText(info.network)],
@@ -73,17 +110,36 @@ export function OverviewTab() {
           ]}
         />
       </section>
+      {info.volumes.length > 0 && (
+        <section className="panel">
+          <h2>Volumes</h2>
+          <Facts of={info.volumes.map((mount) => [mount.path, <Mounted key={mount.path} mount={mount} />])} />
+        </section>
+      )}
       {Object.keys(info.env).length > 0 && (
         <section className="panel">
           <h2>Environment</h2>
-          <pre className="code">
-            {Object.entries(info.env)
-              .map(([name, value]) => `${name}=${value}`)
-              .join('\n')}
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, which the keyboard must be able to */}
+          <pre className="code" tabIndex={0}>
+            {pairsText(info.env)}
           </pre>
         </section>
       )}
+      {changing === 'identity' && <IdentityDialog sandbox={sandbox} onClose={close} />}
+      {changing === 'time' && <TimeDialog sandbox={sandbox} onClose={close} />}
+      {changing === 'network' && <NetworkDialog sandbox={sandbox} onClose={close} />}
     </div>
+  )
+}
+
+function Mounted({ mount: { volumeId, readOnly } }: { mount: VolumeMount }) {
+  const { data } = useQuery(queries.volumes(useClient()))
+  const name = data?.find(({ id }) => id === volumeId)?.name ?? shortId(volumeId)
+  return (
+    <>
+      <Link to="/volumes">{name}</Link>
+      {readOnly && <span className="sub"> read only</span>}
+    </>
   )
 }
 

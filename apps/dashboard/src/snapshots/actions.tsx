@@ -2,11 +2,13 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react'
 import type { Snapshot } from 'spawnpoint'
+import { PushDialog } from '../archive/push-dialog.tsx'
 import { sideText } from '../compare/sides.ts'
 import { nameOf } from '../format.ts'
 import { Button } from '../ui/button.tsx'
 import { Menu } from '../ui/menu.tsx'
 import { doing } from '../ui/toasts.tsx'
+import { ChangeSnapshotDialog } from './change-dialog.tsx'
 import { DeleteDialog } from './delete-dialog.tsx'
 import { RestoreDialog } from './restore-dialog.tsx'
 
@@ -16,9 +18,12 @@ interface Action {
   run: () => void
 }
 
+/** Buttons of a snapshot's page; the rest is in a menu. */
+const BUTTONS = 4
+
 /** What can be done with a snapshot as it is now, the most likely first, and the dialog that one of it has opened. */
 function useActions(snapshot: Snapshot): { actions: Action[]; dialog: ReactNode } {
-  const [asking, setAsking] = useState<'restore' | 'delete' | null>(null)
+  const [asking, setAsking] = useState<'restore' | 'delete' | 'change' | 'push' | null>(null)
   const queryClient = useQueryClient()
   const navigate = useNavigate()
   const { pinned } = snapshot.info
@@ -58,30 +63,43 @@ function useActions(snapshot: Snapshot): { actions: Action[]; dialog: ReactNode 
     label: 'Bring back',
     run: () => void doing('Bringing it back', `${nameOf(snapshot)} is back`, () => snapshot.undelete()),
   }
+  const change = { label: 'Change', run: () => setAsking('change') }
+  const push = { label: 'Push', run: () => setAsking('push') }
   const remove = { label: 'Delete', danger: true, run: () => setAsking('delete') }
   const byState: { [state: string]: Action[] } = {
-    ready: [restore, compare, check, drill, pin, remove],
+    ready: [restore, compare, drill, check, pin, change, push, remove],
     failed: [remove],
     trashed: [bringBack, { ...remove, label: 'Delete for good' }],
   }
-  const dialog =
-    asking === 'restore' ? (
-      <RestoreDialog snapshot={snapshot} onClose={close} />
-    ) : asking === 'delete' ? (
-      <DeleteDialog snapshot={snapshot} onClose={close} />
-    ) : null
-  return { actions: byState[snapshot.state] ?? [], dialog }
+  const dialogs = {
+    restore: <RestoreDialog snapshot={snapshot} onClose={close} />,
+    delete: <DeleteDialog snapshot={snapshot} onClose={close} />,
+    change: <ChangeSnapshotDialog snapshot={snapshot} onClose={close} />,
+    push: (
+      <PushDialog
+        title={`Push ${nameOf(snapshot)}`}
+        text="With its memory, so that another server goes on from it. It holds whatever secrets were in memory."
+        push={(request, options) => snapshot.push(request, options)}
+        onClose={close}
+      />
+    ),
+  }
+  return { actions: byState[snapshot.state] ?? [], dialog: asking === null ? null : dialogs[asking] }
 }
 
 export function SnapshotButtons({ snapshot }: { snapshot: Snapshot }) {
   const { actions, dialog } = useActions(snapshot)
+  const rest = actions.slice(BUTTONS).map(({ run, ...entry }) => ({ ...entry, onSelect: run }))
   return (
     <div className="actions">
-      {actions.map(({ label, danger, run }, index) => (
+      {actions.slice(0, BUTTONS).map(({ label, danger, run }, index) => (
         <Button key={label} look={danger ? 'danger' : index === 0 ? 'primary' : ''} onClick={run}>
           {label}
         </Button>
       ))}
+      <Menu label={`More for ${nameOf(snapshot)}`} entries={rest}>
+        •••
+      </Menu>
       {dialog}
     </div>
   )

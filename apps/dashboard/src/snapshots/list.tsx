@@ -1,11 +1,13 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
-import { useMemo } from 'react'
+import { useMemo, useState } from 'react'
 import type { Snapshot, SnapshotState } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { counted } from '../format.ts'
 import { MOST, queries } from '../queries.ts'
 import { Answer, Empty } from '../ui/bits.tsx'
+import { Button } from '../ui/button.tsx'
+import { PullSnapshotDialog } from './pull-dialog.tsx'
 import { SnapshotTable } from './table.tsx'
 
 const TRASH: SnapshotState[] = ['trashed']
@@ -15,6 +17,7 @@ const route = getRouteApi('/snapshots')
 export function SnapshotsPage() {
   const { q: search = '', kind = 'all', shelf = 'kept' } = route.useSearch()
   const navigate = useNavigate()
+  const [pulling, setPulling] = useState(false)
   const look = (changes: { q?: string | undefined; kind?: string; shelf?: string }) =>
     void navigate({ to: '/snapshots', search: { q: search || undefined, kind, shelf, ...changes }, replace: true })
   const query = useQuery(queries.snapshots(useClient(), shelf === 'trash' ? TRASH : undefined))
@@ -27,6 +30,7 @@ export function SnapshotsPage() {
       <title>Snapshots · Spawnpoint</title>
       <div className="page-head">
         <h1>Snapshots</h1>
+        <Button onClick={() => setPulling(true)}>Pull</Button>
       </div>
       <div className="toolbar">
         <input
@@ -70,6 +74,7 @@ export function SnapshotsPage() {
           />
         )}
       </Answer>
+      {pulling && <PullSnapshotDialog onClose={() => setPulling(false)} />}
     </>
   )
 }

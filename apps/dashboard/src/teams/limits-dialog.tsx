@@ -12,7 +12,7 @@ const FIELDS: [name: keyof LimitsForm, label: string, hint: string][] = [
   ['memoryBytes', 'Their memory', '16G'],
   ['snapshots', 'Snapshots', 'Failed ones apart'],
   ['storageBytes', 'Storage', 'Of snapshots and paused memory'],
-  ['snapshotRetentionMs', 'Snapshots kept at most', '12h, 30d'],
+  ['snapshotRetentionMs', 'Kept at most', 'Snapshots: 12h, 30d'],
 ]
 
 interface LimitsDialogProps {

@@ -57,6 +57,12 @@ export function DataTable<T extends object>({ label, rows, columns, rowId, empty
     ),
   })
   const byId = new Map(columns.map((column) => [column.id, column]))
+  if (rows.length === 0)
+    return (
+      <div className="table-wrap">
+        <div className="empty">{empty}</div>
+      </div>
+    )
   const sorted = table.getRowModel().rows
   return (
     <div className="table-wrap">
@@ -104,7 +110,6 @@ export function DataTable<T extends object>({ label, rows, columns, rowId, empty
           ))}
         </tbody>
       </table>
-      {rows.length === 0 && <div className="empty">{empty}</div>}
       {sorted.length > most && (
         <div className="table-foot">
           <span className="sub">
@@ -112,9 +117,6 @@ export function DataTable<T extends object>({ label, rows, columns, rowId, empty
           </span>
           <Button look="small" onClick={() => setMost(most + STEP)}>
             Show more
-          </Button>
-          <Button look="small quiet" onClick={() => setMost(sorted.length)}>
-            Show all
           </Button>
         </div>
       )}

@@ -35,7 +35,15 @@ export function TextAreaField({
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <textarea spellCheck={false} {...area} id={id} className="textarea" aria-describedby={`${id}-about`} />
+      <textarea
+        rows={3}
+        spellCheck={false}
+        {...area}
+        id={id}
+        className="textarea"
+        aria-invalid={error !== null}
+        aria-describedby={`${id}-about`}
+      />
       <About id={`${id}-about`} hint={hint} error={error} />
     </div>
   )

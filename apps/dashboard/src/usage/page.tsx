@@ -4,9 +4,10 @@ import { useMemo, useState } from 'react'
 import type { Team, TeamStorage, UsageRow } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { saveAs } from '../download.ts'
-import { formatBytes, formatDuration, shortId } from '../format.ts'
+import { counted, formatBytes, formatDuration } from '../format.ts'
+import { useSandboxNames } from '../names-of.ts'
 import { queries } from '../queries.ts'
-import { Age, Answer, None } from '../ui/bits.tsx'
+import { Age, Answer, Meter, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { Chart } from '../ui/chart.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
@@ -39,6 +40,8 @@ export function UsagePage() {
     queryKey: ['usage', 'sandbox', days],
     queryFn: () => client.usage.rows({ from, to, by: ['sandbox'] }),
   })
+  const sandboxName = useSandboxNames()
+  const columns = useMemo(() => columnsFor(sandboxName), [sandboxName])
   const csv = () =>
     doing('The export', 'The export is here', async () =>
       saveAs('usage.csv', [await client.usage.csv({ from, to, by: ['day', 'sandbox'] })], 'text/csv'),
@@ -73,7 +76,7 @@ export function UsagePage() {
           <DataTable
             label="Usage by sandbox"
             rows={rows}
-            columns={COLUMNS}
+            columns={columns}
             rowId={({ sandboxId }) => sandboxId ?? ''}
             empty="Nothing was used in this time."
           />
@@ -99,11 +102,7 @@ function Limits({ team: { limits, used } }: { team: Team }) {
           <div className="sub">{title}</div>
           <strong>{format(value)}</strong>{' '}
           <span className="sub">{limit === null ? 'no limit' : `of ${format(limit)}`}</span>
-          {limit !== null && (
-            <div className="meter" aria-hidden="true">
-              <div style={{ width: `${limit === 0 ? 100 : Math.min(100, (100 * value) / limit)}%` }} />
-            </div>
-          )}
+          {limit !== null && <Meter value={value} of={limit} />}
         </div>
       ))}
     </section>
@@ -119,8 +118,9 @@ function Storage({ storage: { uniqueBytes, sharedBytes, snapshots, images, roots
           measured <Age at={at} />
         </span>
       </h2>
-      {formatBytes(uniqueBytes)} of its own and {formatBytes(sharedBytes)} shared with others: {snapshots} snapshots,{' '}
-      {images} images, {roots} sandboxes
+      {formatBytes(uniqueBytes)} of its own and {formatBytes(sharedBytes)} shared with others:{' '}
+      {counted(snapshots, 'snapshot', 'snapshots')}, {counted(images, 'image', 'images')},{' '}
+      {counted(roots, 'sandbox or volume', 'sandboxes and volumes')}
     </section>
   )
 }
@@ -154,7 +154,7 @@ function DayChart({ title, rows, measure, from, to, format }: DayChartProps) {
   return <Chart label={`${title} by day`} times={times} values={values} max={null} format={format} bars />
 }
 
-const COLUMNS: Column<UsageRow>[] = [
+const columnsFor = (sandboxName: (id: string) => string): Column<UsageRow>[] => [
   {
     id: 'sandbox',
     header: 'Sandbox',
@@ -163,7 +163,7 @@ const COLUMNS: Column<UsageRow>[] = [
         <None />
       ) : (
         <Link to="/sandboxes/$id" params={{ id: sandboxId }}>
-          {shortId(sandboxId)}
+          {sandboxName(sandboxId)}
         </Link>
       ),
   },

@@ -1,0 +1,80 @@
+import type { CredentialRule, SetCredentialRule } from 'spawnpoint'
+import { pairsText, parsePairs } from '../names.ts'
+import { listOf } from './create-form.ts'
+
+export interface HeaderForm {
+  name: string
+  value: string
+  secret: boolean
+  /** It is a secret that the server has: left empty it stays */
+  kept: boolean
+}
+
+export interface CredentialForm {
+  name: string
+  hosts: string
+  paths: string
+  headers: HeaderForm[]
+  env: string
+}
+
+export const NEW_HEADER: HeaderForm = { name: '', value: '', secret: true, kept: false }
+
+export function formOf(rule: CredentialRule | null): CredentialForm {
+  if (rule === null)
+    return { name: '', hosts: '', paths: '', headers: [{ ...NEW_HEADER, name: 'authorization' }], env: '' }
+  return {
+    name: rule.name,
+    hosts: rule.hosts.join('\n'),
+    paths: rule.paths.join('\n'),
+    headers: rule.headers.map(({ name, value, secret }) => ({ name, value: value ?? '', secret, kept: secret })),
+    env: pairsText(rule.env),
+  }
+}
+
+/** As it is sent back where it is to stay as it is: secrets by their names alone. */
+export function asSet({ headers, ...rule }: CredentialRule): SetCredentialRule {
+  return {
+    ...rule,
+    headers: headers.map(({ name, value, secret }) => ({ name, secret, ...(value !== null && { value }) })),
+  }
+}
+
+/** The rule, or what is missing. `before` has what the form does not show. */
+export function ruleOf(
+  form: CredentialForm,
+  before: CredentialRule | null,
+  others: readonly string[],
+): { rule: SetCredentialRule } | { error: string } {
+  const name = form.name.trim()
+  const hosts = listOf(form.hosts)
+  const env = parsePairs(form.env)
+  const headers = form.headers.filter((header) => header.name.trim() !== '' || header.value !== '')
+  if (name === '') return { error: 'Give it a name' }
+  if (others.includes(name)) return { error: `There is a rule '${name}' already` }
+  if (hosts.length === 0) return { error: 'Name at least one host' }
+  if ('error' in env) return env
+  // The server keeps a secret for the rule of this name and these hosts alone.
+  const same = before !== null && before.name === name && before.hosts.join() === hosts.join()
+  for (const header of headers) {
+    if (header.name.trim() === '') return { error: 'A header has no name' }
+    const stays = header.kept && header.secret && same
+    if (header.value === '' && header.secret && !stays)
+      return { error: `Give the value of '${header.name}'${header.kept ? ' again: name or hosts are new' : ''}` }
+  }
+  return {
+    rule: {
+      name,
+      enabled: before?.enabled ?? true,
+      hosts,
+      paths: listOf(form.paths),
+      matchHeaders: before?.matchHeaders ?? [],
+      headers: headers.map(({ name: header, value, secret, kept }) => ({
+        name: header.trim(),
+        secret,
+        ...(!(secret && kept && value === '') && { value }),
+      })),
+      env: env.pairs,
+    },
+  }
+}
