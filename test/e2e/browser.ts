@@ -27,18 +27,21 @@ export class TestBrowser implements AsyncDisposable {
     // As root it has no sandbox of its own; it shows our pages alone.
     const args = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu']
     const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args })
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' })
-    context.setDefaultTimeout(WITHIN_MS)
-    return new TestBrowser(browser, context)
+    return new TestBrowser(browser, await contextOf(browser))
   }
 
-  async page(): Promise<Page> {
-    const page = await this.#context.newPage()
+  async page(context = this.#context): Promise<Page> {
+    const page = await context.newPage()
     page.on('console', (message) => {
-      if (message.type() === 'error') this.complaints.push(message.text())
+      if (message.type() === 'error') this.complaints.push(`${message.text()} ${message.location().url}`)
     })
     page.on('pageerror', (error) => this.complaints.push(String(error)))
     return page
+  }
+
+  /** A page of somebody who was never here: nothing is stored, nothing in the cache. */
+  async stranger(): Promise<Page> {
+    return this.page(await contextOf(this.#browser))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -46,10 +49,16 @@ export class TestBrowser implements AsyncDisposable {
   }
 }
 
+async function contextOf(browser: Browser): Promise<BrowserContext> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' })
+  context.setDefaultTimeout(WITHIN_MS)
+  return context
+}
+
 /** What hinders people, by axe's rules of WCAG 2.2 A and AA; only what is serious or worse. `colours`: of these alone. */
 export async function seriousFindings(page: Page, only?: 'colours'): Promise<Finding[]> {
   // Not as an element of the page, whose policy would refuse it.
-  await page.evaluate(AXE)
+  if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(AXE)
   return page.evaluate(async (colours) => {
     const { axe } = globalThis as unknown as {
       axe: {

@@ -9,7 +9,7 @@ import type { Dashboard } from './dashboard-parts.ts'
 
 /** Images, registries, volumes, schedules, teams: what sandboxes are made from, and who may have how much. */
 export function storeTests(at: () => Dashboard): void {
-  it('stores a registry’s password, pulls an image with it, builds on that, and pushes a snapshot there', async () => {
+  it('stores a registry’s password, pulls an image with it, builds on that, and checks and pushes a snapshot', async () => {
     const { page, world, nav, button, dialog, row } = at()
     await using registry = await DockerRegistry.start({ auth: true })
     await registry.push('small', 'v1', makeImage({ layers: [{ entries: alpineLike() }] }))
@@ -51,6 +51,8 @@ export function storeTests(at: () => Dashboard): void {
     const tiny = await world.client.sandboxes.create({ image: 'made', name: 'tiny' })
     await tiny.snapshot({ name: 'packed' })
     await nav('Snapshots').click()
+    await at().choose('Actions for packed', 'Check')
+    await page.getByText('packed is whole').waitFor()
     await at().choose('Actions for packed', 'Push')
     await dialog().getByLabel('Reference').fill(`${registry.host}/snapshots/packed:v1`)
     await dialog().getByRole('button', { name: 'Push', exact: true }).click()

@@ -198,12 +198,7 @@ it('compares a sandbox with its snapshot, and opens the snapshot without startin
   await page.getByText('Started for a trial').waitFor()
   await button('Try out').click()
   await page.getByText('A sandbox starts from ready').waitFor()
-  await button('Check').click()
-  await page.getByText('ready is whole').waitFor()
-  expect((await world.client.snapshots.get('ready')).info).toMatchObject({
-    verifiedAt: expect.any(Date),
-    checkedAt: expect.any(Date),
-  })
+  expect((await world.client.snapshots.get('ready')).info.verifiedAt).not.toBeNull()
   await dashboard.choose('More for ready', 'Pin')
   await page.getByText('not: it is pinned').waitFor()
   const parts = page.getByRole('navigation', { name: 'Parts of this snapshot' })

@@ -225,6 +225,8 @@ export class World implements AsyncDisposable {
       else return
     }
     for await (const sandbox of this.client.sandboxes.list()) await sandbox.kill()
+    // A pool that holds any stays mounted.
+    for await (const { id } of this.client.volumes.list()) await this.client.volumes.delete(id)
     await this.stopServer()
   }
 }

@@ -7,6 +7,7 @@ import type { OutputStream } from './types.ts'
 interface Socket {
   binaryType: string
   readonly bufferedAmount: number
+  readonly readyState: number
   send(data: string | Uint8Array): void
   close(code?: number): void
   addEventListener(type: string, listener: (event: { data?: unknown; code?: number }) => void): void
@@ -24,6 +25,8 @@ const UNREAD_BYTES = 8 * 1024 * 1024
 const UNSENT_BYTES = 1024 * 1024
 /** The server takes messages up to 1 MiB. */
 const MESSAGE_BYTES = 256 * 1024
+/** The `readyState` of a WebSocket that takes what is sent; one that is closing drops it without a word. */
+const OPEN = 1
 const STREAMS: { [code: number]: OutputStream } = { 1: 'stdout', 2: 'stderr', 3: 'pty' }
 
 /**
@@ -77,7 +80,7 @@ export class ProcessSocket implements OutputConnection {
   }
 
   get isOpen(): boolean {
-    return this.#ended === null
+    return this.#ended === null && this.#socket.readyState === OPEN
   }
 
   command(message: object): void {

@@ -31,7 +31,7 @@ function columnsFor(onOpen: (path: string) => void): Column<Row>[] {
   return [
     {
       id: 'what',
-      header: '±',
+      header: 'Change',
       sort: ({ what }) => what,
       cell: ({ what }) => <span className={`badge ${TONE[what]}`}>{what}</span>,
     },

@@ -70,7 +70,7 @@ function changes<T>(come: readonly T[], gone: readonly T[]): Change<T>[] {
 const PROCESSES: Column<Change<CensusProcess>>[] = [
   {
     id: 'what',
-    header: '±',
+    header: 'Change',
     cell: ({ gone }) => <span className={gone ? 'badge bad' : 'badge good'}>{gone ? 'ended' : 'started'}</span>,
   },
   { id: 'pid', header: 'PID', align: 'number', sort: ({ item }) => item.pid, cell: ({ item }) => item.pid },
@@ -88,7 +88,7 @@ const PROCESSES: Column<Change<CensusProcess>>[] = [
 const PORTS: Column<Change<ListeningPort>>[] = [
   {
     id: 'what',
-    header: '±',
+    header: 'Change',
     cell: ({ gone }) => <span className={gone ? 'badge bad' : 'badge good'}>{gone ? 'closed' : 'opened'}</span>,
   },
   { id: 'port', header: 'Port', sort: ({ item }) => item.port, cell: ({ item }) => <strong>{item.port}</strong> },

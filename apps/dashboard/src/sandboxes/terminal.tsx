@@ -14,6 +14,18 @@ const LOGIN_SHELL = 'if command -v bash >/dev/null 2>&1; then exec bash -l; else
 /** Shells of this page: who comes back, or opens what a snapshot of the sandbox was restored to, finds the same one. */
 const TAG = 'dashboard-terminal'
 
+/** What a phone's keyboard lacks. */
+const KEYS: [name: string, label: string, sends: string][] = [
+  ['Esc', 'Escape', '\x1b'],
+  ['Tab', 'Tab', '\t'],
+  ['^C', 'Control C', '\x03'],
+  ['^D', 'Control D', '\x04'],
+  ['↑', 'Up', '\x1b[A'],
+  ['↓', 'Down', '\x1b[B'],
+  ['←', 'Left', '\x1b[D'],
+  ['→', 'Right', '\x1b[C'],
+]
+
 type Status = { at: 'connecting' | 'open' | 'ended' } | { at: 'failed'; error: string }
 
 export function TerminalTab() {
@@ -22,6 +34,7 @@ export function TerminalTab() {
 
 function LiveTerminal({ sandbox }: { sandbox: Sandbox }) {
   const place = useRef<HTMLDivElement>(null)
+  const shown = useRef<Terminal | null>(null)
   const [attempt, setAttempt] = useState(0)
   const [status, setStatus] = useState<Status>({ at: 'connecting' })
   // The handle is another one after every event; what it is a handle of stays.
@@ -41,6 +54,7 @@ function LiveTerminal({ sandbox }: { sandbox: Sandbox }) {
       screenReaderMode: true,
       theme: { background: '#10131a', foreground: '#e6e9f0', cursor: '#b9b4ff' },
     })
+    shown.current = terminal
     const fit = new FitAddon()
     terminal.loadAddon(fit)
     givingNonce(() => terminal.open(element))
@@ -58,8 +72,14 @@ function LiveTerminal({ sandbox }: { sandbox: Sandbox }) {
       stop.abort()
       observer.disconnect()
       terminal.dispose()
+      shown.current = null
     }
   }, [attempt])
+
+  const press = (keys: string) => {
+    shown.current?.input(keys)
+    shown.current?.focus()
+  }
 
   const again = (label: string) => (
     <Button look="small" onClick={() => setAttempt((count) => count + 1)}>
@@ -76,6 +96,13 @@ function LiveTerminal({ sandbox }: { sandbox: Sandbox }) {
         {status.at === 'failed' && again('Try again')}
       </div>
       <div className="terminal-place" ref={place} />
+      <div className="terminal-keys" role="toolbar" aria-label="Keys">
+        {KEYS.map(([name, label, sends]) => (
+          <Button key={name} look="small" aria-label={label} onClick={() => press(sends)}>
+            {name}
+          </Button>
+        ))}
+      </div>
     </section>
   )
 }

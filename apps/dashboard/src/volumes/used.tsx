@@ -9,7 +9,8 @@ const LOOK_EVERY_MS = 15_000
 export function Used({ volume: { id, sizeBytes } }: { volume: Volume }) {
   const client = useClient()
   const { data } = useQuery({
-    queryKey: ['volumes', id, 'usage'],
+    // Not below the list's: what is deleted is not asked for again.
+    queryKey: ['volume-usage', id],
     queryFn: () => client.volumes.usage(id),
     refetchInterval: LOOK_EVERY_MS,
   })
