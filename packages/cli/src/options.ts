@@ -69,6 +69,7 @@ export function declareOverrides(command: Command): Command {
       collect,
     )
     .option('--deny <cidr>', 'do not reach this; may be given several times', collect)
+    .option('--deny-domain <name>', 'do not reach this host, or *.name; may be given several times', collect)
 }
 
 /** Options of what happens to a sandbox by itself, but for its timeout, and of who reaches it. */
@@ -110,9 +111,10 @@ export function resourcesFrom({ cpus, memory, disk }: Options) {
   })
 }
 
-export function networkFrom({ internet, allow, deny, allowDomain }: Options): SandboxOverrides['network'] {
+export function networkFrom({ internet, allow, deny, allowDomain, denyDomain }: Options): SandboxOverrides['network'] {
   // `--no-internet` makes commander set the option to true where it is absent; only what was asked for is sent.
-  return present({ internet: internet === false ? false : undefined, allow, deny, allowDomains: allowDomain })
+  const names = { allowDomains: allowDomain, denyDomains: denyDomain }
+  return present({ internet: internet === false ? false : undefined, allow, deny, ...names })
 }
 
 export function ingressFrom({ ingress, portIngress, hostHeader }: Options): SandboxOverrides['ingress'] {

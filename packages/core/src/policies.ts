@@ -12,6 +12,11 @@ export interface NetworkPolicy {
    * addresses are. The name servers are reachable then too.
    */
   allowDomains: string[]
+  /**
+   * Host names, or `*.name` for all names below it, that are not reachable whatever else holds: name servers do not tell of them, and TLS
+   * and HTTP on ports 443 and 80 go by the name that they are for; without one they are refused. Default none
+   */
+  denyDomains?: string[] | undefined
   precedence: 'deny' | 'allow'
 }
 

@@ -29,13 +29,12 @@ export function networkOf(config: ProxyConfigBody | undefined): Partial<NetworkP
     if (host.startsWith('~')) throw unsupported(`access_control: the expression ${host.slice(0, 64)}`)
     if (/:\d+$/.test(host)) throw unsupported(`access_control: the port of ${host.slice(0, 64)}`)
   }
-  const name = denied.find((host) => !isAddress(host))
-  if (name !== undefined) throw unsupported(`access_control.deny_list: the name ${name.slice(0, 64)}`)
   return {
     ...OPEN,
     allow: allowed.filter(isAddress),
     allowDomains: allowed.filter((host) => !isAddress(host)),
-    deny: denied,
+    deny: denied.filter(isAddress),
+    denyDomains: denied.filter((host) => !isAddress(host)),
   }
 }
 
@@ -44,11 +43,12 @@ export function proxyConfigJson({ network, credentials }: Pick<Sandbox, 'network
   return { rules: rulesJson(credentials), ...(access === null ? {} : { access_control: access }) }
 }
 
-function accessControlJson({ allow, allowDomains, deny }: NetworkPolicy) {
+function accessControlJson({ allow, allowDomains, deny, denyDomains = [] }: NetworkPolicy) {
   const shown = (cidrs: readonly string[]) => cidrs.map((cidr) => cidr.replace(/\/32$/, ''))
   const allowed = [...shown(allow), ...allowDomains]
   if (allowed.length > 0) return { allow_list: allowed }
-  return deny.length > 0 ? { deny_list: shown(deny) } : null
+  const denied = [...shown(deny), ...denyDomains]
+  return denied.length > 0 ? { deny_list: denied } : null
 }
 
 function isAddress(host: string): boolean {

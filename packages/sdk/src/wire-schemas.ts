@@ -306,6 +306,7 @@ export interface Schemas {
     allow: string[]
     deny: string[]
     allowDomains: string[]
+    denyDomains?: string[] | undefined
     precedence: 'deny' | 'allow'
   }
   TimeoutPolicy: {
@@ -458,6 +459,7 @@ export interface Schemas {
           allow?: string[] | undefined
           deny?: string[] | undefined
           allowDomains?: string[] | undefined
+          denyDomains?: string[] | undefined
           precedence?: 'deny' | 'allow' | undefined
         }
       | undefined
@@ -527,6 +529,7 @@ export interface Schemas {
           allow?: string[] | undefined
           deny?: string[] | undefined
           allowDomains?: string[] | undefined
+          denyDomains?: string[] | undefined
           precedence?: 'deny' | 'allow' | undefined
         }
       | undefined
@@ -590,6 +593,7 @@ export interface Schemas {
                 allow?: string[] | undefined
                 deny?: string[] | undefined
                 allowDomains?: string[] | undefined
+                denyDomains?: string[] | undefined
                 precedence?: 'deny' | 'allow' | undefined
               }
             | undefined
@@ -652,6 +656,7 @@ export interface Schemas {
                 allow?: string[] | undefined
                 deny?: string[] | undefined
                 allowDomains?: string[] | undefined
+                denyDomains?: string[] | undefined
                 precedence?: 'deny' | 'allow' | undefined
               }
             | undefined
@@ -723,6 +728,7 @@ export interface Schemas {
           allow?: string[] | undefined
           deny?: string[] | undefined
           allowDomains?: string[] | undefined
+          denyDomains?: string[] | undefined
           precedence?: 'deny' | 'allow' | undefined
         }
       | undefined

@@ -141,4 +141,15 @@ it('asks no more than the access list lets through', async () => {
   const refused = await box.run('curl -sS -o /dev/null -w "%{http_code}" --max-time 20 https://api.test/')
   expect(refused.stdout).toBe('502')
   expect((await heard('https://other.test/', box, '-k')).host).toBe('other.test')
+  // The other way round: all but what is named, with a rule or without.
+  const denied = { deny_list: ['*.api.test', 'other.test'] }
+  await client.updateSandbox('caller', { proxyConfig: proxyConfig({ rules: [opaque], accessControl: denied }) })
+  expect(await heard('https://api.test/')).toMatchObject({ host: 'api.test', authorization: 'x' })
+  await client.updateSandbox('caller', { proxyConfig: proxyConfig({ accessControl: denied }) })
+  expect((await heard('https://api.test/', box, '-k')).host).toBe('api.test')
+  for (const url of ['https://v1.api.test/', 'https://other.test/', 'http://other.test/'])
+    expect((await box.run(`curl -ksS --max-time 20 ${url}`)).exit_code, url).not.toBe(0)
+  const address = outside.server.SPAWNPOINT_DNS
+  const direct = `curl -ksS --max-time 20 --resolve other.test:443:${address} https://other.test/`
+  expect((await box.run(direct)).exit_code).not.toBe(0)
 })

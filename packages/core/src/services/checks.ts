@@ -148,6 +148,11 @@ export function mergeNetwork(base: NetworkPolicy, asked: Partial<NetworkPolicy> 
   if (merged.allowDomains.length > LIMITS.domains)
     throw invalidArgument('network.allowDomains', `at most ${LIMITS.domains} names`)
   merged.allowDomains = merged.allowDomains.map((name) => checkDomain('network.allowDomains', name))
+  const { denyDomains = [] } = merged
+  if (denyDomains.length > LIMITS.domains)
+    throw invalidArgument('network.denyDomains', `at most ${LIMITS.domains} names`)
+  if (merged.denyDomains !== undefined)
+    merged.denyDomains = denyDomains.map((name) => checkDomain('network.denyDomains', name))
   return merged
 }
 

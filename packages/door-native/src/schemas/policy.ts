@@ -23,6 +23,7 @@ export const network: z.ZodType<NetworkPolicy> = component(
     allow: z.array(z.string()),
     deny: z.array(z.string()),
     allowDomains: z.array(z.string()),
+    denyDomains: z.array(z.string()).optional().describe('Host names that are not reachable; default none'),
     precedence,
   }),
   {
@@ -89,6 +90,7 @@ export const networkChange = z.strictObject({
   allow: cidrs.exactOptional(),
   deny: cidrs.exactOptional(),
   allowDomains: domains.exactOptional(),
+  denyDomains: domains.exactOptional(),
   precedence: precedence.exactOptional(),
 })
 export const timeoutChange = z.strictObject({

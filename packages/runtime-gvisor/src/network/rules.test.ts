@@ -96,6 +96,26 @@ describe('rules', () => {
     expect(rulesOf({ precedence: 'allow', allowDomains: ['example.com'] }).proxied).toEqual([''])
   })
 
+  it('send everything that has a name to the proxy where names are denied, and the questions for them', () => {
+    const named = { denyDomains: ['evil.test'], deny: ['5.6.7.8'] }
+    const { forward, proxied } = rulesOf(named, ['9.9.9.9'])
+    expect(forward).toEqual([
+      'udp dport 443 goto refuse',
+      'ip daddr { 5.6.7.8 } goto refuse',
+      'ip daddr { 9.9.9.9 } meta l4proto { tcp, udp } th dport 53 accept',
+      'ip daddr 169.254.0.0/16 goto refuse',
+      'accept',
+    ])
+    expect(proxied).toEqual([
+      expect.stringMatching(/^udp dport 53 dnat ip to /),
+      expect.stringMatching(/^tcp dport 53 dnat ip to /),
+      'ip daddr { 5.6.7.8 } return',
+      'tcp dport 80 dnat ip to 100.127.255.254:8080',
+      'tcp dport 443 dnat ip to 100.127.255.254:8443',
+    ])
+    expect(rulesOf({ ...named, internet: false }, ['9.9.9.9'])).toEqual({ forward: ['goto refuse'], proxied: [''] })
+  })
+
   it('send to the proxy what no list of addresses decides', () => {
     const named = { allowDomains: ['example.com'], allow: ['1.2.3.4'], deny: ['5.6.7.8'] }
     const { forward, proxied } = rulesOf(named, ['9.9.9.9'])
@@ -120,6 +140,7 @@ describe('rules', () => {
       allow: Array.from({ length: 300 }, (_, index) => `10.${index % 256}.${index >> 8}.0/25`),
       deny: ['10.0.0.1', '10.0.0.0/30', '2001:db8::/32'],
       allowDomains: ['example.com'],
+      denyDomains: ['evil.test'],
       precedence,
     }
     const rules = policyRules(policy, {

@@ -25,7 +25,8 @@ export function samePolicy(a: NetworkPolicy, b: NetworkPolicy): boolean {
     a.precedence === b.precedence &&
     a.allow.join() === b.allow.join() &&
     a.deny.join() === b.deny.join() &&
-    a.allowDomains.join() === b.allowDomains.join()
+    a.allowDomains.join() === b.allowDomains.join() &&
+    (a.denyDomains ?? []).join() === (b.denyDomains ?? []).join()
   )
 }
 
@@ -167,15 +168,22 @@ export interface ProxyEndpoint {
  * one of names lets them be asked, what else could they be for. Rejects `invalid_argument`.
  */
 export function policyRules(policy: NetworkPolicy, context: PolicyContext): SlotRules {
-  const { forward, proxied } = policyRulesAlone(policy, context)
-  if (context.intercepts !== true || !policy.internet) return { forward, proxied }
+  const { forward: passing, proxied } = policyRulesAlone(policy, context)
+  // HTTP over UDP would go by the proxy that reads the names.
+  const forward = policy.internet && deniesNames(policy) ? ['udp dport 443 goto refuse', passing].join('\n') : passing
+  const takesOver = context.intercepts === true
+  if (!policy.internet || (!takesOver && !deniesNames(policy))) return { forward, proxied }
   const { address, httpPort, tlsPort, namesUdpPort, namesTcpPort } = context.proxy
   const intercepted = [
     `udp dport 53 dnat ip to ${address}:${namesUdpPort}`,
     `tcp dport 53 dnat ip to ${address}:${namesTcpPort}`,
     // Where the proxy tells guests that the hosts are.
-    `ip daddr ${GATEWAY_ADDRESS} tcp dport 80 dnat ip to ${address}:${httpPort}`,
-    `ip daddr ${GATEWAY_ADDRESS} tcp dport 443 dnat ip to ${address}:${tlsPort}`,
+    ...(takesOver
+      ? [
+          `ip daddr ${GATEWAY_ADDRESS} tcp dport 80 dnat ip to ${address}:${httpPort}`,
+          `ip daddr ${GATEWAY_ADDRESS} tcp dport 443 dnat ip to ${address}:${tlsPort}`,
+        ]
+      : []),
   ]
   return { forward, proxied: [...intercepted, ...(proxied === '' ? [] : [proxied])].join('\n') }
 }
@@ -204,8 +212,9 @@ function policyRulesAlone(policy: NetworkPolicy, context: PolicyContext): SlotRu
         refuseMetadata,
         'accept',
       ].join('\n'),
-      proxied:
-        byName && deny !== null
+      proxied: deniesNames(policy)
+        ? toProxy.join('\n')
+        : byName && deny !== null
           ? [...(allow === null ? [] : [`ip daddr ${allow} return`]), `ip daddr != ${deny} return`, ...toProxy].join(
               '\n',
             )
@@ -222,12 +231,19 @@ function policyRulesAlone(policy: NetworkPolicy, context: PolicyContext): SlotRu
       refuseMetadata,
       'accept',
     ].join('\n'),
-    proxied: byName
-      ? [...[deny, allow].filter((list) => list !== null).map((list) => `ip daddr ${list} return`), ...toProxy].join(
-          '\n',
-        )
-      : '',
+    proxied: deniesNames(policy)
+      ? [...(deny === null ? [] : [`ip daddr ${deny} return`]), ...toProxy].join('\n')
+      : byName
+        ? [...[deny, allow].filter((list) => list !== null).map((list) => `ip daddr ${list} return`), ...toProxy].join(
+            '\n',
+          )
+        : '',
   }
+}
+
+/** All that has a name on its way is looked at then. */
+function deniesNames({ denyDomains = [] }: NetworkPolicy): boolean {
+  return denyDomains.length > 0
 }
 
 /** `null` for an empty one: IPv6 alone is none, guests have no IPv6. */

@@ -26,6 +26,7 @@ export function addShow(parent: Command): void {
       ['internet', network.internet ? 'yes' : 'no'],
       ['allow', network.allow.join(' ') || null],
       ['allow domains', network.allowDomains.join(' ') || null],
+      ['deny domains', network.denyDomains?.join(' ') || null],
       ['deny', network.deny.join(' ') || null],
       ['idle timeout', timeout.idleTimeoutMs === null ? null : formatDuration(timeout.idleTimeoutMs)],
       ['on timeout', timeout.timeoutMs === null && timeout.idleTimeoutMs === null ? null : timeout.onTimeout],

@@ -20,12 +20,12 @@ export function addUpdate(parent: Command): void {
     'update <sandbox>',
     'change name, labels, variables, resources, network, credentials, ingress or timeout',
     async (cli, options, ref: string) => {
-      const { allow, deny, allowDomain, internet } = options
+      const { allow, deny, allowDomain, denyDomain, internet } = options
       const changes = {
         name: options.name === false ? null : options.name,
         labels: pairs(options.label, 'label'),
         env: envPairs(options.env),
-        network: present({ internet, allow, deny, allowDomains: allowDomain }),
+        network: present({ internet, allow, deny, allowDomains: allowDomain, denyDomains: denyDomain }),
         resources: resourcesFrom(options),
         credentials: options.credentials === false ? [] : credentialsFrom(options.credential, options.credentials),
         ingress: ingressFrom(options),
@@ -58,6 +58,7 @@ export function addUpdate(parent: Command): void {
           collect,
         )
         .option('--deny <cidr>', 'do not reach this; may be given several times', collect)
+        .option('--deny-domain <name>', 'do not reach this host, or *.name; may be given several times', collect)
         .addHelpText(
           'after',
           '\nWhat is given replaces all there is of it: labels, variables, ports, credentials, --allow, --deny.',

@@ -120,11 +120,12 @@ export class EgressProxy {
     const hosts = network.internet ? intercepts : []
     const connections = before?.connections ?? new Map<Socket, string>()
     for (const [socket, host] of connections)
-      if (!reach.byName(host) && !namesInclude(hosts, host)) socket.resetAndDestroy()
+      if (!reach.passes(host) && !namesInclude(hosts, host)) socket.resetAndDestroy()
     // A connection that is kept was to a host that could be reached then.
     before?.agents.retire()
     const agents = new Agents(this.#roots)
-    const none = hosts.length === 0 && network.allowDomains.length === 0
+    const { allowDomains, denyDomains = [] } = network
+    const none = hosts.length === 0 && allowDomains.length === 0 && denyDomains.length === 0
     if (none && connections.size === 0) {
       this.#guests.delete(outer)
       agents[Symbol.dispose]()
@@ -136,6 +137,7 @@ export class EgressProxy {
       agents,
       rules: null,
       intercepts: () => false,
+      refuses: () => false,
       asksNames: false,
       lookup: (host, options, done) => this.#lookup(guest, host, options, done),
       [Symbol.dispose]: () => {
@@ -148,6 +150,7 @@ export class EgressProxy {
       agents,
       rules: credentials,
       intercepts: (name: string) => namesInclude(hosts, name),
+      refuses: (name: string) => reach.denies(name),
       asksNames: reach.asksNames(this.#options.dns),
     })
     this.#guests.set(outer, guest)
@@ -185,7 +188,7 @@ export class EgressProxy {
     const { host, bytes } = await beginning(socket, read)
     const name = host.toLowerCase()
     const isIntercepted = guest.intercepts(name)
-    if (!isIntercepted && !guest.reach.byName(name)) throw new Error(`${host} is not allowed`)
+    if (!isIntercepted && !guest.reach.passes(name)) throw new Error(`${host} is not allowed`)
     guest.connections.set(socket, name)
     if (isIntercepted) {
       socket.unshift(bytes)

@@ -13,6 +13,8 @@ const MAX_MESSAGE_BYTES = 65_535
 export interface NameGuest {
   /** Whether connections to this name are to come to the proxy */
   intercepts(name: string): boolean
+  /** Names that nobody is told of */
+  refuses(name: string): boolean
   /** Whether names may be asked for at all */
   asksNames: boolean
 }
@@ -78,6 +80,7 @@ export class NameServer {
     const guest = this.#options.guestAt(outer)
     const question = readQuestion(message)
     if (guest === undefined || question === null) return null
+    if (guest.refuses(question.name)) return failureAnswer(message, question, REFUSED)
     if (guest.intercepts(question.name)) return addressAnswer(message, question, this.#options.answer)
     if (!guest.asksNames) return failureAnswer(message, question, REFUSED)
     const pending = this.#pending.get(outer) ?? 0

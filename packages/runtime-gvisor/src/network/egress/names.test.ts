@@ -52,7 +52,11 @@ describe('the name server', () => {
       address: '127.0.0.1',
       answer: '10.88.0.1',
       resolvers: [],
-      guestAt: () => ({ intercepts: (name) => name === 'api.test', asksNames: true }),
+      guestAt: () => ({
+        intercepts: (name) => name === 'api.test',
+        refuses: (name) => name === 'denied.test',
+        asksNames: true,
+      }),
       log: silentLog,
     })
   })
@@ -64,6 +68,11 @@ describe('the name server', () => {
     socket.close()
     return answer
   }
+
+  it('tells nobody of a name that is denied', async () => {
+    const answer = await ask(query('denied.test'))
+    expect([answer.readUInt16BE(6), answer.readUInt8(3) & 15]).toEqual([0, 5])
+  })
 
   it('says that the hosts of rules are at the proxy, and that they have nothing else', async () => {
     const answer = await ask(query('api.test'))
@@ -121,6 +130,15 @@ describe('a rule', () => {
   })
 })
 
+it('lets every name pass that is not denied, where some are', () => {
+  const passes = (change: object, host: string) => new Reach({ ...OPEN_NETWORK, ...change }).passes(host)
+  expect(passes({ denyDomains: ['*.evil.test'] }, 'good.test')).toBe(true)
+  expect(passes({ denyDomains: ['*.evil.test'] }, 'A.Evil.test')).toBe(false)
+  expect(passes({ denyDomains: ['a.test'], internet: false }, 'good.test')).toBe(false)
+  // Nothing is looked at but what a list names.
+  expect(passes({}, 'good.test')).toBe(false)
+})
+
 describe('what a policy lets a name lead to', () => {
   const reach = (change: object) => new Reach({ ...OPEN_NETWORK, ...change })
   it.each([
@@ -134,6 +152,9 @@ describe('what a policy lets a name lead to', () => {
     [{ allowDomains: ['api.test'] }, '9.9.9.9', true],
     [{ allowDomains: ['other.test'] }, '9.9.9.9', false],
     [{ allowDomains: ['api.test'], deny: ['9.9.9.9/32'] }, '9.9.9.9', false],
+    [{ denyDomains: ['other.test'] }, '9.9.9.9', true],
+    [{ denyDomains: ['api.test'] }, '9.9.9.9', false],
+    [{ denyDomains: ['*.test'], allowDomains: ['api.test'], precedence: 'allow' }, '9.9.9.9', false],
     [{ precedence: 'allow', allowDomains: ['api.test'], deny: ['0.0.0.0/0'] }, '9.9.9.9', true],
     [{ precedence: 'allow', deny: ['0.0.0.0/0'] }, '9.9.9.9', false],
   ])('%j: %s %s', (change, address, permitted) => {

@@ -22,13 +22,23 @@ export class Reach {
 
   /** Host names that lead anywhere at all, whatever their addresses. */
   byName(host: string): boolean {
-    return this.#policy.internet && namesInclude(this.#policy.allowDomains, host)
+    return this.#policy.internet && !this.denies(host) && namesInclude(this.#policy.allowDomains, host)
+  }
+
+  denies(host: string): boolean {
+    return namesInclude(this.#policy.denyDomains ?? [], host)
+  }
+
+  /** Whether a connection may be for this name, as far as that decides: where names are denied all others are let through. */
+  passes(host: string): boolean {
+    const { internet, denyDomains = [] } = this.#policy
+    return this.byName(host) || (internet && denyDomains.length > 0 && !this.denies(host))
   }
 
   /** Whether the name may lead to this address. */
   permits(host: string, address: string): boolean {
     const { internet, precedence, allow, allowDomains } = this.#policy
-    if (!internet || NEVER.check(address) || hostAddresses().has(address)) return false
+    if (!internet || this.denies(host) || NEVER.check(address) || hostAddresses().has(address)) return false
     const named = this.byName(host)
     // With precedence `allow` a name is what is excepted from `deny`.
     if (precedence === 'allow') return named || this.#allow.check(address) || !this.#deny.check(address)
