@@ -17,9 +17,11 @@ const (
 	maxBundle     = 4 << 20
 )
 
-// bundles are where distributions keep the certificates that programs trust: Debian, Alpine and Arch; Red Hat; SUSE; Alpine.
+// bundles are where distributions keep the certificates that programs trust: Debian, Alpine and Arch; Red Hat, by its old name
+// and its new one; SUSE; Alpine.
 var bundles = []string{
-	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem",
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem",
 }
 
 // sources are where they keep what goes into a bundle that is made anew.

@@ -188,3 +188,18 @@ it('is undone when the server dies, and the next build goes on from its layers',
   const image = await build(text, {}, 'cut')
   expect((await logOf(image.id)).filter((line) => line.includes('cached'))).toHaveLength(2)
 })
+
+it('a step has a cache that later builds find again, with owners, links and modes, and no image has', async () => {
+  const cache = '--mount=type=cache,target=/var/cache/app,uid=1001,gid=1002,mode=0750'
+  const fill = 'echo kept > kept; ln -s kept link; chmod 600 kept'
+  await build(`FROM small:v1\nWORKDIR /var/cache/app\nUSER app\nRUN ${cache} ${fill}\n`, {}, 'cached')
+  const look = 'stat -c "%u:%g %a %n" . kept; cat link'
+  const image = await build(`FROM small:v1\nWORKDIR /var/cache/app\nUSER app\nRUN ${cache} ${look}\n`, {}, 'cached')
+  expect(await logOf(image.id)).toEqual(
+    expect.arrayContaining(['[3/3] 1001:1002 750 .', '[3/3] 1001:1002 600 kept', '[3/3] kept']),
+  )
+  await using sandbox = await world.client.sandboxes.create({ image: image.id })
+  expect((await sandbox.run('ls -A /var/cache/app /var/cache', { check: true })).stdout).toBe(
+    '/var/cache:\napp\n\n/var/cache/app:\n',
+  )
+})

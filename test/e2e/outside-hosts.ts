@@ -11,9 +11,12 @@ const [HOST_SIDE, OUTSIDE] = [1, 2].map((n) => NETWORK.replace(/\d+$/, (last) =>
   string,
 ]
 
-/** A name server, and HTTP and HTTPS servers that answer with the headers of the request. */
+/**
+ * A name server, and HTTP and HTTPS servers that answer with the headers of the request; on a WebSocket, to the first message,
+ * with the message beside them.
+ */
 const SERVERS = `
-const dgram = require('node:dgram'), http = require('node:http'), https = require('node:https'), fs = require('node:fs')
+const crypto = require('node:crypto'), dgram = require('node:dgram'), http = require('node:http'), https = require('node:https'), fs = require('node:fs')
 const [address, key, cert, ...names] = process.argv.slice(1)
 const dns = dgram.createSocket('udp4')
 dns.on('message', (query, from) => {
@@ -29,8 +32,18 @@ dns.on('message', (query, from) => {
   dns.send(Buffer.concat([head, answer]), from.port, from.address)
 })
 const answer = (request, response) => response.end(JSON.stringify(request.headers))
-http.createServer(answer).listen(80, '0.0.0.0')
-https.createServer({ key: fs.readFileSync(key), cert: fs.readFileSync(cert) }, answer).listen(443, '0.0.0.0')
+const upgrade = (request, socket) => {
+  const hash = crypto.createHash('sha1').update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11')
+  const head = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket']
+  socket.write([...head, 'Sec-WebSocket-Accept: ' + hash.digest('base64'), '', ''].join('\\r\\n'))
+  socket.once('data', (frame) => {
+    const mask = frame.subarray(2, 6), text = frame.subarray(6, 6 + (frame[1] & 127)).map((byte, at) => byte ^ mask[at % 4])
+    const said = Buffer.from(JSON.stringify({ ...request.headers, message: text.toString() }))
+    socket.end(Buffer.concat([Buffer.from([0x81, 126, said.length >> 8, said.length & 255]), said]))
+  })
+}
+http.createServer(answer).on('upgrade', upgrade).listen(80, '0.0.0.0')
+https.createServer({ key: fs.readFileSync(key), cert: fs.readFileSync(cert) }, answer).on('upgrade', upgrade).listen(443, '0.0.0.0')
 dns.bind(53, '0.0.0.0', () => console.log('ready'))
 `
 

@@ -106,6 +106,24 @@ CMD ["1000", "1"]
     expect(await world.disagreements(core)).toEqual([])
   })
 
+  it('has caches that outlive a build, and are in no image', async () => {
+    const { world, core, build } = await begin()
+    const first = `FROM base
+USER root
+RUN mkdir /c ; echo own > /c/own
+RUN --mount=type=cache,target=/c,id=x --mount=type=tmpfs,target=/t echo kept > /c/kept ; echo gone > /t/gone ; mkdir /c/dir
+`
+    const made = await inside(world, core, await build(first))
+    expect(await read(made, '/c/own')).toBe('own\n')
+    await expect(made.files.stat('/c/kept')).rejects.toMatchObject({ code: 'guest_error' })
+    expect(await made.files.list('/t', { depth: 1, limit: 10 })).toEqual([])
+    const second = 'FROM base\nUSER root\nRUN --mount=type=cache,target=/c,id=x cat /c/kept > /seen\n'
+    expect(await read(await inside(world, core, await build(second)), '/seen')).toBe('kept\n')
+    const other = 'FROM base\nUSER root\nRUN --mount=type=cache,target=/c,id=y cat /c/kept\n'
+    await expect(build(other)).rejects.toMatchObject({ code: 'build_failed' })
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
   it('is not built again where nothing has changed, and what is not copied does not count', async () => {
     const { world, core, upload, build, log } = await begin()
     const text = 'FROM base\nUSER root\nCOPY a /a\nRUN echo one > /one\nCOPY b /b\nRUN echo two > /two\n'

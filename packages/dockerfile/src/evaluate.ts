@@ -55,7 +55,7 @@ export function evaluate(instruction: Instruction, state: StageState, around: Su
   if (!['RUN', 'COPY', 'ADD', 'HEALTHCHECK'].includes(keyword)) noFlags(instruction)
   switch (keyword) {
     case 'RUN':
-      return { state, steps: [{ step: runStep(instruction, state, args.always, warn), from: null }] }
+      return { state, steps: [{ step: runStep(instruction, state, args.always, word), from: null }] }
     case 'COPY':
     case 'ADD':
       return { state, steps: copySteps(instruction, word, around.copies) }

@@ -1,4 +1,5 @@
-import type { BuildStep, Env } from '@spawnpoint/core'
+import { posix } from 'node:path'
+import type { BuildStep, Env, RunMount } from '@spawnpoint/core'
 import { execForm } from './exec-form.ts'
 import { DockerfileError } from './failure.ts'
 import { chomped, type Heredoc, parseHeredoc } from './heredocs.ts'
@@ -20,14 +21,20 @@ export function runStep(
   instruction: Instruction,
   state: StageState,
   always: Env,
-  warn: (line: number, message: string) => void,
+  word: (text: string) => string,
 ): BuildStep {
-  checkFlags(instruction, warn)
+  const mounts = mountsOf(instruction, word)
   const args = argsOf(instruction, state.shell)
   // What ENV says is there anyway.
   const own = [...state.args].filter(([name]) => !Object.hasOwn(state.env, name))
   const env = { ...always, ...Object.fromEntries(own) }
-  return { type: 'run', command: instruction.text, args, ...(Object.keys(env).length === 0 ? {} : { env }) }
+  return {
+    type: 'run',
+    command: instruction.text,
+    args,
+    ...(Object.keys(env).length === 0 ? {} : { env }),
+    ...(mounts.length === 0 ? {} : { mounts }),
+  }
 }
 
 function argsOf(instruction: Instruction, shell: readonly string[]): string[] {
@@ -50,19 +57,61 @@ function written({ content, name }: Heredoc): string {
   return `${content}${name}\n`
 }
 
-function checkFlags({ line, flags }: Instruction, warn: (line: number, message: string) => void): void {
+function mountsOf({ line, flags }: Instruction, word: (text: string) => string): RunMount[] {
+  const mounts: RunMount[] = []
   for (const [name, value] of flags) {
     if (name === 'network') {
       if (value !== 'default') throw new DockerfileError(line, `RUN --network=${value} is not supported`)
     } else if (name !== 'mount') throw new DockerfileError(line, `RUN --${name} is not supported`)
-    else {
-      const type = /(?:^|,)type=([a-z]+)/.exec(value ?? '')?.[1] ?? 'bind'
-      if (type !== 'cache' && type !== 'tmpfs')
-        throw new DockerfileError(
-          line,
-          `RUN --mount=type=${type} is not supported${type === 'bind' ? '; use COPY' : ''}`,
-        )
-      warn(line, `RUN --mount=type=${type} is ignored: what is written there stays in the image`)
-    }
+    else mounts.push(mountOf(line, word(value ?? '')))
+  }
+  if (mounts.length > MAX_MOUNTS) throw new DockerfileError(line, `more than ${MAX_MOUNTS} mounts`)
+  return mounts
+}
+
+const MAX_MOUNTS = 16
+const UNDERSTOOD = [
+  'type',
+  'id',
+  'target',
+  'dst',
+  'destination',
+  'sharing',
+  'mode',
+  'uid',
+  'gid',
+  'rw',
+  'readwrite',
+  'size',
+]
+
+function mountOf(line: number, value: string): RunMount {
+  const said = new Map(
+    value.split(',').map((pair): [string, string] => {
+      const equals = pair.indexOf('=')
+      return equals < 0 ? [pair.toLowerCase(), ''] : [pair.slice(0, equals).toLowerCase(), pair.slice(equals + 1)]
+    }),
+  )
+  const fail = (what: string) => new DockerfileError(line, `RUN --mount=${what}`)
+  const type = said.get('type') ?? 'bind'
+  if (type !== 'cache' && type !== 'tmpfs')
+    throw fail(`type=${type} is not supported${type === 'bind' ? '; use COPY' : ''}`)
+  const other = [...said.keys()].find((name) => !UNDERSTOOD.includes(name))
+  if (other !== undefined) throw fail(`type=${type},${other.slice(0, 40)} is not supported`)
+  const target = said.get('target') ?? said.get('dst') ?? said.get('destination') ?? ''
+  if (target === '' || posix.normalize(target) === '/') throw fail(`type=${type} needs a target`)
+  if (/[*?[\]\\]/.test(target)) throw fail(`type=${type}: no '*', '?', '[' or backslash in its target`)
+  const digits = (name: string, pattern: RegExp) => {
+    const given = said.get(name)
+    if (given !== undefined && !pattern.test(given)) throw fail(`type=${type}: ${name} is a number`)
+    return given
+  }
+  const mode = digits('mode', /^[0-7]{1,4}$/)
+  const [uid, gid] = [digits('uid', /^\d{1,9}$/), digits('gid', /^\d{1,9}$/)]
+  return {
+    target,
+    cache: type === 'cache' ? (said.get('id') ?? target) : null,
+    ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
+    ...(uid === undefined && gid === undefined ? {} : { owner: `${uid ?? 0}:${gid ?? 0}` }),
   }
 }

@@ -70,6 +70,60 @@ it('is trusted by what runs inside: Python, Node.js and programs that look at th
     expect(JSON.parse((await box.run(command)).stdout).authorization, command).toBe(`Bearer ${SECRET}`)
 })
 
+const WEB_SOCKET = `
+import socket, ssl
+s = ssl.create_default_context().wrap_socket(socket.create_connection(('api.test', 443)), server_hostname='api.test')
+s.sendall(b'GET /v1/live HTTP/1.1\\r\\nHost: api.test\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n'
+          b'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n')
+f = s.makefile('rb')
+assert b' 101 ' in f.readline()
+while f.readline().strip(): pass
+s.sendall(bytes([0x81, 0x84, 0, 0, 0, 0]) + b'ping')
+head = f.read(4)
+print(f.read(head[2] << 8 | head[3]).decode())
+`
+
+it('goes along with a WebSocket, whose messages pass both ways', async () => {
+  await box.write('/tmp/live.py', WEB_SOCKET)
+  const { stdout, stderr } = await box.run('python3 /tmp/live.py')
+  expect(stderr).toBe('')
+  expect(JSON.parse(stdout)).toMatchObject({ authorization: `Bearer ${SECRET}`, message: 'ping' })
+})
+
+const BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
+const EXTRACTED = '/etc/pki/ca-trust/extracted/pem'
+/** Where other distributions than the image's have their certificates, and where their own programs look for them */
+it.each([
+  [
+    'Red Hat and Alpine have their certificates',
+    `set -e; mkdir -p ${EXTRACTED} /etc/pki/ca-trust/source/anchors /etc/pki/tls/certs
+cp ${BUNDLE} ${EXTRACTED}/tls-ca-bundle.pem; chmod 444 ${EXTRACTED}/tls-ca-bundle.pem; rm -r /etc/ssl/certs
+ln -s ${EXTRACTED}/tls-ca-bundle.pem /etc/pki/tls/certs/ca-bundle.crt; ln -s /etc/pki/tls/certs /etc/ssl/certs
+ln -s ${EXTRACTED}/tls-ca-bundle.pem /etc/ssl/cert.pem`,
+    ['/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'],
+  ],
+  [
+    'Fedora has them without the old names',
+    `set -e; mkdir -p ${EXTRACTED}; mv ${BUNDLE} ${EXTRACTED}/tls-ca-bundle.pem`,
+    [`${EXTRACTED}/tls-ca-bundle.pem`],
+  ],
+])('is trusted where %s', async (name, layout, bundles) => {
+  const { client: native } = vendor.world
+  const dockerfile = `FROM base\nUSER root\nRUN <<EOF\n${layout}\nEOF\n`
+  const source = { type: 'dockerfile' as const, dockerfile }
+  const image = await native.images.build({ name: name.split(' ')[0]?.toLowerCase() ?? '', source })
+  const headers = [{ name: 'Authorization', value: `Bearer ${SECRET}` }]
+  const credentials = [{ name: 'api', hosts: ['api.test'], headers }]
+  await using sandbox = await native.sandboxes.create({ image: image.id, credentials })
+  // As that system's programs look for them, and as variables tell others.
+  const own = bundles.map((bundle) => `env -i /usr/bin/curl -sS --cacert ${bundle} https://api.test/`)
+  for (const command of [...own, 'curl -sS https://api.test/']) {
+    const { stdout, stderr } = await sandbox.run(command)
+    expect(stderr, command).toBe('')
+    expect(JSON.parse(stdout).authorization).toBe(`Bearer ${SECRET}`)
+  }
+})
+
 it('never shows the secret inside, nor in any answer', async () => {
   expect((await box.run('echo $API_KEY')).stdout).toBe('not-the-real-one\n')
   // An expression that does not match itself, where it is an argument.

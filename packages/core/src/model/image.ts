@@ -83,6 +83,19 @@ export interface RunStep {
   env?: Env | undefined
   /** Default the one of the last user step */
   user?: string | undefined
+  /** Directories for this step alone, in place of what is there */
+  mounts?: RunMount[] | undefined
+}
+
+export interface RunMount {
+  /** Relative to the working directory */
+  target: string
+  /** Name under which a later build finds again what this one leaves in it; `null` for an empty one */
+  cache: string | null
+  /** Permission bits of the directory, default 0o755 */
+  mode?: number | undefined
+  /** `uid` or `uid:gid`, default root */
+  owner?: string | undefined
 }
 
 /** Exactly one of `blob` and `fromImage`. */

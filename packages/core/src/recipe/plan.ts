@@ -72,6 +72,7 @@ function identityOf(step: BuildStep, image: string | null): unknown[] {
         ...(step.args === undefined ? ['run', step.command] : ['exec', ...step.args]),
         step.user ?? null,
         ...(step.env === undefined ? [] : sorted(step.env)),
+        ...(step.mounts ?? []).map((mount) => ({ ...mount })),
       ]
     case 'copy':
       return [

@@ -6,6 +6,7 @@ import type { BuildLog } from './build-log.ts'
 import { type Builder, closeBuilder, copyFiles, openBuilder, runCommand } from './builder.ts'
 import type { StageDetail } from './detail.ts'
 import { dropLayers, keepLayer, type Layer } from './layers.ts'
+import { withMounts } from './mounts.ts'
 import type { PlannedStep } from './plan.ts'
 
 /** What the steps of a stage are run on. */
@@ -57,7 +58,8 @@ async function runStep(
   log: BuildLog,
 ): Promise<void> {
   const { step, label, before } = planned
-  if (step.type === 'run') await runCommand(work, builder, log, planned, step)
+  if (step.type === 'run')
+    await withMounts(work, image, builder, log, planned, step, () => runCommand(work, builder, log, planned, step))
   if (step.type === 'workdir') {
     const path = planned.after.workdir
     await builder.guest.files.mkdir(path, { owner: step.user ?? before.user, parents: true })
