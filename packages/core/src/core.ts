@@ -3,16 +3,17 @@ import type { KeysApi, SpawnpointApi } from './api.ts'
 import { isCode } from './errors.ts'
 import { guarded } from './guarded.ts'
 import { Guests } from './guests.ts'
-import type { Sandbox, SandboxId, SnapshotId, Team, TimeoutPolicy } from './model.ts'
+import type { Sandbox, Team } from './model.ts'
 import { type Changes, observed } from './observed-ledger.ts'
 import { OperationRunner } from './operations/runner.ts'
 import type { Parts } from './parts.ts'
-import type { IncarnationExit, RuntimeInfo } from './ports/index.ts'
+import type { RuntimeInfo } from './ports/index.ts'
 import { Retention } from './retention.ts'
-import { Deadlines, deletionDue, removalDue } from './sandbox/deadlines.ts'
+import { Deadlines } from './sandbox/deadlines.ts'
+import { Due } from './sandbox/due.ts'
+import { Exits } from './sandbox/exits.ts'
 import { Incarnations } from './sandbox/incarnations.ts'
 import { LIVING_STATES } from './sandbox/lifecycle.ts'
-import { isUp, moveSandbox } from './sandbox/records.ts'
 import { type ScheduledSnapshots, Scheduler } from './schedule/scheduler.ts'
 import { Archives } from './services/archives.ts'
 import { Audit } from './services/audit.ts'
@@ -85,8 +86,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly #scheduler: Scheduler
   readonly #happened = new Signal()
   readonly #closing: AbortController
-  /** Exits before the records were read; settled right after */
-  #early: IncarnationExit[] | null = []
+  readonly #exits: Exits
 
   private constructor(given: Omit<Parts, 'closing'>) {
     this.#closing = new AbortController()
@@ -110,9 +110,11 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.#parts = parts
     this.#guests = new Guests(parts)
     this.#runner = new OperationRunner(parts, this.#guests)
+    this.#exits = new Exits(parts, this.#guests, this.#incarnations)
+    const due = new Due(parts, { sandboxes: () => this.sandboxes, snapshots: () => this.snapshots })
     this.#deadlines = new Deadlines(parts, {
-      sandbox: (id) => this.#sandboxDue(id),
-      snapshot: (id) => this.#snapshotDue(id),
+      sandbox: (id) => due.sandbox(id, this.#deadlines),
+      snapshot: (id) => due.snapshot(id, this.#deadlines),
     })
     this.#standby = new Standby(parts)
     this.#retention = new Retention(parts, (image) => this.images.forget(image))
@@ -166,13 +168,11 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       await part.open()
       undo.defer(() => part.close())
     }
-    runtime.onExit((exit) => core.#exited(exit))
+    runtime.onExit((exit) => core.#exits.noted(exit))
     await core.#settleUsage()
     core.lastStart = await startUp(core.#parts, core.#runner, core.#guests)
     await core.#watchAll()
-    const early = core.#early ?? []
-    core.#early = null
-    for (const exit of early) core.#exited(exit)
+    core.#exits.begin()
     core.#retention.start()
     core.storage.start()
     core.#verification.start()
@@ -276,10 +276,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.#samples.seen(sandbox)
     this.#incarnations.seen(sandbox)
     if (sandbox.state === 'killed') this.#deadlines.forget(sandbox.id)
-    if (sandbox.incarnationId === null) return
-    // It may have ended after its operation last looked and before this was recorded: nobody else would notice any more.
-    const exit = sandbox.state === 'running' ? this.#guests.exitOf(sandbox.incarnationId) : undefined
-    if (exit !== undefined && this.#early === null) this.#settle(exit)
+    this.#exits.seen(sandbox)
   }
 
   /**
@@ -309,81 +306,6 @@ export class Core implements SpawnpointApi, AsyncDisposable {
       for (const snapshot of page.items) this.#deadlines.watchSnapshot(snapshot)
       if (page.next === null) break
       after = page.next
-    }
-  }
-
-  /** An incarnation ended by itself. In mid-operation the operation finds out and settles it; else it is done here. */
-  #exited(exit: IncarnationExit): void {
-    this.#guests.noteExit(exit)
-    this.#guests.forget(exit.id)
-    this.#incarnations.ended(exit.id)
-    if (this.#early !== null) {
-      this.#early.push(exit)
-      return
-    }
-    this.#settle(exit)
-  }
-
-  #settle(exit: IncarnationExit): void {
-    this.#settleExit(exit).catch((error: unknown) => {
-      this.#parts.log.error(
-        { err: error, incarnation: exit.id },
-        'an ended incarnation was not settled; the next start does it',
-      )
-    })
-  }
-
-  async #settleExit(exit: IncarnationExit): Promise<void> {
-    const sandboxId = this.#incarnations.sandboxOf(exit.id)
-    if (sandboxId !== undefined) {
-      await this.#parts.ledger.transact(async (tx) => {
-        const sandbox = await tx.lockSandbox(sandboxId)
-        if (sandbox?.incarnationId !== exit.id || sandbox.state !== 'running') return
-        await moveSandbox(this.#parts, tx, sandbox.id, 'exited', {
-          incarnationId: null,
-          expiresAt: null,
-          failure: { reason: exit.reason, detail: exit.detail },
-        })
-      })
-    }
-    // The driver still holds what the dead incarnation used: its network slot, its state directory.
-    await this.#parts.runtime.kill(exit.id)
-  }
-
-  async #sandboxDue(id: SandboxId): Promise<void> {
-    const sandbox = await this.#parts.ledger.read.sandbox(id)
-    if (sandbox === null) return
-    const action = this.#dueAction(sandbox)
-    if (action === null) {
-      this.#deadlines.watch(sandbox) // it was used, extended or brought back meanwhile
-      return
-    }
-    const { state, expiresAt, haltedAt } = sandbox
-    this.#parts.log.info({ sandbox: id, action, state, expiresAt, haltedAt }, 'sandbox timed out')
-    const by = { teamId: sandbox.teamId, keyId: null }
-    await this.sandboxes.timeOut(by, id, action, (now) => this.#dueAction(now) === action)
-  }
-
-  /** What this record asks for now; `null` for nothing yet. */
-  #dueAction(sandbox: Sandbox): TimeoutPolicy['onTimeout'] | null {
-    const now = this.#parts.clock.now().getTime()
-    if (!isUp(sandbox)) return (deletionDue(sandbox) ?? Number.POSITIVE_INFINITY) <= now ? 'kill' : null
-    const times = [sandbox.expiresAt?.getTime() ?? null, this.#deadlines.idleDue(sandbox.id)]
-    return times.some((time) => time !== null && time <= now) ? sandbox.timeout.onTimeout : null
-  }
-
-  async #snapshotDue(id: SnapshotId): Promise<void> {
-    const snapshot = await this.#parts.ledger.read.snapshot(id)
-    const due = snapshot === null ? null : removalDue(snapshot)
-    if (snapshot === null || due === null) return
-    if (due > this.#parts.clock.now().getTime()) {
-      this.#deadlines.watchSnapshot(snapshot)
-      return
-    }
-    try {
-      await this.snapshots.deleteIfDue(snapshot)
-    } catch (error) {
-      if (!isCode(error, 'not_found')) throw error // somebody else has deleted it: that is what was wanted
     }
   }
 }

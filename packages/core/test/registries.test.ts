@@ -113,15 +113,16 @@ describe('a pull', () => {
 
   it('is of the stored registry that fits, or the one that is named, and records which', async () => {
     const { id } = await registries.create(world.by, ours)
+    const pulled = { type: 'oci', digest: expect.stringMatching(/^sha256:/) }
     expect((await pull('registry.example/a')).source).toEqual({
-      type: 'oci',
+      ...pulled,
       reference: 'registry.example/a',
       registryId: id,
     })
-    expect((await pull('alpine')).source).toEqual({ type: 'oci', reference: 'alpine' })
+    expect((await pull('alpine')).source).toEqual({ ...pulled, reference: 'alpine' })
     const credentials = { username: 'a', password: 'b' }
     const own = await pull('registry.example/a', { credentials })
-    expect(own.source).toEqual({ type: 'oci', reference: 'registry.example/a' })
+    expect(own.source).toEqual({ ...pulled, reference: 'registry.example/a' })
     for (const more of [{ registry: 'ours', credentials }, { registry: 'ours' }]) {
       await expect(pull('alpine', more)).rejects.toMatchObject({ code: 'invalid_argument' })
     }

@@ -1,0 +1,69 @@
+import type { Guests } from '../guests.ts'
+import type { Sandbox } from '../model.ts'
+import type { Parts } from '../parts.ts'
+import type { IncarnationExit } from '../ports/index.ts'
+import type { Incarnations } from './incarnations.ts'
+import { moveSandbox } from './records.ts'
+
+/** Incarnations that end by themselves. In mid-operation the operation finds out and settles it; else it is done here. */
+export class Exits {
+  readonly #parts: Parts
+  readonly #guests: Guests
+  readonly #incarnations: Incarnations
+  /** Exits before the records were read; settled right after */
+  #early: IncarnationExit[] | null = []
+
+  constructor(parts: Parts, guests: Guests, incarnations: Incarnations) {
+    this.#parts = parts
+    this.#guests = guests
+    this.#incarnations = incarnations
+  }
+
+  noted(exit: IncarnationExit): void {
+    this.#guests.noteExit(exit)
+    this.#guests.forget(exit.id)
+    this.#incarnations.ended(exit.id)
+    if (this.#early === null) this.#settle(exit)
+    else this.#early.push(exit)
+  }
+
+  /** The records were read. */
+  begin(): void {
+    const early = this.#early ?? []
+    this.#early = null
+    for (const exit of early) this.noted(exit)
+  }
+
+  /** It may have ended after its operation last looked and before this was recorded: nobody else would notice any more. */
+  seen(sandbox: Sandbox): void {
+    if (sandbox.incarnationId === null || sandbox.state !== 'running' || this.#early !== null) return
+    const exit = this.#guests.exitOf(sandbox.incarnationId)
+    if (exit !== undefined) this.#settle(exit)
+  }
+
+  #settle(exit: IncarnationExit): void {
+    this.#settleExit(exit).catch((error: unknown) => {
+      this.#parts.log.error(
+        { err: error, incarnation: exit.id },
+        'an ended incarnation was not settled; the next start does it',
+      )
+    })
+  }
+
+  async #settleExit(exit: IncarnationExit): Promise<void> {
+    const sandboxId = this.#incarnations.sandboxOf(exit.id)
+    if (sandboxId !== undefined) {
+      await this.#parts.ledger.transact(async (tx) => {
+        const sandbox = await tx.lockSandbox(sandboxId)
+        if (sandbox?.incarnationId !== exit.id || sandbox.state !== 'running') return
+        await moveSandbox(this.#parts, tx, sandbox.id, 'exited', {
+          incarnationId: null,
+          expiresAt: null,
+          failure: { reason: exit.reason, detail: exit.detail },
+        })
+      })
+    }
+    // The driver still holds what the dead incarnation used: its network slot, its state directory.
+    await this.#parts.runtime.kill(exit.id)
+  }
+}
