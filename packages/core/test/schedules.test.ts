@@ -124,9 +124,10 @@ describe('a schedule', () => {
   it('ends with its sandbox', async () => {
     const { id } = await schedule()
     await core.sandboxes.kill(world.by, sandbox.id)
-    await pass(2 * HOUR)
     await expect(core.schedules.get(world.by, id)).rejects.toMatchObject({ code: 'not_found' })
     await expect(schedule()).rejects.toMatchObject({ code: 'not_found' })
+    await pass(2 * HOUR)
+    expect((await core.snapshots.list(world.by, {}, { limit: 10 })).items).toEqual([])
   })
 
   it('is refused where it makes no sense, and to others', async () => {

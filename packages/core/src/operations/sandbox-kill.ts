@@ -1,5 +1,6 @@
 import type { IncarnationId, RootId, SandboxId, SnapshotId } from '../model.ts'
 import { moveSandbox } from '../sandbox/records.ts'
+import { MAX_SCHEDULES } from '../services/schedules.ts'
 import type { OperationDefinition, Work } from './runner.ts'
 
 export interface KillDetail {
@@ -42,6 +43,8 @@ async function kill(work: Work<KillDetail>): Promise<void> {
       expiresAt: null,
       endedAt: parts.clock.now(),
     })
+    const { items } = await tx.schedules({ sandboxId: detail.sandboxId }, { limit: MAX_SCHEDULES })
+    for (const schedule of items) await tx.deleteSchedule(schedule.id)
   })
 }
 

@@ -16,7 +16,7 @@ import type { Scheduler } from '../schedule/scheduler.ts'
 import { findSandbox } from './refs.ts'
 
 /** Of one sandbox */
-const MAX_SCHEDULES = 10
+export const MAX_SCHEDULES = 10
 const MAX_KEPT = 10_000
 
 export class Schedules implements SchedulesApi {

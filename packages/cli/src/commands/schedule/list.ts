@@ -20,7 +20,7 @@ export function addList(parent: Command): void {
           { title: 'ZONE', value: ({ timeZone }) => timeZone },
           { title: 'KIND', value: ({ kind }) => kind },
           { title: 'KEEPS', value: keeps },
-          { title: 'LAST', value: ({ lastTick }) => (lastTick === null ? '-' : lastTick.outcome) },
+          { title: 'LAST', value: last },
           { title: 'NEXT', value: ({ nextAt }) => (nextAt === null ? 'off' : formatAge(nextAt)) },
         ],
         'No schedules. Make one with: spawnpoint schedule create SANDBOX CRON',
@@ -28,6 +28,12 @@ export function addList(parent: Command): void {
     },
     (command) => command.alias('ls').option('--sandbox <sandbox>', 'only of this sandbox'),
   )
+}
+
+function last({ lastTick }: Schedule): string {
+  if (lastTick === null) return '-'
+  const { outcome, reason } = lastTick
+  return reason === null ? outcome : `${outcome}: ${reason}`
 }
 
 function keeps({ keep }: Schedule): string {
