@@ -233,6 +233,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     await this.#runner.idle()
     await this.idempotency.idle()
     await this.#standby.idle()
+    await this.#keys.idle()
   }
 
   /** Lets work under way end, then lets go of everything. Sandboxes run on. */

@@ -63,6 +63,8 @@ function watching(tx: LedgerTx, metered: MeteredTx, changes: Changes): LedgerTx 
     lockSandbox: (id) => metered.lockSandbox(id),
     lockSnapshot: (id) => metered.lockSnapshot(id),
     deleteSnapshot: (id) => metered.deleteSnapshot(id),
+    beginUsage: (interval) => metered.beginUsage(interval),
+    endUsage: (id, at) => metered.endUsage(id, at),
     putSandbox: (sandbox) => {
       changes.sandboxes.push(sandbox)
       return metered.putSandbox(sandbox)

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type Core, type LimitsChange, SpawnpointError, type TeamLimits } from '../src/index.ts'
+import { type Core, type LimitsChange, type RecipeSource, SpawnpointError, type TeamLimits } from '../src/index.ts'
 import { GIB, World } from './world.ts'
 
 const HOUR = 3_600_000
@@ -51,6 +51,21 @@ describe('a limit of a team', () => {
     expect(await refusal(core.sandboxes.create(world.by, big))).toMatchObject({ limit: 'memoryBytes', used: 2 * GIB })
     await (await create()).done
     expect(await used()).toMatchObject({ sandboxes: 2, cpus: 2.5, memoryBytes: 3 * GIB })
+  })
+
+  it('counts a sandbox that builds an image, from its claim to its end', async () => {
+    await limit({ sandboxes: 1 })
+    const source: RecipeSource = { type: 'recipe', from: 'base', steps: [{ type: 'run', command: 'true' }] }
+    const build = (name: string) => core.images.build(world.by, { name, source })
+    const first = await build('one')
+    expect(await refusal(build('two'))).toEqual(exceeded('sandboxes', 1, 1, 1))
+    expect(await refusal(create())).toEqual(exceeded('sandboxes', 1, 1, 1))
+    await first.done
+    expect((await used()).sandboxes).toBe(0)
+    await (await create()).done
+    expect(await refusal(build('two'))).toEqual(exceeded('sandboxes', 1, 1, 1))
+    // What no sandbox builds is not under it.
+    await (await core.images.build(world.by, { name: 'tar', source: { type: 'tar', path: 'x.tar' } })).done
   })
 
   it('does not count what rests, and is asked again when that is brought back', async () => {

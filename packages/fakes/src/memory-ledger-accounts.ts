@@ -3,6 +3,7 @@ import {
   type AccountWrites,
   COUNTED_STATES,
   type IncarnationId,
+  type Resources,
   type Sandbox,
   type TeamUse,
   type UsageFilter,
@@ -105,18 +106,25 @@ function useOf(tables: LedgerTables, id: string): TeamUse {
   const counts = ({ state, incarnationId }: Sandbox) =>
     (COUNTED_STATES as readonly string[]).includes(state) || (state === 'killing' && incarnationId !== null)
   const ours = [...tables.sandboxes.values()].filter(({ teamId }) => teamId === id)
-  const living = ours.filter(counts)
+  const living = [...ours.filter(counts).map(({ resources }) => resources), ...builders(tables, id)]
   const snapshots = [...tables.snapshots.values()].filter(({ teamId }) => teamId === id)
   const kept = snapshots.filter(({ internal }) => !internal)
   const resting = snapshots.filter((one) => one.internal && ours.some((box) => box.pausedSnapshotId === one.id))
   const held = kept.filter(({ state }) => state !== 'creating' && state !== 'failed')
   return {
     sandboxes: living.length,
-    cpus: sum(living, ({ resources }) => resources.cpus),
-    memoryBytes: sum(living, ({ resources }) => resources.memoryBytes),
+    cpus: sum(living, ({ cpus }) => cpus),
+    memoryBytes: sum(living, ({ memoryBytes }) => memoryBytes),
     snapshots: kept.filter(({ state }) => state === 'creating' || state === 'ready').length,
     storageBytes: sum([...held, ...resting], ({ sizeBytes }) => sizeBytes),
   }
+}
+
+/** What sandboxes of open builds may use. */
+function builders(tables: LedgerTables, id: string): Resources[] {
+  return [...tables.operations.values()]
+    .filter(({ teamId, kind, state }) => teamId === id && kind === 'image.build' && state === 'open')
+    .flatMap(({ detail }) => (detail.builder === undefined ? [] : [detail.builder as Resources]))
 }
 
 function sum<T>(rows: T[], of: (row: T) => number): number {

@@ -7,6 +7,7 @@ import {
   isId,
   type Page,
   type PageRequest,
+  type Resources,
   type Team,
   type TeamId,
   type TeamUse,
@@ -50,7 +51,28 @@ export class PostgresAccountReads implements AccountReads {
       from spawnpoint.sandboxes
       where team_id = ${id} and state = any(${[...COUNTED_STATES, 'killing']}::text[])
         and (state <> 'killing' or incarnation_id is not null)`.execute(this.#db())
-    return rows[0] ?? {}
+    const { sandboxes = 0, cpus = 0, memoryBytes = 0 } = rows[0] ?? {}
+    const builders = await this.#builders(id)
+    return {
+      sandboxes: sandboxes + builders.length,
+      cpus: builders.reduce((sum, builder) => sum + builder.cpus, cpus),
+      memoryBytes: builders.reduce((sum, builder) => sum + builder.memoryBytes, memoryBytes),
+    }
+  }
+
+  /** What sandboxes of open builds may use. Details are taken out here: PostgreSQL cannot look into JSON that holds NUL. */
+  async #builders(id: TeamId): Promise<Resources[]> {
+    const rows = await this.#db()
+      .selectFrom('operations')
+      .select('detail')
+      .where('team_id', '=', id)
+      .where('state', '=', 'open')
+      .where('kind', '=', 'image.build')
+      .execute()
+    return rows.flatMap(({ detail }) => {
+      const { builder } = detail as { builder?: Resources }
+      return builder === undefined ? [] : [builder]
+    })
   }
 
   async #kept(id: TeamId): Promise<Partial<TeamUse>> {

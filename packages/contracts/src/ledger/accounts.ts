@@ -11,7 +11,7 @@ import {
   type UsageSums,
 } from '@spawnpoint/core'
 import { describe, expect, it } from 'vitest'
-import { sampleSandbox, sampleSnapshot, sampleTeam } from '../ledger-samples.ts'
+import { sampleOperation, sampleSandbox, sampleSnapshot, sampleTeam } from '../ledger-samples.ts'
 import { freshTeam, type LedgerBench } from './bench.ts'
 
 const HOUR = 3_600_000
@@ -225,16 +225,21 @@ export function accountsSuite(bench: LedgerBench): void {
         await tx.putSnapshot(sampleSnapshot(team.id, { internal: true, sizeBytes: 9 }))
         for (const [state, sizeBytes] of kept) await tx.putSnapshot(sampleSnapshot(team.id, { state, sizeBytes }))
         await tx.putSandbox(sampleSandbox(freshTeam(), { resources }))
+        const builds = { kind: 'image.build', sandboxId: null, detail: { builder: resources } } as const
+        await tx.putOperation(sampleOperation(team.id, { ...builds, state: 'open' }))
+        await tx.putOperation(sampleOperation(team.id, { ...builds, state: 'done', endedAt: new Date(NOON) }))
+        await tx.putOperation(sampleOperation(team.id, { ...builds, state: 'open', detail: { recipe: null } }))
+        await tx.putOperation(sampleOperation(freshTeam(), { ...builds, state: 'open' }))
       })
       const use = await read().teamUse(team.id)
       expect(use).toEqual({
-        sandboxes: 4,
-        cpus: expect.closeTo(0.4, 9),
-        memoryBytes: 4 * 2 ** 31,
+        sandboxes: 5,
+        cpus: expect.closeTo(0.5, 9),
+        memoryBytes: 5 * 2 ** 31,
         snapshots: 2,
         storageBytes: 1_520,
       })
-      expect((await read().teamUse(team.id, ['sandboxes'])).sandboxes).toBe(4)
+      expect((await read().teamUse(team.id, ['sandboxes'])).sandboxes).toBe(5)
       expect((await read().teamUse(team.id, ['storageBytes'])).storageBytes).toBe(1_520)
       expect(await read().teamUse(freshTeam())).toEqual({
         sandboxes: 0,

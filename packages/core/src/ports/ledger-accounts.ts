@@ -81,7 +81,8 @@ export interface AuditQuery {
 export interface AccountReads {
   teams(page: PageRequest): Promise<Page<Team>>
   /**
-   * What counts towards the team's limits now: sandboxes in `COUNTED_STATES`; snapshots that are being taken or ready and
+   * What counts towards the team's limits now: sandboxes in `COUNTED_STATES`, and one for each open build of an image whose
+   * detail says in `builder` what its sandboxes may use; snapshots that are being taken or ready and
    * not internal; bytes of all that have not gone, and of those that paused sandboxes resume from. What is not
    * `asked` for may be 0; default everything.
    */

@@ -1,8 +1,8 @@
 import { isCode } from '../errors.ts'
 import type { Image, RecipeSource, Snapshot } from '../model.ts'
-import { unboot } from '../operations/boot.ts'
 import type { Work } from '../operations/runner.ts'
 import type { BuildLog } from './build-log.ts'
+import { undoBuilder } from './builder.ts'
 import type { BuiltRecord, ImageDetail, RecipeDetail } from './detail.ts'
 import { type Layer, lastLayer } from './layers.ts'
 import { captureStarted, type StartPlan } from './memory.ts'
@@ -61,7 +61,7 @@ function startOf(source: RecipeSource, base: RecipeDetail['base']): StartPlan {
 
 /** Removes whatever a build that failed or was cut off has left. Repeatable; reports, never throws. */
 export async function undoRecipe(work: Work<unknown>, detail: RecipeDetail): Promise<void> {
-  await unboot(work, detail.boot)
+  await undoBuilder(work, detail.boot)
   await work.undo('delete boot snapshot', () => work.parts.pool.deleteSnapshot(detail.boot.snapshotId))
   await undoStage(work, detail)
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path'
 import { invalidArgument, isCode, SpawnpointError } from '../errors.ts'
 import type { CopyStep, Image, ImageDefaults, RunStep } from '../model.ts'
-import { boot, retire } from '../operations/boot.ts'
+import { boot, retire, unboot } from '../operations/boot.ts'
 import type { Work } from '../operations/runner.ts'
 import type { Guest, RootSource } from '../ports/index.ts'
 import type { LiveSandbox } from '../sandbox/records.ts'
@@ -40,6 +40,7 @@ export async function openBuilder(
     rootId: footing.rootId,
   }
   const plan = { rootId: footing.rootId, incarnationId: footing.incarnationId, source, memory: null }
+  await beginUsage(work, sandbox)
   const { guest } = await boot(work, sandbox, plan, { tmpOnRoot: options.tmpOnRoot })
   return { sandbox, guest, shell: await shellOf(guest) }
 }
@@ -47,7 +48,36 @@ export async function openBuilder(
 /** Ends it, its files included. */
 export async function closeBuilder(work: Work<unknown>, footing: Footing): Promise<void> {
   await retire(work, footing)
+  await endUsage(work, footing)
   work.point('builder-closed')
+}
+
+/** Removes whatever there is of it. Repeatable; reports, never throws. */
+export async function undoBuilder(work: Work<unknown>, footing: Footing): Promise<void> {
+  await unboot(work, footing)
+  await work.undo('end usage', () => endUsage(work, footing))
+}
+
+/** No record names it, so nobody else does. */
+async function beginUsage({ parts }: Work<unknown>, sandbox: LiveSandbox): Promise<void> {
+  const { cpus, memoryBytes } = sandbox.resources
+  await parts.ledger.transact((tx) =>
+    tx.beginUsage({
+      id: sandbox.incarnationId,
+      kind: 'incarnation',
+      teamId: sandbox.teamId,
+      sandboxId: sandbox.id,
+      cpus,
+      memoryBytes,
+      storedBytes: 0,
+      startedAt: parts.clock.now(),
+      endedAt: null,
+    }),
+  )
+}
+
+async function endUsage({ parts }: Work<unknown>, { incarnationId }: Footing): Promise<void> {
+  await parts.ledger.transact((tx) => tx.endUsage(incarnationId, parts.clock.now()))
 }
 
 /** Runs the command of a step; rejects `build_failed` unless it succeeds. */

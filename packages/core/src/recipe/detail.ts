@@ -1,4 +1,4 @@
-import type { Image, ImageDefaults, ImageId, IncarnationId, RootId, SandboxId, SnapshotId } from '../model.ts'
+import type { Image, ImageDefaults, ImageId, IncarnationId, Resources, RootId, SandboxId, SnapshotId } from '../model.ts'
 import type { RootSource } from '../ports/index.ts'
 
 /**
@@ -48,6 +48,8 @@ export interface ImageDetail {
   tags: string[]
   /** What the request said about defaults: it wins over what the source says */
   asked?: Partial<ImageDefaults>
+  /** What its sandboxes may use, of which one runs at a time but while files are copied; absent where it has none */
+  builder?: Resources
   /** `null` for what an `ImageBuilder` makes */
   recipe: RecipeDetail | null
   /** Once it is known what a Dockerfile comes to */

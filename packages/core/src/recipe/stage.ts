@@ -1,9 +1,8 @@
 import type { Image, ImageDefaults } from '../model.ts'
-import { unboot } from '../operations/boot.ts'
 import type { Work } from '../operations/runner.ts'
 import type { RootSource } from '../ports/index.ts'
 import type { BuildLog } from './build-log.ts'
-import { type Builder, closeBuilder, copyFiles, openBuilder, runCommand } from './builder.ts'
+import { type Builder, closeBuilder, copyFiles, openBuilder, runCommand, undoBuilder } from './builder.ts'
 import type { StageDetail } from './detail.ts'
 import { dropLayers, keepLayer, type Layer } from './layers.ts'
 import { withMounts } from './mounts.ts'
@@ -106,6 +105,6 @@ async function copyFromElsewhere(
 
 /** Removes what the steps of a stage have left. Repeatable; reports, never throws. */
 export async function undoStage(work: Work<unknown>, detail: StageDetail): Promise<void> {
-  for (const footing of [detail.builder, ...Object.values(detail.donors)]) await unboot(work, footing)
+  for (const footing of [detail.builder, ...Object.values(detail.donors)]) await undoBuilder(work, footing)
   await dropLayers(work, detail)
 }

@@ -16,6 +16,7 @@ import { LIVING_STATES } from '../sandbox/lifecycle.ts'
 import { checkCredentials, checkEnv, checkImageSource, checkLabels, defined, mergeResources } from './checks.ts'
 import { begunBefore, tie } from './idempotency.ts'
 import { checkTags } from './names.ts'
+import { claimQuota, useOf } from './quotas.ts'
 import { checkDockerfile, checkRecipe } from './recipe-checks.ts'
 import { checkName, findImage } from './refs.ts'
 import type { Registries } from './registries.ts'
@@ -57,7 +58,7 @@ export class Images implements ImagesApi {
     }
     checkLabels(request.labels ?? {})
     checkEnv('defaults.env', request.defaults?.env ?? {})
-    mergeResources(this.#parts.config, this.#parts.config.resources, request.resources)
+    const resources = mergeResources(this.#parts.config, this.#parts.config.resources, request.resources)
     checkCredentials(request)
     const { source, access } = await this.#origin(by, request)
     const recipe = request.source.type === 'recipe' ? await prepare(this.#parts, by, request.source) : null
@@ -83,6 +84,7 @@ export class Images implements ImagesApi {
       createdAt: this.#parts.clock.now(),
       readyAt: null,
     }
+    const inSandboxes = recipe !== null || source.type === 'dockerfile'
     const operation = newOperation(this.#parts, {
       teamId: by.teamId,
       kind: 'image.build',
@@ -95,9 +97,11 @@ export class Images implements ImagesApi {
         tags: request.tags ?? [],
         asked: defined(request.defaults),
         recipe: recipe?.detail ?? null,
+        ...(inSandboxes ? { builder: resources } : {}),
       } satisfies ImageDetail,
     })
     await this.#parts.ledger.transact(async (tx) => {
+      if (inSandboxes) await claimQuota(tx, by.teamId, useOf([{ resources }]))
       await tx.putImage(image)
       await tx.putOperation(operation)
       await tie(tx, by, operation)
@@ -108,8 +112,7 @@ export class Images implements ImagesApi {
       return (await this.build(own, { name, tags, source: { type: 'oci', reference } })).done
     }
     const launched = this.#runner.launch(imageBuildWith({ access, pull }), operation)
-    if (recipe !== null || source.type === 'dockerfile')
-      this.#runner.behind(operation.id, this.#trim(by.teamId, launched.done))
+    if (inSandboxes) this.#runner.behind(operation.id, this.#trim(by.teamId, launched.done))
     return started(image, launched)
   }
 

@@ -1,5 +1,5 @@
 import { isCode } from '../errors.ts'
-import type { IncarnationId } from '../model.ts'
+import type { IncarnationId, SnapshotId } from '../model.ts'
 import type { Clock, Log } from '../parts.ts'
 import type { Ledger, Runtime, UsageNote } from '../ports/index.ts'
 
@@ -16,7 +16,7 @@ export class Meter {
   readonly #clock: Clock
   readonly #log: Log
   /** Of every incarnation that a sandbox has */
-  readonly #last = new Map<IncarnationId, UsageNote>()
+  readonly #last = new Map<string, UsageNote>()
   readonly #unwritten = new Set<IncarnationId>()
   #timer: Disposable | null = null
   #writing: Promise<void> = Promise.resolve()
@@ -37,7 +37,7 @@ export class Meter {
   }
 
   /** What was last seen of it; for the transaction that ends it. */
-  lastOf(id: IncarnationId): UsageNote | null {
+  lastOf(id: IncarnationId | SnapshotId): UsageNote | null {
     return this.#last.get(id) ?? null
   }
 

@@ -9,7 +9,10 @@ export interface Lives {
   ended: IncarnationId[]
 }
 
-type Metered = Pick<LedgerTx, 'lockSandbox' | 'lockSnapshot' | 'putSandbox' | 'putSnapshot' | 'deleteSnapshot'>
+type Metered = Pick<
+  LedgerTx,
+  'lockSandbox' | 'lockSnapshot' | 'putSandbox' | 'putSnapshot' | 'deleteSnapshot' | 'beginUsage' | 'endUsage'
+>
 
 /**
  * Begins and ends usage intervals in the transactions that begin and end what they are about, by what is written to the
@@ -77,6 +80,19 @@ export class MeteredTx implements Metered {
   async deleteSnapshot(id: SnapshotId): Promise<void> {
     await this.#tx.deleteSnapshot(id)
     await this.#tx.endUsage(id, this.#clock.now())
+  }
+
+  /** Of what no record is about: an incarnation that builds an image. */
+  async beginUsage(interval: UsageInterval): Promise<void> {
+    await this.#tx.beginUsage(interval)
+    if (interval.kind === 'incarnation') this.#lives.began.push(interval.id as IncarnationId)
+  }
+
+  async endUsage(id: IncarnationId | SnapshotId, at: Date): Promise<void> {
+    const note = this.#meter.lastOf(id)
+    if (note !== null) await this.#tx.noteUsage([note])
+    await this.#tx.endUsage(id, at)
+    if (note !== null) this.#lives.ended.push(note.id)
   }
 
   async #before(sandbox: Sandbox): Promise<Sandbox | null> {
