@@ -1,4 +1,13 @@
-import type { Image, ImageDefaults, ImageId, IncarnationId, Resources, RootId, SandboxId, SnapshotId } from '../model.ts'
+import type {
+  Image,
+  ImageDefaults,
+  ImageId,
+  IncarnationId,
+  Resources,
+  RootId,
+  SandboxId,
+  SnapshotId,
+} from '../model.ts'
 import type { RootSource } from '../ports/index.ts'
 
 /**
