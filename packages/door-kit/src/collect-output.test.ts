@@ -16,7 +16,7 @@ async function* items(...given: ProcessOutput[]): AsyncIterable<ProcessOutput> {
 
 it('keeps the beginning of each stream and says what it cut', async () => {
   const output = items(data('stdout', 'abc'), data('stderr', '12'), data('stdout', 'def'), data('stdout', 'g'), exit)
-  expect(await collectOutput(output, 'x', 4)).toMatchObject({
+  expect(await collectOutput(output, 'x', { limitBytes: 4 })).toMatchObject({
     stdout: 'abcd',
     stderr: '12',
     truncated: { stdout: true, stderr: false },
@@ -24,7 +24,7 @@ it('keeps the beginning of each stream and says what it cut', async () => {
 })
 
 it('does not call it cut when it just fits', async () => {
-  expect(await collectOutput(items(data('pty', 'abcd'), exit), 'x', 4)).toMatchObject({
+  expect(await collectOutput(items(data('pty', 'abcd'), exit), 'x', { limitBytes: 4 })).toMatchObject({
     stdout: 'abcd',
     truncated: { stdout: false },
   })
@@ -32,11 +32,9 @@ it('does not call it cut when it just fits', async () => {
 
 it.each([2, 3, 4, 5, 6, 7, 8, 9, 10])('cuts text between characters, at %i bytes', async (limit) => {
   const text = 'aä€😀z'
-  const { stdout, encoding } = await collectOutput(
-    items(data('stdout', text), data('stdout', 'more'), exit),
-    'x',
-    limit,
-  )
+  const { stdout, encoding } = await collectOutput(items(data('stdout', text), data('stdout', 'more'), exit), 'x', {
+    limitBytes: limit,
+  })
   expect(encoding).toBe('utf8')
   expect(`${text}more`.startsWith(stdout)).toBe(true)
   expect(limit - Buffer.byteLength(stdout)).toBeLessThan(4)

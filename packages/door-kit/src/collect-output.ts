@@ -1,8 +1,13 @@
 import { isUtf8 } from 'node:buffer'
-import { type ProcessExit, type ProcessOutput, SpawnpointError } from '@spawnpoint/core'
+import { type Output, type ProcessExit, SpawnpointError } from '@spawnpoint/core'
+import { untilAborted } from './until-aborted.ts'
+import { wholeOutput } from './whole-output.ts'
 
 /** Bytes of each stream that an answer holds. */
 export const OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
+
+/** Milliseconds that an answer which comes at the end can do without news of a process, see `gatherMs` of its spec. */
+export const PATIENT_MS = 50
 
 export interface CollectedOutput {
   exit: ProcessExit
@@ -12,15 +17,20 @@ export interface CollectedOutput {
   truncated: { stdout: boolean; stderr: boolean }
 }
 
-/** Reads a process to its end and keeps the beginning of what it wrote. What a PTY showed counts as stdout. */
+/**
+ * Reads a process to its end, or to that of the signal, and keeps the beginning of what it wrote. What a PTY showed counts as
+ * stdout.
+ */
 export async function collectOutput(
-  output: AsyncIterable<ProcessOutput> | Iterable<ProcessOutput>,
+  output: Output,
   sandboxId: string,
-  limitBytes = OUTPUT_LIMIT_BYTES,
+  { limitBytes = OUTPUT_LIMIT_BYTES, signal }: { limitBytes?: number; signal?: AbortSignal } = {},
 ): Promise<CollectedOutput> {
+  const now = wholeOutput(output)
+  const items = now.whole ?? (signal === undefined ? now.output : untilAborted(now.output, signal))
   const stdout = new Head(limitBytes)
   const stderr = new Head(limitBytes)
-  for await (const item of output) {
+  for await (const item of items) {
     if (item.type === 'exit') {
       const [out, err] = [stdout.bytes(), stderr.bytes()]
       const encoding = isUtf8(out) && isUtf8(err) ? 'utf8' : 'base64'

@@ -1,5 +1,5 @@
 export { type ByteRange, parseRange } from './byte-range.ts'
-export { type CollectedOutput, collectOutput, OUTPUT_LIMIT_BYTES } from './collect-output.ts'
+export { type CollectedOutput, collectOutput, OUTPUT_LIMIT_BYTES, PATIENT_MS } from './collect-output.ts'
 export { type DoorOptions, type Refusal, type RefusedByRouter, registerDoor } from './door.ts'
 export { everyPage } from './every-page.ts'
 export type { Log } from './log.ts'

@@ -14,9 +14,6 @@ export interface ProgramFields {
   timeoutMs?: number | undefined
 }
 
-/** Milliseconds for a client that waits for the end anyway */
-export const PATIENT_MS = 50
-
 /** `gatherMs` counts for a process that gets no input: one that does waits for what is sent once it is known to run. */
 export function processSpec(given: ProgramFields, stdin: boolean, gatherMs = 0): ProcessSpec {
   return {

@@ -59,6 +59,21 @@ describe('a start that may keep back', () => {
     expect(await there(output)).toEqual(['out\n', 'more\n', 'exit'])
   })
 
+  test('has it all there, to be taken without waiting', async () => {
+    const { output } = await start(sh('echo out; echo err >&2; exit 3'))
+    const arrived = output.arrived?.() ?? []
+    expect(arrived.map((item) => (item.type === 'data' ? `${item.stream} ${item.data}` : item.type))).toEqual([
+      'stdout out\n',
+      'stderr err\n',
+      'exit',
+    ])
+    for await (const more of output) expect(more).toBe('nothing')
+    const later = await start(sh('echo now; sleep 0.2; echo later', { gatherMs: 0 }))
+    const all = later.output.arrived?.() ?? []
+    for await (const item of later.output) all.push(item)
+    expect(all.map((item) => (item.type === 'data' ? String(item.data) : item.type)).join('')).toBe('now\nlater\nexit')
+  })
+
   test('tells one that goes on after the time it may', async () => {
     const { info, output } = await start(sh('echo out; exec sleep 600', { gatherMs: 50 }))
     expect(await there(output)).toEqual(['out\n'])

@@ -14,10 +14,10 @@ import {
   collectOutput,
   type Log,
   optional,
+  PATIENT_MS,
   route,
   STREAMED,
   streamItems,
-  untilAborted,
 } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
@@ -91,6 +91,7 @@ export function execRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       cwd: options.cwd ?? '/',
       user: 'root',
       stdin: false,
+      ...(options.stream ? {} : { gatherMs: PATIENT_MS }),
       timeoutMs: (options.timeout_seconds ?? DEFAULT_TIMEOUT_S) * 1000,
     }
     const began = performance.now()
@@ -100,7 +101,7 @@ export function execRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       await streamItems(call, format(log), frames(output, duration))
       return STREAMED
     }
-    const { stdout, stderr, encoding, exit } = await collectOutput(untilAborted(output, call.signal), id)
+    const { stdout, stderr, encoding, exit } = await collectOutput(output, id, { signal: call.signal })
     const text = (data: string) => (encoding === 'utf8' ? data : Buffer.from(data, 'base64').toString())
     const exit_code = exit.timedOut ? TIMED_OUT : exit.code
     return ok({ stdout: text(stdout), stderr: text(stderr), exit_code, duration_ms: duration() }, message)

@@ -1,5 +1,5 @@
 import { type FileAccess, type Guest, invalidArgument, isCode, type Principal, SpawnpointError } from '@spawnpoint/core'
-import { collectOutput } from '@spawnpoint/door-kit'
+import { collectOutput, PATIENT_MS } from '@spawnpoint/door-kit'
 import type { DoorContext } from '../context.ts'
 
 const TOOL_TIMEOUT_MS = 60_000
@@ -30,12 +30,21 @@ export function named(runAs: string | undefined): string | undefined {
 
 /** Runs one of the sandbox's own programs, as whom the call is for. Rejects with what it said. */
 export async function tool({ guest, id, access }: Inside, args: string[]): Promise<void> {
-  const spec = { args, env: {}, stdin: false, timeoutMs: TOOL_TIMEOUT_MS, tag: TOOL_TAG, cwd: '/', ...access }
+  const spec = {
+    args,
+    env: {},
+    stdin: false,
+    timeoutMs: TOOL_TIMEOUT_MS,
+    tag: TOOL_TAG,
+    cwd: '/',
+    gatherMs: PATIENT_MS,
+    ...access,
+  }
   const { output } = await guest.processes.startAndFollow(spec).catch((error: unknown) => {
     // Not the file that the call is about.
     if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOENT') throw error
     throw new SpawnpointError('guest_error', `The image has no program ${args[0]}`, { errno: 'ENOSYS' })
   })
-  const { exit, stderr } = await collectOutput(output, id, 4_096)
+  const { exit, stderr } = await collectOutput(output, id, { limitBytes: 4_096 })
   if (exit.code !== 0) throw invalidArgument('path', stderr.trim() || `${args[0]} failed with ${exit.code}`)
 }

@@ -1,5 +1,5 @@
 import { type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
-import { type AnyRoute, collectOutput, route, STREAMED, streamItems, untilAborted } from '@spawnpoint/door-kit'
+import { type AnyRoute, collectOutput, PATIENT_MS, route, STREAMED, streamItems } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import { comeBack } from '../commands/come-back.ts'
@@ -26,10 +26,10 @@ export function executeRoutes(api: SpawnpointApi, leases: Leases): AnyRoute[] {
       body: z.object(commandFields),
       handle: async ({ by, params, body, signal }) => {
         const { sandbox, guest } = await reachBox(api, by, params.id)
-        const spec = commandSpec(sandbox, body)
+        const spec = { ...commandSpec(sandbox, body), gatherMs: PATIENT_MS }
         using _ = holdActive(api, by, sandbox.id)
         const { output } = await withShell(spec, (one) => guest.processes.startAndFollow(one, signal))
-        const { stdout, stderr, encoding, exit } = await collectOutput(untilAborted(output, signal), sandbox.id)
+        const { stdout, stderr, encoding, exit } = await collectOutput(output, sandbox.id, { signal })
         if (exit.timedOut) {
           const timeoutMs = spec.timeoutMs ?? 0
           const message = `Command timed out after ${timeoutMs / 1000} seconds`

@@ -1,9 +1,9 @@
 import type { Guest, ProcessInfo, ProcessOutput } from '@spawnpoint/core'
-import { bodyChunks, collectOutput, untilAborted, wholeOutput } from '@spawnpoint/door-kit'
+import { bodyChunks, collectOutput, PATIENT_MS, wholeOutput } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import type { DoorContext } from '../door-context.ts'
-import { attachOptions, PATIENT_MS, processSpec } from '../process-spec.ts'
+import { attachOptions, processSpec } from '../process-spec.ts'
 import { type AnyRoute, idParams, route, STREAMED } from '../route.ts'
 import * as schemas from '../schemas/index.ts'
 import { query } from '../schemas/index.ts'
@@ -53,16 +53,13 @@ export function processRoutes(context: DoorContext): AnyRoute[] {
         using _ = holdActive(api, by, sandbox.id)
         const { info, output } = await guest.processes.startAndFollow(spec, call.signal)
         if (typeof body.stdin === 'string') void feed(guest, info, body.stdin)
-        const now = wholeOutput(output)
         if (asLines) {
+          const now = wholeOutput(output)
           if (now.whole === null) await streamItems(context, call, 'ndjson', lines(info, now.output))
           else sendItems(call, 'ndjson', startedLine(info) + now.whole.map(outputLine).join(''))
           return STREAMED
         }
-        const { exit, ...collected } = await collectOutput(
-          now.whole ?? untilAborted(now.output, call.signal),
-          sandbox.id,
-        )
+        const { exit, ...collected } = await collectOutput(output, sandbox.id, { signal: call.signal })
         const ended = exitJson(exit)
         return { status: 200, body: { process: { ...processJson(info), exit: ended }, exit: ended, ...collected } }
       },
