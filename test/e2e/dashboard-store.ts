@@ -33,7 +33,7 @@ export function storeTests(at: () => Dashboard): void {
     await dialog().getByLabel('From').selectOption('small')
     await dialog().getByLabel('Commands').fill('echo made > /made')
     await at().submit('Build')
-    await row('1 steps').locator('.badge.good').waitFor()
+    await row('small and 1 step').locator('.badge.good').waitFor()
 
     await button('Build').click()
     await dialog().getByLabel('Name').fill('copied')

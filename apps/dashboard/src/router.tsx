@@ -1,11 +1,15 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
+import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent, redirect } from '@tanstack/react-router'
 import { SandboxesPage } from './sandboxes/list.tsx'
 import { Shell } from './shell.tsx'
-import { Failed } from './ui/bits.tsx'
+import { Failed, Missing } from './ui/bits.tsx'
 
 const root = createRootRoute({
   component: Shell,
-  notFoundComponent: () => <p>There is no such page.</p>,
+  notFoundComponent: () => (
+    <Missing title="There is no such page">
+      <Link to="/sandboxes">To the sandboxes</Link>
+    </Missing>
+  ),
   errorComponent: ({ error }) => <Failed error={error} retry={() => location.reload()} />,
 })
 

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet } from '@tanstack/react-router'
-import { type KeyboardEvent, use, useRef, useState } from 'react'
+import { type KeyboardEvent, use, useEffect, useRef, useState } from 'react'
 import { useClient } from './client.tsx'
 import { LiveContext } from './live.ts'
 import { GROUPS } from './pages.ts'
@@ -62,8 +62,30 @@ export function Shell() {
         </div>
       </header>
       <main className="main" id="main" tabIndex={-1}>
+        <NotLive />
         <Outlet />
       </main>
+    </div>
+  )
+}
+
+/** A short break needs no word. */
+const SAY_AFTER_MS = 5_000
+
+/** Says that what is shown may be old, when that has been so for a while. */
+function NotLive() {
+  const live = use(LiveContext)
+  const [long, setLong] = useState(false)
+  useEffect(() => {
+    setLong(false)
+    if (live) return
+    const timer = setTimeout(() => setLong(true), SAY_AFTER_MS)
+    return () => clearTimeout(timer)
+  }, [live])
+  if (!long) return null
+  return (
+    <div className="notice warn" role="status">
+      The server does not answer: what is shown may be old. Trying again…
     </div>
   )
 }

@@ -45,6 +45,7 @@ export function AuditPage() {
             rows={entries}
             columns={COLUMNS}
             rowId={({ id }) => id}
+            find={({ member, keyName, what, target, outcome, door }) => [member, keyName, what, target, outcome, door]}
             empty="Nothing is recorded."
           />
         )}

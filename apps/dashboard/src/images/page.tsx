@@ -3,7 +3,7 @@ import { useMemo, useState } from 'react'
 import type { Image, ImageSource } from 'spawnpoint'
 import { PushDialog } from '../archive/push-dialog.tsx'
 import { useClient } from '../client.tsx'
-import { formatBytes, shortId } from '../format.ts'
+import { counted, formatBytes, shortId } from '../format.ts'
 import { queries } from '../queries.ts'
 import { Age, Answer, Empty, Labels, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
@@ -43,6 +43,7 @@ export function ImagesPage() {
             rows={images}
             columns={columns}
             rowId={({ id }) => id}
+            find={({ id, name, tags, state }) => [id, name, state, ...tags]}
             empty={
               <Empty
                 title="No image yet"
@@ -151,11 +152,13 @@ function sourceText(source: ImageSource): string {
     case 'oci':
       return source.reference
     case 'debian':
-      return `Debian ${source.suite}, ${source.packages.length} packages`
+      return `Debian ${source.suite}, ${counted(source.packages.length, 'package', 'packages')}`
     case 'tar':
       return source.path
+    case 'layers':
+      return counted(source.layers.length, 'uploaded layer', 'uploaded layers')
     case 'recipe':
-      return `${source.from} and ${source.steps.length} steps`
+      return `${source.from} and ${counted(source.steps.length, 'step', 'steps')}`
     case 'dockerfile':
       return source.path ?? 'a Dockerfile'
   }

@@ -29,7 +29,16 @@ export function KeysPage() {
         </Button>
       </div>
       <Answer query={query}>
-        {(keys) => <DataTable label="API keys" rows={keys} columns={columns} rowId={({ id }) => id} empty="None." />}
+        {(keys) => (
+          <DataTable
+            label="API keys"
+            rows={keys}
+            columns={columns}
+            rowId={({ id }) => id}
+            find={({ name, member, hint, scopes }) => [name, member, hint, ...scopes]}
+            empty="None."
+          />
+        )}
       </Answer>
       {creating && (
         <CreateKeyDialog

@@ -36,6 +36,7 @@ export function RegistriesPage() {
             rows={registries}
             columns={columns}
             rowId={({ id }) => id}
+            find={({ name, url, username }) => [name, url, username]}
             empty={
               <Empty
                 title="No registry yet"

@@ -2,10 +2,10 @@ import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link, Outlet } from '@tanstack/react-router'
 import { createContext, use } from 'react'
 import type { Sandbox } from 'spawnpoint'
-import { useClient } from '../client.tsx'
+import { codeOf, useClient } from '../client.tsx'
 import { nameOf } from '../format.ts'
 import { queries } from '../queries.ts'
-import { Answer } from '../ui/bits.tsx'
+import { Answer, Missing } from '../ui/bits.tsx'
 import { StateBadge } from '../ui/state-badge.tsx'
 import { SandboxButtons } from './actions.tsx'
 
@@ -40,7 +40,14 @@ export function SandboxPage() {
       <div className="crumbs">
         <Link to="/sandboxes">Sandboxes</Link> /
       </div>
-      <Answer query={query}>{(sandbox) => <Page sandbox={sandbox} />}</Answer>
+      {codeOf(query.error) === 'not_found' ? (
+        <Missing title="There is no such sandbox">
+          It may have been removed from the records, or belong to another team.{' '}
+          <Link to="/sandboxes">All sandboxes</Link>
+        </Missing>
+      ) : (
+        <Answer query={query}>{(sandbox) => <Page sandbox={sandbox} />}</Answer>
+      )}
     </>
   )
 }

@@ -26,6 +26,7 @@ export function EventsTab() {
           rows={events.toReversed()}
           columns={COLUMNS}
           rowId={({ seq }) => String(seq)}
+          find={({ type, data }) => [type, dataText(data)]}
           empty="Nothing is recorded any more."
         />
       )}

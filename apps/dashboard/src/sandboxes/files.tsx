@@ -68,6 +68,7 @@ function Files({ sandbox }: { sandbox: Sandbox }) {
               rows={entries}
               columns={columnsFor(sandbox, setPath, setAsking)}
               rowId={(file) => file.path}
+              find={({ name }) => [name]}
               empty="Nothing here. Drop files to upload them."
             />
           </>

@@ -1,11 +1,11 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
-import type { KeepRule, Sandbox, Schedule } from 'spawnpoint'
+import type { KeepRule, Schedule } from 'spawnpoint'
 import { useClient } from '../client.tsx'
-import { nameOf, shortId } from '../format.ts'
+import { useSandboxNames } from '../names-of.ts'
 import { queries } from '../queries.ts'
-import { Age, Answer, None } from '../ui/bits.tsx'
+import { Age, Answer, Empty, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
@@ -19,7 +19,7 @@ export function SchedulesPage() {
   const client = useClient()
   const queryClient = useQueryClient()
   const query = useQuery(queries.schedules(client))
-  const sandboxes = useQuery(queries.sandboxes(client))
+  const sandboxName = useSandboxNames()
   const [asking, setAsking] = useState<Asking | null>(null)
   const columns = useMemo(() => {
     const again = () => queryClient.invalidateQueries({ queryKey: ['schedules'] })
@@ -28,8 +28,8 @@ export function SchedulesPage() {
         await client.schedules.update(id, { enabled: !enabled })
         await again()
       })
-    return columnsFor(sandboxes.data ?? [], toggle, setAsking)
-  }, [client, queryClient, sandboxes.data])
+    return columnsFor(sandboxName, toggle, setAsking)
+  }, [client, queryClient, sandboxName])
   const again = () => queryClient.invalidateQueries({ queryKey: ['schedules'] })
   const close = () => setAsking(null)
   return (
@@ -48,7 +48,13 @@ export function SchedulesPage() {
             rows={schedules}
             columns={columns}
             rowId={({ id }) => id}
-            empty="None yet. A schedule takes snapshots of a sandbox at set times."
+            find={({ sandboxId, cron }) => [sandboxName(sandboxId), cron]}
+            empty={
+              <Empty
+                title="No schedule yet"
+                text="A schedule takes snapshots of a sandbox at set times, and keeps as many as you say."
+              />
+            }
           />
         )}
       </Answer>
@@ -72,14 +78,10 @@ export function SchedulesPage() {
 }
 
 function columnsFor(
-  sandboxes: readonly Sandbox[],
+  sandboxName: (id: string) => string,
   toggle: (schedule: Schedule) => Promise<void>,
   ask: (asking: Asking) => void,
 ): Column<Schedule>[] {
-  const sandboxName = (id: string) => {
-    const sandbox = sandboxes.find((one) => one.id === id)
-    return sandbox === undefined ? shortId(id) : nameOf(sandbox)
-  }
   return [
     {
       id: 'sandbox',

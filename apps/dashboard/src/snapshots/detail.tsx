@@ -2,10 +2,10 @@ import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link, Outlet } from '@tanstack/react-router'
 import { createContext, use } from 'react'
 import type { Snapshot } from 'spawnpoint'
-import { useClient } from '../client.tsx'
+import { codeOf, useClient } from '../client.tsx'
 import { nameOf } from '../format.ts'
 import { queries } from '../queries.ts'
-import { Answer } from '../ui/bits.tsx'
+import { Answer, Missing } from '../ui/bits.tsx'
 import { StateBadge } from '../ui/state-badge.tsx'
 import { SnapshotButtons } from './actions.tsx'
 
@@ -34,7 +34,14 @@ export function SnapshotPage() {
       <div className="crumbs">
         <Link to="/snapshots">Snapshots</Link> /
       </div>
-      <Answer query={query}>{(snapshot) => <Page snapshot={snapshot} />}</Answer>
+      {codeOf(query.error) === 'not_found' ? (
+        <Missing title="There is no such snapshot">
+          It may have been removed from the records, or belong to another team.{' '}
+          <Link to="/snapshots">All snapshots</Link>
+        </Missing>
+      ) : (
+        <Answer query={query}>{(snapshot) => <Page snapshot={snapshot} />}</Answer>
+      )}
     </>
   )
 }

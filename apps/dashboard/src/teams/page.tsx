@@ -33,7 +33,14 @@ export function TeamsPage() {
       {allowed ? (
         <Answer query={query}>
           {(teams) => (
-            <DataTable label="Teams" rows={teams} columns={columns} rowId={({ id }) => id} empty="There is none." />
+            <DataTable
+              label="Teams"
+              rows={teams}
+              columns={columns}
+              rowId={({ id }) => id}
+              find={({ id, name }) => [id, name]}
+              empty="There is none."
+            />
           )}
         </Answer>
       ) : (

@@ -69,6 +69,17 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
   )
 }
 
+/** In place of a page of something that is not there. */
+export function Missing({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <div className="panel empty">
+      <title>{`${title} · Spawnpoint`}</title>
+      <h1>{title}</h1>
+      <p>{children}</p>
+    </div>
+  )
+}
+
 /** What an answer looks like until it is here: waiting, or why it does not come. */
 export function Answer<T>({
   query,

@@ -9,6 +9,7 @@ import {
   useTable,
 } from '@tanstack/react-table'
 import { type ReactNode, useState } from 'react'
+import { Empty } from './bits.tsx'
 import { Button } from './button.tsx'
 
 const features = tableFeatures({
@@ -19,6 +20,8 @@ const features = tableFeatures({
 
 /** Rows that are drawn at first, and how many more each time: a thousand with their menus take a second. */
 const STEP = 100
+/** Fewer rows are seen at once. */
+const SEARCH_FROM = 12
 
 export interface Column<T> {
   id: string
@@ -37,10 +40,37 @@ interface DataTableProps<T> {
   columns: readonly Column<T>[]
   rowId: (row: T) => string
   empty: ReactNode
+  /** What is searched through, where the page has no search of its own; asked for when there are many */
+  find?: (row: T) => readonly (string | null)[]
 }
 
 /** A table; on a phone a list of cards, a row each. */
-export function DataTable<T extends object>({ label, rows, columns, rowId, empty }: DataTableProps<T>) {
+export function DataTable<T extends object>({ find, rows, ...table }: DataTableProps<T>) {
+  const [search, setSearch] = useState('')
+  if (find === undefined || rows.length < SEARCH_FROM) return <Rows {...table} rows={rows} />
+  const wanted = search.trim().toLowerCase()
+  const found = rows.filter((row) => find(row).some((text) => text?.toLowerCase().includes(wanted)))
+  return (
+    <>
+      <div className="toolbar">
+        <input
+          className="input grow"
+          type="search"
+          placeholder="Search"
+          aria-label={`Search ${table.label}`}
+          value={search}
+          onChange={(event) => setSearch(event.target.value)}
+        />
+        <span className="count" role="status">
+          {found.length} of {rows.length}
+        </span>
+      </div>
+      <Rows {...table} rows={found} empty={<Empty title={`Nothing matches “${search}”`} />} />
+    </>
+  )
+}
+
+function Rows<T extends object>({ label, rows, columns, rowId, empty }: Omit<DataTableProps<T>, 'find'>) {
   const [most, setMost] = useState(STEP)
   const table = useTable({
     features,

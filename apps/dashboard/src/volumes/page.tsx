@@ -37,6 +37,7 @@ export function VolumesPage() {
             rows={volumes}
             columns={columns}
             rowId={({ id }) => id}
+            find={({ id, name }) => [id, name]}
             empty={
               <Empty
                 title="No volume yet"
