@@ -142,6 +142,17 @@ export function sampleSnapshot(teamId: TeamId, over: Partial<Snapshot> = {}): Sn
     resources,
     network: { internet: false, allow: [], deny: ['10.0.0.0/8'], allowDomains: ['*.example.com'], precedence: 'allow' },
     volumes: [],
+    credentials: [
+      {
+        name: 'api',
+        enabled: true,
+        hosts: ['a.test'],
+        paths: [],
+        matchHeaders: [],
+        headers: [{ name: 'X', sealed: 'c2VhbA==' }],
+        env: {},
+      },
+    ],
     ingress: null,
     generation: 3,
     requirements: { runtime: 'gvisor', runtimeVersion: '2024', agentDigest: null, cpuFeatures: ['avx2', 'sse4_2'] },

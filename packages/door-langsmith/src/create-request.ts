@@ -12,6 +12,7 @@ import {
 } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
+import { lifecycleOf } from './carried.ts'
 import { credentialsOf } from './credential-rules.ts'
 import { networkOf, proxyConfigSchema } from './egress.ts'
 import { unsupported } from './errors.ts'
@@ -77,6 +78,8 @@ export async function createRequest(
   const source = 'image' in found ? found.image : found.snapshot
   const network = networkOf(body.proxy_config)
   const credentials = credentialsOf(body.proxy_config)
+  const { idle = DEFAULT_IDLE_S, after = DEFAULT_DELETE_AFTER_S, memory = false } = lifecycleOf(source.labels)
+  const persistent = body.persistent !== false
   const request: CreateSandboxRequest = {
     ...('image' in found ? { image: found.image.id } : { snapshot: found.snapshot.id }),
     cold: isCold(found, body),
@@ -91,11 +94,11 @@ export async function createRequest(
     ingress: { default: 'token', ports: {}, hostHeader: null },
     timeout: {
       timeoutMs: null,
-      idleTimeoutMs: milliseconds(body.idle_ttl_seconds ?? DEFAULT_IDLE_S),
-      deleteAfterMs: milliseconds(body.delete_after_stop_seconds ?? DEFAULT_DELETE_AFTER_S),
-      onTimeout: body.preserve_memory_on_stop ? 'pause' : 'stop',
+      idleTimeoutMs: milliseconds(body.idle_ttl_seconds ?? idle),
+      deleteAfterMs: milliseconds(body.delete_after_stop_seconds ?? after),
+      onTimeout: (body.preserve_memory_on_stop ?? (memory && persistent)) ? 'pause' : 'stop',
       // One that keeps nothing is not to come back with what it had.
-      autoResume: body.persistent !== false,
+      autoResume: persistent,
     },
   }
   return { request, waitMs: body.wait_for_ready === false ? 0 : (body.timeout ?? DEFAULT_READY_S) * 1000 }

@@ -12,6 +12,9 @@ export const OWN = {
   /** What a box was asked to begin from */
   snapshot: `${PREFIX}snapshot`,
   description: `${PREFIX}description`,
+  /** Settings that a captured snapshot carries, and those of the lives of its boxes as JSON, see `carried.ts` */
+  included: `${PREFIX}included`,
+  lifecycle: `${PREFIX}lifecycle`,
   /** Id of the key that made it */
   createdBy: `${PREFIX}created-by`,
   /** With a port behind it: that it is shared, see `services/shares.ts` */
@@ -32,7 +35,8 @@ export function ownLabels(labels: Labels): Labels {
 /** Without what is of that one alone: who made it, and what was shared of it. */
 export function inheritedLabels(labels: Labels): Labels {
   const own = Object.entries(ownLabels(labels))
-  return Object.fromEntries(own.filter(([key]) => key !== OWN.createdBy && !key.startsWith(`${OWN.service}.`)))
+  const alone: readonly string[] = [OWN.createdBy, OWN.included, OWN.lifecycle]
+  return Object.fromEntries(own.filter(([key]) => !alone.includes(key) && !key.startsWith(`${OWN.service}.`)))
 }
 
 export function checkUsersLabels(labels: Labels | undefined): Labels {

@@ -1,4 +1,6 @@
 import type { Image, Name, Principal, Resolved, Snapshot, SpawnpointApi, Tag } from '@spawnpoint/core'
+import { includedOf } from './carried.ts'
+import { proxyConfigJson } from './egress.ts'
 import { OWN, usersLabels } from './labels.ts'
 import { runConfigJson } from './run-config.ts'
 import { snapshotStatus } from './states.ts'
@@ -32,7 +34,7 @@ function shown(api: SpawnpointApi, one: Resolved, tagged: readonly { name: Name;
     labels: usersLabels(both.labels),
     description: both.labels[OWN.description],
     tags: tagged.filter(({ tag }) => (tag.imageId ?? tag.snapshotId) === id).map(({ tag }) => tag.tag),
-    included: [],
+    included: includedOf(both.labels),
     created_by: both.labels[OWN.createdBy],
     created_at: both.createdAt.toISOString(),
     updated_at: (both.readyAt ?? both.createdAt).toISOString(),
@@ -45,8 +47,10 @@ function ofImage({ source }: Image) {
     : {}
 }
 
-function ofSnapshot({ sandboxId, kind, receipt }: Snapshot) {
+function ofSnapshot({ sandboxId, kind, receipt, labels, network, credentials }: Snapshot) {
+  const hasProxy = includedOf(labels).includes('proxy_config') && network !== null
   return {
+    ...(hasProxy ? { proxy_config: proxyConfigJson({ network, credentials }) } : {}),
     source_sandbox_id: sandboxId,
     // Its presence tells that there is memory.
     ...(kind === 'memory' ? { memory_snapshot_size_bytes: receipt?.memoryBytes ?? 0 } : {}),

@@ -86,6 +86,7 @@ export function snapshotJson(snapshot: Snapshot): z.output<typeof schemas.snapsh
     env: snapshot.env,
     resources: snapshot.resources,
     volumes: snapshot.volumes,
+    credentials: shownCredentials(snapshot.credentials),
     network: snapshot.network,
     ingress: snapshot.ingress,
     generation: snapshot.generation,

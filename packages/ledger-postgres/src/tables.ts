@@ -131,6 +131,7 @@ export interface Tables {
     env: Json
     resources: Json
     volumes: Json
+    credentials: Json
     network: JsonOrNull
     ingress: JsonOrNull
     generation: number

@@ -1253,6 +1253,7 @@ export interface Schemas {
     tag?: string | undefined
     labels?: Schemas['Labels'] | undefined
     ttlMs?: number | null | undefined
+    credentials?: boolean | undefined
     hooks?: boolean | undefined
     requireHooks?: boolean | undefined
     whenBusy?: 'wait' | 'reject' | undefined
@@ -1297,6 +1298,7 @@ export interface Schemas {
     env: Schemas['Env']
     resources: Schemas['Resources']
     volumes: Schemas['VolumeMount'][]
+    credentials: Schemas['CredentialRule'][]
     network: Schemas['NetworkPolicy'] | null
     ingress: Schemas['IngressPolicy'] | null
     generation: number

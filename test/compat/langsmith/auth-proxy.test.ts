@@ -150,6 +150,13 @@ it('stays through stop and start and a new server; what comes from a snapshot ha
   expect((await heard('https://api.test/', child, '-k')).authorization).toBeUndefined()
   expect((await child.run('cat /etc/ssl/certs/ca-certificates.crt | grep -c spawnpoint')).stdout.trim()).toBe('0')
   await child.delete()
+  const { boxes } = new Langsmith({ baseURL: `${vendor.world.url}/langsmith` }).sandboxes
+  const carry = { include: ['proxy_config' as const, 'lifecycle' as const], confirm_allow_snapshot_secret_values: true }
+  const carrying = await boxes.createSnapshot('caller', { name: 'carrying', ...carry })
+  const { id = '' } = await client.waitForSnapshot(carrying.id ?? '')
+  const other = await client.createSandbox(id)
+  expect((await heard('https://api.test/', other)).authorization).toBe(`Bearer ${SECRET}`)
+  await other.delete()
 })
 
 it('changes while the box runs, and keeps a secret that is not given again for its hosts alone', async () => {

@@ -10,6 +10,8 @@ export interface CreateSnapshotRequest {
   /** Tag of `name`, which must be given, that points to the snapshot once it is ready */
   tag?: string | undefined
   labels?: Labels | undefined
+  /** Whether what is started from it has the sandbox's credentials, secrets too; default false */
+  credentials?: boolean | undefined
   /** Milliseconds until it is deleted, `null` for never; absent for what the team has set */
   ttlMs?: number | null | undefined
   /** Run the sandbox's `pre-snapshot` hooks; default true */

@@ -1,5 +1,6 @@
 import type { ImageId, SandboxId, ScheduleId, SnapshotId, TeamId } from '../ids.ts'
 import type { IngressPolicy, NetworkPolicy } from '../policies.ts'
+import type { CredentialRule } from './credential.ts'
 import type { ImageDefaults } from './image.ts'
 import type { Resources } from './sandbox.ts'
 import type { Env, Labels } from './team.ts'
@@ -78,6 +79,8 @@ export interface Snapshot {
   resources: Resources
   /** That its memory holds on to; what is in them is not a part of it. Empty for one of files alone */
   volumes: VolumeMount[]
+  /** Of its sandbox, where that was asked for: what is started from it has them unless it is given others */
+  credentials: CredentialRule[]
   /** Of the sandbox when it was taken; `null` for what was built, and for those of before this was recorded */
   network: NetworkPolicy | null
   ingress: IngressPolicy | null

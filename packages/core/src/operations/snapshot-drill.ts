@@ -66,7 +66,7 @@ async function tryOut(work: Work<DrillDetail>): Promise<string | null> {
   const snapshot = await parts.ledger.read.snapshot(snapshotId)
   if (snapshot === null) throw new Error(`snapshot ${snapshotId} has no record`)
   // What goes on from where it was may want to do something outside, which the one that it is a copy of has done.
-  const source = { ...fromSnapshot(snapshot, false), network: { ...OPEN_NETWORK, internet: false } }
+  const source = { ...fromSnapshot(snapshot, false), network: { ...OPEN_NETWORK, internet: false }, credentials: [] }
   const sandbox: LiveSandbox = { ...newSandbox(parts, snapshot.teamId, source, {}), id: footing.sandboxId, ...footing }
   const { guest } = await boot(work, sandbox, { ...footing, ...snapshotOrigin(snapshot, false) })
   const run = () =>

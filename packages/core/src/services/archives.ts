@@ -153,6 +153,7 @@ export class Archives implements ArchivesApi {
       // What it may reach was decided over there, for there.
       network: null,
       volumes: [],
+      credentials: [],
       ingress: null,
       receipt: null,
       sizeBytes: 0,

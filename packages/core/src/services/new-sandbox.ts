@@ -46,6 +46,7 @@ export function fromSnapshot(snapshot: Snapshot, cold: boolean): Source {
     network: snapshot.network,
     ingress: snapshot.ingress,
     volumes: snapshot.volumes,
+    credentials: snapshot.credentials,
     generation: restored ? snapshot.generation + 1 : 0,
   }
 }

@@ -11,6 +11,7 @@ export function newSnapshot(
     internal?: boolean
     name?: string | undefined
     labels?: Labels | undefined
+    credentials?: boolean | undefined
     ttlMs?: number | null | undefined
     scheduleId?: ScheduleId | undefined
   },
@@ -32,6 +33,7 @@ export function newSnapshot(
     env: sandbox.env,
     resources: sandbox.resources,
     volumes: request.kind === 'memory' ? sandbox.volumes : [],
+    credentials: request.credentials === true ? sandbox.credentials : [],
     network: sandbox.network,
     ingress: sandbox.ingress,
     generation: sandbox.generation,

@@ -9,6 +9,7 @@ import {
 } from '@spawnpoint/core'
 import { type AnyRoute, everyPage, type Log, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
+import { carried, includeSchema } from '../carried.ts'
 import { builtImage, builtNumber } from '../commands/dockerfile-build.ts'
 import { labelsSchema } from '../create-request.ts'
 import { unsupported } from '../errors.ts'
@@ -41,6 +42,8 @@ const given = z.unknown().optional()
 const captureSchema = z.object({
   ...common,
   include_memory: optional(z.boolean()),
+  include: optional(includeSchema),
+  confirm_allow_snapshot_secret_values: optional(z.boolean()),
   docker_image: given,
   checkpoint: given,
   image_config: given,
@@ -90,13 +93,16 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
         if (keepsNothing(sandbox)) throw unsupported('a snapshot of a sandbox that is not persistent')
         if (body.fs_capacity_bytes !== undefined && body.fs_capacity_bytes !== sandbox.resources.diskBytes)
           throw unsupported("fs_capacity_bytes other than the sandbox's")
+        const carries = carried(sandbox, body.include ?? [], body.confirm_allow_snapshot_secret_values ?? false)
         const { [OWN.snapshot]: _source, ...inherited } = inheritedLabels(sandbox.labels)
         const { value } = await api.snapshots.create(by, sandbox.id, {
           kind: body.include_memory ? 'memory' : 'filesystem',
           name: body.name,
           tag: body.tag ?? LATEST,
+          credentials: carries.credentials,
           labels: {
             ...inherited,
+            ...carries.labels,
             ...ownedLabels(body),
             ...madeBy(by),
             ...runLabels(body.run_config ?? {}),

@@ -16,6 +16,7 @@ import {
   tagName,
   time,
 } from './common.ts'
+import { credentialRule } from './credential.ts'
 import { ingress, network } from './policy.ts'
 import { component } from './registry.ts'
 import { resources } from './sandbox.ts'
@@ -36,6 +37,10 @@ export const createSnapshotBody = component(
       .nullable()
       .optional()
       .describe('Until it is deleted, `null` for never; absent for what the team has set'),
+    credentials: z
+      .boolean()
+      .optional()
+      .describe("What is started from it has the sandbox's credentials, secrets too; default false"),
     hooks: z.boolean().optional().describe("Run the sandbox's `pre-snapshot` hooks; default true"),
     requireHooks: z.boolean().optional().describe('A failing hook fails the snapshot; default false'),
     whenBusy: z
@@ -131,6 +136,7 @@ export const snapshot = component(
     env,
     resources,
     volumes: z.array(volumeMount).describe('That its memory holds on to'),
+    credentials: z.array(credentialRule).describe('That what is started from it has unless it is given others'),
     network: network.nullable().describe('Of the sandbox then, and so of those started from here; `null`: unknown'),
     ingress: ingress.nullable(),
     generation: z.number().int(),

@@ -21,6 +21,7 @@ import * as volumes from './0043-volumes.ts'
 import * as restAndOrigin from './0045-rest-and-origin.ts'
 import * as secrets from './0050-secrets.ts'
 import * as secretLabels from './0056-secret-labels.ts'
+import * as snapshotCredentials from './0060-snapshot-credentials.ts'
 
 /** In order. A migration that a release has carried is never changed again: what follows gets a number of its own. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -43,6 +44,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0045-rest-and-origin': restAndOrigin,
   '0050-secrets': secrets,
   '0056-secret-labels': secretLabels,
+  '0060-snapshot-credentials': snapshotCredentials,
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Env, Labels } from './common.ts'
+import type { CredentialRule } from './credential.ts'
 import type { OperationKind } from './operation.ts'
 import type { IngressPolicy, NetworkPolicy, Resources, SandboxState } from './sandbox.ts'
 import type { VolumeMount } from './volume.ts'
@@ -69,6 +70,8 @@ export interface SnapshotInfo {
   resources: Resources
   /** That its memory holds on to */
   volumes: VolumeMount[]
+  /** That what is started from it has unless it is given others */
+  credentials: CredentialRule[]
   /** Of the sandbox then, and so of those started from here; `null`: unknown */
   network: NetworkPolicy | null
   ingress: IngressPolicy | null
@@ -145,6 +148,8 @@ export interface CreateSnapshot {
   labels?: Labels | undefined
   /** Milliseconds until it is deleted, `null` for never; absent for what the team has set */
   ttlMs?: number | null | undefined
+  /** What is started from it has the sandbox's credentials, secrets too; default false */
+  credentials?: boolean | undefined
   /** Run the sandbox's `pre-snapshot` hooks; default true */
   hooks?: boolean | undefined
   /** A failing hook fails the snapshot; default false */

@@ -1,0 +1,64 @@
+import type { Labels, Sandbox } from '@spawnpoint/core'
+import { invalidArgument } from '@spawnpoint/core'
+import { z } from 'zod'
+import { OWN, usersLabels } from './labels.ts'
+
+const SETTINGS = ['mounts', 'proxy_config', 'env_vars', 'resources', 'lifecycle', 'labels'] as const
+type Setting = (typeof SETTINGS)[number]
+
+export const includeSchema = z.array(z.enum(['all', ...SETTINGS])).max(7)
+
+/** What its owner sets of a sandbox's life. */
+const lifecycleSchema = z.object({ idle: z.number(), after: z.number(), memory: z.boolean() })
+type Lifecycle = z.output<typeof lifecycleSchema>
+
+/** Settings of a box that a snapshot of it carries, with what the snapshot is to have for that. */
+export function carried(
+  { env, credentials, timeout, labels }: Sandbox,
+  include: z.output<typeof includeSchema>,
+  confirmed: boolean,
+): { labels: Labels; credentials: boolean } {
+  const settings = new Set<Setting>(include.includes('all') ? SETTINGS : include.filter((one) => one !== 'all'))
+  const literal =
+    (settings.has('env_vars') && Object.keys(env).length > 0) ||
+    (settings.has('proxy_config') && credentials.some(({ headers }) => headers.some((one) => 'sealed' in one)))
+  if (literal && !confirmed)
+    throw invalidArgument(
+      'body.confirm_allow_snapshot_secret_values',
+      'must be true: what is included holds values that every sandbox of the snapshot can use',
+    )
+  const lifecycle: Lifecycle = {
+    idle: seconds(timeout.idleTimeoutMs),
+    after: seconds(timeout.deleteAfterMs),
+    memory: timeout.onTimeout === 'pause',
+  }
+  return {
+    labels: {
+      ...(settings.has('labels') ? usersLabels(labels) : {}),
+      ...(settings.has('lifecycle') ? { [OWN.lifecycle]: JSON.stringify(lifecycle) } : {}),
+      ...(settings.size > 0 ? { [OWN.included]: SETTINGS.filter((one) => settings.has(one)).join(',') } : {}),
+    },
+    credentials: settings.has('proxy_config'),
+  }
+}
+
+export function includedOf(labels: Labels): string[] {
+  return labels[OWN.included]?.split(',') ?? []
+}
+
+/** What boxes of the snapshot have where their requests say nothing. */
+export function lifecycleOf(labels: Labels): Partial<Lifecycle> {
+  const text = labels[OWN.lifecycle]
+  if (text === undefined) return {}
+  try {
+    return lifecycleSchema.parse(JSON.parse(text))
+  } catch (error) {
+    // Labels can be changed through other protocols: what is none says nothing.
+    if (error instanceof SyntaxError || error instanceof z.ZodError) return {}
+    throw error
+  }
+}
+
+function seconds(ms: number | null): number {
+  return ms === null ? 0 : Math.ceil(ms / 1000)
+}
