@@ -48,7 +48,10 @@ describe('a stored registry', () => {
     ['https://index.docker.io/v1/', 'https://docker.io', 'alpine'],
     ['docker.io', 'https://docker.io', 'docker.io/library/alpine'],
     ['HTTPS://GHCR.io/', 'https://ghcr.io', 'ghcr.io/a'],
-    ['localhost:5000', 'https://localhost:5000', 'localhost:5000/a'],
+    ['localhost:5000', 'http://localhost:5000', 'localhost:5000/a'],
+    ['https://localhost:5000', 'https://localhost:5000', 'localhost:5000/a'],
+    ['127.0.0.1:5000/team', 'http://127.0.0.1:5000/team', '127.0.0.1:5000/team/a'],
+    ['127.0.0.1.example', 'https://127.0.0.1.example', '127.0.0.1.example/a'],
     ['http://10.0.0.1:5000/v2', 'http://10.0.0.1:5000', '10.0.0.1:5000/a'],
     ['https://registry.example:443', 'https://registry.example', 'registry.example/a'],
   ])('may be written %s', async (given, url, image) => {

@@ -139,10 +139,14 @@ function check({ name, username }: Registry, password: string | null | undefined
   checkPassword('password', password)
 }
 
+/** Asked without TLS unless told, as pulls that no stored registry fits do. */
+const OWN_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?(?:\/|$)/i
+
 /** As it is kept and compared: with a scheme, the host in lower case, without what Docker's own tools append. */
 function normalUrl(given: string): string {
   const text = given.trim()
-  const url = URL.parse(text.includes('://') ? text : `https://${text}`)
+  const scheme = OWN_HOST.test(text) ? 'http' : 'https'
+  const url = URL.parse(text.includes('://') ? text : `${scheme}://${text}`)
   if (url === null || !['https:', 'http:'].includes(url.protocol) || url.host === '' || text.length > 512)
     throw invalidArgument('url', 'not an address: [https://]HOST[:PORT][/PREFIX]')
   if (url.username !== '' || url.password !== '')
