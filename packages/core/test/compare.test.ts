@@ -154,11 +154,19 @@ describe('a comparison', () => {
       files: { changed: [{ path: '/srv/config' }] },
       processes: { started: [], ended: [] },
     })
+    const { guest } = await core.sandboxes.guest(world.by, sandbox.id)
+    const { pid } = await guest.processes.start({ args: ['holder', 'x'], env: {}, stdin: true })
+    const running = await snapshot()
     await core.sandboxes.update(world.by, sandbox.id, { timeout: { autoResume: true } })
     await (await core.sandboxes.pause(world.by, sandbox.id)).done
     const paused = await core.compare.compare(world.by, { snapshot: id }, { sandbox: sandbox.id })
-    expect(paused).toMatchObject({ files: { counts: { changed: 1 } }, processes: null, ports: null, memory: null })
+    expect(paused).toMatchObject({ files: { counts: { changed: 1 } }, processes: { started: [{ pid }], ended: [] } })
     expect((await core.sandboxes.get(world.by, sandbox.id)).state).toBe('paused')
+    // Nothing runs in what is stopped.
+    await (await core.sandboxes.resume(world.by, sandbox.id)).done
+    await (await core.sandboxes.stop(world.by, sandbox.id)).done
+    const stopped = await core.compare.compare(world.by, { snapshot: running.id }, { sandbox: sandbox.id })
+    expect(stopped).toMatchObject({ processes: { started: [], ended: [{ pid }] }, ports: { opened: [] } })
   })
 
   it('goes without what an old agent, or one that fails, does not tell', async () => {

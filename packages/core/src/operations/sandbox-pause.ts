@@ -24,11 +24,12 @@ export const sandboxPause = reversible<PauseDetail, Sandbox>({
   kind: 'sandbox.pause',
   async begin(work) {
     const { detail, parts } = work
-    const plan = { snapshotId: detail.snapshotId, kind: 'memory', hooks: true, requireHooks: false } as const
+    const { snapshotId } = detail
+    const plan = { snapshotId, kind: 'memory', hooks: true, requireHooks: false, census: true } as const
     const captured = await capture(work, await liveSandbox(parts, detail.sandboxId), plan, 'stay')
-    const patch = await publish(work, detail.snapshotId, captured)
+    const patch = await publish(work, snapshotId, captured)
     await work.enter('removing', async (tx) => {
-      await changeSnapshot(parts, tx, detail.snapshotId, patch)
+      await changeSnapshot(parts, tx, snapshotId, patch)
     })
   },
   turn: 'removing',

@@ -125,7 +125,7 @@ export async function readable(parts: Parts, by: Principal, ref: string, request
   })
 }
 
-export async function censusOf(parts: Parts, snapshot: Snapshot): Promise<Census | null> {
+export async function censusOf(parts: Parts, snapshot: Pick<Snapshot, 'id'>): Promise<Census | null> {
   return censusIn(await parts.pool.readManifest(snapshot.id))
 }
 

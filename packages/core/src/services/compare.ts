@@ -71,7 +71,7 @@ export class Compare implements CompareApi {
     }
     const sandbox = await findSandbox(this.#parts.ledger.read, by.teamId, which.sandbox)
     const { id, rootId, pausedSnapshotId } = sandbox
-    const census = await this.#now(sandbox)
+    const census = await this.#census(sandbox)
     const told = { snapshotId: null, sandboxId: id, at: this.#parts.clock.now() }
     // What is paused has no root: its files are where it resumes from.
     if (rootId !== null) return { told, source: { from: 'root', id: rootId }, census }
@@ -79,6 +79,15 @@ export class Compare implements CompareApi {
     throw new SpawnpointError('wrong_state', `The sandbox is ${sandbox.state}: it has no files`, {
       ...{ resource: 'sandbox', id, state: sandbox.state, request: 'compare' },
     })
+  }
+
+  /** What is paused tells what ran when it was; in what is stopped or failed nothing runs. */
+  async #census(sandbox: Sandbox): Promise<Census | null> {
+    const { state, pausedSnapshotId } = sandbox
+    if (state === 'paused' && pausedSnapshotId !== null) return censusOf(this.#parts, { id: pausedSnapshotId })
+    if (state === 'stopped' || state === 'failed')
+      return { at: sandbox.haltedAt ?? this.#parts.clock.now(), processes: [], ports: [], truncated: false }
+    return this.#now(sandbox)
   }
 
   /** Has a running sandbox write out what it holds of its files, and say what runs. One that cannot is compared all the same. */
