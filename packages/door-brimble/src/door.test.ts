@@ -122,6 +122,25 @@ describe('a refusal', () => {
   })
 
   it.each([
+    [{ snapshotMode: 'automatic' }],
+    [{ snapshotFrequency: '* * * * *' }],
+    [{ snapshotMode: 'automatic', snapshotFrequency: 'nonsense' }],
+    [{ autoDestroy: true }],
+    [{ persistent: true }],
+    [{ specs: { cpu: 0 } }],
+    [{ egress: { mode: 'open' }, blockOutbound: true }],
+    [{ persistentDiskGB: 10 }],
+    [{ region: 'mars' }],
+    [{ fromSnapshot: 'x' }],
+  ])('of a creation with %j makes nothing', async (body) => {
+    const before = (await world.get('/sandboxes')).data.totalCount
+    const { status, answer } = await world.post('/sandboxes', body)
+    expect(status).toBe(400)
+    expect(typeof answer.message).toBe('string')
+    expect((await world.get('/sandboxes')).data.totalCount).toBe(before)
+  })
+
+  it.each([
     ['exec', { cmd: 'true' }, 'run commands'],
     ['code', { language: 'python', code: '' }, 'run code'],
     ['files/batch', { files: [{ path: '/x', content_base64: '' }] }, 'take files'],
