@@ -26,7 +26,7 @@ import {
 } from './btrfs.ts'
 import { checkSnapshot } from './check.ts'
 import { Commits } from './commits.ts'
-import { renameDurably, syncPath, syncTree, writeFileSynced } from './durable.ts'
+import { renameDurably, syncFilesBelow, writeFileSynced } from './durable.ts'
 import { failed, Layout, present } from './layout.ts'
 import { measure } from './measure.ts'
 import { openAccounts } from './open-accounts.ts'
@@ -295,12 +295,13 @@ export class BtrfsPool implements Pool {
       const staged = await this.#layout.stagedSnapshot(id)
       const captured = this.#captured.get(id)
       if (!captured) throw failed('publishSnapshot', `${id} has no captured root`)
-      const memoryBytes = await syncTree(join(staged, 'memory'))
+      const memoryBytes = await syncFilesBelow(join(staged, 'memory'))
       await writeFileSynced(join(staged, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
       this.#failpoint('pool.publishSnapshot.synced')
-      await syncPath(staged)
+      await rename(staged, this.#layout.published('snapshots', id))
       this.#failpoint('pool.publishSnapshot.written')
-      await renameDurably(staged, this.#layout.published('snapshots', id))
+      // The names of all that was flushed above, and of the whole, in one.
+      await this.#commits.make()
       this.#captured.delete(id)
       return {
         memoryBytes,

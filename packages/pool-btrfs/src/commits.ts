@@ -17,6 +17,8 @@ export class Commits {
   #name: string
   #turn: Promise<void> = Promise.resolve()
   #quickAt = Number.NEGATIVE_INFINITY
+  /** Asked for and not begun yet */
+  #wanted: Promise<void> | null = null
 
   private constructor(dir: string, name: string) {
     this.#dir = dir
@@ -33,10 +35,26 @@ export class Commits {
 
   /** Returns when little is left for whoever commits next. Callers take turns. */
   settle(): Promise<void> {
-    const turn = this.#turn.then(() => this.#settle())
+    return this.#inTurn(() => this.#settle())
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(work)
     // Each hears of its own failure.
     this.#turn = turn.catch(() => {})
     return turn
+  }
+
+  /**
+   * Everything that was renamed, linked and removed before is on disk when this resolves, at once or not at all; what files
+   * hold is if it was flushed. Who asks while others do so shares their commit.
+   */
+  make(): Promise<void> {
+    this.#wanted ??= this.#inTurn(async () => {
+      this.#wanted = null
+      await this.#commit()
+    })
+    return this.#wanted
   }
 
   async #settle(): Promise<void> {

@@ -28,18 +28,18 @@ export async function writeFileSynced(path: string, text: string): Promise<void>
 }
 
 /**
- * Fsyncs every file below `dir`, then `dir`; returns the bytes they occupy. Never follows a link. One after the other: btrfs
- * makes those that ask at the same time wait for commits of the whole file system, which took twice as long.
+ * Fsyncs every file below `dir`, whose names are durable only with the next commit; returns the bytes they occupy. Never
+ * follows a link. One after the other: btrfs makes those that ask at the same time wait for commits of the whole file
+ * system, which took twice as long.
  */
-export async function syncTree(dir: string): Promise<number> {
+export async function syncFilesBelow(dir: string): Promise<number> {
   const entries = await readdir(dir, { withFileTypes: true })
   let bytes = 0
   for (const entry of entries) {
     const path = join(dir, entry.name)
-    if (entry.isDirectory()) bytes += await syncTree(path)
+    if (entry.isDirectory()) bytes += await syncFilesBelow(path)
     else if (entry.isFile()) bytes += await syncFile(path)
   }
-  await syncPath(dir)
   return bytes
 }
 

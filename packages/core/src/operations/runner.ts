@@ -168,10 +168,11 @@ export class Work<Detail> {
   async #commit(next: Operation, change: (tx: LedgerTx) => Promise<void>): Promise<void> {
     const { ledger, clock, log } = this.parts
     const giveUpAt = clock.now().getTime() + LEDGER_PATIENCE_MS
+    let doubted = false
     for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
       try {
         await ledger.transact(async (tx) => {
-          const stored = await tx.operation(next.id)
+          const stored = doubted ? await tx.operation(next.id) : null
           if (stored !== null && (stored.state !== 'open' || stored.phase === next.phase)) return
           await change(tx)
           await tx.putOperation(next)
@@ -179,6 +180,7 @@ export class Work<Detail> {
         break
       } catch (error) {
         if (!isCode(error, 'unavailable') || clock.now().getTime() >= giveUpAt) throw error
+        doubted = true
         log.warn({ operation: next.id, phase: next.phase }, 'the ledger is away; waiting for it')
         await new Promise<void>((resolve) => clock.after(pauseMs, resolve))
       }

@@ -35,14 +35,15 @@ export class MeteredTx implements Metered {
     this.#lives = lives
   }
 
+  /** One that was locked or written here before is as it was then: nobody else can change it meanwhile. */
   async lockSandbox(id: SandboxId): Promise<Sandbox | null> {
-    const sandbox = await this.#tx.lockSandbox(id)
+    const sandbox = this.#sandboxes.get(id) ?? (await this.#tx.lockSandbox(id))
     this.#sandboxes.set(id, sandbox)
     return sandbox
   }
 
   async lockSnapshot(id: SnapshotId): Promise<Snapshot | null> {
-    const snapshot = await this.#tx.lockSnapshot(id)
+    const snapshot = this.#snapshots.get(id) ?? (await this.#tx.lockSnapshot(id))
     this.#snapshots.set(id, snapshot)
     return snapshot
   }
@@ -79,6 +80,7 @@ export class MeteredTx implements Metered {
 
   async deleteSnapshot(id: SnapshotId): Promise<void> {
     await this.#tx.deleteSnapshot(id)
+    this.#snapshots.set(id, null)
     await this.#tx.endUsage(id, this.#clock.now())
   }
 
