@@ -266,10 +266,12 @@ export class BareSandbox {
 
 /** What a snapshot must do before it may be called kept. */
 export async function syncFiles(dir: string): Promise<void> {
-  for (const name of [...(await readdir(dir)), '.']) {
-    await using file = await open(join(dir, name), constants.O_RDONLY)
-    await file.sync()
-  }
+  for (const name of [...(await readdir(dir)), '.']) await syncPath(join(dir, name))
+}
+
+export async function syncPath(path: string): Promise<void> {
+  await using file = await open(path, constants.O_RDONLY)
+  await file.sync()
 }
 
 async function report(work: () => Promise<unknown>): Promise<void> {

@@ -1,5 +1,6 @@
 import { type SpawnpointError, toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, SandboxId, Snapshot, SnapshotId, SnapshotKind } from '../model.ts'
+import type { LedgerTx } from '../ports/index.ts'
 import { changeSnapshot, fallBack, liveSandbox, moveSandbox } from '../sandbox/records.ts'
 import { setTags } from '../services/names.ts'
 import { manifestOf } from '../snapshot/manifest.ts'
@@ -19,7 +20,7 @@ export interface SnapshotDetail {
 }
 
 /**
- * capturing ─► (see `capture`: the sandbox runs on) ─► publishing ─► ready.
+ * capturing ─► (see `capture`: the sandbox runs on) ─► publishing ─► ready. Without memory there is no `publishing`.
  * Cut off while capturing: the sandbox is resumed, the staged snapshot removed, the record says failed.
  * Cut off while publishing: the same, since nobody was told that it is ready; the sandbox has long been running, or is
  * killed meanwhile.
@@ -35,12 +36,15 @@ export const snapshotCreate: OperationDefinition<SnapshotDetail, Snapshot> = {
         { ...detail, census: true },
         'run',
       )
-      const running = work.enter('publishing', async (tx) => {
+      const released = async (tx: LedgerTx) => {
         await moveSandbox(parts, tx, detail.sandboxId, 'done', {}, { snapshotId: detail.snapshotId })
-      })
+      }
+      // Memory takes a while to store, in which others may have the sandbox. Files are on disk already: one record does.
+      const running = detail.kind === 'memory' ? work.enter('publishing', released) : null
       const [patch] = await all(publish(work, detail.snapshotId, captured), running)
       let ready!: Snapshot
       await work.end('done', async (tx) => {
+        if (running === null) await released(tx)
         ready = await changeSnapshot(parts, tx, detail.snapshotId, patch)
         const { teamId, name } = ready
         if (name !== null && detail.tag !== null)
