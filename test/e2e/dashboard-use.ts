@@ -118,6 +118,13 @@ export function useTests(at: () => Dashboard): void {
     await heading('Teams').waitFor()
     await nav('Teams').waitFor({ state: 'hidden' })
 
+    // Keys that its keyboard has not.
+    await at().goto(`/sandboxes/${id}/terminal`)
+    // Before its first prompt a shell heeds nothing.
+    await page.locator('.xterm-rows', { hasText: '$' }).waitFor()
+    await button('Control C').click()
+    await page.locator('.xterm-rows', { hasText: '^C' }).waitFor()
+
     for (const [path, opener] of [
       ['/sandboxes', 'New sandbox'],
       ['/images', 'Build'],

@@ -50,6 +50,12 @@ async function main(): Promise<void> {
   await page.getByRole('row').nth(3).waitFor()
   await page.emulateMedia({ colorScheme: 'dark' })
   await take(page, 'snapshots')
+
+  await page.setViewportSize({ width: 390, height: 844 })
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.goto(`${world.url}/sandboxes`)
+  await page.getByRole('row').nth(4).waitFor()
+  await take(page, 'phone')
 }
 
 /** An agent's sandbox, three tries that began where it was ready, and what came of them. */
