@@ -47,7 +47,7 @@ async function summary(cli: Cli, image: Image, tookMs: number): Promise<void> {
 
 const CACHED = 'cached: '
 
-/** The log of a Dockerfile as people know it: `[2/5] RUN …`, what the step prints, and how long it took. */
+/** The log of a Dockerfile, or of a recipe, as people know it: `[2/5] RUN …`, what the step prints, and how long it took. */
 export class BuildSteps {
   readonly #cli: Pick<Cli, 'note'>
   readonly #paint: Paint
@@ -60,7 +60,9 @@ export class BuildSteps {
     this.#paint = painter(!cli.json && wantsColor(process.stderr, process.env))
   }
 
-  async tell({ step, message, level, at }: BuildLogEntry): Promise<void> {
+  async tell({ step: said, message, level, at }: BuildLogEntry): Promise<void> {
+    // Steps of a recipe have numbers alone.
+    const step = said !== null && /^\d+$/.test(said) ? `[${said}]` : said
     const line = printable(message)
     if (this.#failure !== null) await this.#cli.note(this.#paint('red', this.#failure))
     this.#failure = null

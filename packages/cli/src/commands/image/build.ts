@@ -19,19 +19,18 @@ export function addBuild(parent: Command): void {
     async (cli, options, name: string) => {
       if (isDirectory(name)) return buildDirectory(cli, name, options)
       mustBeNamed(options)
-      const progress = new BuildProgress(cli, options.verbose ?? recipeOf(options) !== undefined)
+      const progress = new BuildProgress(cli, options.verbose ?? false)
       const [last, ...before] = (await described(cli, name, options)).reverse()
       if (last === undefined) throw new Error(`nothing to build for ${name}`)
       for (const request of before.reverse()) await cli.client.images.build(request, { onProgress: progress.tell })
-      const image = await cli.client.images.build(
-        {
-          ...last,
-          tags: options.tag,
-          defaults: { ...last.defaults, ...defaultsFrom(options) },
-          labels: pairs(options.label, 'label'),
-        },
-        { onProgress: progress.tell },
-      )
+      const request = {
+        ...last,
+        tags: options.tag,
+        defaults: { ...last.defaults, ...defaultsFrom(options) },
+        labels: pairs(options.label, 'label'),
+      }
+      if (request.source.type === 'recipe') return buildInSteps(cli, request)
+      const image = await cli.client.images.build(request, { onProgress: progress.tell })
       await progress.done(`Built ${image.name}`, image)
     },
     (command) =>
