@@ -10,7 +10,7 @@ const PREFIX_MS = 1_500
 
 const KEYS: [keys: string[], what: string][] = [
   [['/'], 'Search in the list of this page'],
-  [['n'], 'What the page’s first button does: a new sandbox, a pull, a new key'],
+  [['n'], 'What the page’s main button does: a new sandbox, a pull, a new key'],
   [['?'], 'This list'],
   [['Esc'], 'Close what is open'],
   ...PAGES.map(({ key, name }): [string[], string] => [['g', key], name]),

@@ -1,7 +1,6 @@
 import { useState } from 'react'
 import { EMPTY_PLACE, isComplete, PlaceFields, placeOf } from '../archive/place-fields.tsx'
 import { useClient } from '../client.tsx'
-import { nameOf } from '../format.ts'
 import { snapshotNameError } from '../names.ts'
 import { FormDialog } from '../ui/dialog.tsx'
 import { TextField } from '../ui/field.tsx'
@@ -14,10 +13,9 @@ export function PullSnapshotDialog({ onClose }: { onClose: () => void }) {
   const error = snapshotNameError(name)
   // Not waited for: it is in the list from its first moment on.
   const pull = async () => {
-    void doing('The pull', 'The snapshot is here', async () => {
-      const snapshot = await client.snapshots.pull({ ...placeOf(place), ...(name !== '' && { name }) })
-      return nameOf(snapshot)
-    })
+    void doing('The pull', 'The snapshot is here', () =>
+      client.snapshots.pull({ ...placeOf(place), ...(name !== '' && { name }) }),
+    )
   }
   return (
     <FormDialog
