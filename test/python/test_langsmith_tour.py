@@ -12,6 +12,7 @@ from langsmith.sandbox import (
     SandboxClientError,
     opaque_secret,
     proxy_config,
+    workspace_secret,
 )
 
 pytestmark = pytest.mark.usefixtures('domain')
@@ -99,6 +100,11 @@ def test_boxes_are_found_changed_and_gone(client, box):
     rule = {'name': 'api', 'match_hosts': ['api.example.com'], 'headers': [{'name': 'X-Key', **opaque_secret('s')}]}
     client.update_sandbox('tour', proxy_config=proxy_config(rules=[rule]))
     assert 'SSL_CERT_FILE' in box.run('env').stdout
+    secret = {'name': 'api', 'match_hosts': ['api.example.com'], 'headers': [{'name': 'X', **workspace_secret('NONE')}]}
+    with pytest.raises(SandboxClientError, match='no secret NONE'):
+        client.update_sandbox('tour', proxy_config=proxy_config(rules=[secret]))
+    denied = proxy_config(access_control={'deny_list': ['*.example.com']})
+    client.update_sandbox('tour', proxy_config=denied)
     client.update_sandbox('tour', proxy_config=proxy_config(rules=[]))
     with pytest.raises(SandboxClientError):
         client.create_sandbox(name='tour')

@@ -153,6 +153,24 @@ describe('boxes', () => {
     await expect(new SandboxClient({ apiKey: 'wrong' }).listSandboxes()).rejects.toMatchObject({
       name: 'LangSmithSandboxAuthenticationError',
     })
+    const second = await client.createSandbox({ name: 'second' })
+    await expect(client.updateSandbox('second', { newName: 'taken' })).rejects.toMatchObject({
+      name: 'LangSmithResourceNameConflictError',
+    })
+    await second.delete()
+    await expect(client.createSandbox({ name: 'hasty', timeout: 0.001 })).rejects.toMatchObject({
+      name: 'LangSmithResourceTimeoutError',
+    })
+    // It comes up all the same.
+    await (await client.waitForSandbox('hasty')).delete()
+    const { teams } = vendor.world.client
+    const [team] = await teams.list().toArray()
+    await teams.update(team?.id ?? '', { limits: { cpus: 1 } })
+    await expect(client.createSandbox({ vCpus: 1 })).rejects.toMatchObject({
+      name: 'LangSmithQuotaExceededError',
+      quotaType: 'cpu',
+    })
+    await teams.update(team?.id ?? '', { limits: { cpus: null } })
     await box.delete()
   })
 })
