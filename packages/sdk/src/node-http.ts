@@ -92,13 +92,33 @@ function headersOf({ method, headers }: Outgoing, body: string | Uint8Array | un
   return { ...headers, 'content-length': String(length) }
 }
 
+/** Takes its body from the beginning, read or not: what came together with the headers is then there for the first reader. */
 class MessageAnswer implements Answer {
   readonly url: string
   readonly #message: Message
+  #queue: Uint8Array[] = []
+  #unread = 0
+  #over: 'end' | Error | null = null
+  #wake = () => {}
 
   constructor(message: Message, url: string) {
     this.#message = message
     this.url = url
+    message.on('data', (chunk) => {
+      this.#queue.push(chunk)
+      this.#unread += chunk.length
+      if (this.#unread > UNREAD_BYTES) message.pause()
+      this.#wake()
+    })
+    message.on('end', () => this.#end('end'))
+    message.on('error', (error) => this.#end(error))
+    // Without a word where the other side has gone.
+    message.on('close', () => this.#end(message.complete ? 'end' : new Error('The connection broke')))
+  }
+
+  #end(how: 'end' | Error): void {
+    this.#over ??= how
+    this.#wake()
   }
 
   get status(): number {
@@ -133,42 +153,24 @@ class MessageAnswer implements Answer {
 
   async *chunks(): AsyncGenerator<Uint8Array> {
     const message = this.#message
-    let queue: Uint8Array[] = []
-    let unread = 0
-    let over: 'end' | Error | null = null
-    let wake = () => {}
-    const end = (how: 'end' | Error) => {
-      over ??= how
-      wake()
-    }
-    message.on('data', (chunk) => {
-      queue.push(chunk)
-      unread += chunk.length
-      if (unread > UNREAD_BYTES) message.pause()
-      wake()
-    })
-    message.on('end', () => end('end'))
-    message.on('error', end)
-    // Without a word where the other side has gone.
-    message.on('close', () => end(message.complete ? 'end' : new Error('The connection broke')))
     try {
       for (;;) {
-        const chunks = queue
-        queue = []
-        unread = 0
+        const chunks = this.#queue
+        this.#queue = []
+        this.#unread = 0
         if (chunks.length > 0) {
           message.resume()
           yield* chunks
-        } else if (over === 'end') return
-        else if (over !== null) throw over
+        } else if (this.#over === 'end') return
+        else if (this.#over !== null) throw this.#over
         else {
           await new Promise<void>((resolve) => {
-            wake = resolve
+            this.#wake = resolve
           })
         }
       }
     } finally {
-      if (over !== 'end') message.destroy()
+      if (this.#over !== 'end') message.destroy()
     }
   }
 }
