@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { CgroupsV2 } from './cgroups-v2.ts'
 
-/** A directory in place of the hierarchy: which files get which words, as no machine here has controllers in version 2. */
+/** A directory in place of the hierarchy: which files get which words. The real one: script/try-debian12. */
 let root: string
 beforeEach(() => {
   root = mkdtempSync(`${tmpdir()}/spawnpoint-cgroup-`)
