@@ -9,7 +9,8 @@ import { Spawnpoint } from 'spawnpoint'
 // systemd does to control groups that are not its own. Needs control groups of version 2.
 
 const URL = 'http://127.0.0.1:7300'
-const GROUPS = '/sys/fs/cgroup/spawnpoint/0'
+/** Of whichever number the server has */
+const GROUPS = '/sys/fs/cgroup/spawnpoint/*'
 const MIB = 2 ** 20
 
 const systemctl = (...args: string[]) => execFileSync('systemctl', args, { stdio: 'inherit' })
