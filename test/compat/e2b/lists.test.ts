@@ -159,6 +159,7 @@ describe('volumes', () => {
     await first.kill()
     const second = await Sandbox.create({ volumeMounts: { '/mnt/data': 'datasets' } })
     expect(await second.files.read('/mnt/data/file')).toBe('kept\n')
+    expect(await volume.readFile('/file')).toBe('kept\n')
     await second.kill()
     expect(await Volume.destroy(volume.volumeId)).toBe(true)
     expect(await Volume.destroy(volume.volumeId)).toBe(false)
@@ -167,11 +168,11 @@ describe('volumes', () => {
   })
 })
 
-describe.each(WAYS)('files of volumes, %s', (way) => {
-  beforeAll(() => vendor.by(way))
+describe('files of volumes', () => {
+  beforeAll(() => vendor.by('tls'))
 
   it('are read and written without a sandbox, while one has them mounted', async () => {
-    const { volumeId } = await Volume.create(`files-${way}`)
+    const { volumeId } = await Volume.create('files')
     const volume = await Volume.connect(volumeId)
     const made = await volume.writeFile('/in/to/a.txt', 'größer', { force: true, uid: 1000, gid: 1000, mode: 0o640 })
     expect(made).toMatchObject({ name: 'a.txt', path: '/in/to/a.txt', type: 'file', size: 8, mode: 0o640, uid: 1000 })

@@ -3,6 +3,7 @@ import { isCode } from '@spawnpoint/core'
 import type { Inside } from './inside.ts'
 import { callJupyter, type JupyterAnswer, type JupyterCall } from './jupyter/client.ts'
 import { kernelSpecsSchema, type Session, sessionSchema, sessionsSchema } from './jupyter/schemas.ts'
+import { bringKernel, isOwnKernel } from './own-kernels.ts'
 import { broken, Refusal } from './refusal.ts'
 
 /** Where code runs and keeps its state: one kernel. */
@@ -109,8 +110,17 @@ export class Contexts {
     return context
   }
 
-  /** Whatever kernels the image has: by their own name or by their language. */
+  /** Whatever kernels the image has, by their own name or by their language; else one that we bring. */
   async #kernelFor(language: string): Promise<string> {
+    const { found, present } = await this.#kernels(language)
+    if (found !== null) return found
+    if (!isOwnKernel(language))
+      throw new Refusal(400, `Language ${language} is not available in this sandbox; there is: ${present.join(', ')}`)
+    await bringKernel(this.#inside, language)
+    return language
+  }
+
+  async #kernels(language: string): Promise<{ found: string | null; present: string[] }> {
     const { json } = await this.#call({ method: 'GET', path: '/api/kernelspecs' })
     const specs = kernelSpecsSchema.safeParse(json)
     if (!specs.success) throw broken('it does not tell its kernels')
@@ -120,9 +130,7 @@ export class Contexts {
     }))
     const found =
       kernels.find(({ name }) => name === language) ?? kernels.find((kernel) => kernel.language === language)
-    if (found !== undefined) return found.name
-    const present = [...new Set(kernels.map((kernel) => kernel.language))].join(', ')
-    throw new Refusal(400, `Language ${language} is not available in this sandbox; there is: ${present}`)
+    return { found: found?.name ?? null, present: [...new Set(kernels.map((kernel) => kernel.language))] }
   }
 
   async #directory(cwd: string): Promise<string> {

@@ -3,10 +3,9 @@ import type { Env } from '@spawnpoint/core'
 import type { Context } from './contexts.ts'
 import type { Inside } from './inside.ts'
 import { type Ending, KernelChannel } from './jupyter/channel.ts'
+import { LANGUAGES } from './languages.ts'
 import type { LineWriter } from './line-writer.ts'
 import { type Line, lineOf } from './output.ts'
-import { adoptSandbox, resetVariables, setVariables } from './python.ts'
-import { describeResults } from './result-formatters.ts'
 
 export interface Execution {
   inside: Inside
@@ -67,8 +66,9 @@ export async function execute(job: Execution): Promise<void> {
     if (ending !== 'idle') lines.write(CUT_OFF[job.over.reason === 'restarted' ? 'restarted' : ending])
     lines.end()
     const names = Object.keys(env)
-    if (ending === 'idle' && names.length > 0) {
-      await withinTime(channel.execute(resetVariables(names, job.sandboxEnv), { silent: true }, () => {}))
+    const language = LANGUAGES.get(context.language)
+    if (ending === 'idle' && names.length > 0 && language !== undefined) {
+      await withinTime(channel.execute(language.reset(names, job.sandboxEnv), { silent: true }, () => {}))
     }
   } finally {
     job.over.removeEventListener('abort', close)
@@ -100,9 +100,10 @@ async function run(job: Execution, channel: KernelChannel): Promise<Ending> {
 
 /** The sandbox's environment and the execution's own; for kernels of other languages nothing is known to do. */
 async function prepare(job: Execution, channel: KernelChannel): Promise<Ending> {
-  if (job.context.language !== 'python') return 'idle'
-  const code = [adoptSandbox(job.marker, job.sandboxEnv), describeResults()]
-  if (Object.keys(job.env).length > 0) code.push(setVariables(job.env))
+  const language = LANGUAGES.get(job.context.language)
+  if (language === undefined) return 'idle'
+  const code = [language.adopt(job.marker, job.sandboxEnv)]
+  if (Object.keys(job.env).length > 0) code.push(language.set(job.env))
   return channel.execute(code.join('\n'), { silent: true }, () => {})
 }
 

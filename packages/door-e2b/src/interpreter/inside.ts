@@ -4,7 +4,7 @@ import type { Guest } from '@spawnpoint/core'
 export interface Inside {
   connectPort: Guest['connectPort']
   processes: Pick<Guest['processes'], 'list' | 'start' | 'wait'>
-  files: Pick<Guest['files'], 'stat'>
+  files: Pick<Guest['files'], 'stat' | 'write'>
 }
 
 /**

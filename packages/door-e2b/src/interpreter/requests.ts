@@ -10,7 +10,15 @@ const language = z
   .string()
   .transform((text) => text.trim().toLowerCase())
   .pipe(z.string().regex(/^[a-z0-9+#._-]{1,32}$/, 'not a language'))
-  .transform((name) => (name === 'js' ? 'javascript' : name))
+  .transform((name) => SHORT.get(name) ?? name)
+
+const SHORT: ReadonlyMap<string, string> = new Map([
+  ['js', 'javascript'],
+  ['ts', 'typescript'],
+  ['py', 'python'],
+  ['python3', 'python'],
+  ['sh', 'bash'],
+])
 
 const variable = z.string().regex(/^[^=\0]{1,256}$/, 'not a name of a variable')
 const value = z.string().refine((text) => !text.includes('\0'), 'holds a NUL')

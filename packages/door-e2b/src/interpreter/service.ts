@@ -7,6 +7,7 @@ import { execute } from './execution.ts'
 import type { Inside } from './inside.ts'
 import { nothingListens } from './jupyter/client.ts'
 import { startJupyter } from './jupyter/start.ts'
+import { LANGUAGES } from './languages.ts'
 import { LineWriter } from './line-writer.ts'
 import { Refusal } from './refusal.ts'
 import { createContextBody, executeBody, readBody } from './requests.ts'
@@ -101,7 +102,7 @@ export class Interpreter {
     await this.#within(call, async (contexts, key, { sandbox, guest }) => {
       const id = body.context_id === 'default' ? null : body.context_id
       const context = id ? await contexts.get(id) : await this.#default(contexts, key, body.language ?? 'python')
-      if (context.language !== 'python' && Object.keys(env).length > 0)
+      if (!LANGUAGES.has(context.language) && Object.keys(env).length > 0)
         throw new Refusal(400, `env_vars cannot be given to ${context.language} code`)
       const left = new AbortController()
       res.once('close', () => left.abort())

@@ -40,6 +40,8 @@ export class FakeJupyter {
   /** Programs that were started, by arguments */
   started: string[][] = []
   directories = new Set(['/home/user', '/tmp'])
+  /** Files that were written */
+  written: string[] = []
   rest: (req: IncomingMessage, res: ServerResponse) => boolean = () => false
   /** The kernel is idle again when it resolves */
   run: (execution: FakeExecution) => void | Promise<void> = () => {}
@@ -87,6 +89,11 @@ export class FakeJupyter {
         new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason))),
     },
     files: {
+      write: async (path, _content) => {
+        this.written.push(path)
+        const { modifiedAt, ...info } = await this.inside.files.stat('/tmp')
+        return { ...info, path, modifiedAt }
+      },
       stat: async (path) => {
         if (!this.directories.has(path)) throw new SpawnpointError('guest_error', 'none', { errno: 'ENOENT', path })
         const times = { modifiedAt: new Date(), symlinkTarget: null, target: null, xattrs: {} }
