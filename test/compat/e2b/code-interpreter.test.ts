@@ -371,6 +371,14 @@ describe('other languages', () => {
     const context = await sandbox.createCodeContext({ language: 'bash', cwd: '/tmp' })
     expect((await sandbox.runCode('pwd; echo "[$x]"', { context })).logs.stdout.join('')).toBe('/tmp\n[]\n')
     await expect(sandbox.runCode('1', { language: 'r' })).rejects.toThrow('not available')
+    // A kernel that is busy is killed in the end, and with it what keeps it busy.
+    const busy = await sandbox.createCodeContext({ language: 'js' })
+    // It never answers: what it is told when its kernel is gone is no matter here.
+    void sandbox.runCode('for (;;);', { context: busy }).catch(() => {})
+    const sessions = () => vendor.run(sandbox, 'pgrep -fc [s]ession.cjs || true')
+    await expect.poll(sessions).toBe('3')
+    await vendor.run(sandbox, 'kill -9 $(ps -o ppid= $(pgrep -nf [s]ession.cjs))')
+    await expect.poll(sessions).toBe('2')
   })
 })
 

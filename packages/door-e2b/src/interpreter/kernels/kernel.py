@@ -1,6 +1,7 @@
 """Kernels of Jupyter for languages other than Python: bash, and by Node.js JavaScript and TypeScript."""
 
 import codecs
+import ctypes
 import json
 import os
 import selectors
@@ -16,6 +17,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LANGUAGE = os.environ['SPAWNPOINT_KERNEL']
 INTERRUPTED = {'type': 'error', 'name': 'KeyboardInterrupt', 'value': 'Execution interrupted', 'trace': []}
 
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None)
+
+
+def ends_with_kernel():
+    # A kernel that is busy is killed: what keeps it busy must not go on without it.
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
 
 class Node:
     """A process of session.cjs, which runs code and says in lines of JSON what comes of it."""
@@ -27,7 +36,7 @@ class Node:
         # What programs that it starts print comes by itself.
         self.process = subprocess.Popen(
             args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            pass_fds=(requests, end), start_new_session=True,
+            pass_fds=(requests, end), start_new_session=True, preexec_fn=ends_with_kernel,
         )
         os.close(requests)
         os.close(end)
@@ -69,7 +78,7 @@ class Bash:
         self.process = subprocess.Popen(
             ['bash', '--noprofile', '--norc', '--noediting', '-i', '+m'],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, start_new_session=True,
-            env={**os.environ, 'PS1': '', 'PS2': '', 'HISTFILE': '/dev/null', 'TERM': 'dumb'},
+            preexec_fn=ends_with_kernel, env={**os.environ, 'PS1': '', 'PS2': '', 'HISTFILE': '/dev/null', 'TERM': 'dumb'},
         )
         self.streams = Streams({'stdout': self.process.stdout.fileno(), 'stderr': self.process.stderr.fileno()})
         self.mark = None
