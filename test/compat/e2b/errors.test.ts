@@ -7,8 +7,6 @@ import {
   Sandbox,
   SandboxError,
   SandboxNotFoundError,
-  Secret,
-  SecretError,
   Template,
   TemplateError,
 } from 'e2b'
@@ -98,13 +96,8 @@ describe('what the client throws', () => {
 
   it('of what this server does not have says so', async () => {
     const missing = /not supported by this server/
-    await expect(Secret.create('name', 'value')).rejects.toThrow(SecretError)
-    await expect(Secret.list().nextItems()).rejects.toThrow(missing)
-    const network = { rules: { 'example.com': [{ transform: { headers: { a: 'b' } } }] }, allowOut: ['example.com'] }
-    await expect(Sandbox.create({ network })).rejects.toThrow(/400: network\.rules: not supported/)
     const egressProxy = { address: 'proxy.example.com:1080' }
     await expect(Sandbox.create({ network: { egressProxy } })).rejects.toThrow(missing)
-    await expect(Sandbox.create({ network: { httpsPorts: [8443] } })).rejects.toThrow(missing)
     const iam = { tokens: { t: { audience: 'a', tokenType: 'JWT-SVID' } } }
     await expect(Sandbox.create({ iam })).rejects.toThrow(missing)
     expect(await Sandbox.list().nextItems()).toHaveLength(1)
