@@ -174,7 +174,7 @@ describe('programs start', () => {
 })
 
 test('ending all programs ends as soon as they have', async () => {
-  const trapped = join(built, 'trapped')
+  const trapped = join(agent.dir, 'trapped')
   const running = start(sh(`trap "exit 9" TERM; : > ${trapped}; while :; do sleep 0.05; done`))
   await expect.poll(() => existsSync(trapped)).toBe(true)
   // Without a word of the last one's end this would take the whole time.
