@@ -170,7 +170,7 @@ export function NetworkDialog({ sandbox, onClose }: ChangeProps) {
       {field(
         'allowDomains',
         'Allow these hosts',
-        'pypi.org\n*.pythonhosted.org',
+        'api.example.com\n*.example.org',
         'Over HTTP and TLS on ports 80 and 443',
       )}
       {field('deny', 'Deny these networks', '192.168.0.0/16', '')}

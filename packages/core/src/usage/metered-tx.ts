@@ -58,7 +58,7 @@ export class MeteredTx implements Metered {
       const at = this.#clock.now()
       const startedAt = now === null || sandbox.startedAt === null ? at : sandbox.startedAt
       // The old one's time ends where the new one's begins.
-      if (old !== null) await this.#end(old, startedAt)
+      if (old !== null) await this.endUsage(old, startedAt)
       if (now !== null) await this.#begin(sandbox, now, startedAt)
     }
     if (paused !== null && paused !== before?.pausedSnapshotId) {
@@ -84,7 +84,7 @@ export class MeteredTx implements Metered {
     await this.#tx.endUsage(id, this.#clock.now())
   }
 
-  /** Of what no record is about: an incarnation that builds an image. */
+  /** Called by others for what no record is about: an incarnation that builds an image. */
   async beginUsage(interval: UsageInterval): Promise<void> {
     await this.#tx.beginUsage(interval)
     if (interval.kind === 'incarnation') this.#lives.began.push(interval.id as IncarnationId)
@@ -106,7 +106,7 @@ export class MeteredTx implements Metered {
   async #begin(sandbox: Sandbox, id: IncarnationId, startedAt: Date): Promise<void> {
     const { teamId, resources } = sandbox
     const { cpus, memoryBytes } = resources
-    await this.#tx.beginUsage({
+    await this.beginUsage({
       id,
       kind: 'incarnation',
       teamId,
@@ -117,14 +117,6 @@ export class MeteredTx implements Metered {
       startedAt,
       endedAt: null,
     })
-    this.#lives.began.push(id)
-  }
-
-  async #end(id: IncarnationId, at: Date): Promise<void> {
-    const note = this.#meter.lastOf(id)
-    if (note !== null) await this.#tx.noteUsage([note])
-    await this.#tx.endUsage(id, at)
-    this.#lives.ended.push(id)
   }
 }
 
