@@ -108,13 +108,16 @@ describe('sandboxes', () => {
 
   test('are made with policies, and with others later', async () => {
     const policies = ['--on-timeout', 'stop', '--auto-resume', '--ingress', 'token']
-    await out('sandbox', 'create', 'base', '-n', 'policed', ...policies)
+    const network = ['--deny', '10.0.0.0/8', '--precedence', 'allow']
+    await out('sandbox', 'create', 'base', '-n', 'policed', ...policies, ...network)
     const change = ['--no-auto-resume', '--delete-after', '7d', '--port-ingress', '80=closed', '--host-header', 'here']
+    change.push('--tls-port', '8443')
     await out('sandbox', 'update', 'policed', ...change, '-e', 'A=1', '--timeout', '1h', '--extend-only')
     expect(JSON.parse(await out('sandbox', 'show', 'policed', '--json'))).toMatchObject({
       timeout: { onTimeout: 'stop', autoResume: false, deleteAfterMs: 7 * 86_400_000 },
-      ingress: { default: 'token', ports: { 80: 'closed' }, hostHeader: 'here' },
+      ingress: { default: 'token', ports: { 80: 'closed' }, hostHeader: 'here', tlsPorts: [8443] },
       env: { A: '1' },
+      network: { deny: ['10.0.0.0/8'], precedence: 'allow', internet: true },
       expiresAt: null, // it never ended, which is later than in an hour
     })
     expect(await out('sandbox', 'show', 'policed')).toMatch(/^ingress: +token 80=closed, host here$/m)
@@ -123,6 +126,8 @@ describe('sandboxes', () => {
   test('are not made with policies that are none', async () => {
     for (const wrong of [
       ['--on-timeout', 'sleep'],
+      ['--precedence', 'none'],
+      ['--tls-port', 'https'],
       ['--ingress', 'public'],
       ['--port-ingress', '80=yes'],
     ])
@@ -211,6 +216,54 @@ describe('the rest', () => {
     expect((await cli('schedule', 'create', 'box', '* * *')).status).toBe(1)
     await out('schedule', 'rm', id)
     expect(await out('schedule', 'list', '--json')).toMatch(/^\[\]/)
+  })
+
+  test('schedules that a sandbox has from its first moment', async () => {
+    const times = ['--schedule', '0 * * * *', '--schedule-kind', 'filesystem', '--schedule-timezone', 'Europe/Berlin']
+    const keep = ['--schedule-keep', '4', '--schedule-keep', 'daily=7']
+    const id = (await out('sandbox', 'create', 'base', ...times, ...keep)).trim()
+    const [schedule] = JSON.parse(await out('schedule', 'list', '--sandbox', id, '--json'))
+    expect(schedule).toMatchObject({
+      cron: '0 * * * *',
+      kind: 'filesystem',
+      timeZone: 'Europe/Berlin',
+      keep: { last: 4, hourly: null, daily: 7 },
+      enabled: true,
+    })
+    await out('snapshot', 'create', id, '-n', 'hourly')
+    const spawned = (await out('snapshot', 'spawn', 'hourly', '--schedule', '30 * * * *')).trim()
+    expect(await out('schedule', 'list', '--sandbox', spawned)).toMatch(/30 \* \* \* \* +UTC +memory +all/)
+    for (const wrong of [
+      ['--schedule-kind', 'memory'],
+      ['--schedule', '0 * * * *', '--schedule-kind', 'disk'],
+      ['--schedule', '0 * * * *', '--schedule-keep', 'yearly=2'],
+      ['--schedule', '0 * * * *', '--schedule-keep', 'some'],
+    ])
+      expect(await cli('sandbox', 'create', 'base', ...wrong)).toMatchObject({ status: 2, stdout: '' })
+    await out('sandbox', 'rm', id, spawned)
+  })
+
+  test('tags of snapshots', async () => {
+    const id = (await out('snapshot', 'create', 'box', '-n', 'tagged', '-l', 'kind=tagged', '--ttl', 'never')).trim()
+    expect(await out('snapshot', 'tag', 'tagged', 'tagged:v1', 'other:v1')).toBe('tagged:v1\nother:v1\n')
+    expect(await out('snapshot', 'show', 'other:v1')).toMatch(new RegExp(`^id: +${id}$`, 'm'))
+    expect(await out('snapshot', 'tag', '-d', id, 'other:v1')).toBe('other:v1\n')
+    expect((await cli('snapshot', 'show', 'other:v1')).status).toBe(1)
+    expect((await cli('snapshot', 'tag', id, 'tagged:v2', 'v3')).status).toBe(2)
+    expect((await cli('snapshot', 'show', 'tagged:v2')).status).toBe(1)
+    expect(await out('snapshot', 'list', '-q', '--label', 'kind=tagged')).toBe(`${id}\n`)
+    expect(JSON.parse(await out('snapshot', 'list', '-q', '--json', '--label', 'kind=tagged'))).toEqual([id])
+  })
+
+  test('volumes', async () => {
+    const id = (await out('volume', 'create', 'data', '--size', '1G')).trim()
+    expect(await out('volume', 'show', 'data')).toMatch(/^used: +.* of 1\.0 GiB$/m)
+    expect(await out('volume', 'list', '--name', 'dat')).toContain(id)
+    expect((await cli('volume', 'list', '--name', 'other')).stdout).toBe('')
+    const spawned = (await out('snapshot', 'spawn', 'tagged', '--cold', '--volume', 'data:/data:ro')).trim()
+    const shown = JSON.parse(await out('sandbox', 'show', spawned, '--json'))
+    expect(shown.volumes).toEqual([{ volumeId: id, path: '/data', readOnly: true }])
+    await out('sandbox', 'rm', spawned)
   })
 
   test('keys', async () => {

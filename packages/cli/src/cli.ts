@@ -46,6 +46,12 @@ export class Cli {
     await this.write(formatTable(items, columns, this.paint, process.stdout.isTTY ? process.stdout.columns : undefined))
   }
 
+  /** For other commands to take. */
+  ids(items: readonly { id: string }[]): Promise<void> {
+    const ids = items.map(({ id }) => id)
+    return this.print(ids, () => ids.map((id) => `${id}\n`).join(''))
+  }
+
   async fields(value: unknown, fields: readonly (readonly [string, string | null | undefined])[]): Promise<void> {
     await this.print(value, () => formatFields(fields, this.paint))
   }

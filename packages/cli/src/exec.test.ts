@@ -88,7 +88,7 @@ describe('exec', () => {
     await following.printed(/^1\n2\n3\n/)
     expect(await out('sandbox', 'logs', 'box', id)).toMatch(/^1\n2\n3\n/)
     expect(await out('sandbox', 'logs', 'box', id, '--since-offset', '2')).toMatch(/^2\n3\n/)
-    await (await box.processes.get(id)).kill('SIGKILL')
+    expect(await out('sandbox', 'signal', 'box', id, 'kill')).toBe(`${id}\n`)
     expect((await following.finished).status).toBe(0)
     const [line] = (await out('sandbox', 'logs', 'box', id, '--json')).split('\n')
     expect(JSON.parse(line ?? '')).toMatchObject({ type: 'data', stream: 'stdout', offset: 0, encoding: 'utf8' })

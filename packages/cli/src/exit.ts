@@ -34,7 +34,18 @@ export function hintFor(error: SpawnpointError): string | null {
     }
     case 'not_found': {
       const { resource } = error.context as { resource: string }
-      const nouns = ['image', 'sandbox', 'snapshot', 'operation', 'key']
+      const nouns = [
+        'image',
+        'sandbox',
+        'snapshot',
+        'operation',
+        'key',
+        'schedule',
+        'volume',
+        'registry',
+        'secret',
+        'team',
+      ]
       return nouns.includes(resource) ? `See what there is with: spawnpoint ${resource} list` : null
     }
     case 'process_not_found':

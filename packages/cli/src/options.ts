@@ -53,7 +53,7 @@ export function declareLabels(command: Command): Command {
 
 /** Options of everything that makes a sandbox. */
 export function declareOverrides(command: Command): Command {
-  return declareCredentials(declarePolicies(declareLabels(command)))
+  return declareNetwork(declareCredentials(declarePolicies(declareLabels(command))))
     .option('-n, --name <name>', 'name it bears while it lives')
     .option('-e, --env <name[=value]>', 'variable for its programs; may be given several times', collect)
     .option('--cpus <number>', 'processors, whole or in part')
@@ -61,6 +61,11 @@ export function declareOverrides(command: Command): Command {
     .option('--disk <size>', 'root filesystem, such as 10G')
     .option('--max-processes <number>', 'processes and threads')
     .option('--timeout <duration|never>', 'time to live, such as 30m')
+}
+
+/** Options of what a sandbox reaches. */
+export function declareNetwork(command: Command): Command {
+  return command
     .option('--no-internet', 'no outbound connections')
     .option('--allow <cidr>', 'reach only this; may be given several times', collect)
     .option(
@@ -70,6 +75,7 @@ export function declareOverrides(command: Command): Command {
     )
     .option('--deny <cidr>', 'do not reach this; may be given several times', collect)
     .option('--deny-domain <name>', 'do not reach this host, or *.name; may be given several times', collect)
+    .option('--precedence <deny|allow>', 'which wins; with allow, what is in neither list is reached')
 }
 
 /** Options of what happens to a sandbox by itself, but for its timeout, and of who reaches it. */
@@ -82,6 +88,7 @@ export function declarePolicies(command: Command): Command {
     .option('--delete-after <duration|never>', 'kill it after so long paused or stopped')
     .option('--ingress <open|token|closed>', 'who reaches its ports: anybody, who shows its token, nobody')
     .option('--port-ingress <port=policy>', 'the same for one port; may be given several times', collect)
+    .option('--tls-port <port>', 'a port whose program speaks TLS itself; may be given several times', collect)
     .option('--host-header <text|none>', `Host that its programs see, $\{PORT} in it standing for the port`)
 }
 
@@ -111,16 +118,20 @@ export function resourcesFrom({ cpus, memory, disk }: Options) {
   })
 }
 
-export function networkFrom({ internet, allow, deny, allowDomain, denyDomain }: Options): SandboxOverrides['network'] {
+export function networkFrom(options: Options): SandboxOverrides['network'] {
+  const { internet, allow, deny, allowDomain, denyDomain, precedence } = options
+  if (precedence !== undefined && precedence !== 'deny' && precedence !== 'allow')
+    throw new UsageError(`--precedence is deny or allow, not '${precedence}'`)
   // `--no-internet` makes commander set the option to true where it is absent; only what was asked for is sent.
-  const names = { allowDomains: allowDomain, denyDomains: denyDomain }
-  return present({ internet: internet === false ? false : undefined, allow, deny, ...names })
+  const rest = { allowDomains: allowDomain, denyDomains: denyDomain, precedence }
+  return present({ internet: internet === false ? false : undefined, allow, deny, ...rest })
 }
 
-export function ingressFrom({ ingress, portIngress, hostHeader }: Options): SandboxOverrides['ingress'] {
+export function ingressFrom({ ingress, portIngress, tlsPort, hostHeader }: Options): SandboxOverrides['ingress'] {
   return present({
     default: ingress === undefined ? undefined : accessOf('--ingress', ingress),
     ports: portIngress === undefined ? undefined : portsOf(portIngress),
+    tlsPorts: tlsPort?.map(integer),
     hostHeader: hostHeader === 'none' ? null : hostHeader,
   })
 }

@@ -12,6 +12,7 @@ import type {
   DeletePlan,
   DeleteSnapshot,
   Drill,
+  MountVolume,
   NewSandboxSchedule,
   Push,
   Pushed,
@@ -31,6 +32,8 @@ export interface Spawn extends SandboxOverrides {
   cold?: boolean | undefined
   /** Made together with the sandbox: there are both, or neither */
   schedule?: NewSandboxSchedule | undefined
+  /** Absent for those that the memory of the snapshot holds on to, if any */
+  volumes?: MountVolume[] | undefined
 }
 
 /** A captured point of a sandbox, from which any number of new ones can start. */

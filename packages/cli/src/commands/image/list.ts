@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { ImageState } from 'spawnpoint'
-import { collect } from '../../options.ts'
+import { collect, declareLabels, pairs } from '../../options.ts'
 import { colorOfState } from '../../output/colors.ts'
 import { formatAge, formatBytes } from '../../output/units.ts'
 import { verb } from '../../verb.ts'
@@ -15,8 +15,13 @@ export function addList(parent: Command): void {
     'list images, newest first',
     async (cli, options) => {
       const images = await cli.client.images
-        .list({ name: options.name, states: options.state ?? (options.all ? undefined : SHOWN) })
+        .list({
+          name: options.name,
+          states: options.state ?? (options.all ? undefined : SHOWN),
+          labels: pairs(options.label, 'label'),
+        })
         .toArray()
+      if (options.quiet) return cli.ids(images)
       await cli.table(
         images,
         [
@@ -31,9 +36,10 @@ export function addList(parent: Command): void {
       )
     },
     (command) =>
-      command
+      declareLabels(command)
         .alias('ls')
         .option('-a, --all', 'failed builds too')
+        .option('-q, --quiet', 'ids only')
         .option('--name <name>', 'only of this name')
         .option('--state <state>', 'building, ready, failed or deleting', collect),
   )

@@ -1,20 +1,31 @@
 import type { Command } from 'commander'
+import { eachOf } from '../../each.ts'
 import { UsageError } from '../../exit.ts'
 import { verb } from '../../verb.ts'
 
-export function addTag(parent: Command): void {
+/** The same of images and of snapshots. */
+export function addTag(parent: Command, what: 'image' | 'snapshot' = 'image'): void {
   verb(
     parent,
-    'tag <image> <name:tag...>',
-    'point tags to an image, or remove them',
+    `tag <${what}> <name:tag...>`,
+    `point tags to ${what === 'image' ? 'an image' : 'a snapshot'}, or remove them`,
     async (cli, options, ref: string, targets: string[]) => {
-      for (const target of targets) {
-        const [, name, tag] = /^([^:]+):([^:]+)$/.exec(target) ?? []
-        if (name === undefined || tag === undefined) throw new UsageError(`'${target}' must have the form NAME:TAG`)
-        if (options.delete) await cli.client.names.untag(name, tag)
-        else await cli.client.names.tag(name, tag, { image: ref })
-      }
+      const { names } = cli.client
+      const target = what === 'image' ? { image: ref } : { snapshot: ref }
+      for (const text of targets) tagFrom(text)
+      return eachOf(cli, targets, async (text) => {
+        const { name, tag } = tagFrom(text)
+        if (options.delete) await names.untag(name, tag)
+        else await names.tag(name, tag, target)
+      })
     },
     (command) => command.option('-d, --delete', 'remove the tags; what they pointed to stays'),
   )
+}
+
+/** Throws `UsageError`. */
+function tagFrom(text: string): { name: string; tag: string } {
+  const [, name, tag] = /^([^:]+):([^:]+)$/.exec(text) ?? []
+  if (name === undefined || tag === undefined) throw new UsageError(`'${text}' must have the form NAME:TAG`)
+  return { name, tag }
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { UsageError } from '../../exit.ts'
 import { collect, declareOverrides, mountsFrom, overridesFrom } from '../../options.ts'
 import { verb } from '../../verb.ts'
+import { declareNewSchedule, newScheduleFrom } from '../schedule/options.ts'
 
 export function addCreate(parent: Command): void {
   verb(
@@ -17,12 +18,13 @@ export function addCreate(parent: Command): void {
         snapshot: options.snapshot,
         cold: options.cold,
         volumes: mountsFrom(options.volume),
+        schedule: newScheduleFrom(options),
         ...overridesFrom(options),
       })
       await cli.print(sandbox.info, () => `${sandbox.id}\n`)
     },
     (command) =>
-      declareOverrides(command)
+      declareNewSchedule(declareOverrides(command))
         .option('--snapshot <snapshot>', 'go on from this snapshot')
         .option('-v, --volume <volume:path[:ro]>', 'mount a volume; may be given several times', collect)
         .option('--cold', 'boot a memory snapshot from its filesystem alone'),

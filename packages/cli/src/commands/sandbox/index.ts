@@ -11,6 +11,7 @@ import { addRm } from './rm.ts'
 import { addRollback } from './rollback.ts'
 import { addShell } from './shell.ts'
 import { addShow } from './show.ts'
+import { addSignal } from './signal.ts'
 import { addStats } from './stats.ts'
 import { addToken } from './token.ts'
 import { addUpdate } from './update.ts'
@@ -28,6 +29,7 @@ export function addSandbox(root: Command): void {
   addCp(noun)
   addPs(noun)
   addLogs(noun)
+  addSignal(noun)
   addLife(noun)
   addFork(noun)
   addRollback(noun)

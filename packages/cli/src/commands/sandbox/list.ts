@@ -33,7 +33,7 @@ export function addList(parent: Command): void {
         labels: pairs(options.label, 'label'),
       })
       const sandboxes = (await list.toArray()).map(({ info }) => info)
-      if (options.quiet && !cli.json) return cli.write(sandboxes.map(({ id }) => `${id}\n`).join(''))
+      if (options.quiet) return cli.ids(sandboxes)
       await cli.table(
         sandboxes,
         [

@@ -4,9 +4,11 @@ import { UsageError } from '../../exit.ts'
 import {
   collect,
   declareLabels,
+  declareNetwork,
   declarePolicies,
   envPairs,
   ingressFrom,
+  networkFrom,
   pairs,
   present,
   resourcesFrom,
@@ -20,12 +22,12 @@ export function addUpdate(parent: Command): void {
     'update <sandbox>',
     'change name, labels, variables, resources, network, credentials, ingress or timeout',
     async (cli, options, ref: string) => {
-      const { allow, deny, allowDomain, denyDomain, internet } = options
+      const { internet } = options
       const changes = {
         name: options.name === false ? null : options.name,
         labels: pairs(options.label, 'label'),
         env: envPairs(options.env),
-        network: present({ internet, allow, deny, allowDomains: allowDomain, denyDomains: denyDomain }),
+        network: present({ ...networkFrom(options), internet }),
         resources: resourcesFrom(options),
         credentials: options.credentials === false ? [] : credentialsFrom(options.credential, options.credentials),
         ingress: ingressFrom(options),
@@ -39,7 +41,10 @@ export function addUpdate(parent: Command): void {
       await cli.print(sandbox.info, () => `${sandbox.id}\n`)
     },
     (command) =>
-      declareCredentials(declarePolicies(declareLabels(command)))
+      // Before `--no-internet`: what is not given is then neither.
+      declareNetwork(
+        declareCredentials(declarePolicies(declareLabels(command))).option('--internet', 'outbound connections'),
+      )
         .option('--no-credentials', 'no credentials any more')
         .option('-n, --name <name>', 'new name')
         .option('--no-name', 'no name any more')
@@ -49,16 +54,6 @@ export function addUpdate(parent: Command): void {
         .option('--disk <size>', 'root filesystem, at once; it only grows')
         .option('--timeout <duration|never>', 'its time is over so long from now')
         .option('--extend-only', 'with --timeout: never bring its end closer')
-        .option('--internet', 'outbound connections')
-        .option('--no-internet', 'no outbound connections')
-        .option('--allow <cidr>', 'reach only this; may be given several times', collect)
-        .option(
-          '--allow-domain <name>',
-          'reach only this host by TLS and HTTP, or *.name; may be given several times',
-          collect,
-        )
-        .option('--deny <cidr>', 'do not reach this; may be given several times', collect)
-        .option('--deny-domain <name>', 'do not reach this host, or *.name; may be given several times', collect)
         .addHelpText(
           'after',
           '\nWhat is given replaces all there is of it: labels, variables, ports, credentials, --allow, --deny.',

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
-import type { KeepRule, SnapshotKind } from 'spawnpoint'
+import type { KeepRule, NewSandboxSchedule, SnapshotKind } from 'spawnpoint'
 import { UsageError } from '../../exit.ts'
-import { integer, present } from '../../options.ts'
+import { collect, integer, pairs, present } from '../../options.ts'
 import type { Options } from '../../verb.ts'
 
 const RULES = ['last', 'hourly', 'daily', 'weekly', 'monthly'] as const
 
 export function declareTimes(command: Command): Command {
-  command.option('--zone <zone>', 'time zone of the cron fields, such as Europe/Berlin')
+  command.option('--timezone <zone>', 'time zone of the cron fields, such as Europe/Berlin; else UTC')
   command.option('--kind <memory|filesystem>', 'what the snapshots hold')
   for (const rule of RULES) {
     const what = rule === 'last' ? 'newest' : `${rule} ones`
@@ -18,16 +18,53 @@ export function declareTimes(command: Command): Command {
 
 /** Fields that were not given are absent. */
 export function timesFrom(options: Options) {
-  const { zone, kind } = options
+  const { timezone, kind } = options
   const keep: Partial<KeepRule> = {}
   for (const rule of RULES) {
     const given = options[`keep${rule[0]?.toUpperCase()}${rule.slice(1)}`]
     if (given !== undefined) keep[rule] = given === 'all' ? null : integer(given)
   }
-  return { timeZone: zone, kind: kind === undefined ? undefined : kindFrom(kind), keep: present(keep) }
+  return { timeZone: timezone, kind: kindFrom('--kind', kind), keep: present(keep) }
 }
 
-function kindFrom(text: string): SnapshotKind {
-  if (text === 'memory' || text === 'filesystem') return text
-  throw new UsageError(`--kind is memory or filesystem, not '${text}'`)
+/** Options of the schedule that a new sandbox has from its first moment. */
+export function declareNewSchedule(command: Command): Command {
+  return command
+    .option('--schedule <cron>', "take snapshots of it at set times, such as '*/30 * * * *'")
+    .option('--schedule-kind <memory|filesystem>', 'what these snapshots hold')
+    .option(
+      '--schedule-keep <[rule=]number>',
+      `how many of them stay: of the newest, or by ${RULES.join(', ')}; may be given several times`,
+      collect,
+    )
+    .option('--schedule-timezone <zone>', 'time zone of the cron fields, such as Europe/Berlin; else UTC')
+}
+
+/** `undefined` if there is to be none. Throws `UsageError`. */
+export function newScheduleFrom(options: Options): NewSandboxSchedule | undefined {
+  const { schedule: cron, scheduleKind, scheduleKeep, scheduleTimezone } = options
+  const more = present({
+    kind: kindFrom('--schedule-kind', scheduleKind),
+    keep: keepFrom(scheduleKeep),
+    timeZone: scheduleTimezone,
+  })
+  if (cron !== undefined) return { cron, ...more }
+  if (more !== undefined) throw new UsageError('give the times of the schedule too, with --schedule CRON')
+  return undefined
+}
+
+function keepFrom(given: string[] | undefined): Partial<KeepRule> | undefined {
+  const named = given?.map((text) => (text.includes('=') ? text : `last=${text}`))
+  const keep: Partial<KeepRule> = {}
+  for (const [name, count] of Object.entries(pairs(named, 'rule') ?? {})) {
+    const rule = RULES.find((one) => one === name)
+    if (rule === undefined) throw new UsageError(`--schedule-keep is by ${RULES.join(', ')}, not by '${name}'`)
+    keep[rule] = integer(count)
+  }
+  return present(keep)
+}
+
+function kindFrom(option: string, text: string | undefined): SnapshotKind | undefined {
+  if (text === undefined || text === 'memory' || text === 'filesystem') return text
+  throw new UsageError(`${option} is memory or filesystem, not '${text}'`)
 }

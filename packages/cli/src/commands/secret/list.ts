@@ -7,8 +7,8 @@ export function addList(parent: Command): void {
     parent,
     'list',
     'list secrets, newest first, without their values',
-    async (cli) => {
-      const secrets = await cli.client.secrets.list().toArray()
+    async (cli, options) => {
+      const secrets = await cli.client.secrets.list({ nameContains: options.name }).toArray()
       await cli.table(
         secrets,
         [
@@ -19,6 +19,6 @@ export function addList(parent: Command): void {
         'No secrets. Store one with: spawnpoint secret set NAME',
       )
     },
-    (command) => command.alias('ls'),
+    (command) => command.alias('ls').option('--name <text>', 'only whose name contains this'),
   )
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../exit.ts'
 import { declareLabels, pairs } from '../../options.ts'
-import { formatBytes, formatDuration, parseDuration } from '../../output/units.ts'
+import { formatBytes, formatDuration, parseDurationOrNever } from '../../output/units.ts'
 import { verb } from '../../verb.ts'
 
 export function addCreate(parent: Command): void {
@@ -19,7 +19,7 @@ export function addCreate(parent: Command): void {
         name: options.name,
         tag: options.tag,
         labels: pairs(options.label, 'label'),
-        ttlMs: options.ttl === undefined ? undefined : parseDuration(options.ttl),
+        ttlMs: options.ttl === undefined ? undefined : parseDurationOrNever(options.ttl),
         hooks: options.hooks,
         requireHooks: options.requireHooks,
         whenBusy: options.rejectWhenBusy ? 'reject' : undefined,
@@ -41,7 +41,7 @@ export function addCreate(parent: Command): void {
         .option('-n, --name <name>', 'name; may be used again, and then means the latest')
         .option('-t, --tag <tag>', 'tag of the name that points to it')
         .option('-k, --kind <kind>', 'memory or filesystem', 'memory')
-        .option('--ttl <duration>', 'delete it after so long')
+        .option('--ttl <duration|never>', 'delete it after so long')
         .option('--no-hooks', "do not run the sandbox's pre-snapshot hooks")
         .option('--require-hooks', 'fail if a hook fails')
         .option('--reject-when-busy', 'fail rather than wait while other work on the sandbox is under way'),

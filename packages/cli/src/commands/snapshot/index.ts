@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { addTag } from '../image/tag.ts'
 import { addBrowse } from './browse.ts'
 import { addCreate } from './create.ts'
 import { addList } from './list.ts'
@@ -19,6 +20,7 @@ export function addSnapshot(root: Command): void {
   addSpawn(noun)
   addBrowse(noun)
   addUpdate(noun)
+  addTag(noun, 'snapshot')
   addPush(noun)
   addPull(noun)
   addRm(noun)

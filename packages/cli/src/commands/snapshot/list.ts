@@ -20,6 +20,7 @@ export function addList(parent: Command): void {
         labels: pairs(options.label, 'label'),
       })
       const snapshots = (await list.toArray()).map(({ info }) => info)
+      if (options.quiet) return cli.ids(snapshots)
       await cli.table(
         snapshots,
         [
@@ -47,6 +48,7 @@ export function addList(parent: Command): void {
     (command) =>
       declareLabels(command)
         .alias('ls')
+        .option('-q, --quiet', 'ids only')
         .option('--sandbox <sandbox>', 'only of this sandbox')
         .option('--kind <kind>', 'memory or filesystem')
         .option('--state <state>', 'creating, ready, failed, trashed or deleting', collect)

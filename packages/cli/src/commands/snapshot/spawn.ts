@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../exit.ts'
-import { declareOverrides, integer, overridesFrom } from '../../options.ts'
+import { collect, declareOverrides, integer, mountsFrom, overridesFrom } from '../../options.ts'
 import { verb } from '../../verb.ts'
+import { declareNewSchedule, newScheduleFrom } from '../schedule/options.ts'
 
 export function addSpawn(parent: Command): void {
   verb(
@@ -14,7 +15,8 @@ export function addSpawn(parent: Command): void {
       const count = options.count === undefined ? 1 : integer(options.count)
       if (count < 1) throw new UsageError('--count must be at least 1')
       if (count > 1 && name !== undefined) throw new UsageError('--name names one sandbox; leave it out with --count')
-      const each = { ...overrides, cold: options.cold }
+      const { cold } = options
+      const each = { ...overrides, cold, volumes: mountsFrom(options.volume), schedule: newScheduleFrom(options) }
       const sandboxes =
         count === 1 ? [await snapshot.spawn({ ...each, name })] : await snapshot.spawn({ ...each, count })
       await cli.print(
@@ -23,8 +25,13 @@ export function addSpawn(parent: Command): void {
       )
     },
     (command) =>
-      declareOverrides(command)
+      declareNewSchedule(declareOverrides(command))
         .option('-c, --count <number>', 'how many')
+        .option(
+          '-v, --volume <volume:path[:ro]>',
+          'mount a volume where no memory is restored; may be given several times',
+          collect,
+        )
         .option('--cold', 'boot from its filesystem alone'),
   )
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Snapshot } from 'spawnpoint'
 import type { Cli } from '../../cli.ts'
+import { parseDuration } from '../../output/units.ts'
 import { verb } from '../../verb.ts'
 
 export function addVerify(parent: Command): void {
@@ -19,11 +20,11 @@ export function addVerify(parent: Command): void {
     'try whether a sandbox starts from a snapshot and the probe ends with 0 in it; put it after --',
     async (cli, options, ref, probe: string[]) => {
       const snapshot = await cli.client.snapshots.get(ref)
-      const timeoutMs = options.timeout === undefined ? undefined : Number(options.timeout) * 1000
+      const timeoutMs = options.timeout === undefined ? undefined : parseDuration(options.timeout)
       const drilled = await snapshot.drill({ ...(probe.length > 0 && { probe }), timeoutMs })
       return outcome(cli, drilled, 'A sandbox started from it, and the probe succeeded.')
     },
-    (command) => command.option('--timeout <seconds>', 'that the probe may take (60)'),
+    (command) => command.option('--timeout <duration>', 'that the probe may take; else 60s'),
   )
 }
 

@@ -20,8 +20,8 @@ export function addVolume(root: Command): void {
     noun,
     'list',
     'list volumes, newest first',
-    async (cli) => {
-      const volumes = await cli.client.volumes.list().toArray()
+    async (cli, options) => {
+      const volumes = await cli.client.volumes.list({ nameContains: options.name }).toArray()
       await cli.table(
         volumes,
         [
@@ -33,8 +33,19 @@ export function addVolume(root: Command): void {
         'No volumes. Make one with: spawnpoint volume create NAME',
       )
     },
-    (command) => command.alias('ls'),
+    (command) => command.alias('ls').option('--name <text>', 'only whose name contains this'),
   )
+  verb(noun, 'show <volume>', 'one volume and what is in use of it', async (cli, _options, ref: string) => {
+    const { volumes } = cli.client
+    const volume = await volumes.get(ref)
+    const { usedBytes } = await volumes.usage(volume.id)
+    await cli.fields({ ...volume, usedBytes }, [
+      ['id', volume.id],
+      ['name', volume.name],
+      ['used', `${formatBytes(usedBytes)} of ${formatBytes(volume.sizeBytes)}`],
+      ['created', `${volume.createdAt.toISOString()} (${formatAge(volume.createdAt)})`],
+    ])
+  })
   verb(
     noun,
     'rm <volume...>',
