@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Env } from '@spawnpoint/core'
 import type { Context } from './contexts.ts'
 import type { Inside } from './inside.ts'
@@ -29,6 +28,10 @@ export interface Execution {
 /** How long a kernel that was interrupted may take to be idle; after it the next execution waits inside */
 const INTERRUPTED_WITHIN_MS = 30_000
 
+/** How long a kernel may take over what it is asked first, until it is asked anew; doubled each time, to a minute */
+const ANSWERS_WITHIN_MS = 5_000
+const ANSWERS_WITHIN_MAX_MS = 60_000
+
 /** What a client is told of an execution that did not come to its own end. */
 const CUT_OFF: { readonly [E in Exclude<Ending, 'idle'>]: Line } = {
   restarted: { type: 'error', name: 'ContextRestarting', value: 'Context was restarted', traceback: '' },
@@ -52,14 +55,10 @@ const CUT_OFF: { readonly [E in Exclude<Ending, 'idle'>]: Line } = {
  */
 export async function execute(job: Execution): Promise<void> {
   const { context, lines, env } = job
-  const channel = await KernelChannel.open(job.inside, context.id)
-  const close = () => channel.close()
-  job.over.addEventListener('abort', close)
-  if (job.over.aborted) close()
+  const { channel, prepared } = await reach(job)
   lines.onFull = () => channel.pause()
   lines.onDrain = () => channel.resume()
   try {
-    const prepared = await prepare(job, channel)
     const ending = prepared === 'idle' ? await run(job, channel) : prepared
     // Gone with the sandbox: that is not told as if it were the code's affair.
     if (ending === 'closed' && !job.over.aborted && !job.left.aborted) await job.check()
@@ -68,11 +67,25 @@ export async function execute(job: Execution): Promise<void> {
     const names = Object.keys(env)
     const language = LANGUAGES.get(context.language)
     if (ending === 'idle' && names.length > 0 && language !== undefined) {
-      await withinTime(channel.execute(language.reset(names, job.sandboxEnv), { silent: true }, () => {}))
+      const reset = channel.execute(language.reset(names, job.sandboxEnv), { silent: true }, () => {})
+      await withinTime(reset, INTERRUPTED_WITHIN_MS, 'closed')
     }
   } finally {
-    job.over.removeEventListener('abort', close)
     channel.close()
+  }
+}
+
+/**
+ * The kernel, made ready for the code. A channel that was opened while Jupyter moved the kernel to other ports reaches
+ * nobody, for good, and is not closed either: what is not answered is asked anew, through another one.
+ */
+async function reach(job: Execution): Promise<{ channel: KernelChannel; prepared: Ending }> {
+  for (let patience = ANSWERS_WITHIN_MS; ; patience = Math.min(patience * 2, ANSWERS_WITHIN_MAX_MS)) {
+    const channel = await KernelChannel.open(job.inside, job.context.id, job.over)
+    const prepared = await withinTime(prepare(job, channel), patience, 'late', job.left)
+    if (prepared !== 'late') return { channel, prepared }
+    channel.close()
+    if (job.left.aborted) return { channel, prepared: 'closed' }
   }
 }
 
@@ -92,7 +105,7 @@ async function run(job: Execution, channel: KernelChannel): Promise<Ending> {
     channel.resume()
     // It fails where the kernel or the sandbox is gone, and with it what was to be interrupted.
     await job.interrupt().catch(() => {})
-    return await withinTime(ended)
+    return await withinTime(ended, INTERRUPTED_WITHIN_MS, 'closed')
   } finally {
     job.left.removeEventListener('abort', leave)
   }
@@ -107,11 +120,22 @@ async function prepare(job: Execution, channel: KernelChannel): Promise<Ending> 
   return channel.execute(code.join('\n'), { silent: true }, () => {})
 }
 
-async function withinTime(ended: Promise<Ending>): Promise<Ending> {
-  const tired = new AbortController()
+/** `late` if it takes longer, or if `signal` says that nobody waits any more. */
+async function withinTime<L extends string>(
+  ended: Promise<Ending>,
+  ms: number,
+  late: L,
+  signal?: AbortSignal,
+): Promise<Ending | L> {
+  const tired = Promise.withResolvers<L>()
+  const give = () => tired.resolve(late)
+  const timer = setTimeout(give, ms)
+  signal?.addEventListener('abort', give)
+  if (signal?.aborted) give()
   try {
-    return await Promise.race([ended, sleep(INTERRUPTED_WITHIN_MS, 'closed' as const, { signal: tired.signal })])
+    return await Promise.race([ended, tired.promise])
   } finally {
-    tired.abort()
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', give)
   }
 }

@@ -186,6 +186,30 @@ describe('an execution', () => {
     }
   })
 
+  it('is asked for anew where a connection reaches no kernel, until nobody waits for it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    jupyter.deaf = 2
+    const answer = post('/execute', { code: 'x' })
+    const unheard = () => expect.poll(() => jupyter.unheard, { interval: 5 })
+    await unheard().toBe(1)
+    vi.advanceTimersByTime(5_000)
+    await unheard().toBe(2)
+    vi.advanceTimersByTime(10_000)
+    expect(await lines(answer)).toEqual([END])
+
+    jupyter.deaf = Number.POSITIVE_INFINITY
+    const leaving = new AbortController()
+    const { signal } = leaving
+    const given = await fetch(`${url}/execute`, { method: 'POST', body: '{"code":"y"}', signal })
+    await unheard().toBe(3)
+    leaving.abort()
+    await expect(given.text()).rejects.toThrow()
+    jupyter.deaf = 0
+    expect(await lines(post('/execute', { code: 'z' }))).toEqual([END])
+    expect(jupyter.executed).not.toContain('y')
+  })
+
   it('breaks off when the sandbox is gone', async () => {
     jupyter.run = ({ socket }) => {
       jupyter.gone = true

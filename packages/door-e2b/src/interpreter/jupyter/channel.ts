@@ -24,8 +24,8 @@ export class KernelChannel {
   readonly #session = randomUUID()
   readonly #pending = new Map<string, Pending>()
 
-  /** Rejects `port_closed` if no Jupyter listens, a `Refusal` if it does not let us in. */
-  static async open(inside: Inside, kernelId: string): Promise<KernelChannel> {
+  /** Closed when `over` is aborted. Rejects `port_closed` if no Jupyter listens, a `Refusal` if it does not let us in. */
+  static async open(inside: Inside, kernelId: string, over: AbortSignal): Promise<KernelChannel> {
     const stream = await inside.connectPort(INTERPRETER_PORT)
     const socket = new WebSocket(`ws://${JUPYTER_HOST}/api/kernels/${kernelId}/channels`, {
       createConnection: () => stream,
@@ -43,10 +43,10 @@ export class KernelChannel {
       stream.destroy()
       throw broken('its kernel cannot be reached', error)
     }
-    return new KernelChannel(socket)
+    return new KernelChannel(socket, over)
   }
 
-  private constructor(socket: WebSocket) {
+  private constructor(socket: WebSocket, over: AbortSignal) {
     this.#socket = socket
     socket.on('message', (data, isBinary) => {
       // Binary ones carry buffers of widgets, which nobody here shows.
@@ -54,7 +54,13 @@ export class KernelChannel {
     })
     // Harmless: `close` follows, and says it to everybody who waits.
     socket.on('error', () => {})
-    socket.once('close', () => this.#endAll('closed'))
+    const close = () => this.close()
+    socket.once('close', () => {
+      over.removeEventListener('abort', close)
+      this.#endAll('closed')
+    })
+    over.addEventListener('abort', close)
+    if (over.aborted) close()
   }
 
   /** Sends code; messages about it come until the kernel is idle again. Resolves with how it ended, never rejects. */

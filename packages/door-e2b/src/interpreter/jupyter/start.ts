@@ -32,6 +32,8 @@ export const JUPYTER_COMMAND = [
   '--ServerApp.iopub_data_rate_limit=0',
   '--ServerApp.tornado_settings={"ws_ping_interval":0}',
   '--MappingKernelManager.buffer_offline_messages=False',
+  // A young kernel that dies would be started again at other ports, where whoever connects meanwhile does not find it.
+  '--KernelRestarter.random_ports_until_alive=False',
 ]
 
 /**

@@ -28,6 +28,10 @@ export interface FakeExecution {
  */
 export class FakeJupyter {
   listening = true
+  /** Connections to kernels still to come that reach nobody */
+  deaf = 0
+  /** Executions that nobody heard of */
+  unheard = 0
   /** The sandbox was killed */
   gone = false
   sessions: FakeSession[] = []
@@ -54,8 +58,13 @@ export class FakeJupyter {
 
   constructor() {
     this.#server.on('upgrade', (req, socket, head) => {
+      const heard = this.deaf === 0
+      if (!heard) this.deaf -= 1
       this.#sockets.handleUpgrade(req, socket, head, (ws) =>
-        ws.on('message', (text) => this.#execute(ws, String(text))),
+        ws.on('message', (text) => {
+          if (heard) void this.#execute(ws, String(text))
+          else this.unheard += 1
+        }),
       )
     })
   }
