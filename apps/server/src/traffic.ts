@@ -12,7 +12,16 @@ import {
   TRAFFIC_TOKEN_HEADER,
 } from '@spawnpoint/door-e2b'
 import { BROWSER_PATH, browserSession, runtimeTokenAllows } from '@spawnpoint/door-hyperbrowser'
-import { holdsServiceToken, LOGIN, SERVICE_COOKIE, SERVICE_HEADER, serviceLogin } from '@spawnpoint/door-langsmith'
+import {
+  admitsService,
+  EMBED,
+  LOGIN,
+  SERVICE_COOKIE,
+  SERVICE_HEADERS,
+  serviceEmbed,
+  serviceLogin,
+  serviceSignIn,
+} from '@spawnpoint/door-langsmith'
 import { INGRESS_TOKEN_HEADER, showsIngressToken } from '@spawnpoint/door-native'
 import { Gateway, type GatewayService } from '@spawnpoint/gateway'
 import type { Logger } from 'pino'
@@ -32,17 +41,14 @@ export function openGateway(api: SpawnpointApi, log: Logger, domain: string | nu
       [INTERPRETER_PORT, new Interpreter({ tokens: api.tokens, log })],
     ]),
     finders: [new SignedFiles(api)],
-    tokens: [
-      showsIngressToken(api),
-      holdsTrafficToken(api.tokens),
-      runtimeTokenAllows(api),
-      holdsServiceToken(api.tokens),
-    ],
+    tokens: [showsIngressToken(api), holdsTrafficToken(api.tokens), runtimeTokenAllows(api), admitsService(api)],
+    signIn: serviceSignIn,
     logins: new Map([
       [BROWSER_PATH, { request: browserSession(api) }],
-      [LOGIN, serviceLogin(api.tokens)],
+      [LOGIN, serviceLogin(api)],
+      [EMBED, serviceEmbed],
     ]),
-    stripHeaders: [INGRESS_TOKEN_HEADER, TRAFFIC_TOKEN_HEADER, SERVICE_HEADER],
+    stripHeaders: [INGRESS_TOKEN_HEADER, TRAFFIC_TOKEN_HEADER, ...SERVICE_HEADERS],
     stripCookies: [SERVICE_COOKIE],
   })
 }

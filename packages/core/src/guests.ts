@@ -120,7 +120,7 @@ export function identityOf(parts: Parts, sandbox: Sandbox, cause: 'boot' | 'rest
     defaults: {
       user: sandbox.defaults.user,
       workdir: sandbox.defaults.workdir,
-      startCommand: sandbox.defaults.startCommand,
+      startCommand: sandbox.defaults.idle === true ? [] : sandbox.defaults.startCommand,
     },
   }
 }

@@ -6,6 +6,7 @@ import { OWN, usersLabels } from './labels.ts'
 import { keepsNothing } from './reach-box.ts'
 import { runConfigJson } from './run-config.ts'
 import { boxStatus } from './states.ts'
+import { tagsOf } from './tag-values.ts'
 
 export function boxJson(sandbox: Sandbox, request: Pick<IncomingMessage, 'headers' | 'socket'>) {
   const { resources, timeout, labels } = sandbox
@@ -28,6 +29,7 @@ export function boxJson(sandbox: Sandbox, request: Pick<IncomingMessage, 'header
     fs_capacity_bytes: resources.diskBytes,
     run_config: runConfigJson(sandbox),
     labels: usersLabels(labels),
+    tag_value_ids: tagsOf(labels),
     proxy_config: proxyConfigJson(sandbox),
     created_by: labels[OWN.createdBy],
     volumes: sandbox.volumes.map(({ volumeId, path, readOnly }) => ({

@@ -52,3 +52,26 @@ it('carries nothing that it is not told to', async () => {
   expect(child).toMatchObject({ idle_ttl_seconds: 600, preserve_memory_on_stop: false, proxy_config: { rules: [] } })
   expect((await capture(id, { include: ['secrets'] })).status).toBe(422)
 })
+
+it('records a command and ports with a capture, over those of what its box began with, and runs none of it', async () => {
+  const { id } = await world.box()
+  const asked = { entrypoint: ['/app'], cmd: ['--serve'], exposed_ports: [8080] }
+  const { body } = await capture(id, { image_config: asked })
+  expect(body.image_config).toEqual(asked)
+  const snapshot = await world.core.snapshots.get(world.by, body.id)
+  expect(snapshot.defaults).toMatchObject({
+    startCommand: ['/app', '--serve'],
+    entrypoint: ['/app'],
+    exposedPorts: [8080],
+  })
+  const child = await world.box({ snapshot_id: body.id })
+  const { incarnationId } = await world.core.sandboxes.get(world.by, child.id)
+  const begun = world.host.incarnations.get(incarnationId ?? ('' as never))
+  expect(begun?.machine.identity?.defaults.startCommand).toEqual([])
+  const next = await capture(child.id, { image_config: { cmd: ['--check'] } })
+  expect(next.body.image_config).toEqual({ ...asked, cmd: ['--check'] })
+  const none = await capture(child.id, { image_config: { cmd: [], entrypoint: [], exposed_ports: [] } })
+  expect(none.body.image_config).toEqual({ entrypoint: [], cmd: [], exposed_ports: [] })
+  expect((await capture(child.id, {})).body.image_config).toEqual(asked)
+  expect((await capture(id, { image_config: { exposed_ports: [0] } })).status).toBe(422)
+})

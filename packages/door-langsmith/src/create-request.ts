@@ -20,6 +20,7 @@ import { checkUsersLabels, inheritedLabels, madeBy, OWN, usersLabels } from './l
 import { envOf, runConfigSchema, runLabels } from './run-config.ts'
 import { idOf } from './snapshot-json.ts'
 import { defaultImage, findSnapshot } from './snapshot-refs.ts'
+import { tagLabels, tagValueIds } from './tag-values.ts'
 
 const DEFAULT_IDLE_S = 600
 const DEFAULT_DELETE_AFTER_S = 14 * 86_400
@@ -62,7 +63,7 @@ export const createSchema = z.object({
   proxy_config: optional(proxyConfigSchema),
   mount_config: something,
   volumes: optional(z.array(volumeSchema).max(4)),
-  tag_value_ids: optional(z.array(z.string())),
+  tag_value_ids: optional(tagValueIds),
   access_delegation: something,
 })
 export type CreateBody = z.output<typeof createSchema>
@@ -113,15 +114,10 @@ function refuseUnsupported(body: CreateBody): void {
   if (body.persistent === false && body.preserve_memory_on_stop)
     throw invalidArgument('body.preserve_memory_on_stop', 'not with persistent: false')
   if (body.mount_config !== undefined && body.mount_config !== null) throw unsupported('mount_config')
-  refuseTags(body)
-  if (body.access_delegation !== undefined && body.access_delegation !== null) throw unsupported('access_delegation')
+  if (body.access_delegation !== undefined && body.access_delegation !== null)
+    throw unsupported('access_delegation: boxes cannot reach this server to act for anybody')
   if (body.env_vars !== undefined && body.run_config?.env_vars !== undefined)
     throw invalidArgument('body.env_vars', 'not together with run_config.env_vars')
-}
-
-/** Resource tags are of a workspace's settings, which are not here; left out, more would be found by them than was meant. */
-export function refuseTags({ tag_value_ids }: { tag_value_ids?: string[] | undefined }): void {
-  if (tag_value_ids !== undefined && tag_value_ids.length > 0) throw unsupported('tag_value_ids')
 }
 
 async function mountsOf(
@@ -179,6 +175,7 @@ function labelsOf(body: CreateBody, found: Resolved): Labels {
     ...(isDefault === undefined ? { [OWN.user]: 'root', [OWN.workDir]: '/root' } : {}),
     ...inherited,
     ...runLabels(body.run_config ?? {}),
+    ...tagLabels(body.tag_value_ids),
     [OWN.snapshot]: idOf(found),
     ...(body.persistent === false ? { [OWN.persistent]: 'false' } : {}),
   }

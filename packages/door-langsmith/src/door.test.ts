@@ -79,7 +79,6 @@ describe('boxes', () => {
     [{ mount_config: { mounts: [] } }, 400, /mount_config/],
     [{ access_delegation: { mode: 'INHERIT' } }, 400, /access_delegation/],
     [{ volumes: [{ volume: 'none', mount_path: '/mnt/x' }] }, 400, /volume not found/],
-    [{ tag_value_ids: ['t'] }, 400, /tag_value_ids/],
     [{ snapshot_name: 'no-such' }, 400, /snapshot not found/],
   ])('what is not done here is refused: %j', async (body, status, reason) => {
     const answer = await world.post('/boxes', body)

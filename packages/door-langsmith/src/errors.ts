@@ -81,7 +81,12 @@ function said([status, error]: Said, message: string): Refusal {
 }
 
 function routerError(status: number): string {
-  return { 404: 'NotFound', 413: 'PayloadTooLarge' }[status] ?? 'InvalidRequest'
+  return { 404: 'NotFound', 409: 'Conflict', 413: 'PayloadTooLarge' }[status] ?? 'InvalidRequest'
+}
+
+/** What the protocol rules out because of something else that was asked for; a state of its own, not of the core. */
+export function conflict(message: string): Error {
+  return Object.assign(new Error(message), { statusCode: 409 })
 }
 
 /** Of the protocol, but not of this server. */

@@ -1,5 +1,5 @@
 export { LANGSMITH_PREFIX } from './address.ts'
 export { type LangsmithDoorOptions, refuseLangsmith, registerLangsmithDoor } from './door.ts'
-export { holdsServiceToken, serviceLogin } from './services/service-host.ts'
-export { LOGIN, SERVICE_COOKIE, SERVICE_HEADER } from './services/service-path.ts'
+export { admitsService, serviceEmbed, serviceLogin, serviceSignIn } from './services/service-host.ts'
+export { EMBED, LOGIN, SERVICE_COOKIE, SERVICE_HEADERS } from './services/service-path.ts'
 export { createLangsmithUpgradeHandler, type LangsmithUpgradeHandler } from './upgrade.ts'

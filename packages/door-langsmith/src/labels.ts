@@ -15,6 +15,8 @@ export const OWN = {
   /** Settings that a captured snapshot carries, and those of the lives of its boxes as JSON, see `carried.ts` */
   included: `${PREFIX}included`,
   lifecycle: `${PREFIX}lifecycle`,
+  /** Ids of resource tags, with spaces between */
+  tags: `${PREFIX}tags`,
   /** Id of the key that made it */
   createdBy: `${PREFIX}created-by`,
   /** With a port behind it: that it is shared, see `services/shares.ts` */
@@ -35,7 +37,7 @@ export function ownLabels(labels: Labels): Labels {
 /** Without what is of that one alone: who made it, and what was shared of it. */
 export function inheritedLabels(labels: Labels): Labels {
   const own = Object.entries(ownLabels(labels))
-  const alone: readonly string[] = [OWN.createdBy, OWN.included, OWN.lifecycle]
+  const alone: readonly string[] = [OWN.createdBy, OWN.included, OWN.lifecycle, OWN.tags]
   return Object.fromEntries(own.filter(([key]) => !alone.includes(key) && !key.startsWith(`${OWN.service}.`)))
 }
 

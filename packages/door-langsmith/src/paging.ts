@@ -1,6 +1,5 @@
 import { invalidArgument } from '@spawnpoint/core'
 import { z } from 'zod'
-import { unsupported } from './errors.ts'
 
 const number = (min: number, max: number) =>
   z
@@ -23,7 +22,10 @@ export const listQuery = {
     .transform((value) => [value].flat())
     .optional(),
   created_by: z.string().max(64).optional(),
-  tag_value_id: z.unknown().optional(),
+  tag_value_id: z
+    .union([z.string(), z.array(z.string())])
+    .transform((value) => [value].flat())
+    .optional(),
   sort_by: z.string().max(64).optional(),
   sort_order: z.enum(['asc', 'desc']).optional(),
   sort_direction: z.enum(['asc', 'desc']).optional(),
@@ -38,6 +40,7 @@ export interface Listed {
   status: string
   labels: Record<string, string>
   created_by?: string | undefined
+  tag_value_ids?: readonly string[]
   created_at: string
 }
 
@@ -65,7 +68,6 @@ export function page<T extends Listed>(
 ) {
   if (query.created_by !== undefined && (query.created_by !== 'me' || me === undefined))
     throw invalidArgument('query.created_by', me === undefined ? 'not recorded of these' : "only 'me'")
-  if (query.tag_value_id !== undefined) throw unsupported('tag_value_id')
   const key = keys[query.sort_by ?? 'created_at']
   if (key === undefined) throw invalidArgument('query.sort_by', `one of ${Object.keys(keys).join(', ')}`)
   const direction =
@@ -89,9 +91,10 @@ export function page<T extends Listed>(
   }
 }
 
-function isWanted(one: Listed, { name_contains, status, label = [] }: ListQuery): boolean {
+function isWanted(one: Listed, { name_contains, status, label = [], tag_value_id = [] }: ListQuery): boolean {
   if (name_contains !== undefined && !one.name.toLowerCase().includes(name_contains.toLowerCase())) return false
   if (status !== undefined && one.status !== status) return false
+  if (!tag_value_id.every((id) => one.tag_value_ids?.includes(id))) return false
   return label.every((text) => {
     const [, key = '', value] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? []
     return value === undefined ? Object.hasOwn(one.labels, key) : one.labels[key] === value

@@ -1,6 +1,7 @@
 import type { Image, Name, Principal, Resolved, Snapshot, SpawnpointApi, Tag } from '@spawnpoint/core'
 import { includedOf } from './carried.ts'
 import { proxyConfigJson } from './egress.ts'
+import { imageConfigJson } from './image-config.ts'
 import { OWN, usersLabels } from './labels.ts'
 import { runConfigJson } from './run-config.ts'
 import { snapshotStatus } from './states.ts'
@@ -31,6 +32,7 @@ function shown(api: SpawnpointApi, one: Resolved, tagged: readonly { name: Name;
     fs_used_bytes: both.state === 'ready' ? both.sizeBytes : undefined,
     ...('image' in one ? ofImage(one.image) : ofSnapshot(one.snapshot)),
     run_config: runConfigJson(both),
+    image_config: imageConfigJson(both.defaults),
     labels: usersLabels(both.labels),
     description: both.labels[OWN.description],
     tags: tagged.filter(({ tag }) => (tag.imageId ?? tag.snapshotId) === id).map(({ tag }) => tag.tag),

@@ -12,7 +12,7 @@ import { Leases } from './commands/leases.ts'
 import { authenticate } from './credentials.ts'
 import { refusal } from './errors.ts'
 import { reachBox } from './reach-box.ts'
-import { reachService, serviceOf, serviceProxy } from './services/service-path.ts'
+import { admitted, sandboxOf, serviceOf, serviceProxy } from './services/service-path.ts'
 import { serveTunnel } from './tunnel/tunnel.ts'
 
 export interface LangsmithUpgradeHandler {
@@ -35,12 +35,14 @@ export function createLangsmithUpgradeHandler({ api, log }: { api: SpawnpointApi
     const [path = '/'] = (req.url ?? '/').split('?', 1)
     const service = serviceOf(req.url ?? '/')
     if (service !== null) {
-      const { by, sandbox } = await reachService(api, service, req)
+      const reached = await sandboxOf(api, service)
+      const admission = await admitted(api, reached, service.port, req)
+      const { by, sandbox } = reached
       const { guest } = await reachBox(api, by, sandbox.id)
       const active = holdActive(api, by, sandbox.id)
       socket.once('close', () => active[Symbol.dispose]())
       if (socket.destroyed) active[Symbol.dispose]()
-      await proxyUpgrade(guest, service.port, req, socket, head, serviceProxy(service))
+      await proxyUpgrade(guest, service.port, req, socket, head, { ...serviceProxy(service), ...admission })
       return
     }
     const by = await authenticate(api, req.headers)

@@ -139,6 +139,25 @@ describe('ingress', () => {
     expect((await world.ask('/', host(id, 8080))).json).toMatchObject({ port: 8080, code: 502 })
   })
 
+  it('says to program and browser what comes with a token, and sends a browser without one to where it gets one', async () => {
+    await using own = await openGatewayWorld({
+      tokens: [
+        async (req) =>
+          req.headers['x-test-token'] === 'of-ann'
+            ? { addHeaders: { 'x-user': 'ann' }, addResponseHeaders: { 'X-Frames': 'none' } }
+            : null,
+      ],
+      signIn: (req) => (req.headers.accept === 'text/html' ? 'https://sign.test/in' : null),
+    })
+    own.program.answer = world.program.answer
+    const { id } = await own.sandbox({ ingress: { default: 'token' } })
+    const { status, headers, body } = await own.ask('/', { ...host(id), 'x-test-token': 'of-ann', 'x-user': 'root' })
+    expect([status, headers['x-frames'], JSON.parse(body).headers['x-user']]).toEqual([200, 'none', 'ann'])
+    const asked = await own.ask('/', { ...host(id), accept: 'text/html' })
+    expect([asked.status, asked.headers.location]).toEqual([302, 'https://sign.test/in'])
+    expect((await own.ask('/', host(id))).status).toBe(403)
+  })
+
   it('does not wake a sandbox for who may not reach it', async () => {
     const { id } = await world.sandbox({ ingress: { default: 'token' }, timeout: { autoResume: true } })
     await (await world.core.sandboxes.pause(world.by, id)).done

@@ -58,12 +58,21 @@ export interface GatewayOptions {
   /** By path: what answers there on every port that asks for a token, so that a browser can come by one */
   logins?: ReadonlyMap<string, GatewayService>
   /** Whether a request may use a port that asks for a token: if any of them says so */
-  tokens: readonly ((req: IncomingMessage, sandbox: Sandbox, port: number) => boolean)[]
+  tokens: readonly ((
+    req: IncomingMessage,
+    sandbox: Sandbox,
+    port: number,
+  ) => boolean | Admission | Promise<Admission | null>)[]
+  /** Where a browser that shows no token is sent, instead of being refused; `null` for nowhere */
+  signIn?: (req: IncomingMessage, sandbox: Sandbox, port: number) => string | null
   /** Lower-case headers for us that programs do not see, besides the routing headers */
   stripHeaders?: readonly string[]
   /** Cookies for us that programs do not see */
   stripCookies?: readonly string[]
 }
+
+/** What is said to the program about who was let in, and with its answer. */
+export type Admission = Pick<ProxyOptions, 'addHeaders' | 'addResponseHeaders'>
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: what policies write for the port
 const PORT_IN_HOST = '${PORT}'
@@ -159,13 +168,14 @@ export class Gateway {
       await login.request({ req, res, by, sandbox, port, guest: () => this.#guest(reached, req, res, address) })
       return
     }
-    const refusal = this.#forbidden(req, sandbox, address.port)
-    if (refusal !== null) return this.#refuse(req, res, refusal, address)
+    const admitted = await this.#admit(req, sandbox, address.port)
+    if ('status' in admitted) return this.#refuse(req, res, admitted, address)
     const { guest } = await this.#guest(reached, req, res, address)
     const gone = new AbortController()
     res.once('close', () => gone.abort())
     const dial = overTls(dialler(guest, gone.signal), sandbox.ingress.tlsPorts)
-    await proxyHttp(dial, address.port, req, res, this.#proxyOptions(req, sandbox, address.port))
+    const options = { ...this.#proxyOptions(req, sandbox, address.port), ...admitted }
+    await proxyHttp(dial, address.port, req, res, options)
   }
 
   async #routeUpgrade(
@@ -181,8 +191,8 @@ export class Gateway {
     if (this.#options.services.has(address.port)) {
       return refuse({ status: 404, message: 'There is nothing to upgrade to here' })
     }
-    const refusal = this.#forbidden(req, sandbox, address.port)
-    if (refusal !== null) return refuse(refusal)
+    const admitted = await this.#admit(req, sandbox, address.port)
+    if ('status' in admitted) return refuse(admitted)
     const { sandbox: live, guest } = await this.#options.api.sandboxes.guest(by, sandbox.id)
     const gone = new AbortController()
     const held = new DisposableStack()
@@ -192,7 +202,8 @@ export class Gateway {
     socket.once('close', () => held.dispose())
     if (socket.destroyed) held.dispose()
     const dial = overTls(dialler(guest, gone.signal), sandbox.ingress.tlsPorts)
-    await proxyUpgrade(dial, address.port, req, socket, head, this.#proxyOptions(req, sandbox, address.port))
+    const options = { ...this.#proxyOptions(req, sandbox, address.port), ...admitted }
+    await proxyUpgrade(dial, address.port, req, socket, head, options)
   }
 
   async #reach({ id }: Address): Promise<Reached> {
@@ -216,11 +227,16 @@ export class Gateway {
     return found
   }
 
-  #forbidden(req: IncomingMessage, sandbox: Sandbox, port: number): Refusal | null {
+  async #admit(req: IncomingMessage, sandbox: Sandbox, port: number): Promise<Refusal | Admission> {
     const access = accessOf(sandbox, port)
-    if (access === 'open') return null
+    if (access === 'open') return {}
     if (access === 'closed') return { status: 403, message: 'The port is closed to traffic from outside' }
-    if (this.#options.tokens.some((allows) => allows(req, sandbox, port))) return null
+    for (const allows of this.#options.tokens) {
+      const answer = await allows(req, sandbox, port)
+      if (answer !== false && answer !== null) return answer === true ? {} : answer
+    }
+    const location = this.#options.signIn?.(req, sandbox, port) ?? null
+    if (location !== null) return { status: 302, message: 'Sign in first', headers: { location } }
     // Whoever opened this port by itself for those who show who they are, lets them ask for that.
     if (sandbox.ingress.ports[String(port)] !== undefined) return { status: 401, message: 'Authentication is required' }
     return { status: 403, message: 'The traffic access token is missing or invalid' }

@@ -1,4 +1,11 @@
 export { holdActive } from './active.ts'
 export type { Address, RoutingHeaders } from './address.ts'
-export { type Finder, Gateway, type GatewayOptions, type GatewayService, type ServiceCall } from './gateway.ts'
+export {
+  type Admission,
+  type Finder,
+  Gateway,
+  type GatewayOptions,
+  type GatewayService,
+  type ServiceCall,
+} from './gateway.ts'
 export { type ProxyOptions, proxyHttp, proxyUpgrade } from './port-proxy.ts'

@@ -17,6 +17,10 @@ export interface ProxyOptions {
   stripCookies?: readonly string[]
   /** Host header for the program, instead of the client's */
   host?: string
+  /** Lower-case headers for the program that no client can set */
+  addHeaders?: Readonly<Record<string, string>>
+  /** Headers of the answer beside the program's own */
+  addResponseHeaders?: Readonly<Record<string, string>>
   /** Scheme the client used */
   scheme?: 'http' | 'https'
 }
@@ -184,7 +188,7 @@ function connectionNames(connection: string | undefined): Set<string> {
 
 function requestHeaders(req: IncomingMessage, options: ProxyOptions, upgrade: boolean): string[] {
   const named = connectionNames(req.headers.connection)
-  const strip = new Set(options.stripHeaders ?? [])
+  const strip = new Set([...(options.stripHeaders ?? []), ...Object.keys(options.addHeaders ?? {})])
   const out: string[] = []
   for (const [name, value] of pairs(req.rawHeaders)) {
     const lower = name.toLowerCase()
@@ -206,6 +210,7 @@ function requestHeaders(req: IncomingMessage, options: ProxyOptions, upgrade: bo
   if (req.headers.host !== undefined) out.push('X-Forwarded-Host', req.headers.host)
   out.push('X-Forwarded-Proto', options.scheme ?? 'http')
   if (options.pathPrefix !== undefined) out.push('X-Forwarded-Prefix', options.pathPrefix)
+  out.push(...Object.entries(options.addHeaders ?? {}).flat())
   return out
 }
 
@@ -241,6 +246,7 @@ function responseHeaders(response: IncomingMessage, options: ProxyOptions): stri
     else if (lower === 'location' && /^\/(?!\/)/.test(value)) out.push(name, prefix + value)
     else out.push(name, value)
   }
+  out.push(...Object.entries(options.addResponseHeaders ?? {}).flat())
   if (prefix !== undefined)
     out.push('Content-Security-Policy', 'sandbox allow-scripts allow-forms allow-popups allow-modals')
   return out

@@ -996,6 +996,7 @@ export interface Schemas {
       startCommand: string[]
       entrypoint?: string[] | undefined
       exposedPorts?: number[] | undefined
+      idle?: boolean | undefined
     }
     tags: string[]
     resources: {

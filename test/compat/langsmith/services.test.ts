@@ -1,5 +1,5 @@
 import { Langsmith } from 'langsmith'
-import { type Sandbox, SandboxClient, ServiceUrl } from 'langsmith/sandbox'
+import { type Sandbox, SandboxClient, ServiceLoginUrl, ServiceUrl } from 'langsmith/sandbox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Certificates } from '../over-tls.ts'
 import { VendorWorld } from '../vendor-world.ts'
@@ -8,7 +8,7 @@ const PROGRAM = `
 const http = require('http')
 http.createServer((req, res) => {
   const { host, cookie, ...headers } = req.headers
-  res.end(JSON.stringify({ url: req.url, cookie, headers: Object.keys(headers) }))
+  res.end(JSON.stringify({ url: req.url, cookie, user: headers['x-langsmith-user-id'], headers: Object.keys(headers) }))
 }).listen(8080)`
 
 let vendor: VendorWorld
@@ -92,9 +92,12 @@ it('tells and ends what is shared, and what was used', async () => {
   expect(await ports()).toEqual([[8080, 'token']])
   await boxes.deleteServiceURL('web')
   expect(await ports()).toEqual([])
-  await expect(client.serviceUrl('web', { port: 8080, access: 'workspace' })).rejects.toMatchObject({
-    name: 'LangSmithSandboxError',
-  })
+  const embedOrigins = ['https://app.example']
+  const durable = await client.serviceUrl('web', { port: 8080, access: 'workspace', embedOrigins })
+  expect(durable).toMatchObject({ access: 'workspace', embedOrigins })
+  await expect(client.serviceUrl('web', { port: 8080 })).rejects.toMatchObject({ name: 'LangSmithSandboxError' })
+  expect(await ports()).toEqual([[8080, 'workspace']])
+  await boxes.deleteServiceURL('web')
   const hour = new Date(Date.now() - 3_600_000).toISOString()
   const costs = await generated.listUsageCosts({
     start_time: hour,
@@ -151,4 +154,24 @@ it('with a domain each port of a box has a host of its own, over TLS', async () 
   expect(await jsonOf(await fetch(`${host}/b`, { headers: { cookie } }))).not.toHaveProperty('cookie')
   const { host: at } = new URL(host)
   expect((await fetch(`https://${at.replace('8080', '8081')}/`, { headers: { cookie } })).status).toBe(403)
+
+  // Who signs in does so at the server, whose origin no program of a box has.
+  const durable = await over.serviceUrl('web', {
+    port: 8080,
+    access: 'workspace',
+    embedOrigins: ['https://app.example'],
+  })
+  if (!(durable instanceof ServiceLoginUrl)) throw new Error('not one to sign in to')
+  const page = { redirect: 'manual', headers: { accept: 'text/html' } } as const
+  const sent = (await fetch(`${durable.url}/c?d`, page)).headers.get('location') ?? ''
+  expect(new URL(sent).origin).toBe(new URL(url).origin)
+  expect(await (await fetch(sent, page)).text()).toContain('API key')
+  const form = new URLSearchParams({ key, redirect: new URL(sent).searchParams.get('redirect') ?? '' })
+  const signed = await fetch(sent, { method: 'POST', body: form, redirect: 'manual' })
+  const opened = await fetch(signed.headers.get('location') ?? '', page)
+  expect([signed.status, opened.status, opened.headers.get('location')]).toEqual([303, 302, '/c?d'])
+  const session = opened.headers.get('set-cookie')?.split(';', 1)[0] ?? ''
+  const shown = await fetch(`${durable.url}/c`, { headers: { cookie: session, 'x-langsmith-user-id': 'root' } })
+  expect(shown.headers.get('content-security-policy')).toBe("frame-ancestors 'self' https://app.example")
+  expect((await jsonOf(shown)).user).toMatch(/^[0-9a-f]{24}$/)
 })

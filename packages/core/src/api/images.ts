@@ -8,7 +8,7 @@ export interface BuildImageRequest {
   /** Tags of the name that point to the image once it is ready */
   tags?: string[] | undefined
   source: ImageSource
-  defaults?: Partial<Omit<ImageDefaults, 'exposedPorts' | 'entrypoint'>> | undefined
+  defaults?: Partial<ImageDefaults> | undefined
   /** For sandboxes made from it that are not told otherwise; a recipe is built with them too */
   resources?: Partial<Resources> | undefined
   labels?: Labels | undefined

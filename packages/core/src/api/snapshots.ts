@@ -1,5 +1,5 @@
 import type { Principal, Started } from '../api.ts'
-import type { Labels, Snapshot, SnapshotKind, SnapshotState } from '../model.ts'
+import type { ImageDefaults, Labels, Snapshot, SnapshotKind, SnapshotState } from '../model.ts'
 import type { Page, PageRequest } from '../ports/index.ts'
 import type { DeletePlan, DeleteSnapshotOptions } from './trash.ts'
 
@@ -12,6 +12,8 @@ export interface CreateSnapshotRequest {
   labels?: Labels | undefined
   /** Whether what is started from it has the sandbox's credentials, secrets too; default false */
   credentials?: boolean | undefined
+  /** What its record says of a start command, instead of what its sandbox began with; absent fields stay */
+  start?: Partial<Pick<ImageDefaults, 'startCommand' | 'entrypoint' | 'exposedPorts' | 'idle'>> | undefined
   /** Milliseconds until it is deleted, `null` for never; absent for what the team has set */
   ttlMs?: number | null | undefined
   /** Run the sandbox's `pre-snapshot` hooks; default true */

@@ -19,6 +19,8 @@ export interface ImageDefaults {
   entrypoint?: string[]
   /** TCP ports that its programs listen on, as an image from a registry says; for information only */
   exposedPorts?: number[]
+  /** The start command is only for whoever asks what the image would run: sandboxes boot without it */
+  idle?: boolean
 }
 
 export type ImageSource = BaseSource | RecipeSource | DockerfileSource

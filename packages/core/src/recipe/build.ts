@@ -32,7 +32,9 @@ export async function buildRecipe(
   const plan = planRecipe({ id: base.source.id, state: base.defaults }, source, detail.images)
   log.add('info', 'base', `from ${source.from}`)
   const sizeBytes = await buildImage(work, image, detail, plan.steps, log)
-  const inherited = { ...base.defaults, ...plan.after }
+  // Whether it is idle was decided when it was asked for.
+  const { idle: _, ...begun } = base.defaults
+  const inherited = { ...begun, ...plan.after }
   const start = startOf(source, base)
   if (start.startCommand === null && start.readyCommand === null)
     return { change: { sizeBytes, defaults: inherited }, bootSnapshot: null }

@@ -55,12 +55,13 @@ export async function buildDockerfile(
   const { sizeBytes } = await work.step('image', () => work.parts.pool.createImageFrom(image.id, files))
   await work.undo('delete scratch', () => work.parts.pool.deleteImage(detail.scratch))
   const last = stages.at(-1)
+  const { idle: _, ...begun } = last?.defaults ?? {}
   const [first] = plan.stages.slice(-1)
   const base = first?.from != null && 'image' in first.from ? origins.get(first.from.image) : undefined
   return {
     sizeBytes,
     parentImageId: base?.image?.id ?? null,
-    defaults: { ...last?.defaults, ...last?.after, ...plan.start },
+    defaults: { ...begun, ...last?.after, ...plan.start },
     labels: { ...base?.image?.labels, ...plan.labels },
   }
 }

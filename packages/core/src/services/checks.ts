@@ -5,6 +5,7 @@ import { parseImageReference } from '../image-reference.ts'
 import type {
   BaseSource,
   Env,
+  ImageDefaults,
   IngressPolicy,
   Labels,
   NetworkPolicy,
@@ -24,6 +25,9 @@ export const LIMITS = {
   labelValueChars: 1024,
   envEntries: 256,
   envChars: 32 * 1024,
+  arguments: 1024,
+  argumentChars: 64 * 1024,
+  exposedPorts: 256,
   cidrs: 256,
   domains: 256,
   ingressPorts: 256,
@@ -51,6 +55,20 @@ export function checkLabels(labels: Labels): void {
     if (value.length > LIMITS.labelValueChars || !clean(value))
       throw invalidArgument(`labels.${key}`, `at most ${LIMITS.labelValueChars} characters without control characters`)
   }
+}
+
+/** What a record says of the start of its image. */
+export function checkStart({ startCommand = [], entrypoint = [], exposedPorts = [] }: Partial<ImageDefaults>): void {
+  for (const [path, args] of Object.entries({ startCommand, entrypoint })) {
+    if (args.length > LIMITS.arguments) throw invalidArgument(path, `at most ${LIMITS.arguments} arguments`)
+    if (args.join(' ').length > LIMITS.argumentChars)
+      throw invalidArgument(path, `at most ${LIMITS.argumentChars} characters in all`)
+    if (args.some((arg) => arg.includes('\0') || !arg.isWellFormed()))
+      throw invalidArgument(path, 'no NUL in arguments')
+  }
+  if (exposedPorts.length > LIMITS.exposedPorts) throw invalidArgument('exposedPorts', `at most ${LIMITS.exposedPorts}`)
+  if (exposedPorts.some((port) => !Number.isInteger(port) || port < 1 || port > 65_535))
+    throw invalidArgument('exposedPorts', '1 to 65535')
 }
 
 export function checkEnv(path: string, env: Env): void {

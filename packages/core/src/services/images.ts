@@ -2,7 +2,7 @@ import type { BuildImageRequest, ImagesApi, Principal, Started } from '../api.ts
 import { invalidArgument, isCode, notFound, SpawnpointError } from '../errors.ts'
 import { type ImageId, newId, type SnapshotId, type TeamId } from '../ids.ts'
 import { parseImageReference } from '../image-reference.ts'
-import type { Image, ImageSource, Operation } from '../model.ts'
+import type { Image, ImageDefaults, ImageSource, Operation } from '../model.ts'
 import { imageBuildWith } from '../operations/image-build.ts'
 import { type ImageDeleteDetail, imageDelete } from '../operations/image-delete.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
@@ -13,7 +13,15 @@ import { trimLayers } from '../recipe/layers.ts'
 import type { Pull } from '../recipe/origins.ts'
 import { prepare } from '../recipe/prepare.ts'
 import { LIVING_STATES } from '../sandbox/lifecycle.ts'
-import { checkCredentials, checkEnv, checkImageSource, checkLabels, defined, mergeResources } from './checks.ts'
+import {
+  checkCredentials,
+  checkEnv,
+  checkImageSource,
+  checkLabels,
+  checkStart,
+  defined,
+  mergeResources,
+} from './checks.ts'
 import { begunBefore, tie } from './idempotency.ts'
 import { checkTags } from './names.ts'
 import { claimQuota, useOf } from './quotas.ts'
@@ -58,6 +66,7 @@ export class Images implements ImagesApi {
     }
     checkLabels(request.labels ?? {})
     checkEnv('defaults.env', request.defaults?.env ?? {})
+    checkStart(request.defaults ?? {})
     const resources = mergeResources(this.#parts.config, this.#parts.config.resources, request.resources)
     checkCredentials(request)
     const { source, access } = await this.#origin(by, request)
@@ -75,6 +84,7 @@ export class Images implements ImagesApi {
         user: given.user ?? 'root',
         workdir: given.workdir ?? '/',
         startCommand: given.startCommand ?? [],
+        ...(isIdle(request, given) ? { idle: true } : {}),
       },
       resources: defined(request.resources),
       bootSnapshotId: null,
@@ -216,6 +226,13 @@ export class Images implements ImagesApi {
     const { id } = await this.get(by, ref)
     return this.#parts.ledger.read.buildLog(id, offset, limit)
   }
+}
+
+/** Whoever names a command wants it run; one that was only recorded stays so in what is built on top. */
+function isIdle({ defaults, source }: BuildImageRequest, given: Partial<ImageDefaults>): boolean {
+  if (defaults?.idle !== undefined) return defaults.idle
+  const named = defaults?.startCommand ?? (source.type === 'recipe' ? source.startCommand : undefined)
+  return named === undefined && given.idle === true
 }
 
 /** Those that live of what it was started from, not of a snapshot of some other. */

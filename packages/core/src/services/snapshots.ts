@@ -7,7 +7,7 @@ import type { Parts } from '../parts.ts'
 import { type Deadlines, removalDue } from '../sandbox/deadlines.ts'
 import { type LiveSandbox, moveSandbox, snapshotEvent } from '../sandbox/records.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
-import { checkLabels, LIMITS } from './checks.ts'
+import { checkLabels, checkStart, LIMITS } from './checks.ts'
 import { Claims } from './claims.ts'
 import { claimQuota, mustKeepWithin, retentionOf } from './quotas.ts'
 import { checkName, checkTag, findSandbox, findSnapshot, findTrashedToo } from './refs.ts'
@@ -39,6 +39,7 @@ export class Snapshots implements SnapshotsApi {
     if (request.tag !== undefined) checkTag('tag', request.tag)
     if (request.tag !== undefined && request.name === undefined) throw invalidArgument('tag', 'needs a name')
     checkLabels(request.labels ?? {})
+    checkStart(request.start ?? {})
     checkTtl(request.ttlMs)
     if (request.kind === 'memory' && !this.#parts.runtime.info.capabilities.memorySnapshots) {
       throw new SpawnpointError('incompatible', 'The runtime of this server cannot capture memory', {

@@ -1,5 +1,5 @@
 import { newId, type ScheduleId, type SnapshotId } from '../ids.ts'
-import type { Labels, Sandbox, Snapshot, SnapshotKind } from '../model.ts'
+import type { ImageDefaults, Labels, Sandbox, Snapshot, SnapshotKind } from '../model.ts'
 import type { Parts } from '../parts.ts'
 
 /** The record of a snapshot about to be taken of `sandbox`. */
@@ -12,6 +12,7 @@ export function newSnapshot(
     name?: string | undefined
     labels?: Labels | undefined
     credentials?: boolean | undefined
+    start?: Partial<ImageDefaults> | undefined
     ttlMs?: number | null | undefined
     scheduleId?: ScheduleId | undefined
   },
@@ -29,7 +30,7 @@ export function newSnapshot(
     sandboxId: sandbox.id,
     parentId: sandbox.sourceSnapshotId,
     imageId: sandbox.imageId,
-    defaults: sandbox.defaults,
+    defaults: { ...sandbox.defaults, ...request.start },
     env: sandbox.env,
     resources: sandbox.resources,
     volumes: request.kind === 'memory' ? sandbox.volumes : [],

@@ -58,7 +58,7 @@ export function parsePortable(given: unknown): PortableSnapshot {
 }
 
 function defaultsOf(given: unknown): ImageDefaults {
-  const { env, user, workdir, startCommand, entrypoint, exposedPorts } = record(given, 'defaults')
+  const { env, user, workdir, startCommand, entrypoint, exposedPorts, idle } = record(given, 'defaults')
   const begins = entrypoint === undefined ? undefined : list(entrypoint, 'defaults.entrypoint')
   const ports = exposedPorts === undefined ? undefined : list(exposedPorts, 'defaults.exposedPorts')
   const variables = texts(env, 'defaults.env')
@@ -70,6 +70,7 @@ function defaultsOf(given: unknown): ImageDefaults {
     startCommand: list(startCommand, 'defaults.startCommand').map((part) => text(part, 'defaults.startCommand')),
     ...(begins === undefined ? {} : { entrypoint: begins.map((part) => text(part, 'defaults.entrypoint')) }),
     ...(ports === undefined ? {} : { exposedPorts: ports.map((port) => count(port, 'defaults.exposedPorts')) }),
+    ...(idle === true ? { idle } : {}),
   }
 }
 

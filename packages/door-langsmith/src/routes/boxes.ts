@@ -15,16 +15,16 @@ import {
   createSchema,
   labelsSchema,
   milliseconds,
-  refuseTags,
   resourceFields,
   resourcesOf,
   ttlSchema,
 } from '../create-request.ts'
 import { credentialsOf } from '../credential-rules.ts'
 import { networkOf, proxyConfigSchema } from '../egress.ts'
-import { checkUsersLabels, ownLabels } from '../labels.ts'
+import { checkUsersLabels, OWN, ownLabels } from '../labels.ts'
 import { listQuery, page, type SortKeys } from '../paging.ts'
 import { runConfigSchema, runLabels } from '../run-config.ts'
+import { tagLabels, tagValueIds } from '../tag-values.ts'
 
 export const boxParams = z.object({ name: z.string().min(1).max(255) })
 
@@ -36,7 +36,7 @@ const patchSchema = z.object({
   run_config: optional(runConfigSchema),
   proxy_config: optional(proxyConfigSchema),
   ...resourceFields,
-  tag_value_ids: optional(z.array(z.string())),
+  tag_value_ids: optional(tagValueIds),
 })
 
 const SORT: SortKeys<ReturnType<typeof boxJson>> = {
@@ -93,7 +93,6 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
       params: boxParams,
       body: patchSchema,
       handle: async ({ by, params, body, request }) => {
-        refuseTags(body)
         const sandbox = await find(api, by, params.name)
         const resources = resourcesOf(body)
         const network = networkOf(body.proxy_config)
@@ -102,7 +101,10 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
         const updated = await api.sandboxes.update(by, sandbox.id, {
           name: body.name,
           ...(body.labels === undefined ? {} : { labels: replacedLabels(sandbox, body.labels) }),
-          ...(run === undefined ? {} : { changeLabels: runLabels(run) }),
+          changeLabels: {
+            ...runLabels(run ?? {}),
+            ...(body.tag_value_ids === undefined ? {} : { [OWN.tags]: null, ...tagLabels(body.tag_value_ids) }),
+          },
           ...(run?.env_vars === undefined ? {} : { env: { ...sandbox.env, ...run.env_vars } }),
           ...(Object.keys(resources).length === 0 ? {} : { resources }),
           ...(network === undefined ? {} : { network }),

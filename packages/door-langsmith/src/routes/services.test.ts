@@ -45,15 +45,6 @@ it('shares nothing that a snapshot of the box would share too', async () => {
   expect((await world.get(`/boxes/${child.id}/service-urls`)).body.items).toEqual([])
 })
 
-it.each([{ access: 'workspace' }, { access: 'restricted' }, { embed_origins: ['https://a.test'] }])(
-  'refuses what needs a login: %j',
-  async (more) => {
-    const { id } = await world.box()
-    const answer = await world.post(`/boxes/${id}/service-url`, { port: 80, ...more })
-    expect([answer.status, answer.body.detail.error]).toEqual([400, 'NotSupported'])
-  },
-)
-
 it.each<[object, string]>([
   [{}, 'sandbox'],
   [

@@ -1,16 +1,17 @@
+import type { IncomingMessage } from 'node:http'
 import { invalidArgument, type SpawnpointApi } from '@spawnpoint/core'
-import { type AnyRoute, type Call, optional, route, STREAMED } from '@spawnpoint/door-kit'
-import { holdActive, proxyHttp } from '@spawnpoint/gateway'
+import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { BASES, originOf } from '../address.ts'
-import { unsupported } from '../errors.ts'
-import { reachBox } from '../reach-box.ts'
+import { conflict } from '../errors.ts'
 import { contentPolicy, contentPolicyFields } from '../services/content-policy.ts'
 import { issueDownloadToken } from '../services/download-token.ts'
-import { LOGIN, loginAnswer, reachService, serviceOf, serviceProxy, shownToken } from '../services/service-path.ts'
+import { embedOriginsSchema } from '../services/embed-origins.ts'
+import { EMBED, LOGIN } from '../services/service-path.ts'
 import { issueServiceToken } from '../services/service-token.ts'
-import { forgetShares, noteShare, sharesOf } from '../services/shares.ts'
+import { forgetShares, loginOf, noteLogin, noteShare, sharesOf } from '../services/shares.ts'
 import { boxParams, find } from './boxes.ts'
+import { serviceProxyRoutes } from './service-proxy.ts'
 
 const DEFAULT_EXPIRY_S = 600
 const MAX_EXPIRY_S = 86_400
@@ -19,7 +20,6 @@ const portText = z
   .regex(/^[1-9]\d{0,4}$/, 'a port')
   .transform(Number)
   .pipe(z.number().max(65_535))
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 
 export interface ServiceOptions {
   /** `host[:port]` below which each port of a sandbox has a host of its own; `null` for none */
@@ -29,24 +29,12 @@ export interface ServiceOptions {
 }
 
 export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOptions): AnyRoute[] {
-  const proxied = (path: string): AnyRoute =>
-    route({
-      method: METHODS,
-      path,
-      rawBody: true,
-      handle: async (call) => {
-        const { raw } = call.request
-        const service = serviceOf(raw.url ?? '/')
-        if (service === null) throw invalidArgument('path', 'not the address of a service')
-        const [, rest = ''] = (raw.url ?? '').split(service.prefix, 2)
-        if (rest.split('?', 1)[0] === LOGIN) return login(call, service.prefix)
-        const { sandbox, guest } = await reachBox(api, call.by, service.id)
-        using _ = holdActive(api, call.by, sandbox.id)
-        await proxyHttp(guest, service.port, raw, call.reply.raw, serviceProxy(service))
-        call.reply.hijack()
-        return STREAMED
-      },
-    })
+  const addressOf = (request: IncomingMessage, { id, port }: { id: string; port: number }): string => {
+    const origin = originOf(request)
+    return domain === null
+      ? `${origin}${BASES[1]}/${id}/services/${port}`
+      : `${tls ? 'https' : origin.split('://', 1)[0]}://${port}-${id}.${domain}`
+  }
   return [
     route({
       method: 'POST',
@@ -55,29 +43,35 @@ export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOption
       body: z.object({
         port: z.number().int().min(1).max(65_535),
         expires_in_seconds: optional(z.number().int().min(1).max(MAX_EXPIRY_S)),
-        access: optional(z.string().max(64)),
-        embed_origins: optional(z.array(z.string()).max(5)),
+        access: optional(z.enum(['restricted', 'workspace', 'off'])),
+        embed_origins: optional(embedOriginsSchema),
       }),
       handle: async ({ by, params, body, request }) => {
-        if (body.access !== undefined && body.access !== 'off') throw unsupported(`access ${body.access.slice(0, 64)}`)
-        if (body.embed_origins !== undefined && body.embed_origins.length > 0) throw unsupported('embed_origins')
+        const { port, access, embed_origins: origins = [] } = body
         const sandbox = await find(api, by, params.name)
-        const { id } = sandbox
+        const service = { id: sandbox.id, port }
+        const base = addressOf(request.raw, service)
+        const embeds = origins.length === 0 ? {} : { embed_origins: origins }
+        if (access === 'restricted' || access === 'workspace') {
+          if (body.expires_in_seconds !== undefined)
+            throw invalidArgument('body.expires_in_seconds', 'not for access by signing in, which does not expire')
+          await noteLogin(api, by, sandbox, port, { access, origins, at: originOf(request.raw) })
+          return { status: 200, body: { browser_url: base, service_url: base, access, ...embeds } }
+        }
+        if (access === undefined && loginOf(sandbox, port) !== undefined)
+          throw conflict(`Port ${port} is shared with those who sign in; access 'off' ends that`)
         const expiresAt = new Date(Date.now() + (body.expires_in_seconds ?? DEFAULT_EXPIRY_S) * 1000)
-        const token = await issueServiceToken(api.tokens, by, { id, port: body.port }, expiresAt)
-        await noteShare(api, by, sandbox, { port: body.port, expiresAt })
-        const origin = originOf(request.raw)
-        const base =
-          domain === null
-            ? `${origin}${BASES[1]}/${id}/services/${body.port}`
-            : `${tls ? 'https' : origin.split('://', 1)[0]}://${body.port}-${id}.${domain}`
+        const token = await issueServiceToken(api.tokens, by, service, { expiresAt, origins })
+        await noteShare(api, by, sandbox, { port, expiresAt })
         return {
           status: 200,
           body: {
             browser_url: `${base}${LOGIN}?token=${token}`,
+            embed_url: `${base}${EMBED}#token=${token}`,
             service_url: base,
             token,
             expires_at: expiresAt.toISOString(),
+            ...embeds,
           },
         }
       },
@@ -131,18 +125,8 @@ export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOption
         return { status: 200, body: { download_url, token, expires_at } }
       },
     }),
-    proxied('/:id/services/:port'),
-    proxied('/:id/services/:port/*'),
+    ...serviceProxyRoutes(api, addressOf),
   ]
-
-  async function login({ request: { raw } }: Call, prefix: string) {
-    const [, search = ''] = (raw.url ?? '').split('?', 2)
-    const service = serviceOf(raw.url ?? '/')
-    if (service === null) throw invalidArgument('path', 'not the address of a service')
-    const { expiresAt } = await reachService(api, service, raw)
-    const secure = originOf(raw).startsWith('https:')
-    return { status: 302, headers: loginAnswer(shownToken(raw), expiresAt, prefix, search, secure) }
-  }
 }
 
 function headerText(max: number) {

@@ -13,6 +13,7 @@ import { carried, includeSchema } from '../carried.ts'
 import { builtImage, builtNumber } from '../commands/dockerfile-build.ts'
 import { labelsSchema } from '../create-request.ts'
 import { unsupported } from '../errors.ts'
+import { imageConfigSchema, startOf } from '../image-config.ts'
 import { checkUsersLabels, inheritedLabels, madeBy, OWN, present } from '../labels.ts'
 import { listQuery, page, type SortKeys } from '../paging.ts'
 import { keepsNothing } from '../reach-box.ts'
@@ -46,7 +47,7 @@ const captureSchema = z.object({
   confirm_allow_snapshot_secret_values: optional(z.boolean()),
   docker_image: given,
   checkpoint: given,
-  image_config: given,
+  image_config: optional(imageConfigSchema),
   fs_capacity_bytes: optional(z.number().int().positive()),
 })
 
@@ -68,8 +69,8 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
           name: body.name,
           tags: [body.tag ?? LATEST],
           source: { type: 'oci', reference: body.docker_image },
-          // What the image would run at its start is not run: boxes begin idle here.
-          defaults: { startCommand: [], ...imageDefaults(body.run_config) },
+          // What the image would run at its start is known, and not run: boxes begin idle here.
+          defaults: { idle: true, ...imageDefaults(body.run_config) },
           ...(body.fs_capacity_bytes === undefined ? {} : { resources: { diskBytes: body.fs_capacity_bytes } }),
           labels: { ...ownedLabels(body), ...madeBy(by) },
           ...credentialsOf(body),
@@ -83,13 +84,13 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       params: boxParams,
       body: captureSchema,
       handle: async ({ by, params, body }) => {
-        for (const key of ['checkpoint', 'image_config'] as const)
-          if (body[key] !== undefined && body[key] !== null) throw unsupported(key)
+        if (body.checkpoint !== undefined && body.checkpoint !== null)
+          throw unsupported('checkpoint: no checkpoints are kept apart from snapshots, so there is none to name')
         const sandbox = await find(api, by, params.name)
         const number = builtNumber(body.docker_image)
         if (number !== null) return { status: 201, body: await ofBuilt(by, number, body) }
         if (body.docker_image !== undefined && body.docker_image !== null)
-          throw unsupported('docker_image other than one that was built from a Dockerfile')
+          throw unsupported('docker_image other than one of createSnapshotFromDockerfile: no Docker runs in boxes')
         if (keepsNothing(sandbox)) throw unsupported('a snapshot of a sandbox that is not persistent')
         if (body.fs_capacity_bytes !== undefined && body.fs_capacity_bytes !== sandbox.resources.diskBytes)
           throw unsupported("fs_capacity_bytes other than the sandbox's")
@@ -100,6 +101,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
           name: body.name,
           tag: body.tag ?? LATEST,
           credentials: carries.credentials,
+          start: startOf(sandbox.defaults, body.image_config),
           labels: {
             ...inherited,
             ...carries.labels,
@@ -172,7 +174,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       tags: [body.tag ?? LATEST],
       source: { type: 'recipe', from: built.id, steps: [] },
       // As for those of registries
-      defaults: { startCommand: [], ...imageDefaults(body.run_config) },
+      defaults: { ...startOf(built.defaults, body.image_config), idle: true, ...imageDefaults(body.run_config) },
       ...(body.fs_capacity_bytes === undefined ? {} : { resources: { diskBytes: body.fs_capacity_bytes } }),
       labels: { ...ownedLabels(body), ...madeBy(by) },
     })

@@ -67,7 +67,20 @@ it('finds what the caller has made', async () => {
   expect(body.created_by).toBe(world.by.keyId)
   expect(await names('/snapshots?created_by=me')).toEqual(['snap'])
   expect((await world.get('/boxes?created_by=somebody')).status).toBe(422)
-  expect((await world.get('/boxes?tag_value_id=t')).status).toBe(400)
+})
+
+it('keeps the resource tags of a box and finds it by them', async () => {
+  const both = await world.box({ name: 'both', tag_value_ids: ['one', 'two'] })
+  await world.box({ name: 'single', tag_value_ids: ['two'] })
+  expect(both).toMatchObject({ tag_value_ids: ['one', 'two'], labels: {} })
+  const names = async (path: string) => (await world.get(path)).body.items.map(({ name }: { name: string }) => name)
+  expect(await names('/boxes?tag_value_id=two&sort_by=name')).toEqual(['both', 'single'])
+  expect(await names('/boxes?tag_value_id=two&tag_value_id=one')).toEqual(['both'])
+  const { body } = await world.patch('/boxes/both', { tag_value_ids: [], run_config: { user: 'nobody' } })
+  expect(body).toMatchObject({ tag_value_ids: [], run_config: { user: 'nobody' } })
+  expect(await names('/boxes?tag_value_id=one')).toEqual([])
+  expect((await world.patch('/boxes/single', { name: 'other' })).body.tag_value_ids).toEqual(['two'])
+  expect((await world.post('/boxes', { tag_value_ids: ['no space'] })).status).toBe(422)
 })
 
 it('mounts volumes of the team', async () => {

@@ -201,6 +201,10 @@ export const image = component(
         .array(z.number().int())
         .exactOptional()
         .describe('TCP ports that its programs listen on, as an image from a registry says'),
+      idle: z
+        .boolean()
+        .exactOptional()
+        .describe('The start command is only for whoever asks what the image would run: sandboxes boot without it'),
     }),
     tags: z.array(z.string()).describe('`NAME:TAG` of each tag that points to it'),
     resources: partialResources.describe('Of its sandboxes unless told; what is absent comes from the server'),

@@ -15,6 +15,8 @@ export interface ImageDefaults {
   entrypoint?: string[] | undefined
   /** TCP ports that its programs listen on, as an image from a registry says */
   exposedPorts?: number[] | undefined
+  /** The start command is only for whoever asks what the image would run: sandboxes boot without it */
+  idle?: boolean | undefined
 }
 
 export type ImageSource =
@@ -99,7 +101,7 @@ export interface BuildImage {
   registry?: string | undefined
   /** For this pull from a registry; kept nowhere */
   credentials?: { username: string; password: string } | undefined
-  defaults?: Partial<Omit<ImageDefaults, 'exposedPorts' | 'entrypoint'>> | undefined
+  defaults?: Partial<Omit<ImageDefaults, 'exposedPorts' | 'entrypoint' | 'idle'>> | undefined
   /** For sandboxes made from it that are not told otherwise; a recipe is built with them too */
   resources?: Partial<Resources> | undefined
   labels?: Labels | undefined
