@@ -12,6 +12,7 @@ import type {
 import { SpawnpointError } from '@spawnpoint/core'
 import { checkHello, checkHoldReport, checkIdentityReport, checkMetrics, type Hello } from './checks.ts'
 import { Files } from './files.ts'
+import { whenOverdue } from './overdue.ts'
 import { type Checked, checkedBy } from './pieces.ts'
 import { PortStream } from './port-stream.ts'
 import { Processes } from './processes.ts'
@@ -70,7 +71,7 @@ export function dialGuest(options: OpenGuestOptions): DialledGuest {
   const channel = session.open('hello', { protocols: PROTOCOLS }, true)
   const guest = new AttachedGuest(session, checked)
   const answered = async () => {
-    const timer = setTimeout(() => {
+    using _overdue = whenOverdue(() => {
       const message = `The agent did not answer within ${session.timeouts.attachMs} ms`
       channel.fail(new SpawnpointError('guest_unresponsive', message, { sandboxId: options.label }))
     }, session.timeouts.attachMs)
@@ -80,8 +81,6 @@ export function dialGuest(options: OpenGuestOptions): DialledGuest {
     } catch (error) {
       session.close()
       throw error
-    } finally {
-      clearTimeout(timer)
     }
   }
   return { guest, answered }
@@ -166,7 +165,7 @@ class AttachedGuest implements OpenedGuest {
     if (this.#session.held) throw new Error('the guest is held already')
     // From here on nothing is written until release; the agent's answer is its last frame.
     const channel = this.#session.closeGate('hold')
-    const timer = setTimeout(() => {
+    using _overdue = whenOverdue(() => {
       const message = 'The agent did not hold'
       channel.fail(new SpawnpointError('guest_unresponsive', message, { sandboxId: this.#session.label }))
     }, this.#session.timeouts.silenceMs)
@@ -175,8 +174,6 @@ class AttachedGuest implements OpenedGuest {
     } catch (error) {
       this.#session.openGate('release')
       throw error
-    } finally {
-      clearTimeout(timer)
     }
     return report
   }

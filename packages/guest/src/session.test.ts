@@ -268,6 +268,23 @@ describe('patience', () => {
     await guest.close()
   })
 
+  test('a host that stood still itself hears first what was said meanwhile', async () => {
+    const guest = await fake.open({ silenceMs: 60 })
+    let question = 0
+    fake.answer = (id, method) => {
+      if (method !== 'ping') {
+        question = id
+        return
+      }
+      fake.say(2, 2, id, {})
+      // Nothing is read before the next look at the silence is overdue.
+      for (const until = performance.now() + 100; performance.now() < until; );
+      fake.answer = () => fake.say(3, 2, question, { kind: 'guest_error', message: 'heard', errno: 'EIO' })
+    }
+    await expect(guest.files.stat('/x')).rejects.toMatchObject({ code: 'guest_error', message: 'heard' })
+    await guest.close()
+  })
+
   test('but not for ever', async () => {
     const guest = await fake.open({ silenceMs: 40, callMs: 150 })
     fake.answer = (id, method) => {

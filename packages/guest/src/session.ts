@@ -15,6 +15,7 @@ import {
   makePreamble,
   ProtocolViolation,
 } from './frames.ts'
+import { whenOverdue } from './overdue.ts'
 
 export interface Timeouts {
   /** Milliseconds for the first answer of an attach; default 10,000 */
@@ -194,7 +195,7 @@ export class Session {
   /** Waits for a channel's answer under the time limits; a channel that misses them is cancelled. */
   answerOf(channel: Channel, what: string, options: CallOptions = {}): Promise<unknown> {
     if (options.endless === true && options.signal === undefined) return channel.answer
-    let timer: NodeJS.Timeout | undefined
+    let overdue: Disposable | undefined
     let began = performance.now()
     const extraMs = options.extraMs ?? 0
     let pingedAt: number | null = null
@@ -203,27 +204,27 @@ export class Session {
       if (this.#scanner !== null) {
         // It may not run yet; how long it may take to answer for the first time is for whoever attaches to say.
         began = now
-        timer = setTimeout(check, this.#timeouts.silenceMs / 2)
+        overdue = whenOverdue(check, this.#timeouts.silenceMs / 2)
       } else if (this.held) {
         pingedAt = null
-        timer = setTimeout(check, this.#timeouts.silenceMs)
+        overdue = whenOverdue(check, this.#timeouts.silenceMs)
       } else if (now - began > this.#timeouts.callMs + extraMs) {
         channel.cancel(this.#unresponsive(`The agent did not answer: ${what}`))
       } else if (pingedAt === null || this.#lastHeard >= pingedAt) {
         // A busy agent still answers this; a dead one does not.
         pingedAt = now
         this.open('ping', {}, true)
-        timer = setTimeout(check, this.#timeouts.silenceMs / 2)
+        overdue = whenOverdue(check, this.#timeouts.silenceMs / 2)
       } else {
         channel.cancel(this.#unresponsive(`The agent fell silent: ${what}`))
       }
     }
-    if (options.endless !== true) timer = setTimeout(check, this.#timeouts.silenceMs / 2)
+    if (options.endless !== true) overdue = whenOverdue(check, this.#timeouts.silenceMs / 2)
     const abort = () => channel.cancel(cancelled(what))
     if (options.signal?.aborted) abort()
     else options.signal?.addEventListener('abort', abort, { once: true })
     return channel.answer.finally(() => {
-      clearTimeout(timer)
+      overdue?.[Symbol.dispose]()
       options.signal?.removeEventListener('abort', abort)
     })
   }
