@@ -8,13 +8,12 @@ import { z } from 'zod'
 import type { DoorContext } from '../context.ts'
 import { refusal } from '../errors.ts'
 import { bearerOf, isRuntimeToken } from '../runtime-token.ts'
+import { listens } from './listens.ts'
 import { chunkJson, ptyJson } from './process-json.ts'
 import type { PtySizes } from './pty-sizes.ts'
 import type { Recorder } from './recorder.ts'
 import type { Watch } from './watches.ts'
 
-/** The client listens some moments after the handshake; what comes before then is lost. */
-const FIRST_MS = 50
 const MESSAGE_MAX_BYTES = 1024 * 1024
 /** Bytes to the client beyond which no more is sent until it has taken some */
 const WINDOW_BYTES = 1024 * 1024
@@ -114,7 +113,7 @@ export class Sockets {
           ws.close(1008)
         })
     })
-    await pause(FIRST_MS)
+    await listens(ws)
     try {
       for await (const chunk of recorder.follow(cursor === 0 ? 0 : cursor + 1, closed.signal)) {
         await send(ws, { type: 'output', ...chunkJson(chunk) })
@@ -131,7 +130,7 @@ export class Sockets {
     const closed = new AbortController()
     ws.on('error', () => ws.terminate())
     ws.on('close', () => closed.abort())
-    await pause(FIRST_MS)
+    await listens(ws)
     for await (const event of watch.follow(cursor, closed.signal)) await send(ws, { type: 'event', event })
     // Its end alone says that it is over: callbacks of Python's client take whatever else comes for an event.
     ws.close(1000)
