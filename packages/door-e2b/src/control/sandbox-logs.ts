@@ -22,6 +22,8 @@ const PROCESSES_MAX = 50
 const OUTPUT_MAX_BYTES = 64 * 1024
 /** A process that runs has said what there is so far when it is silent for so long, in milliseconds */
 const SILENCE_MS = 100
+/** One that has ended comes to its end by itself; this is for a guest that does not tell */
+const ENDED_SILENCE_MS = 10_000
 
 /**
  * What is known of a sandbox's life: what became of it, which processes its agent started and, while it runs, what the agent
@@ -68,13 +70,14 @@ async function processEntries(guest: Guest, info: ProcessInfo): Promise<LogEntry
   return entries
 }
 
-async function outputOf(guest: Guest, { id }: ProcessInfo): Promise<Map<string, string>> {
+async function outputOf(guest: Guest, { id, exit }: ProcessInfo): Promise<Map<string, string>> {
   const pieces = new Map<string, Buffer[]>()
   const enough = new AbortController()
   let bytes = 0
+  const silenceMs = exit === null ? SILENCE_MS : ENDED_SILENCE_MS
   try {
     const { output } = await guest.processes.follow(id, { signal: enough.signal })
-    for await (const item of withKeepalive(output, SILENCE_MS, () => null, enough.signal)) {
+    for await (const item of withKeepalive(output, silenceMs, () => null, enough.signal)) {
       if (item === null || item.type === 'exit' || bytes >= OUTPUT_MAX_BYTES) break
       if (item.type !== 'data') continue
       const piece = item.data.subarray(0, OUTPUT_MAX_BYTES - bytes)
