@@ -7,6 +7,8 @@ const DRIVERS = ['pool-btrfs', 'images-debian', 'ledger-postgres', 'runtime-gvis
  * servers that start. Not more, since each has sandboxes of its own.
  */
 const MACHINE_WORKERS = 2
+/** How long a test asks again for what nothing announces. It is to tell what never comes, not how busy the machine is. */
+const expectations = { poll: { timeout: 20_000 } }
 const driverTests = `packages/{${DRIVERS.join(',')}}/src/**/*.test.ts`
 
 export default defineConfig({
@@ -19,6 +21,7 @@ export default defineConfig({
           exclude: [driverTests, '**/node_modules/**'],
           // A test that hangs is to be told, not how busy the machine is: these take up to 2.5 s on an idle one.
           testTimeout: 30_000,
+          expect: expectations,
           sequence: { groupOrder: 0 },
         },
       },
@@ -29,6 +32,7 @@ export default defineConfig({
           maxWorkers: MACHINE_WORKERS,
           testTimeout: 30_000,
           hookTimeout: 60_000,
+          expect: expectations,
           sequence: { groupOrder: 1 },
         },
       },
@@ -40,6 +44,7 @@ export default defineConfig({
           maxWorkers: MACHINE_WORKERS,
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          expect: expectations,
           sequence: { groupOrder: 2 },
         },
       },

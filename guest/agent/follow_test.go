@@ -102,6 +102,7 @@ func TestStalledReaderLosesItsClaim(t *testing.T) {
 }
 
 func TestEnvironmentIsClean(t *testing.T) {
+	t.Setenv("PATH", "") // so that it comes back
 	os.Unsetenv("PATH")
 	who := &account{name: "ann", home: "/home/ann", shell: "/bin/zsh"}
 	env, path := environment(who, nil, map[string]string{"A": "1", "B": "1"}, &processSpec{

@@ -129,7 +129,7 @@ describe('going back', () => {
 
   it('starts cold from a filesystem snapshot, and from a memory snapshot’s filesystem', async () => {
     await using origin = await world.client.sandboxes.create({ image: 'base' })
-    await origin.run('mkdir -p work && echo kept > work/file && sleep 1000 & echo started')
+    await origin.run('mkdir -p work && echo kept > work/file; sleep 1000 & echo started')
     for (const kind of ['filesystem', 'memory'] as const) {
       const snapshot = await origin.snapshot({ kind })
       await using spawned = await snapshot.spawn({ cold: kind === 'memory' })

@@ -207,7 +207,9 @@ describe('by domain over TLS', () => {
 
     await sandbox.commands.run('python3 server.py', { background: true })
     expect(sandbox.getHost(8000)).toBe(`8000-${sandbox.sandboxId}.${domain}`)
-    const response = await fetch(`https://${sandbox.getHost(8000)}/path?x=1`)
+    const get = () => fetch(`https://${sandbox.getHost(8000)}/path?x=1`)
+    await until(async () => (await get()).status === 200)
+    const response = await get()
     expect([response.status, await response.text()]).toEqual([200, `/path?x=1 ${sandbox.getHost(8000)} https`])
 
     expect(

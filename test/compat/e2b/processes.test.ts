@@ -76,14 +76,22 @@ describe.each(SDKS)('%s', (_name, sdk, way) => {
 
     it('give their output as it comes', async () => {
       const seen: string[] = []
-      const command = 'for n in 1 2 3; do echo out $n; echo err $n >&2; sleep 0.2; done'
-      const result = await sandbox.commands.run(command, {
+      // Each line comes only when what came before it was seen.
+      const command = 'for n in 1 2 3; do echo out $n; echo err $n >&2; read go; done'
+      const handle = await sandbox.commands.run(command, {
+        background: true,
+        stdin: true,
         onStdout: (text) => void seen.push(text),
         onStderr: (text) => void seen.push(text),
       })
-      expect(seen.length).toBeGreaterThanOrEqual(6)
-      expect(seen.filter((text) => text.startsWith('out')).join('')).toBe(result.stdout)
+      for (const n of [1, 2, 3]) {
+        await until(async () => seen.includes(`out ${n}\n`) && seen.includes(`err ${n}\n`))
+        await sandbox.commands.sendStdin(handle.pid, 'go\n')
+      }
+      const result = await handle.wait()
+      expect(result.stdout).toBe('out 1\nout 2\nout 3\n')
       expect(result.stderr).toBe('err 1\nerr 2\nerr 3\n')
+      expect(seen).toHaveLength(6)
     })
 
     it('give megabytes, and any bytes', async () => {
@@ -120,9 +128,10 @@ describe.each(SDKS)('%s', (_name, sdk, way) => {
 
     it('take along what they have started when they are killed', async () => {
       const handle = await sandbox.commands.run('sleep 4321 & sleep 4321; echo', { background: true })
-      await until(async () => (await sandbox.commands.run('pgrep -fc "^sleep 4321" || true')).stdout.trim() === '2')
+      const there = async () => (await sandbox.commands.run('pgrep -fc "^sleep 4321" || true')).stdout.trim()
+      await until(async () => (await there()) === '2')
       await handle.kill()
-      expect((await sandbox.commands.run('pgrep -fc "^sleep 4321" || true')).stdout.trim()).toBe('0')
+      await until(async () => (await there()) === '0')
     })
 
     it('go on after a disconnect, and can be connected to again', async () => {
