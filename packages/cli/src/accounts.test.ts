@@ -52,6 +52,8 @@ test("how long one's own team keeps snapshots", async () => {
 test('keys with scopes and members, and what they asked for', async () => {
   const secret = (await cli('key', 'create', 'r', '--scope', 'read', '--member', 'ana')).stdout.trim()
   expect((await cli('key', 'list')).stdout).toMatch(/ r +sp_\S+ +read +ana /)
+  const self = await as(secret, 'key', 'self')
+  expect(self.stdout).toMatch(/^scopes: +read\nmember: +ana\nteam: +default$/m)
   const refused = await as(secret, 'sandbox', 'create', 'base')
   expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining("lacks the scope 'write'") })
   const log = await cli('audit', '--member', 'ana')

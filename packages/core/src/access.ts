@@ -17,6 +17,7 @@ type Services = Omit<SpawnpointApi, 'runtime' | 'limits' | 'authenticate' | 'res
 export const CALLS = {
   keys: {
     create: 'admin audited',
+    self: 'any',
     list: 'admin',
     revoke: 'admin audited',
     team: 'any',

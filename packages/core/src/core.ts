@@ -314,6 +314,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
 function accessTo(keys: Keys, teams: Teams): KeysApi {
   return {
     create: (by, request) => keys.create(by, request),
+    self: (by) => keys.self(by),
     list: (by, page) => keys.list(by, page),
     revoke: (by, id) => keys.revoke(by, id),
     team: (by) => teams.own(by),

@@ -10,6 +10,13 @@ beforeEach(async () => {
 })
 afterEach(() => core.close())
 
+it('tells a key about itself, and who shows another proof that there is none', async () => {
+  const { key, secret } = await core.keys.create(world.by, { name: 'ci', scopes: ['read'] })
+  const by = await core.authenticate(secret)
+  expect(await core.keys.self(by)).toMatchObject({ id: key.id, name: 'ci', scopes: ['read'] })
+  await expect(core.keys.self({ ...by, keyId: null })).rejects.toMatchObject({ code: 'not_found' })
+})
+
 it('tells when a key was last used, written once a minute at most', async () => {
   const { key, secret } = await core.keys.create(world.by, { name: 'ci' })
   const lastUsedAt = async () =>

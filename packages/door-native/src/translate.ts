@@ -139,8 +139,8 @@ export function registryJson(registry: Registry): z.output<typeof schemas.regist
   }
 }
 
-export function secretJson({ name, hosts, createdAt, updatedAt }: Secret): z.output<typeof schemas.secret> {
-  return { name, hosts, createdAt: at(createdAt), updatedAt: at(updatedAt) }
+export function secretJson({ name, hosts, version, createdAt, updatedAt }: Secret): z.output<typeof schemas.secret> {
+  return { name, hosts, version, createdAt: at(createdAt), updatedAt: at(updatedAt) }
 }
 
 export function scheduleJson(schedule: ScheduleView): z.output<typeof schemas.schedule> {

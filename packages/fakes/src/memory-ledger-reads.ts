@@ -79,6 +79,7 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
         const found = [...t.keys.values()].find((row) => row.hash === hash)
         return found && found.key.revokedAt === null ? found.key : undefined
       }),
+    key: (id) => one('key', (t) => t.keys.get(id)?.key),
     keys: (teamId, page) =>
       many(
         'keys',

@@ -8,6 +8,7 @@ import {
   type ImageId,
   invalidArgument,
   isId,
+  type KeyId,
   type LedgerReads,
   type Name,
   type NameId,
@@ -89,6 +90,11 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     if (hash.includes('\0') || !hash.isWellFormed()) return null
     const query = this.#db().selectFrom('api_keys').selectAll().where('hash', '=', hash).where('revoked_at', 'is', null)
     const row = await query.executeTakeFirst()
+    return row ? toKey(row) : null
+  }
+
+  async key(id: KeyId): Promise<ApiKey | null> {
+    const row = await this.#db().selectFrom('api_keys').selectAll().where('id', '=', id).executeTakeFirst()
     return row ? toKey(row) : null
   }
 

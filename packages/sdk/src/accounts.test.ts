@@ -50,6 +50,7 @@ test('usage as rows and as CSV', async () => {
 
 test('keys with scopes, and the audit log', async () => {
   const { key, secret } = await admin.keys.create({ name: 'reader', scopes: ['read'], member: 'ana' })
+  expect(await as(secret).keys.self()).toMatchObject({ id: key.id, name: 'reader', scopes: ['read'], member: 'ana' })
   expect(key).toMatchObject({ scopes: ['read'], member: 'ana' })
   const reader = as(secret)
   await reader.sandboxes.list().toArray()

@@ -27,6 +27,11 @@ export class Keys {
     return { key: toApiKey(key), secret }
   }
 
+  /** The one that this client uses: what it may do. */
+  async self(options: CallOptions = {}): Promise<ApiKey> {
+    return toApiKey(await this.#transport.json({ method: 'GET', path: '/v1/keys/self', ...options }))
+  }
+
   list(options: PageOptions = {}): List<ApiKey> {
     return new List(this.#transport, { path: '/v1/keys' }, options, toApiKey)
   }

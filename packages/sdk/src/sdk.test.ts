@@ -295,7 +295,7 @@ describe('the rest', () => {
     const made = await client.secrets.set('TOKEN', { value: 'secret', hosts: ['API.example.com'] })
     expect(made).toMatchObject({ name: 'TOKEN', hosts: ['api.example.com'], createdAt: expect.any(Date) })
     expect(await client.secrets.get('TOKEN')).toEqual(made)
-    expect(await client.secrets.set('TOKEN', { value: 'other' })).toMatchObject({ hosts: [] })
+    expect(await client.secrets.set('TOKEN', { value: 'other' })).toMatchObject({ hosts: [], version: 2 })
     expect(await client.secrets.list({ nameContains: 'tok' }).toArray()).toMatchObject([{ name: 'TOKEN' }])
     await client.secrets.delete('TOKEN')
     await expect(client.secrets.get('TOKEN')).rejects.toThrow(NotFoundError)

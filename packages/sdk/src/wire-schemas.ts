@@ -1240,6 +1240,7 @@ export interface Schemas {
   Secret: {
     name: string
     hosts: string[]
+    version: number
     createdAt: string
     updatedAt: string
   }

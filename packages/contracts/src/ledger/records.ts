@@ -279,9 +279,12 @@ export function recordsSuite(bench: LedgerBench): void {
       await bench.put((tx) => tx.putKey(key, hash))
       expect(await bench.ledger.read.keyByHash(hash)).toEqual(key)
       expect(await bench.ledger.read.keyByHash(`${hash}x`)).toBeNull()
+      expect(await bench.ledger.read.key(key.id)).toEqual(key)
+      expect(await bench.ledger.read.key(newId())).toBeNull()
       const at = new Date(1_700_000_123_456)
       expect(await bench.ledger.transact((tx) => tx.revokeKey(teamId, key.id, at))).toBe(true)
       expect(await bench.ledger.read.keyByHash(hash)).toBeNull()
+      expect(await bench.ledger.read.key(key.id)).toEqual({ ...key, revokedAt: at })
       expect((await bench.ledger.read.keys(teamId, { limit: 10 })).items).toEqual([{ ...key, revokedAt: at }])
     })
 

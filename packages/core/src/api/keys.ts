@@ -14,6 +14,8 @@ export interface CreateKeyRequest {
 export interface KeysApi {
   /** `secret` is shown this once; only its hash is kept. */
   create(by: Principal, request: CreateKeyRequest): Promise<{ key: ApiKey; secret: string }>
+  /** The caller's own. Rejects `not_found` for who has shown another proof than a key. */
+  self(by: Principal): Promise<ApiKey>
   list(by: Principal, page: PageRequest): Promise<Page<ApiKey>>
   revoke(by: Principal, id: string): Promise<void>
   /** The caller's own, with its limits and what of them is used. */

@@ -158,6 +158,8 @@ export interface LedgerReads extends AccountReads {
   teamByName(name: string): Promise<Team | null>
   /** Live key by the SHA-256 of its 256-bit hex, `null` if unknown or revoked. */
   keyByHash(hash: string): Promise<ApiKey | null>
+  /** Also one that is revoked */
+  key(id: KeyId): Promise<ApiKey | null>
   keys(teamId: TeamId, page: PageRequest): Promise<Page<ApiKey>>
   image(id: ImageId): Promise<Image | null>
   images(filter: ImageFilter, page: PageRequest): Promise<Page<Image>>

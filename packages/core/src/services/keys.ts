@@ -101,6 +101,12 @@ export class Keys implements Omit<KeysApi, 'team' | 'updateTeam'> {
     return true
   }
 
+  async self({ keyId }: Principal): Promise<ApiKey> {
+    const key = keyId === null ? null : await this.#parts.ledger.read.key(keyId)
+    if (key === null) throw notFound('key', 'self')
+    return key
+  }
+
   list: KeysApi['list'] = (by, page) => this.#parts.ledger.read.keys(by.teamId, page)
 
   async revoke(by: Principal, id: string): Promise<void> {

@@ -103,6 +103,8 @@ describe('a key', () => {
     }
     expect((await get('/audit')).status).toBe(403)
     expect((await get('/team')).status).toBe(200)
+    const { lastUsedAt: _, ...self } = reader.key
+    expect(await jsonOf(await get('/keys/self'))).toMatchObject(self)
   })
 })
 

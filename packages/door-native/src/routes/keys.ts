@@ -36,6 +36,16 @@ export function keyRoutes({ api }: DoorContext): AnyRoute[] {
       handle: async (call) => pageAnswer(await api.keys.list(call.by, pageRequest(call.query)), keyJson),
     }),
     route({
+      method: 'GET',
+      path: '/keys/self',
+      operationId: 'getOwnKey',
+      tag,
+      summary: 'The API key of this request: whose it is and what it may do',
+      responses: { 200: { description: 'The key', schema: schemas.apiKey } },
+      errors: ['not_found'],
+      handle: async (call) => ({ status: 200, body: keyJson(await api.keys.self(call.by)) }),
+    }),
+    route({
       method: 'DELETE',
       path: '/keys/{id}',
       operationId: 'revokeKey',

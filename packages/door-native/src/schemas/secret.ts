@@ -27,13 +27,20 @@ export const listSecretsQuery = z.strictObject({
 
 export const secret = component(
   'Secret',
-  z.object({ name: z.string(), hosts: secretHosts, createdAt: time, updatedAt: time }),
+  z.object({
+    name: z.string(),
+    hosts: secretHosts,
+    version: z.int().describe('How many values it has had'),
+    createdAt: time,
+    updatedAt: time,
+  }),
   {
     description: 'A value that rules of sandboxes put into requests, as `{NAME}` in the template of a header.',
     examples: [
       {
         name: 'API_KEY',
         hosts: ['api.example.com'],
+        version: 1,
         createdAt: '2026-11-20T10:00:00.000Z',
         updatedAt: '2026-11-20T10:00:00.000Z',
       },

@@ -9,6 +9,8 @@ export interface SetSecret {
 export interface Secret {
   name: string
   hosts: string[]
+  /** How many values it has had */
+  version: number
   createdAt: Date
   /** When its value was given */
   updatedAt: Date

@@ -14,6 +14,7 @@ export function addList(parent: Command): void {
         [
           { title: 'NAME', value: ({ name }) => name },
           { title: 'HOSTS', value: ({ hosts }) => (hosts.length === 0 ? 'all' : hosts.join(',')) },
+          { title: 'VERSION', value: ({ version }) => String(version), align: 'right' },
           { title: 'CHANGED', value: ({ updatedAt }) => formatAge(updatedAt) },
         ],
         'No secrets. Store one with: spawnpoint secret set NAME',
