@@ -13,7 +13,7 @@ const [HOST_SIDE, OUTSIDE] = [1, 2].map((n) => NETWORK.replace(/\d+$/, (last) =>
 
 /**
  * A name server, and HTTP and HTTPS servers that answer with the headers of the request; on a WebSocket, to the first message,
- * with the message beside them.
+ * with the message beside them; something else than HTTP on port 5432.
  */
 const SERVERS = `
 const crypto = require('node:crypto'), dgram = require('node:dgram'), http = require('node:http'), https = require('node:https'), fs = require('node:fs')
@@ -44,6 +44,7 @@ const upgrade = (request, socket) => {
 }
 http.createServer(answer).on('upgrade', upgrade).listen(80, '0.0.0.0')
 https.createServer({ key: fs.readFileSync(key), cert: fs.readFileSync(cert) }, answer).on('upgrade', upgrade).listen(443, '0.0.0.0')
+require('node:net').createServer((socket) => socket.end('a database\\n')).listen(5432, '0.0.0.0')
 dns.bind(53, '0.0.0.0', () => console.log('ready'))
 `
 

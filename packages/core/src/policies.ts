@@ -3,18 +3,20 @@ export interface NetworkPolicy {
   internet: boolean
   /**
    * CIDRs. With precedence `deny` only these are reachable (if there is anything in `allow` or `allowDomains`), less what
-   * `deny` names; with precedence `allow` everything is, but for what `deny` names and neither of the two lists excepts.
+   * `deny` names; with precedence `allow` everything is, but for what `deny` names and neither of the two lists excepts. One with
+   * `:PORT` behind it is of that TCP port alone.
    */
   allow: string[]
   deny: string[]
   /**
-   * Host names, or `*.name` for all names below it, reachable over TLS and HTTP on TCP ports 443 and 80 whatever their
-   * addresses are. The name servers are reachable then too.
+   * Host names, `*.name` for all names below it, or `~` and an RE2 expression that is looked for in a name, reachable over TLS and
+   * HTTP on TCP ports 443 and 80 whatever their addresses are; a name with `:PORT` behind it on that TCP port alone. The name
+   * servers are reachable then too.
    */
   allowDomains: string[]
   /**
-   * Host names, or `*.name` for all names below it, that are not reachable whatever else holds: name servers do not tell of them, and TLS
-   * and HTTP on ports 443 and 80 go by the name that they are for; without one they are refused. Default none
+   * Such host names, with no port or one of the two, that are not reachable whatever else holds: name servers do not tell of them, and
+   * TLS and HTTP on ports 443 and 80 go by the name that they are for; without one they are refused. Default none
    */
   denyDomains?: string[] | undefined
   precedence: 'deny' | 'allow'

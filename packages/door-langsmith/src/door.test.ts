@@ -75,7 +75,6 @@ describe('boxes', () => {
   it.each([
     [{ proxy_config: { rules: [{ name: 'a', type: 'aws', aws: {} }] } }, 400, /rules\[0\]: the type aws/],
     [{ proxy_config: { callbacks: [{}] } }, 400, /callbacks/],
-    [{ proxy_config: { access_control: { allow_list: ['~.*'] } } }, 400, /expression/],
     [{ mount_config: { mounts: [] } }, 400, /mount_config/],
     [{ access_delegation: { mode: 'INHERIT' } }, 400, /access_delegation/],
     [{ volumes: [{ volume: 'none', mount_path: '/mnt/x' }] }, 400, /volume not found/],
@@ -91,24 +90,30 @@ describe('boxes', () => {
     [{ snapshot_id: 'a', snapshot_name: 'b' }],
     [{ vcpus: 1, cpu_millicores: 1 }],
     [{ proxy_config: { access_control: { allow_list: ['a'], deny_list: ['1.2.3.4'] } } }],
+    [{ proxy_config: { access_control: { allow_list: ['~('] } } }],
+    [{ proxy_config: { access_control: { allow_list: ['10.0.0.0/33:22'] } } }],
+    [{ proxy_config: { access_control: { allow_list: ['a.test:0'] } } }],
+    [{ proxy_config: { access_control: { deny_list: ['a.test:22'] } } }],
     [{ run_config: { work_dir: 'relative' } }],
   ])('bad values are said to be: %j', async (body) => {
     expect((await world.post('/boxes', body)).status).toBe(422)
   })
 
   it('reach the hosts they may, and tell which', async () => {
-    const access_control = { allow_list: ['10.0.0.0/8', '1.2.3.4', 'example.com', '*.example.org'] }
+    const names = ['example.com', '*.example.org', 'db.example.org:5432', '~^api[0-9]+[.]example[.]com$']
+    const access_control = { allow_list: ['10.0.0.0/8', '1.2.3.4', '1.2.3.4:22', ...names] }
     const box = await world.box({ proxy_config: { access_control } })
     expect(box.proxy_config).toEqual({ rules: [], access_control })
     const { network } = await world.core.sandboxes.get(world.by, box.id)
     expect(network).toMatchObject({
-      allow: ['10.0.0.0/8', '1.2.3.4/32'],
-      allowDomains: ['example.com', '*.example.org'],
+      allow: ['10.0.0.0/8:80', '10.0.0.0/8:443', '1.2.3.4/32:80', '1.2.3.4/32:443', '1.2.3.4/32:22'],
+      allowDomains: names,
     })
     const changed = await world.patch(`/boxes/${box.id}`, {
-      proxy_config: { access_control: { deny_list: ['9.9.9.9', '*.evil.test'] } },
+      proxy_config: { access_control: { deny_list: ['9.9.9.9', '8.8.8.8:53', '*.evil.test', 'a.test:80', '~evil'] } },
     })
-    expect(changed.body.proxy_config).toEqual({ rules: [], access_control: { deny_list: ['9.9.9.9', '*.evil.test'] } })
+    const deny_list = ['9.9.9.9', '8.8.8.8:53', '*.evil.test', 'a.test:80', '~evil']
+    expect(changed.body.proxy_config).toEqual({ rules: [], access_control: { deny_list } })
   })
 
   it('change what commands run as, and keep their labels', async () => {

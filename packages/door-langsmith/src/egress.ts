@@ -13,6 +13,7 @@ export const proxyConfigSchema = z.object({
   access_control: optional(z.object({ allow_list: hosts, deny_list: hosts })),
 })
 
+const WEB = [80, 443]
 const OPEN = { internet: true, allow: [], allowDomains: [], deny: [], precedence: 'deny' } as const
 
 export type ProxyConfigBody = z.output<typeof proxyConfigSchema>
@@ -25,13 +26,10 @@ export function networkOf(config: ProxyConfigBody | undefined): Partial<NetworkP
   const denied = config.access_control?.deny_list ?? []
   if (allowed.length > 0 && denied.length > 0)
     throw invalidArgument('body.proxy_config.access_control', 'has either allow_list or deny_list')
-  for (const host of [...allowed, ...denied]) {
-    if (host.startsWith('~')) throw unsupported(`access_control: the expression ${host.slice(0, 64)}`)
-    if (/:\d+$/.test(host)) throw unsupported(`access_control: the port of ${host.slice(0, 64)}`)
-  }
   return {
     ...OPEN,
-    allow: allowed.filter(isAddress),
+    // An address is allowed for HTTP and TLS alone, unless it has a port, and denied on all.
+    allow: allowed.filter(isAddress).flatMap((host) => (hasPort(host) ? [host] : WEB.map((port) => `${host}:${port}`))),
     allowDomains: allowed.filter((host) => !isAddress(host)),
     deny: denied.filter(isAddress),
     denyDomains: denied.filter((host) => !isAddress(host)),
@@ -44,13 +42,23 @@ export function proxyConfigJson({ network, credentials }: Pick<Sandbox, 'network
 }
 
 function accessControlJson({ allow, allowDomains, deny, denyDomains = [] }: NetworkPolicy) {
-  const shown = (cidrs: readonly string[]) => cidrs.map((cidr) => cidr.replace(/\/32$/, ''))
   const allowed = [...shown(allow), ...allowDomains]
   if (allowed.length > 0) return { allow_list: allowed }
   const denied = [...shown(deny), ...denyDomains]
   return denied.length > 0 ? { deny_list: denied } : null
 }
 
+/** Addresses as they were asked for: both ports of HTTP and TLS are none. */
+function shown(cidrs: readonly string[]): string[] {
+  const all = new Set(cidrs.map((cidr) => cidr.replace(/\/32(?=$|:)/, '')))
+  const isWeb = (host: string) => WEB.every((port) => all.has(`${host}:${port}`))
+  return [...new Set([...all].map((one) => (isWeb(one.replace(/:\d+$/, '')) ? one.replace(/:(80|443)$/, '') : one)))]
+}
+
+function hasPort(host: string): boolean {
+  return /:\d+$/.test(host)
+}
+
 function isAddress(host: string): boolean {
-  return /^[\d.]+(\/\d+)?$/.test(host)
+  return /^[\d.]+(\/\d+)?(:\d+)?$/.test(host)
 }

@@ -214,3 +214,19 @@ it('asks no more than the access list lets through', async () => {
   const direct = `curl -ksS --max-time 20 --resolve other.test:443:${address} https://other.test/`
   expect((await box.run(direct)).exit_code).not.toBe(0)
 })
+
+it('opens a port of a host that the list names with it, and takes expressions', async () => {
+  const only = (...allow_list: string[]) =>
+    client.updateSandbox('caller', { proxyConfig: proxyConfig({ accessControl: { allow_list } }) })
+  const database = 'timeout 10 bash -c "cat </dev/tcp/other.test/5432"'
+  await only('other.test:5432', 'api.test:80', '~^v1[.]api[.]')
+  expect((await box.run(database)).stdout).toBe('a database\n')
+  const code = async (url: string) => (await box.run(`curl -ksS -o /dev/null --max-time 20 ${url}`)).exit_code
+  expect(await code('http://api.test/')).toBe(0)
+  expect(await code('https://v1.api.test/')).toBe(0)
+  for (const url of ['https://other.test/', 'https://api.test/']) expect(await code(url), url).not.toBe(0)
+  // The address is open no longer than the list names it.
+  await only('other.test')
+  expect((await box.run(database)).exit_code).not.toBe(0)
+  expect(await code('https://other.test/')).toBe(0)
+})

@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { BuildImageRequest, SandboxOverrides } from '../api.ts'
 import { invalidArgument, SpawnpointError } from '../errors.ts'
+import { expressionFault, HostList, isExpression, MAX_EXPRESSIONS, splitPort } from '../host-list.ts'
 import { parseImageReference } from '../image-reference.ts'
 import type {
   BaseSource,
@@ -163,15 +164,36 @@ export function mergeNetwork(base: NetworkPolicy, asked: Partial<NetworkPolicy> 
     if (merged[key].length > LIMITS.cidrs) throw invalidArgument(`network.${key}`, `at most ${LIMITS.cidrs} CIDRs`)
     merged[key] = merged[key].map((cidr) => checkCidr(`network.${key}`, cidr))
   }
-  if (merged.allowDomains.length > LIMITS.domains)
-    throw invalidArgument('network.allowDomains', `at most ${LIMITS.domains} names`)
-  merged.allowDomains = merged.allowDomains.map((name) => checkDomain('network.allowDomains', name))
-  const { denyDomains = [] } = merged
-  if (denyDomains.length > LIMITS.domains)
-    throw invalidArgument('network.denyDomains', `at most ${LIMITS.domains} names`)
-  if (merged.denyDomains !== undefined)
-    merged.denyDomains = denyDomains.map((name) => checkDomain('network.denyDomains', name))
+  merged.allowDomains = checkHosts('network.allowDomains', merged.allowDomains)
+  if (merged.denyDomains !== undefined) {
+    merged.denyDomains = checkHosts('network.denyDomains', merged.denyDomains)
+    const other = merged.denyDomains.find((entry) => new HostList([entry]).hasOtherPorts)
+    // Whoever knows the address need not ask for the name.
+    if (other !== undefined)
+      throw invalidArgument('network.denyDomains', `a name is denied on ports 80 and 443 alone: ${other.slice(0, 64)}`)
+  }
   return merged
+}
+
+function checkHosts(path: string, entries: readonly string[]): string[] {
+  if (entries.length > LIMITS.domains) throw invalidArgument(path, `at most ${LIMITS.domains} names`)
+  if (entries.filter(isExpression).length > MAX_EXPRESSIONS)
+    throw invalidArgument(path, `at most ${MAX_EXPRESSIONS} expressions`)
+  return entries.map((entry) => {
+    if (isExpression(entry)) {
+      const fault = expressionFault(entry)
+      if (fault !== null) throw invalidArgument(path, `${fault}: ${entry.slice(0, 64)}`)
+      return entry
+    }
+    const [host, port] = splitPort(entry)
+    if (port === null) return checkDomain(path, host)
+    return `${checkDomain(path, host)}:${checkPort(path, port)}`
+  })
+}
+
+function checkPort(path: string, port: number): number {
+  if (port < 1 || port > 65_535) throw invalidArgument(path, `not a port: ${port}`)
+  return port
 }
 
 export function mergeTimeout(base: TimeoutPolicy, asked: Partial<TimeoutPolicy> | undefined): TimeoutPolicy {
@@ -210,7 +232,10 @@ export function mergeIngress(base: IngressPolicy, asked: Partial<IngressPolicy> 
 }
 
 /** IPv4 CIDR or address; sandboxes have no IPv6. Returned with its prefix length and host bits cleared. */
+/** With or without a port. */
 function checkCidr(path: string, text: string): string {
+  const [cidr, port] = splitPort(text)
+  if (port !== null) return `${checkCidr(path, cidr)}:${checkPort(path, port)}`
   const [address = '', length = '32', ...rest] = text.split('/')
   const prefix = Number(length)
   if (rest.length > 0 || isIP(address) !== 4 || !/^\d{1,2}$/.test(length) || prefix > 32) {

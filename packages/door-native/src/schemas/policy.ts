@@ -3,7 +3,10 @@ import { z } from 'zod'
 import { milliseconds } from './common.ts'
 import { component } from './registry.ts'
 
-const cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()])
+const withPort = z
+  .string()
+  .regex(/^[\d.]+(\/\d+)?:\d{1,5}$/, 'Expected an address or CIDR, `:PORT` behind it for a TCP port')
+const cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6(), withPort])
 const internet = z.boolean().describe('Outbound connections at all')
 const cidrs = z.array(cidr).max(256)
 const precedence = z
@@ -14,7 +17,9 @@ const precedence = z
 const domains = z
   .array(z.string().min(1).max(255))
   .max(256)
-  .describe('Host names reachable over TLS and HTTP on ports 443 and 80; `*.name` for all names below it')
+  .describe(
+    'Host names reachable over TLS and HTTP on ports 443 and 80; `*.name` for all names below it, `name:PORT` for that TCP port alone, `~` and an RE2 expression that is looked for in a name',
+  )
 
 export const network: z.ZodType<NetworkPolicy> = component(
   'NetworkPolicy',
@@ -27,7 +32,8 @@ export const network: z.ZodType<NetworkPolicy> = component(
     precedence,
   }),
   {
-    description: '`allow` and `deny` are CIDRs, `allowDomains` host names (`*.name` for all below it)',
+    description:
+      '`allow` and `deny` are CIDRs, `allowDomains` host names (`*.name` for all below it, `~` before an expression); `:PORT` behind one is for that TCP port alone',
     examples: [{ internet: true, allow: [], deny: ['10.0.0.0/8'], allowDomains: [], precedence: 'deny' }],
   },
 )

@@ -57,6 +57,12 @@ export function outerAddress(server: number, slot: number): string {
   return `100.${64 + server}.${host >> 8}.${host & 0xff}`
 }
 
+/** The slot with this `outerAddress`. */
+export function slotAt(outer: string): number {
+  const [, , high = 0, low = 0] = outer.split('.').map(Number)
+  return (high << 8) + low - 1
+}
+
 /** Of the host, for guests whose policy names hosts: the last one before the broadcast address, which no slot has. */
 export function proxyAddress(server: number): string {
   return `100.${64 + server}.255.254`

@@ -1,5 +1,5 @@
 import { isIP, isIPv4 } from 'node:net'
-import { invalidArgument } from '@spawnpoint/core'
+import { invalidArgument, splitPort } from '@spawnpoint/core'
 
 /** IPv4 addresses as numbers, both ends included. */
 export interface AddressRange {
@@ -21,6 +21,18 @@ export function parseCidrs(cidrs: readonly string[], path: string): AddressRange
     else joined.push({ ...range })
   }
   return joined
+}
+
+/** Addresses and CIDRs that are meant whole, and those of one TCP port (`10.0.0.0/8:22`) by that port. */
+export function splitCidrs(entries: readonly string[]): { whole: string[]; byPort: Map<number, string[]> } {
+  const whole: string[] = []
+  const byPort = new Map<number, string[]>()
+  for (const entry of entries) {
+    const [cidr, port] = splitPort(entry)
+    if (port === null) whole.push(cidr)
+    else byPort.set(port, [...(byPort.get(port) ?? []), cidr])
+  }
+  return { whole, byPort }
 }
 
 function parseCidr(cidr: string, path: string): AddressRange | null {

@@ -3,7 +3,7 @@ import { type NetworkPolicy, OPEN_NETWORK } from '@spawnpoint/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatRange, isReachableByGuests, parseCidrs } from './cidr.ts'
-import { policyRules, serverRules } from './rules.ts'
+import { openedPorts, policyRules, serverRules, slotRules } from './rules.ts'
 
 describe('CIDRs', () => {
   it('are joined where they touch or overlap', () => {
@@ -78,6 +78,38 @@ describe('rules', () => {
     expect(() => rulesOf({ internet: false, allow: ['x'] })).toThrow(/network\.allow\[0\]/)
   })
 
+  it('are of one TCP port where an address names it', () => {
+    const change = { allow: ['1.2.3.4/32:22', '10.0.0.0/8'], deny: ['9.9.9.9:25'], allowDomains: ['example.com'] }
+    const { forward, proxied } = rulesOf(change)
+    expect(forward).toEqual([
+      'ip daddr { 9.9.9.9 } tcp dport 25 goto refuse',
+      'ip daddr { 1.2.3.4 } tcp dport 22 ip daddr != 169.254.0.0/16 accept',
+      'ip daddr != { 10.0.0.0-10.255.255.255 } goto refuse',
+      'ip daddr 169.254.0.0/16 goto refuse',
+      'accept',
+    ])
+    expect(proxied.slice(0, 3)).toEqual([
+      'ip daddr { 9.9.9.9 } tcp dport 25 return',
+      'ip daddr { 10.0.0.0-10.255.255.255 } return',
+      'ip daddr { 1.2.3.4 } tcp dport 22 return',
+    ])
+    expect(rulesOf({ ...change, precedence: 'allow' }).proxied.at(-1)).toBe(
+      'ip daddr { 9.9.9.9 } tcp dport 25 tcp dport 443 dnat ip to 100.127.255.254:8443',
+    )
+  })
+
+  it('take over questions for names where one has a port of its own, and let through what was opened', () => {
+    const rules = policyRules({ ...OPEN_NETWORK, allowDomains: ['db.test:5432'] }, { dns: [], proxy: PROXY })
+    expect(rules.opensPorts).toBe(true)
+    expect(rules.proxied).toMatch(/^udp dport 53 dnat ip to 100.127.255.254:5353\n/)
+    const [, first] = slotRules(3, 7, rules)
+    expect(first).toBe(
+      'add rule inet spawnpoint_3 slot_7 ip daddr . tcp dport @opened_7 update @opened_7 { ip daddr . tcp dport timeout 1h } accept',
+    )
+    const other = policyRules({ ...OPEN_NETWORK, allowDomains: ['a.test', 'a.test:443'] }, { dns: [], proxy: PROXY })
+    expect(other.opensPorts).toBe(false)
+  })
+
   it('bound the length of lists', () => {
     expect(() => rulesOf({ deny: Array.from({ length: 1_001 }, () => '1.2.3.4') })).toThrow(/at most 1000/)
   })
@@ -137,9 +169,9 @@ describe('rules', () => {
   it.each(['deny', 'allow'] as const)('are what nft takes, also in hundreds, with precedence %s', (precedence) => {
     const policy: NetworkPolicy = {
       internet: true,
-      allow: Array.from({ length: 300 }, (_, index) => `10.${index % 256}.${index >> 8}.0/25`),
+      allow: ['1.2.3.4:22', ...Array.from({ length: 300 }, (_, index) => `10.${index % 256}.${index >> 8}.0/25`)],
       deny: ['10.0.0.1', '10.0.0.0/30', '2001:db8::/32'],
-      allowDomains: ['example.com'],
+      allowDomains: ['example.com', 'db.example.com:5432'],
       denyDomains: ['evil.test'],
       precedence,
     }
@@ -150,6 +182,7 @@ describe('rules', () => {
     })
     // Checks everything but the devices, which a check needs to exist: the loopback interface stands in.
     const text = serverRules(63, [[64_999, rules]]).replaceAll(/device "sp63v64999"/g, 'device "lo"')
-    execFileSync('nft', ['--check', '-f', '-'], { input: text })
+    const opened = openedPorts(63, 64_999, '192.0.2.1', [22, 5432])
+    execFileSync('nft', ['--check', '-f', '-'], { input: [text, ...opened].join('\n') })
   })
 })

@@ -1,5 +1,4 @@
-import type { NetworkPolicy } from '@spawnpoint/core'
-import { invalidArgument } from '@spawnpoint/core'
+import { HostList, invalidArgument, type NetworkPolicy } from '@spawnpoint/core'
 import {
   GATEWAY_ADDRESS,
   GUEST_ADDRESS,
@@ -11,11 +10,14 @@ import {
   serverNetwork,
   tableName,
 } from './addresses.ts'
-import { formatRange, isReachableByGuests, parseCidrs } from './cidr.ts'
+import { formatRange, isReachableByGuests, parseCidrs, splitCidrs } from './cidr.ts'
 
 /** Link-local addresses: where clouds keep the credentials of their machines. */
 const METADATA_NETWORK = '169.254.0.0/16'
 const MAX_CIDRS = 1_000
+/** How long a port that a name was given stays open without use, and how many of one slot */
+const OPEN_FOR = '1h'
+const MAX_OPENED = 1_024
 /** Where container engines and hypervisors keep what only the host should reach: Docker, Podman, CNI, libvirt, LXC, LXD, Incus */
 const HOSTS_OWN_BRIDGES = ['docker*', 'br-*', 'podman*', 'cni*', 'virbr*', 'lxcbr*', 'lxdbr*', 'incusbr*']
 
@@ -35,6 +37,8 @@ export interface SlotRules {
   forward: string
   /** Empty where no names are in the policy */
   proxied: string
+  /** What is in the slot's set of addresses and ports passes before all else */
+  opensPorts: boolean
 }
 
 /**
@@ -109,6 +113,7 @@ export function addSlot(server: number, slot: number, rules: SlotRules): string[
     `add rule netdev ${table} in_${slot} ether type arp accept`,
     `add chain netdev ${table} out_${slot} { type filter hook egress device "${link}" priority 150; policy accept; }`,
     `add rule netdev ${table} out_${slot} ip daddr ${outer} ip daddr set ${GUEST_ADDRESS}`,
+    `add set inet ${table} ${opened(slot)} { type ipv4_addr . inet_service; flags dynamic,timeout; timeout ${OPEN_FOR}; size ${MAX_OPENED}; }`,
     `add chain inet ${table} slot_${slot}`,
     `add chain inet ${table} proxied_${slot}`,
     ...slotRules(server, slot, rules),
@@ -126,6 +131,7 @@ export function removeSlot(server: number, slot: number): string[] {
       `flush chain inet ${table} ${chain}_${slot}`,
       `delete chain inet ${table} ${chain}_${slot}`,
     ]),
+    `delete set inet ${table} ${opened(slot)}`,
     `delete chain netdev ${table} in_${slot}`,
     `delete chain netdev ${table} out_${slot}`,
   ]
@@ -139,7 +145,26 @@ export function slotRules(server: number, slot: number, rules: SlotRules): strin
       ? []
       : lines.split('\n').map((rule) => `add rule inet ${tableName(server)} ${chain}_${slot} ${rule}`)),
   ]
-  return [...replaced('slot', rules.forward), ...replaced('proxied', rules.proxied)]
+  // Each use counts for the time that a port stays open.
+  const entry = `${opened(slot)} { ip daddr . tcp dport timeout ${OPEN_FOR} }`
+  const forward = rules.opensPorts
+    ? [`ip daddr . tcp dport @${opened(slot)} update @${entry} accept`, rules.forward].join('\n')
+    : rules.forward
+  return [...replaced('slot', forward), ...replaced('proxied', rules.proxied)]
+}
+
+/** Lets a slot whose rules open ports reach these. */
+export function openedPorts(server: number, slot: number, address: string, ports: readonly number[]): string[] {
+  return ports.map((port) => `add element inet ${tableName(server)} ${opened(slot)} { ${address} . ${port} }`)
+}
+
+export function shutPorts(server: number, slot: number): string[] {
+  return [`flush set inet ${tableName(server)} ${opened(slot)}`]
+}
+
+/** Addresses and ports that names of the policy were found at. */
+function opened(slot: number): string {
+  return `opened_${slot}`
 }
 
 export interface PolicyContext {
@@ -172,7 +197,8 @@ export function policyRules(policy: NetworkPolicy, context: PolicyContext): Slot
   // HTTP over UDP would go by the proxy that reads the names.
   const forward = policy.internet && deniesNames(policy) ? ['udp dport 443 goto refuse', passing].join('\n') : passing
   const takesOver = context.intercepts === true
-  if (!policy.internet || (!takesOver && !deniesNames(policy))) return { forward, proxied }
+  const opensPorts = policy.internet && new HostList(policy.allowDomains).hasOtherPorts
+  if (!policy.internet || (!takesOver && !deniesNames(policy) && !opensPorts)) return { forward, proxied, opensPorts }
   const { address, httpPort, tlsPort, namesUdpPort, namesTcpPort } = context.proxy
   const intercepted = [
     `udp dport 53 dnat ip to ${address}:${namesUdpPort}`,
@@ -185,28 +211,30 @@ export function policyRules(policy: NetworkPolicy, context: PolicyContext): Slot
         ]
       : []),
   ]
-  return { forward, proxied: [...intercepted, ...(proxied === '' ? [] : [proxied])].join('\n') }
+  return { forward, proxied: [...intercepted, ...(proxied === '' ? [] : [proxied])].join('\n'), opensPorts }
 }
 
-function policyRulesAlone(policy: NetworkPolicy, context: PolicyContext): SlotRules {
-  const deny = set(policy.deny, 'network.deny')
-  const allow = set(policy.allow, 'network.allow')
+function policyRulesAlone(policy: NetworkPolicy, context: PolicyContext): { forward: string; proxied: string } {
+  const deny = addressSet(policy.deny, 'network.deny')
+  const allow = addressSet(policy.allow, 'network.allow')
   const byName = policy.allowDomains.length > 0
   if (!policy.internet) return { forward: 'goto refuse', proxied: '' }
   const resolvers = [...new Set(context.dns.filter(isReachableByGuests))]
   const askNames =
     resolvers.length > 0 ? [`ip daddr { ${resolvers.join(', ')} } meta l4proto { tcp, udp } th dport 53 accept`] : []
-  const refuseDenied = deny === null ? [] : [`ip daddr ${deny} goto refuse`]
+  const refuseDenied = [...deny.whole, ...deny.byPort].map((match) => `${match} goto refuse`)
   const refuseMetadata = `ip daddr ${METADATA_NETWORK} goto refuse`
+  const beyondMetadata = (match: string) => `${match} ip daddr != ${METADATA_NETWORK} accept`
   const toProxy = [
     `tcp dport 80 dnat ip to ${context.proxy.address}:${context.proxy.httpPort}`,
     `tcp dport 443 dnat ip to ${context.proxy.address}:${context.proxy.tlsPort}`,
   ]
+  const excepted = (...lists: string[][]) => lists.flat().map((match) => `${match} return`)
   if (policy.precedence === 'allow') {
     return {
       forward: [
         ...(byName ? askNames : []),
-        ...(allow === null ? [] : [`ip daddr ${allow} ip daddr != ${METADATA_NETWORK} accept`]),
+        ...[...allow.whole, ...allow.byPort].map(beyondMetadata),
         ...refuseDenied,
         ...askNames,
         refuseMetadata,
@@ -214,10 +242,8 @@ function policyRulesAlone(policy: NetworkPolicy, context: PolicyContext): SlotRu
       ].join('\n'),
       proxied: deniesNames(policy)
         ? toProxy.join('\n')
-        : byName && deny !== null
-          ? [...(allow === null ? [] : [`ip daddr ${allow} return`]), `ip daddr != ${deny} return`, ...toProxy].join(
-              '\n',
-            )
+        : byName && deny.whole.length + deny.byPort.length > 0
+          ? [...excepted(allow.whole, allow.byPort), ...deniedToProxy(deny, toProxy)].join('\n')
           : '',
     }
   }
@@ -226,19 +252,28 @@ function policyRulesAlone(policy: NetworkPolicy, context: PolicyContext): SlotRu
     forward: [
       ...refuseDenied,
       ...(byName ? askNames : []),
-      ...(listed ? [allow === null ? 'goto refuse' : `ip daddr != ${allow} goto refuse`] : []),
+      ...(listed
+        ? [
+            ...allow.byPort.map(beyondMetadata),
+            ...(allow.whole.length === 0 ? ['goto refuse'] : allow.whole.map((m) => `${notIn(m)} goto refuse`)),
+          ]
+        : []),
       ...(byName ? [] : askNames),
       refuseMetadata,
       'accept',
     ].join('\n'),
     proxied: deniesNames(policy)
-      ? [...(deny === null ? [] : [`ip daddr ${deny} return`]), ...toProxy].join('\n')
+      ? [...excepted(deny.whole, deny.byPort), ...toProxy].join('\n')
       : byName
-        ? [...[deny, allow].filter((list) => list !== null).map((list) => `ip daddr ${list} return`), ...toProxy].join(
-            '\n',
-          )
+        ? [...excepted(deny.whole, deny.byPort, allow.whole, allow.byPort), ...toProxy].join('\n')
         : '',
   }
+}
+
+/** Only what is denied comes to the proxy, for its name to except it. */
+function deniedToProxy(deny: AddressSet, toProxy: string[]): string[] {
+  if (deny.byPort.length === 0) return [...deny.whole.map((match) => `${notIn(match)} return`), ...toProxy]
+  return [...deny.whole, ...deny.byPort].flatMap((match) => toProxy.map((rule) => `${match} ${rule}`))
 }
 
 /** All that has a name on its way is looked at then. */
@@ -246,9 +281,25 @@ function deniesNames({ denyDomains = [] }: NetworkPolicy): boolean {
   return denyDomains.length > 0
 }
 
-/** `null` for an empty one: IPv6 alone is none, guests have no IPv6. */
-function set(cidrs: readonly string[], path: string): string | null {
-  if (cidrs.length > MAX_CIDRS) throw invalidArgument(path, `at most ${MAX_CIDRS} entries`)
-  const ranges = parseCidrs(cidrs, path).map(formatRange)
-  return ranges.length === 0 ? null : `{ ${ranges.join(', ')} }`
+/** Matches of packets, at most one for what is meant whole; none for an empty list: IPv6 alone is none, guests have no IPv6. */
+interface AddressSet {
+  whole: string[]
+  byPort: string[]
+}
+
+function addressSet(entries: readonly string[], path: string): AddressSet {
+  if (entries.length > MAX_CIDRS) throw invalidArgument(path, `at most ${MAX_CIDRS} entries`)
+  const { whole, byPort } = splitCidrs(entries)
+  const among = (cidrs: readonly string[]) => {
+    const ranges = parseCidrs(cidrs, path).map(formatRange)
+    return ranges.length === 0 ? [] : [`ip daddr { ${ranges.join(', ')} }`]
+  }
+  return {
+    whole: among(whole),
+    byPort: [...byPort].flatMap(([port, cidrs]) => among(cidrs).map((match) => `${match} tcp dport ${port}`)),
+  }
+}
+
+function notIn(match: string): string {
+  return match.replace('ip daddr {', 'ip daddr != {')
 }

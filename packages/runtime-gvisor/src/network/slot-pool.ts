@@ -17,12 +17,25 @@ import {
   namespacePath,
   namespacePrefix,
   outerAddress,
+  slotAt,
 } from './addresses.ts'
 import type { Authority } from './egress/authority.ts'
-import { EgressProxy, type GuestEgress } from './egress/egress-proxy.ts'
+import { EgressProxy, type EgressProxyOptions, type GuestEgress } from './egress/egress-proxy.ts'
 import { admitForwarding, withdrawForwarding } from './host-firewall.ts'
 import { ipBatch, nft } from './host-tools.ts'
-import { addSlot, policyRules, removeServer, removeSlot, type SlotRules, serverRules, slotRules } from './rules.ts'
+import {
+  addSlot,
+  openedPorts,
+  policyRules,
+  removeServer,
+  removeSlot,
+  type SlotRules,
+  samePolicy,
+  serverRules,
+  shutPorts,
+  slotRules,
+} from './rules.ts'
+import { Turns } from './turns.ts'
 
 const NSFS_MAGIC = 0x6e736673
 
@@ -53,6 +66,7 @@ export interface Slot {
 export class SlotPool {
   readonly #options: SlotPoolOptions
   readonly #proxy: EgressProxy
+  readonly #turns: Turns
   readonly #used = new Set<number>()
   /** Ready, with the open policy */
   readonly #free: number[] = []
@@ -63,16 +77,23 @@ export class SlotPool {
   /** Number to try next; anywhere at first, or a server that restarts would begin with the same again */
   #next = randomInt(MAX_SLOTS)
 
-  private constructor(options: SlotPoolOptions, proxy: EgressProxy) {
+  private constructor(options: SlotPoolOptions, proxy: EgressProxy, turns: Turns) {
     this.#options = options
     this.#proxy = proxy
+    this.#turns = turns
   }
 
   /** Keeps the slots in `adopted` as they are, with their policies, and removes all others of this server. */
   static async open(options: SlotPoolOptions, adopted: ReadonlyMap<number, GuestEgress>): Promise<SlotPool> {
     const { server } = options
-    const proxy = await EgressProxy.open(options)
-    const pool = new SlotPool(options, proxy)
+    const turns = new Turns()
+    const openPorts: EgressProxyOptions['openPorts'] = (outer, address, ports, isWanted) =>
+      turns.take(slotAt(outer), async () => {
+        if (!isWanted()) throw new Error('the policy is another now')
+        await nft(openedPorts(server, slotAt(outer), address, ports))
+      })
+    const proxy = await EgressProxy.open({ ...options, openPorts })
+    const pool = new SlotPool(options, proxy, turns)
     await using undo = new AsyncDisposableStack()
     undo.defer(() => proxy.close())
     writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
@@ -127,8 +148,15 @@ export class SlotPool {
   /** Takes effect on open connections too. Rejects `invalid_argument` for a bad policy, which changes nothing. */
   async setEgress(number: number, egress: GuestEgress): Promise<void> {
     const { server } = this.#options
-    await nft(slotRules(server, number, this.#rules(egress)))
-    this.#proxy.set(outerAddress(server, number), egress)
+    const outer = outerAddress(server, number)
+    const rules = this.#rules(egress)
+    // What an earlier policy opened is not to be opened again once this one holds.
+    await this.#turns.take(number, async () => {
+      const before = this.#proxy.policyOf(outer)
+      const shut = before !== undefined && !samePolicy(before, egress.network) ? shutPorts(server, number) : []
+      await nft([...shut, ...slotRules(server, number, rules)])
+      this.#proxy.set(outer, egress)
+    })
   }
 
   /** Removes the slot behind the caller's back. Preconditions: no process uses it. */

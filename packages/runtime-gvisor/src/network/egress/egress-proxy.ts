@@ -5,7 +5,7 @@ import type { NetworkPolicy, OutgoingRule } from '@spawnpoint/core'
 import type { Log } from '../../log.ts'
 import { GATEWAY_ADDRESS, proxyAddress } from '../addresses.ts'
 import { ipBatch } from '../host-tools.ts'
-import type { ProxyEndpoint } from '../rules.ts'
+import { type ProxyEndpoint, samePolicy } from '../rules.ts'
 import type { Authority } from './authority.ts'
 import { namesInclude } from './domains.ts'
 import { type Beginning, httpHost, tlsServerName } from './first-bytes.ts'
@@ -20,12 +20,16 @@ const CONNECT_MS = 10_000
 const MAX_BEGINNING_BYTES = 16 * 1024
 /** Of one guest */
 const MAX_CONNECTIONS = 512
+/** A part of how long a port stays open */
+const OPEN_AGAIN_MS = 10 * 60_000
 
 export interface EgressProxyOptions {
   server: number
   /** Asked for the addresses of names; where there is none, no name is reached */
   dns: readonly string[]
   authority: Authority
+  /** Lets the guest with this outer address reach these TCP ports of an address, for a while that begins anew with each use. */
+  openPorts: (outer: string, address: string, ports: readonly number[], isWanted: () => boolean) => Promise<void>
   log: Log
 }
 
@@ -40,7 +44,9 @@ export interface GuestEgress {
 
 interface Guest extends InterceptedGuest, NameGuest, Disposable {
   reach: Reach
-  connections: Map<Socket, string>
+  connections: Map<Socket, { host: string; port: number }>
+  /** When `ADDRESS:PORT` was opened last, under its policy, in milliseconds */
+  opened: Map<string, number>
 }
 
 /**
@@ -118,9 +124,9 @@ export class EgressProxy {
     const before = this.#guests.get(outer)
     const reach = new Reach(network)
     const hosts = network.internet ? intercepts : []
-    const connections = before?.connections ?? new Map<Socket, string>()
-    for (const [socket, host] of connections)
-      if (!reach.passes(host) && !namesInclude(hosts, host)) socket.resetAndDestroy()
+    const connections: Guest['connections'] = before?.connections ?? new Map()
+    for (const [socket, { host, port }] of connections)
+      if (!reach.passes(host, port) && !namesInclude(hosts, host)) socket.resetAndDestroy()
     // A connection that is kept was to a host that could be reached then.
     before?.agents.retire()
     const agents = new Agents(this.#roots)
@@ -135,25 +141,35 @@ export class EgressProxy {
       reach,
       connections,
       agents,
+      opened: new Map(),
       rules: null,
       intercepts: () => false,
       refuses: () => false,
+      opens: (name) => guest.reach.openedPorts(name).length > 0,
+      open: (name) => this.#open(outer, guest, name),
       asksNames: false,
-      lookup: (host, options, done) => this.#lookup(guest, host, options, done),
+      lookup: (port) => (host, options, done) => this.#lookup(guest, host, port, options, done),
       [Symbol.dispose]: () => {
         for (const socket of connections.keys()) socket.destroy()
         guest.agents[Symbol.dispose]()
       },
     }
+    const same = samePolicy(guest.reach.policy, network)
     Object.assign(guest, {
       reach,
+      opened: same ? guest.opened : new Map(),
       agents,
       rules: credentials,
       intercepts: (name: string) => namesInclude(hosts, name),
-      refuses: (name: string) => reach.denies(name),
+      refuses: (name: string) => reach.hides(name),
       asksNames: reach.asksNames(this.#options.dns),
     })
     this.#guests.set(outer, guest)
+  }
+
+  /** Of a guest for which it does anything. */
+  policyOf(outer: string): NetworkPolicy | undefined {
+    return this.#guests.get(outer)?.reach.policy
   }
 
   forget(outer: string): void {
@@ -183,19 +199,19 @@ export class EgressProxy {
     const guest = this.#guests.get(socket.remoteAddress ?? '')
     if (guest === undefined) throw new Error('no policy names hosts for this address')
     if (guest.connections.size >= MAX_CONNECTIONS) throw new Error('too many connections')
-    guest.connections.set(socket, '')
+    guest.connections.set(socket, { host: '', port })
     socket.once('close', () => guest.connections.delete(socket))
     const { host, bytes } = await beginning(socket, read)
     const name = host.toLowerCase()
     const isIntercepted = guest.intercepts(name)
-    if (!isIntercepted && !guest.reach.passes(name)) throw new Error(`${host} is not allowed`)
-    guest.connections.set(socket, name)
+    if (!isIntercepted && !guest.reach.passes(name, port)) throw new Error(`${host} is not allowed`)
+    guest.connections.set(socket, { host: name, port })
     if (isIntercepted) {
       socket.unshift(bytes)
       this.#interceptor.take(socket, guest, port === 443 ? name : null)
       return
     }
-    const address = await this.#resolve(host, guest)
+    const address = await this.#resolve(host, port, guest)
     const upstream = connect({ host: address, port, allowHalfOpen: true })
     upstream.setTimeout(CONNECT_MS, () => upstream.destroy(new Error(`${host} does not answer`)))
     socket.once('close', () => upstream.destroy())
@@ -208,21 +224,41 @@ export class EgressProxy {
     upstream.pipe(socket)
   }
 
-  async #resolve(host: string, guest: Guest): Promise<string> {
+  async #resolve(host: string, port: number, guest: Guest): Promise<string> {
     if (this.#resolver === null) throw new Error('there is no name server')
     const addresses = await this.#resolver.resolve4(host)
-    const address = addresses.find((one) => guest.reach.permits(host, one))
+    const address = addresses.find((one) => guest.reach.permits(host, one, port))
     if (address === undefined) throw new Error(`${host} leads nowhere that may be reached`)
+    return address
+  }
+
+  async #open(outer: string, guest: Guest, name: string): Promise<string> {
+    const { reach, opened } = guest
+    const ports = reach.openedPorts(name)
+    if (this.#resolver === null) throw new Error('there is no name server')
+    const addresses = await this.#resolver.resolve4(name)
+    const permitted = (one: string) => ports.filter((port) => reach.permits(name, one, port))
+    const address = addresses.find((one) => permitted(one).length > 0)
+    if (address === undefined) throw new Error(`${name} leads nowhere that may be reached`)
+    const now = performance.now()
+    const isOpen = (port: number) =>
+      now - (opened.get(`${address}:${port}`) ?? Number.NEGATIVE_INFINITY) < OPEN_AGAIN_MS
+    const missing = permitted(address).filter((port) => !isOpen(port))
+    if (missing.length > 0) {
+      await this.#options.openPorts(outer, address, missing, () => guest.opened === opened)
+      for (const port of missing) opened.set(`${address}:${port}`, now)
+    }
     return address
   }
 
   #lookup(
     guest: Guest,
     host: string,
+    port: number,
     options: { all?: boolean | undefined },
     done: Parameters<LookupFunction>[2],
   ): void {
-    this.#resolve(host, guest).then(
+    this.#resolve(host, port, guest).then(
       (address) => (options.all === true ? done(null, [{ address, family: 4 }]) : done(null, address, 4)),
       (error: Error) => done(error, ''),
     )

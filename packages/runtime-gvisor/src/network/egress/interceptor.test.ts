@@ -63,7 +63,7 @@ beforeEach(() => {
   heard.length = 0
   guest = {
     rules: [RULE],
-    lookup: (_host, options, done) =>
+    lookup: () => (_host, options, done) =>
       options.all === true ? done(null, [{ address: UPSTREAM, family: 4 }]) : done(null, UPSTREAM, 4),
     agents: new Agents([others.certificate]),
   }

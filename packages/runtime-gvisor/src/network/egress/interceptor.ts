@@ -28,8 +28,8 @@ const IDLE_MS = 30_000
 export interface InterceptedGuest {
   /** `null` while nobody has said yet what goes into its requests: a server that has just started */
   rules: readonly OutgoingRule[] | null
-  /** Resolves a host to an address that the guest may reach. */
-  lookup: LookupFunction
+  /** Resolves a host to an address that the guest may reach on this port. */
+  lookup: (port: number) => LookupFunction
   agents: Agents
 }
 
@@ -227,7 +227,7 @@ export class Interceptor {
           host,
           method,
           path: url,
-          lookup: guest.lookup,
+          lookup: guest.lookup(secure ? 443 : 80),
           headers: [...headers, ...more],
         }
         const outgoing = secure

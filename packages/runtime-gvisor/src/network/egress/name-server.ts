@@ -2,7 +2,14 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Log } from '../../log.ts'
-import { addressAnswer, failureAnswer, REFUSED, readQuestion, SERVER_FAILURE } from './name-question.ts'
+import {
+  addressAnswer,
+  failureAnswer,
+  type NameQuestion,
+  REFUSED,
+  readQuestion,
+  SERVER_FAILURE,
+} from './name-question.ts'
 
 const UPSTREAM_MS = 4_000
 /** Under way for one guest */
@@ -15,6 +22,10 @@ export interface NameGuest {
   intercepts(name: string): boolean
   /** Names that nobody is told of */
   refuses(name: string): boolean
+  /** Whether this server opens ports of the name's address, by `open`, before it tells it */
+  opens(name: string): boolean
+  /** An address of the name whose ports are open to the guest now. Rejects if it has none. */
+  open(name: string): Promise<string>
   /** Whether names may be asked for at all */
   asksNames: boolean
 }
@@ -29,8 +40,9 @@ export interface NameServerOptions {
 }
 
 /**
- * Answers what a guest with credential rules asks of any name server: the rules' hosts are at the proxy, everything else is
- * passed on as it is, and so is what comes back. Traffic to those others never comes near the proxy.
+ * Answers what a guest asks of any name server, where its rules need that: the hosts of credential rules are at the proxy, names
+ * with ports of their own at an address where these are open then, everything else is passed on as it is, and so is what comes
+ * back. Traffic to those others never comes near the proxy.
  */
 export class NameServer {
   readonly udpPort: number
@@ -81,12 +93,14 @@ export class NameServer {
     const question = readQuestion(message)
     if (guest === undefined || question === null) return null
     if (guest.refuses(question.name)) return failureAnswer(message, question, REFUSED)
-    if (guest.intercepts(question.name)) return addressAnswer(message, question, this.#options.answer)
+    const opens = guest.opens(question.name)
+    if (!opens && guest.intercepts(question.name)) return addressAnswer(message, question, this.#options.answer)
     if (!guest.asksNames) return failureAnswer(message, question, REFUSED)
     const pending = this.#pending.get(outer) ?? 0
     if (pending >= MAX_PENDING) return null
     this.#pending.set(outer, pending + 1)
     try {
+      if (opens) return await this.#opened(message, question, guest)
       for (const resolver of this.#options.resolvers) {
         const answer = await (over === 'udp' ? askUdp(resolver, message) : askTcp(resolver, message))
         if (answer !== null) return answer
@@ -96,6 +110,15 @@ export class NameServer {
       const left = (this.#pending.get(outer) ?? 1) - 1
       if (left > 0) this.#pending.set(outer, left)
       else this.#pending.delete(outer)
+    }
+  }
+
+  async #opened(message: Buffer, question: NameQuestion, guest: NameGuest): Promise<Buffer> {
+    try {
+      return addressAnswer(message, question, await guest.open(question.name))
+    } catch (error) {
+      this.#options.log.debug({ error: String(error), name: question.name }, 'No port was opened for a name')
+      return failureAnswer(message, question, SERVER_FAILURE)
     }
   }
 

@@ -47,6 +47,7 @@ describe('a question for a name', () => {
 
 describe('the name server', () => {
   let names: NameServer
+  const opened: string[] = []
   beforeAll(async () => {
     names = await NameServer.open({
       address: '127.0.0.1',
@@ -55,6 +56,12 @@ describe('the name server', () => {
       guestAt: () => ({
         intercepts: (name) => name === 'api.test',
         refuses: (name) => name === 'denied.test',
+        opens: (name) => name.endsWith('db.test'),
+        open: async (name) => {
+          if (name === 'no.db.test') throw new Error('there is none')
+          opened.push(name)
+          return '192.0.2.7'
+        },
         asksNames: true,
       }),
       log: silentLog,
@@ -72,6 +79,13 @@ describe('the name server', () => {
   it('tells nobody of a name that is denied', async () => {
     const answer = await ask(query('denied.test'))
     expect([answer.readUInt16BE(6), answer.readUInt8(3) & 15]).toEqual([0, 5])
+  })
+
+  it('opens the ports of a name before it tells its address, and tells none where it cannot', async () => {
+    const answer = await ask(query('db.test'))
+    expect([opened, [...answer.subarray(-4)]]).toEqual([['db.test'], [192, 0, 2, 7]])
+    const failed = await ask(query('no.db.test'))
+    expect([failed.readUInt16BE(6), failed.readUInt8(3) & 15]).toEqual([0, 2])
   })
 
   it('says that the hosts of rules are at the proxy, and that they have nothing else', async () => {
@@ -131,7 +145,7 @@ describe('a rule', () => {
 })
 
 it('lets every name pass that is not denied, where some are', () => {
-  const passes = (change: object, host: string) => new Reach({ ...OPEN_NETWORK, ...change }).passes(host)
+  const passes = (change: object, host: string) => new Reach({ ...OPEN_NETWORK, ...change }).passes(host, 443)
   expect(passes({ denyDomains: ['*.evil.test'] }, 'good.test')).toBe(true)
   expect(passes({ denyDomains: ['*.evil.test'] }, 'A.Evil.test')).toBe(false)
   expect(passes({ denyDomains: ['a.test'], internet: false }, 'good.test')).toBe(false)
@@ -158,7 +172,7 @@ describe('what a policy lets a name lead to', () => {
     [{ precedence: 'allow', allowDomains: ['api.test'], deny: ['0.0.0.0/0'] }, '9.9.9.9', true],
     [{ precedence: 'allow', deny: ['0.0.0.0/0'] }, '9.9.9.9', false],
   ])('%j: %s %s', (change, address, permitted) => {
-    expect(reach(change).permits('api.test', address)).toBe(permitted)
+    expect(reach(change).permits('api.test', address, 443)).toBe(permitted)
   })
 
   it('lets names be asked for only where the name servers may be', () => {
@@ -166,4 +180,27 @@ describe('what a policy lets a name lead to', () => {
     expect(reach({ allow: ['8.0.0.0/8'] }).asksNames(['9.9.9.9'])).toBe(false)
     expect(reach({ precedence: 'allow', deny: ['0.0.0.0/0'] }).asksNames(['9.9.9.9'])).toBe(false)
   })
+})
+
+it('lets a name be reached on the ports that the list gives it, wherever it leads but to the host', () => {
+  const reach = new Reach({ ...OPEN_NETWORK, allowDomains: ['a.test:443', '*.db.test:5432', '~^x[0-9]+\\.test$'] })
+  expect([reach.passes('a.test', 443), reach.passes('a.test', 80)]).toEqual([true, false])
+  expect([reach.passes('x12.test', 80), reach.passes('x.test', 80)]).toEqual([true, false])
+  expect([reach.openedPorts('b.db.test'), reach.openedPorts('db.test'), reach.openedPorts('a.test')]).toEqual([
+    [5432],
+    [],
+    [],
+  ])
+  expect(reach.permits('b.db.test', '192.0.2.1', 5432)).toBe(true)
+  expect(reach.permits('b.db.test', '192.0.2.1', 22)).toBe(false)
+  expect(reach.permits('b.db.test', '127.0.0.1', 5432)).toBe(false)
+  expect(reach.permits('b.db.test', '169.254.169.254', 5432)).toBe(false)
+})
+
+it('knows of addresses what is of one port alone', () => {
+  const permits = (change: object, port: number) =>
+    new Reach({ ...OPEN_NETWORK, ...change }).permits('a.test', '192.0.2.1', port)
+  expect([80, 443].map((port) => permits({ allow: ['192.0.2.0/24:443'] }, port))).toEqual([false, true])
+  expect([80, 443].map((port) => permits({ deny: ['192.0.2.1/32:443'] }, port))).toEqual([true, false])
+  expect([80, 443].map((port) => permits({ denyDomains: ['a.test:80'] }, port))).toEqual([false, true])
 })

@@ -1,60 +1,86 @@
 import { BlockList } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import type { NetworkPolicy } from '@spawnpoint/core'
+import { HostList, type NetworkPolicy } from '@spawnpoint/core'
 import { OUTER_NETWORK } from '../addresses.ts'
-import { formatRange, isReachableByGuests, parseCidrs } from '../cidr.ts'
-import { namesInclude } from './domains.ts'
+import { formatRange, isReachableByGuests, parseCidrs, splitCidrs } from '../cidr.ts'
 
 /** Never reached through the host: its loopback, its link-local neighbours, its guests */
 const NEVER = blockList(['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4', OUTER_NETWORK])
 
 /** What a policy lets a guest reach through the proxy. The rules of the kernel say the same for what does not pass by it. */
 export class Reach {
-  readonly #policy: NetworkPolicy
-  readonly #allow: BlockList
-  readonly #deny: BlockList
+  readonly policy: NetworkPolicy
+  readonly #allow: Addresses
+  readonly #deny: Addresses
+  readonly #allowed: HostList
+  readonly #denied: HostList
 
   constructor(policy: NetworkPolicy) {
-    this.#policy = policy
-    this.#allow = blockList(policy.allow)
-    this.#deny = blockList(policy.deny)
+    this.policy = policy
+    this.#allow = new Addresses(policy.allow)
+    this.#deny = new Addresses(policy.deny)
+    this.#allowed = new HostList(policy.allowDomains)
+    this.#denied = new HostList(policy.denyDomains ?? [])
   }
 
-  /** Host names that lead anywhere at all, whatever their addresses. */
-  byName(host: string): boolean {
-    return this.#policy.internet && !this.denies(host) && namesInclude(this.#policy.allowDomains, host)
+  /** Host names that lead anywhere at all on this port, whatever their addresses. */
+  byName(host: string, port: number): boolean {
+    return this.policy.internet && !this.#denied.has(host, port) && this.#allowed.has(host, port)
   }
 
-  denies(host: string): boolean {
-    return namesInclude(this.#policy.denyDomains ?? [], host)
+  /** Whether nobody is told of this name. */
+  hides(host: string): boolean {
+    return this.#denied.hasWhole(host)
+  }
+
+  /** Ports of this name that are opened for the addresses that it has, as there is no telling names apart on them. */
+  openedPorts(host: string): number[] {
+    return this.policy.internet && !this.hides(host) ? this.#allowed.otherPorts(host) : []
   }
 
   /** Whether a connection may be for this name, as far as that decides: where names are denied all others are let through. */
-  passes(host: string): boolean {
-    const { internet, denyDomains = [] } = this.#policy
-    return this.byName(host) || (internet && denyDomains.length > 0 && !this.denies(host))
+  passes(host: string, port: number): boolean {
+    const { internet, denyDomains = [] } = this.policy
+    return this.byName(host, port) || (internet && denyDomains.length > 0 && !this.#denied.has(host, port))
   }
 
-  /** Whether the name may lead to this address. */
-  permits(host: string, address: string): boolean {
-    const { internet, precedence, allow, allowDomains } = this.#policy
-    if (!internet || this.denies(host) || NEVER.check(address) || hostAddresses().has(address)) return false
-    const named = this.byName(host)
+  /** Whether the name may lead to this address, on a TCP port. */
+  permits(host: string, address: string, port: number): boolean {
+    const { internet, precedence, allow, allowDomains } = this.policy
+    if (!internet || this.#denied.has(host, port) || NEVER.check(address) || hostAddresses().has(address)) return false
+    const named = this.byName(host, port)
     // With precedence `allow` a name is what is excepted from `deny`.
-    if (precedence === 'allow') return named || this.#allow.check(address) || !this.#deny.check(address)
-    if (this.#deny.check(address)) return false
-    return named || (allow.length === 0 && allowDomains.length === 0) || this.#allow.check(address)
+    if (precedence === 'allow') return named || this.#allow.has(address, port) || !this.#deny.has(address, port)
+    if (this.#deny.has(address, port)) return false
+    return named || (allow.length === 0 && allowDomains.length === 0) || this.#allow.has(address, port)
   }
 
   /** Whether name servers may be asked, for what is none of the server's own. */
   asksNames(resolvers: readonly string[]): boolean {
-    const { internet, precedence, allow, allowDomains } = this.#policy
+    const { internet, precedence, allow, allowDomains } = this.policy
     if (!internet) return false
     if (allowDomains.length > 0) return true
     return resolvers.filter(isReachableByGuests).some((address) => {
-      if (precedence === 'allow') return this.#allow.check(address) || !this.#deny.check(address)
-      return !this.#deny.check(address) && (allow.length === 0 || this.#allow.check(address))
+      if (precedence === 'allow') return this.#allow.has(address, null) || !this.#deny.has(address, null)
+      return !this.#deny.has(address, null) && (allow.length === 0 || this.#allow.has(address, null))
     })
+  }
+}
+
+class Addresses {
+  readonly #whole: BlockList
+  readonly #byPort: Map<number, BlockList>
+
+  constructor(entries: readonly string[]) {
+    const { whole, byPort } = splitCidrs(entries)
+    this.#whole = blockList(whole)
+    this.#byPort = new Map([...byPort].map(([port, cidrs]) => [port, blockList(cidrs)]))
+  }
+
+  /** `null` for what is of no TCP port. */
+  has(address: string, port: number | null): boolean {
+    if (this.#whole.check(address)) return true
+    return port !== null && (this.#byPort.get(port)?.check(address) ?? false)
   }
 }
 
