@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { globSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { build } from 'vite'
 
@@ -54,7 +54,9 @@ function digest(): string {
     .filter((entry) => entry.isFile() && !/\.test\.tsx?$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
-  for (const file of [...files, join(REPOSITORY, 'package-lock.json')]) hash.update(file).update(readFileSync(file))
+  for (const file of [...files, join(REPOSITORY, 'package-lock.json')]) {
+    hash.update(relative(REPOSITORY, file)).update(readFileSync(file))
+  }
   return hash.digest('hex')
 }
 
