@@ -327,9 +327,9 @@ export class BtrfsPool implements Pool {
     })
   }
 
-  checkSnapshot(id: SnapshotId, signal: AbortSignal): Promise<string | null> {
+  checkSnapshot(id: SnapshotId, signal: AbortSignal, how: { idle?: boolean } = {}): Promise<string | null> {
     return this.#step('checkSnapshot', async () =>
-      checkSnapshot(await this.#sourceOf({ from: 'snapshot', id }), signal),
+      checkSnapshot(await this.#sourceOf({ from: 'snapshot', id }), signal, how),
     )
   }
 

@@ -6,6 +6,8 @@ import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
 export interface CheckDetail {
   snapshotId: SnapshotId
+  /** Nobody asked for it */
+  idle?: boolean
 }
 
 /** reading ─► noted. It changes nothing but the record; cut off anywhere: nothing is noted. */
@@ -33,10 +35,11 @@ export const snapshotCheck: OperationDefinition<CheckDetail, Snapshot> = {
 async function readBack(work: Work<CheckDetail>): Promise<string | null> {
   const { pool, closing } = work.parts
   const cut = new AbortController()
+  const { snapshotId, idle = false } = work.detail
   const signal = AbortSignal.any([cut.signal, closing])
   try {
     return await work.step('read', () =>
-      work.fromGuest('check', () => pool.checkSnapshot(work.detail.snapshotId, signal), { cutOff: () => cut.abort() }),
+      work.fromGuest('check', () => pool.checkSnapshot(snapshotId, signal, { idle }), { cutOff: () => cut.abort() }),
     )
   } catch (error) {
     if (signal.aborted) throw new SpawnpointError('cancelled', 'The check was cut off', { what: 'check' })

@@ -54,11 +54,11 @@ export interface Pool {
   memoryDir(id: SnapshotId): string
   readManifest(id: SnapshotId): Promise<unknown>
   /**
-   * Reads a published snapshot back, in the background's time: its files against the store's own checksums, its memory
-   * against digests that the first call keeps. Resolves with what is wrong, `null` if nothing is. Rejects `not_found`, and
-   * when `signal` aborts.
+   * Reads a published snapshot back: its files against the store's own checksums, its memory against digests that the first
+   * call keeps. `idle`: nobody waits for it, and it has the time that nothing else wants. Resolves with what is wrong, `null`
+   * if nothing is. Rejects `not_found`, and when `signal` aborts.
    */
-  checkSnapshot(id: SnapshotId, signal: AbortSignal): Promise<string | null>
+  checkSnapshot(id: SnapshotId, signal: AbortSignal, how?: { idle?: boolean }): Promise<string | null>
   /** Removes a staged or published snapshot. */
   deleteSnapshot(id: SnapshotId): Promise<void>
 

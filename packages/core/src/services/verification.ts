@@ -62,8 +62,8 @@ export class Verification {
     await this.#running
   }
 
-  async #check(snapshot: Snapshot): Promise<Started<Snapshot>> {
-    const detail: CheckDetail = { snapshotId: snapshot.id }
+  async #check(snapshot: Snapshot, { idle = false } = {}): Promise<Started<Snapshot>> {
+    const detail: CheckDetail = { snapshotId: snapshot.id, idle }
     const operation = await this.#claim(snapshot, 'snapshot.check', detail)
     return started(snapshot, this.#runner.launch(snapshotCheck, operation))
   }
@@ -146,7 +146,7 @@ export class Verification {
     if (how === 'drill' && snapshot.volumes.length > 0) return
     this.#tried[how].set(snapshot.id, now)
     try {
-      const { done } = await (how === 'check' ? this.#check(snapshot) : this.#drill(snapshot))
+      const { done } = await (how === 'check' ? this.#check(snapshot, { idle: true }) : this.#drill(snapshot))
       const { checkFailure } = await done
       if (checkFailure !== null) log.warn({ snapshot: snapshot.id, checkFailure }, 'something is wrong with a snapshot')
       await this.#rest((clock.now().getTime() - now) * (1 / SHARE - 1))
