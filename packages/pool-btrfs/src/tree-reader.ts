@@ -80,7 +80,7 @@ export class TreeReader {
         writable: [root],
         capabilities: RIGHTS.change,
         fileBytes: WRITTEN_BYTES,
-        ...(content === undefined ? {} : { input: (stdin) => sendPieces(content, stdin) }),
+        ...(content === undefined ? {} : { input: (stdin) => sendPieces(content, stdin, command.signal) }),
       },
       (stdout) => end.in(stdout),
     )
@@ -172,7 +172,7 @@ class End {
 }
 
 /** In pieces with their length before them, the last one empty: without that one nothing has been written. */
-async function sendPieces(content: AsyncIterable<Uint8Array>, stdin: Writable): Promise<void> {
+async function sendPieces(content: AsyncIterable<Uint8Array>, stdin: Writable, signal: AbortSignal): Promise<void> {
   const ended = once(stdin, 'close').then(() => null)
   // Whoever sends may be slow, or wait for an answer: a program that has ended is not kept waiting for.
   ended.catch(() => {})
@@ -189,6 +189,8 @@ async function sendPieces(content: AsyncIterable<Uint8Array>, stdin: Writable): 
       await sendPiece(next.value.subarray(at, at + PIECE_BYTES), stdin)
     }
   }
+  // The program is being ended, which it may outlive by the moment that this takes.
+  signal.throwIfAborted()
   await sendPiece(Buffer.alloc(0), stdin)
   stdin.end()
 }
