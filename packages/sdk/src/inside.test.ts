@@ -67,10 +67,11 @@ describe('processes', () => {
     expect(limited).toMatchObject({ timedOut: true, signal: 'SIGKILL', exitCode: 137 })
 
     const terminal = await sandbox.processes.start(['terminal-size'], { pty: { cols: 80, rows: 24 } })
+    const told = { cols: 100, rows: 30, colsChanged: true } // as xterm.js has it
     let shown = ''
     for await (const piece of terminal) {
       if (piece.type === 'data') shown += Buffer.from(piece.data).toString()
-      if (shown.endsWith('80x24\r\n') || shown.endsWith('80x24\n')) await terminal.resize({ cols: 100, rows: 30 })
+      if (shown.endsWith('80x24\r\n') || shown.endsWith('80x24\n')) await terminal.resize(told)
       if (shown.includes('100x30')) await terminal.kill('SIGKILL')
     }
     expect(shown).toContain('100x30')

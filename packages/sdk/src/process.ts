@@ -157,7 +157,9 @@ export class Process implements AsyncIterable<ProcessOutput> {
   }
 
   /** Preconditions: started with `pty`. */
-  async resize(size: { cols: number; rows: number }, options: CallOptions = {}): Promise<void> {
+  async resize({ cols, rows }: { cols: number; rows: number }, options: CallOptions = {}): Promise<void> {
+    // What a terminal says of its size may have more to it, which the server would refuse.
+    const size = { cols, rows }
     await (this.#link.resize?.(size) ??
       this.#post('/resize', size satisfies Schemas['TerminalSize'], options, 'always'))
   }
