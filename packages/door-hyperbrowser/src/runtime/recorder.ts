@@ -1,5 +1,6 @@
 import type { ProcessExit, ProcessInfo, ProcessOutput, ProcessStream } from '@spawnpoint/core'
 import { cursorExpired } from './cursor-expired.ts'
+import { Waiters } from './waiters.ts'
 
 /** Bytes that a client which comes back can still be shown */
 const WINDOW_BYTES = 1024 * 1024
@@ -26,7 +27,7 @@ export class Recorder {
   #windowBytes = 0
   #seq = 0
   readonly #heads: Record<ProcessStream, Head> = { stdout: new Head(), stderr: new Head(), pty: new Head() }
-  readonly #waiting = new Set<() => void>()
+  readonly #waiters = new Waiters()
   /** Readers that the process waits for, with the bytes that each has read */
   readonly #paced = new Set<{ bytes: number }>()
   #bytes = 0
@@ -66,7 +67,7 @@ export class Recorder {
     while (!this.over && !signal.aborted) {
       const left = until === null ? null : until - Date.now()
       if (left !== null && left <= 0) return null
-      await this.#change(left, signal)
+      await this.#waiters.next(signal, left)
     }
     return this.exit
   }
@@ -82,7 +83,7 @@ export class Recorder {
       yield* this.#follow(from, signal, pace)
     } finally {
       this.#paced.delete(pace)
-      this.#told()
+      this.#waiters.wake()
     }
   }
 
@@ -98,11 +99,11 @@ export class Recorder {
         next += 1
         yield chunk
         pace.bytes += chunk.data.length
-        if (this.#paced.has(pace)) this.#told()
+        if (this.#paced.has(pace)) this.#waiters.wake()
         continue
       }
       if (this.over || signal.aborted) return
-      await this.#change(null, signal)
+      await this.#waiters.next(signal)
     }
   }
 
@@ -114,16 +115,16 @@ export class Recorder {
           for (const stream of ['stdout', 'stderr'] as const) this.#add(stream, Buffer.alloc(0), true)
           this.exit = item.exit
         }
-        this.#told()
+        this.#waiters.wake()
         // Nobody who reads at their own pace is to find a piece gone.
         while ([...this.#paced].some(({ bytes }) => this.#bytes - bytes > WINDOW_BYTES / 2))
-          await this.#change(null, NEVER)
+          await this.#waiters.next(NEVER)
       }
     } catch {
       // The sandbox was stopped, rolled back or killed: `lost` tells whoever waits.
     }
     if (this.exit === null) this.lost = true
-    this.#told()
+    this.#waiters.wake()
   }
 
   #add(stream: ProcessStream, data: Buffer, last = false): void {
@@ -139,20 +140,6 @@ export class Recorder {
     while (this.#windowBytes > WINDOW_BYTES && this.#window.length > 1) {
       this.#windowBytes -= this.#window.shift()?.data.length ?? 0
     }
-  }
-
-  #told(): void {
-    for (const wake of this.#waiting) wake()
-  }
-
-  async #change(ms: number | null, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = ms === null ? null : setTimeout(resolve, Math.min(ms, 2 ** 31 - 1))
-    this.#waiting.add(resolve)
-    signal.addEventListener('abort', () => resolve(), { once: true })
-    await promise
-    this.#waiting.delete(resolve)
-    if (timer !== null) clearTimeout(timer)
   }
 }
 

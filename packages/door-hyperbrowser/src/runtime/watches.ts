@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type FileEvent, invalidArgument, notFound, SpawnpointError } from '@spawnpoint/core'
 import type { Inside } from './inside.ts'
+import { Waiters } from './waiters.ts'
 
 /** Of one sandbox, and events kept until somebody takes them */
 const MAX_WATCHES = 64
@@ -37,7 +38,7 @@ export class Watch {
   readonly #events: WatchEvent[] = []
   #seq = 0
   #over = false
-  #told: () => void = () => {}
+  readonly #waiters = new Waiters()
 
   constructor(sandboxId: string, path: string, recursive: boolean) {
     this.sandboxId = sandboxId
@@ -74,7 +75,7 @@ export class Watch {
         this.#seq += 1
         this.#events.push({ seq: this.#seq, path, op: OPS[type], timestamp: Date.now() })
         if (this.#events.length > MAX_EVENTS) this.#events.shift()
-        this.#told()
+        this.#waiters.wake()
       }
     } catch {
       // The sandbox ended, or the watch was stopped: whoever listens is told that it is over.
@@ -94,10 +95,7 @@ export class Watch {
         continue
       }
       if (this.#over || signal.aborted) return
-      const { promise, resolve } = Promise.withResolvers<void>()
-      this.#told = resolve
-      signal.addEventListener('abort', () => resolve(), { once: true })
-      await promise
+      await this.#waiters.next(signal)
     }
   }
 
@@ -109,7 +107,7 @@ export class Watch {
   #end(): void {
     this.#over = true
     this.#stoppedAt ??= Date.now()
-    this.#told()
+    this.#waiters.wake()
   }
 }
 
