@@ -36,16 +36,16 @@ export async function download({ req, res, query, user, guest: reach }: FilesCal
         'content-range': `bytes ${range.start}-${range.end}/${info.sizeBytes}`,
         'content-length': length,
       })
-      await send(res, body, length)
+      await send(res, body, length, gone.signal)
     } else if (encoding === 'gzip') {
       res.writeHead(200, { ...headers, 'content-encoding': 'gzip' })
       // A break on either side ends both; the status line is out, so the connection is all that is left to say it with.
       await pipeline(body, createGzip({ level: 1 }), res).catch(() => res.destroy())
     } else if (info.sizeBytes === 0) {
-      await sendUnsized(res, body, headers)
+      await sendUnsized(res, body, headers, gone.signal)
     } else {
       res.writeHead(200, { ...headers, 'content-length': info.sizeBytes })
-      await send(res, body, info.sizeBytes)
+      await send(res, body, info.sizeBytes, gone.signal)
     }
   })
 }
@@ -111,14 +111,19 @@ function encodingOf(req: IncomingMessage): 'gzip' | 'identity' {
 const UNSIZED_MAX_BYTES = 64 * 2 ** 20
 
 /** Of a file that says it is empty: those of /proc have something in them all the same. */
-async function sendUnsized(res: ServerResponse, body: Readable, headers: Record<string, string>): Promise<void> {
+async function sendUnsized(
+  res: ServerResponse,
+  body: Readable,
+  headers: Record<string, string>,
+  signal: AbortSignal,
+): Promise<void> {
   let sent = 0
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       if (sent === 0) res.writeHead(200, headers)
       sent += chunk.length
       if (sent > UNSIZED_MAX_BYTES) throw new Error('a file without a size has no end')
-      if (!res.write(chunk)) await once(res, 'drain')
+      if (!res.write(chunk)) await once(res, 'drain', { signal })
     }
     if (sent === 0) res.writeHead(200, { ...headers, 'content-length': 0 })
     res.end()
@@ -135,13 +140,13 @@ async function sendUnsized(res: ServerResponse, body: Readable, headers: Record<
  * Exactly so many bytes: what a guest sends beyond is cut and what it owes breaks the connection, so it cannot write into
  * the answer to the client's next request.
  */
-async function send(res: ServerResponse, body: Readable, length: number): Promise<void> {
+async function send(res: ServerResponse, body: Readable, length: number, signal: AbortSignal): Promise<void> {
   let left = length
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       const part = chunk.length > left ? chunk.subarray(0, left) : chunk
       left -= part.length
-      if (!res.write(part)) await once(res, 'drain')
+      if (!res.write(part)) await once(res, 'drain', { signal })
       if (left === 0) break
     }
   } catch {
