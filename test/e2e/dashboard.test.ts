@@ -75,6 +75,12 @@ it('creates a sandbox, types in its terminal, takes snapshots, restores one and 
 
   await tab('Terminal').click()
   await run('cd /tmp; N=41; echo "it is $((N+1))"; echo first > plan', /it is 42/)
+  // The shell is told how much room the window leaves it.
+  const waits = 'until [ "$(stty size)" != "$was" ]; do sleep 0.1; done'
+  await run(`was=$(stty size); echo "was $((N+2))"; ${waits}; echo "is $((N+3))"`, /was 43/)
+  await page.setViewportSize({ width: 900, height: 800 })
+  await expect.poll(screen, POLL).toMatch(/is 44/)
+  await page.setViewportSize({ width: 1280, height: 800 })
 
   await button('Snapshot').click()
   await dialog().getByLabel('Name').fill('ready')

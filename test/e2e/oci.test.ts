@@ -11,7 +11,6 @@ import {
   USER,
   writeLayout,
 } from '@spawnpoint/images-oci/testing'
-import type { OperationChange } from 'spawnpoint'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { alpineLike } from './alpine-like.ts'
 import { REPOSITORY, World } from './world.ts'
@@ -32,10 +31,10 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true, force: true })
 })
 
-async function pull(name: string, image: MadeImage, onProgress?: (change: OperationChange) => void) {
+async function pull(name: string, image: MadeImage) {
   await registry.push(name, 'v1', image)
   const source = { type: 'oci' as const, reference: `${registry.host}/${name}:v1` }
-  return world.client.images.build({ name, source, credentials: USER }, { onProgress })
+  return world.client.images.build({ name, source, credentials: USER })
 }
 
 /** A static program and nothing else: what `FROM scratch` gives. */
@@ -62,8 +61,7 @@ describe('an image of a registry', () => {
         Labels: { 'org.opencontainers.image.title': 'server' },
       },
     })
-    const steps = new Set<string>()
-    const built = await pull('static', image, ({ progress }) => progress && steps.add(progress.step))
+    const built = await pull('static', image)
     expect(built).toMatchObject({
       state: 'ready',
       source: { type: 'oci', reference: `${registry.host}/static:v1`, digest: image.manifest.digest },
@@ -71,7 +69,6 @@ describe('an image of a registry', () => {
       labels: { 'org.opencontainers.image.title': 'server' },
     })
     expect(JSON.stringify(built)).not.toContain(USER.password)
-    expect(steps).toContain('unpack')
     await using sandbox = await world.client.sandboxes.create({ image: 'static', env: { MORE: 'given' } })
     await expect.poll(async () => (await sandbox.fetch(8080, '/')).status, { timeout: 10_000 }).toBe(200)
     const answer = (await (await sandbox.fetch(8080, '/')).json()) as { started: number }
@@ -247,7 +244,20 @@ describe('a pull during which the server dies', () => {
     expect(await cut).toMatchObject({ code: expect.stringMatching(/^(unavailable|connection)/) })
     expect(await world.client.images.list({ name: 'cut' }).toArray()).toMatchObject([{ state: 'failed' }])
     expect(readdirSync(join(world.dataDir, 'oci/work'))).toEqual([])
-    await world.client.images.build({ name: 'cut', source })
+    // Nobody is told of what was over before they listened.
+    const listening = Promise.withResolvers<void>()
+    odd.until = listening.promise
+    const steps = new Set<string>()
+    await world.client.images.build(
+      { name: 'cut', source },
+      {
+        onProgress: ({ progress }) => {
+          listening.resolve()
+          if (progress) steps.add(progress.step)
+        },
+      },
+    )
+    expect(steps).toContain('unpack')
     expect(odd.requests.filter((request) => /blobs.* bytes=\d{7,}-$/.test(request))).not.toEqual([])
     await using sandbox = await world.client.sandboxes.create({ image: 'cut' })
     expect((await sandbox.run('stat -c %s /data')).stdout.trim()).toBe(String(4 * 2 ** 20))

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -27,6 +28,19 @@ def server():
         process.stdin.close()
         status = process.wait(timeout=60)
     assert status == 0
+
+
+@pytest.fixture(autouse=True)
+def ends():
+    """A test that waits for what never comes fails, rather than holding up everything."""
+
+    def late(*_):
+        raise TimeoutError("the test did not end within 180 s")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(180)
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture(scope="module")

