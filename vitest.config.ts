@@ -1,7 +1,15 @@
 import { defineConfig } from 'vitest/config'
 
 /** Packages whose tests need the machine: mounts, namespaces, a database. */
-const DRIVERS = ['pool-btrfs', 'images-debian', 'ledger-postgres', 'runtime-gvisor', 'images-oci', 'confined']
+const DRIVERS = [
+  'pool-btrfs',
+  'images-debian',
+  'ledger-postgres',
+  'runtime-gvisor',
+  'images-oci',
+  'confined',
+  'remotes',
+]
 /**
  * Files at a time of those, and of the end-to-end tests: half of their time they wait, for programs that hang on purpose and
  * servers that start. Not more, since each has sandboxes of its own.

@@ -25,6 +25,7 @@ import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
 import { OciArchive, OciImageBuilder } from '@spawnpoint/images-oci'
 import { PostgresLedger } from '@spawnpoint/ledger-postgres'
 import { BtrfsPool } from '@spawnpoint/pool-btrfs'
+import { GitReader } from '@spawnpoint/remotes'
 import { GvisorRuntime } from '@spawnpoint/runtime-gvisor'
 import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import type { Logger } from 'pino'
@@ -82,6 +83,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         log,
       }),
       dockerfiles: new DockerfileFrontEnd(),
+      remotes: [await GitReader.open({ dir: join(config.dataDir, 'remotes') })],
       archive: await OciArchive.open({
         dir: join(config.dataDir, 'archive'),
         exportsDir: join(config.dataDir, 'exports'),

@@ -11,6 +11,8 @@ export interface ConfinedCommand {
   /** What it sees beside the programs of the host: paths inside and outside */
   readable: [inside: string, outside: string][]
   writable: [inside: string, outside: string][]
+  /** Whether it has `/dev/null` and its like; default false */
+  devices?: boolean
   /** Of root's rights, those it keeps */
   capabilities: string[]
   /** Largest file it may write, in bytes */
@@ -111,6 +113,7 @@ function prlimitArgs(command: ConfinedCommand): string[] {
     ...['--cap-drop', 'ALL', ...command.capabilities.flatMap((name) => ['--cap-add', name])],
     // Programs of distributions old and new: with and without a merged /usr.
     ...['--ro-bind', '/usr', '/usr', ...['/bin', '/lib', '/lib64'].flatMap((dir) => ['--ro-bind-try', dir, dir])],
+    ...(command.devices ? ['--dev', '/dev'] : []),
     ...['--tmpfs', '/tmp', ...bind('--ro-bind', command.readable), ...bind('--bind', command.writable)],
     ...['--chdir', '/', '--clearenv', '--setenv', 'PATH', SBIN, '--setenv', 'HOME', '/tmp'],
     ...['--', command.program, ...command.args],
@@ -128,13 +131,14 @@ function failed({ step, program }: ConfinedCommand, tail: string[]): SpawnpointE
   })
 }
 
-/** umoci marks what went wrong with a cross, skopeo with a level, tar with its name; paths are those of the inside. */
+/** umoci marks what went wrong with a cross, skopeo with a level, tar with its name, git with how bad it is; paths are those of the inside. */
 function reasonIn(tail: string[]): string | null {
   for (const line of tail.toReversed()) {
     const reason =
       /^\s*⨯\s*(.+)$/.exec(line)?.[1] ??
       /level=fatal msg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1] ??
-      /^tar: (?!Exiting)(.+)$/.exec(line)?.[1]
+      /^tar: (?!Exiting)(.+)$/.exec(line)?.[1] ??
+      /^fatal: (.+)$/.exec(line)?.[1]
     if (reason !== undefined) return reason.replace(/^create rootfs: (?:unpack rootfs: )?/, '').replaceAll('\\"', '"')
   }
   return null

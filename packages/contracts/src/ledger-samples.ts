@@ -106,6 +106,7 @@ export function sampleSandbox(teamId: TeamId, over: Partial<Sandbox> = {}): Sand
       },
     ],
     volumes: [{ volumeId: newId(), path: '/data', readOnly: true }],
+    remotes: [{ name: 'repo', path: '/mnt/repo', source: { type: 'git', url: 'https://a.test/r.git', ref: null } }],
     ingress: { default: 'token', ports: { '8080': 'open', '22': 'closed' }, hostHeader: `localhost:$\{PORT}` },
     timeout: {
       timeoutMs: 300_000,
@@ -142,6 +143,13 @@ export function sampleSnapshot(teamId: TeamId, over: Partial<Snapshot> = {}): Sn
     resources,
     network: { internet: false, allow: [], deny: ['10.0.0.0/8'], allowDomains: ['*.example.com'], precedence: 'allow' },
     volumes: [],
+    remotes: [
+      {
+        name: 'repo',
+        path: '/r',
+        source: { type: 'git', url: 'https://a.test/r.git', ref: { type: 'tag', name: 'v1' } },
+      },
+    ],
     credentials: [
       {
         name: 'api',

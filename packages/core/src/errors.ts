@@ -66,6 +66,7 @@ export type ResourceKind =
   | 'registry'
   | 'secret'
   | 'volume'
+  | 'remote'
   | 'route'
 export type ErrorCode = keyof ErrorContexts
 

@@ -1,5 +1,14 @@
 import type { Resources, TimeoutPolicy } from './model.ts'
-import type { Archive, Blobs, DockerfileReader, ImageBuilder, Ledger, Pool, Runtime } from './ports/index.ts'
+import type {
+  Archive,
+  Blobs,
+  DockerfileReader,
+  ImageBuilder,
+  Ledger,
+  Pool,
+  RemoteReader,
+  Runtime,
+} from './ports/index.ts'
 
 /** The core's own view of time, so that tests need not wait. */
 export interface Clock {
@@ -55,6 +64,8 @@ export interface Parts {
   imageBuilders: readonly ImageBuilder[]
   /** Absent where nothing is built from Dockerfiles */
   dockerfiles?: DockerfileReader
+  /** What files of elsewhere can be brought from; absent for nowhere */
+  remotes?: readonly RemoteReader[]
   /** Absent where nothing goes out */
   archive?: Archive
   clock: Clock

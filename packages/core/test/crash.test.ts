@@ -138,6 +138,16 @@ const SCENARIOS: Scenario[] = [
     after: ['running'],
   },
   {
+    name: 'sandbox.create with a remote',
+    prepare: async (w) => void w.host.repositories.set('https://git.test/a.git', { files: { a: '1' } }),
+    run: async (w, c) => {
+      const source = { type: 'git' as const, url: 'https://git.test/a.git', ref: null }
+      const remotes = [{ name: 'a', path: '/mnt/a', source }]
+      return (await c.sandboxes.create(w.by, { image: 'base', remotes })).done
+    },
+    after: ['running'],
+  },
+  {
     name: 'spawn',
     run: async (w, c, _o, p) => (await c.sandboxes.create(w.by, { snapshot: p.id })).done,
     after: ['running'],

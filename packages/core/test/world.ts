@@ -6,6 +6,7 @@ import {
   FakeHost,
   FakeImageBuilder,
   FakePool,
+  FakeRemoteReader,
   FakeRuntime,
   MemoryLedger,
 } from '@spawnpoint/fakes'
@@ -63,6 +64,7 @@ export class World {
       blobs: new FakeBlobs(this.host),
       imageBuilders: [new FakeImageBuilder(this.host)],
       archive: new FakeArchive(this.host),
+      remotes: [new FakeRemoteReader(this.host)],
       dockerfiles: new DockerfileFrontEnd(),
       clock: options.fakeTime ? this.clock : systemClock,
       log: options.log ?? silent,

@@ -3,6 +3,7 @@ import type { Sandbox } from '@spawnpoint/core'
 import { dataPlaneUrl } from './address.ts'
 import { proxyConfigJson } from './egress.ts'
 import { OWN, usersLabels } from './labels.ts'
+import { mountConfigJson } from './mounts.ts'
 import { keepsNothing } from './reach-box.ts'
 import { runConfigJson } from './run-config.ts'
 import { boxStatus } from './states.ts'
@@ -31,6 +32,7 @@ export function boxJson(sandbox: Sandbox, request: Pick<IncomingMessage, 'header
     labels: usersLabels(labels),
     tag_value_ids: tagsOf(labels),
     proxy_config: proxyConfigJson(sandbox),
+    mount_config: mountConfigJson(sandbox.remotes),
     created_by: labels[OWN.createdBy],
     volumes: sandbox.volumes.map(({ volumeId, path, readOnly }) => ({
       volume_id: volumeId,

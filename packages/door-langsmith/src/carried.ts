@@ -17,7 +17,7 @@ export function carried(
   { env, credentials, timeout, labels }: Sandbox,
   include: z.output<typeof includeSchema>,
   confirmed: boolean,
-): { labels: Labels; credentials: boolean } {
+): { labels: Labels; credentials: boolean; remotes: boolean } {
   const settings = new Set<Setting>(include.includes('all') ? SETTINGS : include.filter((one) => one !== 'all'))
   const literal =
     (settings.has('env_vars') && Object.keys(env).length > 0) ||
@@ -39,6 +39,7 @@ export function carried(
       ...(settings.size > 0 ? { [OWN.included]: SETTINGS.filter((one) => settings.has(one)).join(',') } : {}),
     },
     credentials: settings.has('proxy_config'),
+    remotes: settings.has('mounts'),
   }
 }
 

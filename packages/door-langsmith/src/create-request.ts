@@ -17,6 +17,7 @@ import { credentialsOf } from './credential-rules.ts'
 import { networkOf, proxyConfigSchema } from './egress.ts'
 import { unsupported } from './errors.ts'
 import { checkUsersLabels, inheritedLabels, madeBy, OWN, usersLabels } from './labels.ts'
+import { mountConfigSchema, remotesOf } from './mounts.ts'
 import { envOf, runConfigSchema, runLabels } from './run-config.ts'
 import { idOf } from './snapshot-json.ts'
 import { defaultImage, findSnapshot } from './snapshot-refs.ts'
@@ -61,7 +62,7 @@ export const createSchema = z.object({
   run_config: optional(runConfigSchema),
   env_vars: optional(env),
   proxy_config: optional(proxyConfigSchema),
-  mount_config: something,
+  mount_config: optional(mountConfigSchema),
   volumes: optional(z.array(volumeSchema).max(4)),
   tag_value_ids: optional(tagValueIds),
   access_delegation: something,
@@ -79,6 +80,7 @@ export async function createRequest(
   const source = 'image' in found ? found.image : found.snapshot
   const network = networkOf(body.proxy_config)
   const credentials = credentialsOf(body.proxy_config)
+  const remotes = remotesOf(body.mount_config)
   const { idle = DEFAULT_IDLE_S, after = DEFAULT_DELETE_AFTER_S, memory = false } = lifecycleOf(source.labels)
   const persistent = body.persistent !== false
   const request: CreateSandboxRequest = {
@@ -90,6 +92,7 @@ export async function createRequest(
     resources: resourcesOf(body, source.resources.diskBytes),
     ...(network === undefined ? {} : { network }),
     ...(credentials === undefined ? {} : { credentials }),
+    ...(remotes === undefined ? {} : { remotes }),
     ...(body.volumes === undefined ? {} : { volumes: await mountsOf(api, by, body.volumes) }),
     // Whoever is to reach a service is given an address with a token.
     ingress: { default: 'token', ports: {}, hostHeader: null },
@@ -113,7 +116,6 @@ export function milliseconds(seconds: number): number | null {
 function refuseUnsupported(body: CreateBody): void {
   if (body.persistent === false && body.preserve_memory_on_stop)
     throw invalidArgument('body.preserve_memory_on_stop', 'not with persistent: false')
-  if (body.mount_config !== undefined && body.mount_config !== null) throw unsupported('mount_config')
   if (body.access_delegation !== undefined && body.access_delegation !== null)
     throw unsupported('access_delegation: boxes cannot reach this server to act for anybody')
   if (body.env_vars !== undefined && body.run_config?.env_vars !== undefined)

@@ -75,7 +75,6 @@ describe('boxes', () => {
   it.each([
     [{ proxy_config: { rules: [{ name: 'a', type: 'aws', aws: {} }] } }, 400, /rules\[0\]: the type aws/],
     [{ proxy_config: { callbacks: [{}] } }, 400, /callbacks/],
-    [{ mount_config: { mounts: [] } }, 400, /mount_config/],
     [{ access_delegation: { mode: 'INHERIT' } }, 400, /access_delegation/],
     [{ volumes: [{ volume: 'none', mount_path: '/mnt/x' }] }, 400, /volume not found/],
     [{ snapshot_name: 'no-such' }, 400, /snapshot not found/],

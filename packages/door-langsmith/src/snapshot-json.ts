@@ -3,6 +3,7 @@ import { includedOf } from './carried.ts'
 import { proxyConfigJson } from './egress.ts'
 import { imageConfigJson } from './image-config.ts'
 import { OWN, usersLabels } from './labels.ts'
+import { mountConfigJson } from './mounts.ts'
 import { runConfigJson } from './run-config.ts'
 import { snapshotStatus } from './states.ts'
 
@@ -49,10 +50,11 @@ function ofImage({ source }: Image) {
     : {}
 }
 
-function ofSnapshot({ sandboxId, kind, receipt, labels, network, credentials }: Snapshot) {
+function ofSnapshot({ sandboxId, kind, receipt, labels, network, credentials, remotes }: Snapshot) {
   const hasProxy = includedOf(labels).includes('proxy_config') && network !== null
   return {
     ...(hasProxy ? { proxy_config: proxyConfigJson({ network, credentials }) } : {}),
+    mount_config: mountConfigJson(remotes),
     source_sandbox_id: sandboxId,
     // Its presence tells that there is memory.
     ...(kind === 'memory' ? { memory_snapshot_size_bytes: receipt?.memoryBytes ?? 0 } : {}),

@@ -5,6 +5,7 @@ import { FakeHost } from './host.ts'
 import { FakeImageBuilder } from './image-builder.ts'
 import { MemoryLedger } from './memory-ledger.ts'
 import { FakePool } from './pool.ts'
+import { FakeRemoteReader } from './remotes.ts'
 import { FakeRuntime } from './runtime.ts'
 
 const GIB = 2 ** 30
@@ -49,6 +50,7 @@ export async function openFakeCore(): Promise<FakeCore> {
     blobs: new FakeBlobs(host),
     imageBuilders: [new FakeImageBuilder(host)],
     archive: new FakeArchive(host),
+    remotes: [new FakeRemoteReader(host)],
     clock: systemClock,
     log,
     config: CONFIG,

@@ -6,6 +6,7 @@ import type { FakeIncarnation } from './incarnation.ts'
 import type { MemoryCapture } from './machine-state.ts'
 import { MemoryLedgerStore } from './memory-ledger-store.ts'
 import { BUILT_IN_PROGRAMS, type FakeProgram } from './programs.ts'
+import type { FakeRepository } from './remotes.ts'
 
 export interface StoredRoot {
   tree: FileTree
@@ -43,6 +44,8 @@ export class FakeHost {
   /** What was pushed, by full reference */
   readonly pushed = new Map<string, FakePushed>()
   readonly pushedSnapshots = new Map<string, FakePushedSnapshot>()
+  /** What is elsewhere, by address */
+  readonly repositories = new Map<string, FakeRepository>()
   /** By team and key */
   readonly blobs = new Map<string, { data: Buffer; usedAt: number }>()
   readonly incarnations = new Map<IncarnationId, FakeIncarnation>()

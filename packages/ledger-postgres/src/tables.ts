@@ -104,6 +104,7 @@ export interface Tables {
     labels: Json
     resources: Json
     volumes: Json
+    remotes: Json
     network: Json
     credentials: Json
     ingress: Json
@@ -131,6 +132,7 @@ export interface Tables {
     env: Json
     resources: Json
     volumes: Json
+    remotes: Json
     credentials: Json
     network: JsonOrNull
     ingress: JsonOrNull

@@ -322,6 +322,18 @@ export interface Schemas {
     hostHeader: string | null
     tlsPorts?: number[] | undefined
   }
+  Remote: {
+    name: string
+    path: string
+    source: {
+      type: 'git'
+      url: string
+      ref: {
+        type: 'branch' | 'tag'
+        name: string
+      } | null
+    }
+  }
   NewSandboxSchedule: {
     cron: string
     timeZone?: string | undefined
@@ -442,6 +454,23 @@ export interface Schemas {
           readOnly?: boolean | undefined
         }[]
       | undefined
+    remotes?:
+      | {
+          name: string
+          path: string
+          source: {
+            type: 'git'
+            url: string
+            ref?:
+              | {
+                  type: 'branch' | 'tag'
+                  name: string
+                }
+              | null
+              | undefined
+          }
+        }[]
+      | undefined
     name?: string | undefined
     env?: Schemas['Env'] | undefined
     labels?: Schemas['Labels'] | undefined
@@ -509,6 +538,23 @@ export interface Schemas {
           volume: string
           path: string
           readOnly?: boolean | undefined
+        }[]
+      | undefined
+    remotes?:
+      | {
+          name: string
+          path: string
+          source: {
+            type: 'git'
+            url: string
+            ref?:
+              | {
+                  type: 'branch' | 'tag'
+                  name: string
+                }
+              | null
+              | undefined
+          }
         }[]
       | undefined
     schedule?: Schemas['NewSandboxSchedule'] | undefined
@@ -798,6 +844,7 @@ export interface Schemas {
     labels: Schemas['Labels']
     resources: Schemas['Resources']
     volumes: Schemas['VolumeMount'][]
+    remotes: Schemas['Remote'][]
     network: Schemas['NetworkPolicy']
     credentials: Schemas['CredentialRule'][]
     ingress: Schemas['IngressPolicy']
@@ -1256,6 +1303,7 @@ export interface Schemas {
     labels?: Schemas['Labels'] | undefined
     ttlMs?: number | null | undefined
     credentials?: boolean | undefined
+    remotes?: boolean | undefined
     hooks?: boolean | undefined
     requireHooks?: boolean | undefined
     whenBusy?: 'wait' | 'reject' | undefined
@@ -1301,6 +1349,7 @@ export interface Schemas {
     resources: Schemas['Resources']
     volumes: Schemas['VolumeMount'][]
     credentials: Schemas['CredentialRule'][]
+    remotes: Schemas['Remote'][]
     network: Schemas['NetworkPolicy'] | null
     ingress: Schemas['IngressPolicy'] | null
     generation: number

@@ -15,6 +15,7 @@ import type {
 } from '../model.ts'
 import type { Guest, Page, PageRequest } from '../ports/index.ts'
 import type { CredentialRuleRequest } from './credentials.ts'
+import type { RemoteRequest } from './remotes.ts'
 import type { NewSandboxSchedule } from './schedules.ts'
 import type { MountRequest } from './volumes.ts'
 
@@ -46,6 +47,8 @@ export interface CreateSandboxRequest extends SandboxOverrides {
   schedule?: NewSandboxSchedule | undefined
   /** Absent for those that the memory of the snapshot holds on to, if any */
   volumes?: MountRequest[] | undefined
+  /** Absent for those that the snapshot carries. Whichever they are, they are brought anew before the sandbox runs */
+  remotes?: RemoteRequest[] | undefined
 }
 
 export interface ForkRequest {

@@ -14,6 +14,8 @@ export interface CreateSnapshotRequest {
   credentials?: boolean | undefined
   /** What its record says of a start command, instead of what its sandbox began with; absent fields stay */
   start?: Partial<Pick<ImageDefaults, 'startCommand' | 'entrypoint' | 'exposedPorts' | 'idle'>> | undefined
+  /** Whether the sandbox's remotes are brought anew into what is started from it; default false */
+  remotes?: boolean | undefined
   /** Milliseconds until it is deleted, `null` for never; absent for what the team has set */
   ttlMs?: number | null | undefined
   /** Run the sandbox's `pre-snapshot` hooks; default true */

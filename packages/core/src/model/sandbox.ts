@@ -2,6 +2,7 @@ import type { ImageId, IncarnationId, RootId, SandboxId, SnapshotId, TeamId } fr
 import type { IngressPolicy, NetworkPolicy, TimeoutPolicy } from '../policies.ts'
 import type { CredentialRule } from './credential.ts'
 import type { ImageDefaults } from './image.ts'
+import type { Remote } from './remote.ts'
 import type { Env, Labels } from './team.ts'
 import type { VolumeMount } from './volume.ts'
 
@@ -68,6 +69,8 @@ export interface Sandbox {
   resources: Resources
   /** Sorted by path */
   volumes: VolumeMount[]
+  /** Sorted by path */
+  remotes: Remote[]
   network: NetworkPolicy
   credentials: CredentialRule[]
   ingress: IngressPolicy

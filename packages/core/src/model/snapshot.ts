@@ -2,6 +2,7 @@ import type { ImageId, SandboxId, ScheduleId, SnapshotId, TeamId } from '../ids.
 import type { IngressPolicy, NetworkPolicy } from '../policies.ts'
 import type { CredentialRule } from './credential.ts'
 import type { ImageDefaults } from './image.ts'
+import type { Remote } from './remote.ts'
 import type { Resources } from './sandbox.ts'
 import type { Env, Labels } from './team.ts'
 import type { VolumeMount } from './volume.ts'
@@ -81,6 +82,8 @@ export interface Snapshot {
   volumes: VolumeMount[]
   /** Of its sandbox, where that was asked for: what is started from it has them unless it is given others */
   credentials: CredentialRule[]
+  /** Of its sandbox, where that was asked for: brought anew into what is started from it, unless it is given others */
+  remotes: Remote[]
   /** Of the sandbox when it was taken; `null` for what was built, and for those of before this was recorded */
   network: NetworkPolicy | null
   ingress: IngressPolicy | null

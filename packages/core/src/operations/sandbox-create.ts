@@ -5,6 +5,7 @@ import type { LedgerTx } from '../ports/index.ts'
 import { expiryFrom, moveSandbox } from '../sandbox/records.ts'
 import { imageOrigin, snapshotOrigin } from '../standby.ts'
 import { type BootPlan, boot, unboot } from './boot.ts'
+import { bringRemotes } from './remotes.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
 /** What `sandbox.create` needs to be undone; a child of a fork has the same. */
@@ -21,14 +22,15 @@ export interface CreateDetail {
 }
 
 /**
- * creating ─► (root cloned ─ incarnation up ─ identified) ─► running.
+ * creating ─► (root cloned ─ incarnation up ─ identified ─ remotes brought) ─► running.
  * Cut off anywhere: whatever exists is removed and the sandbox ends as `killed`; nobody had been told of it.
  */
 export const sandboxCreate: OperationDefinition<CreateDetail, Sandbox> = {
   kind: 'sandbox.create',
   async run(work) {
     try {
-      const { startedAt, report } = await bringUp(work, work.detail)
+      const { sandbox, guest, startedAt, report } = await bringUp(work, work.detail)
+      await bringRemotes(work, sandbox, guest)
       let running!: Sandbox
       await work.end('done', async (tx) => {
         running = await commitRunning(work.parts, tx, work.detail, startedAt, { identity: report })
@@ -77,8 +79,8 @@ export async function bringUp(work: Work<unknown>, detail: CreateDetail) {
     memory,
   }
   try {
-    const { report } = await boot(work, sandbox, plan)
-    return { startedAt: clock.now(), report }
+    const booted = await boot(work, sandbox, plan)
+    return { sandbox, ...booted, startedAt: clock.now() }
   } catch (error) {
     // The memory is the image's own: what this machine cannot restore it can still boot, on the same files.
     if (detail.imageId === null || memory === null || !isCode(error, 'incompatible')) throw error
@@ -86,8 +88,8 @@ export async function bringUp(work: Work<unknown>, detail: CreateDetail) {
       { err: error, image: detail.imageId },
       'the memory of an image cannot be restored here; it boots',
     )
-    const { report } = await boot(work, sandbox, { ...plan, source: null, memory: null })
-    return { startedAt: clock.now(), report }
+    const booted = await boot(work, sandbox, { ...plan, source: null, memory: null })
+    return { sandbox, ...booted, startedAt: clock.now() }
   }
 }
 

@@ -154,6 +154,7 @@ export class Archives implements ArchivesApi {
       network: null,
       volumes: [],
       credentials: [],
+      remotes: [],
       ingress: null,
       receipt: null,
       sizeBytes: 0,

@@ -1,7 +1,16 @@
 import type { SandboxOverrides } from '../api.ts'
 import { SpawnpointError } from '../errors.ts'
 import { newId, type SandboxId, type SnapshotId, type TeamId } from '../ids.ts'
-import type { CredentialRule, Image, IngressPolicy, NetworkPolicy, Sandbox, Snapshot, VolumeMount } from '../model.ts'
+import type {
+  CredentialRule,
+  Image,
+  IngressPolicy,
+  NetworkPolicy,
+  Remote,
+  Sandbox,
+  Snapshot,
+  VolumeMount,
+} from '../model.ts'
 import { OPEN_NETWORK } from '../network.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
@@ -19,6 +28,7 @@ export type Source = Pick<Sandbox, 'imageId' | 'defaults' | 'env' | 'resources' 
   /** Of the sandbox that it goes on from: it must not reach, nor be reached from, more than that by default */
   network?: NetworkPolicy | null
   credentials?: CredentialRule[]
+  remotes?: Remote[]
   ingress?: IngressPolicy | null
 }
 
@@ -99,6 +109,7 @@ export function newSandbox(parts: Parts, teamId: TeamId, source: Source, request
     labels: request.labels ?? {},
     resources: mergeResources(config, source.resources, request.resources),
     volumes: source.volumes,
+    remotes: source.remotes ?? [],
     network: mergeNetwork(source.network ?? OPEN_NETWORK, request.network),
     credentials:
       request.credentials === undefined

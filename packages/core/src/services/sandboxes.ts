@@ -208,7 +208,7 @@ export class Sandboxes implements SandboxesApi {
       const sandbox = current as LiveSandbox
       const snapshot = newSnapshot(this.#parts, sandbox, { kind: 'memory', internal: true })
       await tx.putSnapshot(snapshot)
-      const source = { ...fromSnapshot(snapshot, false), credentials: sandbox.credentials }
+      const source = { ...fromSnapshot(snapshot, false), credentials: sandbox.credentials, remotes: sandbox.remotes }
       const records = Array.from({ length: count }, (_, n): Sandbox => {
         const child = newSandbox(this.#parts, by.teamId, source, { ...overrides, ...children[n] })
         const { sourceSnapshotId: from, originSnapshotId, originCold } = sandbox

@@ -5,6 +5,7 @@ import type { Parts } from '../parts.ts'
 import { imageOrigin, type Origin, snapshotOrigin } from '../standby.ts'
 import { fromImage, fromSnapshot, type Source } from './new-sandbox.ts'
 import { findImage, findSnapshot, findSource } from './refs.ts'
+import { remotesOf } from './remotes.ts'
 import { mountsFrom, mountsOf } from './volumes.ts'
 
 /** Where a new sandbox begins. */
@@ -23,15 +24,19 @@ export async function startPoint(parts: Parts, teamId: TeamId, request: CreateSa
   const mounts = request.volumes === undefined ? null : await mountsOf(parts, teamId, request.volumes)
   if ('snapshot' in found) {
     const { snapshot } = found
+    const volumes = mountsFrom(snapshot, cold, mounts)
+    const remotes = remotesOf(parts, request.remotes ?? snapshot.remotes, volumes)
     return {
       image: null,
       snapshot,
-      source: { ...fromSnapshot(snapshot, cold), volumes: mountsFrom(snapshot, cold, mounts) },
+      source: { ...fromSnapshot(snapshot, cold), volumes, remotes },
       origin: snapshotOrigin(snapshot, cold),
     }
   }
   const { image } = found
-  const source = { ...fromImage(parts, image), volumes: mounts ?? [] }
+  const volumes = mounts ?? []
+  const remotes = remotesOf(parts, request.remotes ?? [], volumes)
+  const source = { ...fromImage(parts, image), volumes, remotes }
   // The memory of its start command knows of no volumes.
   const started = cold || source.volumes.length > 0 ? null : await startedImage(parts, image, request.resources ?? {})
   if (started === null) return { image, snapshot: null, source, origin: imageOrigin(image) }

@@ -119,7 +119,7 @@ export async function mountsOf(
   if (requests.length > MAX_MOUNTS) throw invalidArgument('volumes', `at most ${MAX_MOUNTS}`)
   const mounts: VolumeMount[] = []
   for (const [n, { volume, path, readOnly = false }] of requests.entries()) {
-    checkPath(`volumes.${n}.path`, path)
+    checkMountPath(`volumes.${n}.path`, path)
     const within = mounts.find((other) => isWithin(path, other.path) || isWithin(other.path, path))
     if (within !== undefined) throw invalidArgument(`volumes.${n}.path`, `overlaps with ${within.path}`)
     const { id } = await findVolume(ledger.read, teamId, volume)
@@ -129,7 +129,8 @@ export async function mountsOf(
   return mounts.sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
-function checkPath(field: string, path: string): void {
+/** Rejects `invalid_argument` for where nothing of a user's can be mounted. */
+export function checkMountPath(field: string, path: string): void {
   const plain = /^(?:\/[^/\0]+)+$/.test(path) && !path.split('/').some((part) => part === '.' || part === '..')
   if (!plain || path.length > MAX_PATH_CHARS)
     throw invalidArgument(field, 'an absolute path without `.` and `..`, not `/`')
@@ -137,7 +138,7 @@ function checkPath(field: string, path: string): void {
     throw invalidArgument(field, `not ${OWN_MOUNTS.join(', ')}, nor below or above them`)
 }
 
-function isWithin(path: string, directory: string): boolean {
+export function isWithin(path: string, directory: string): boolean {
   return path === directory || path.startsWith(`${directory}/`)
 }
 

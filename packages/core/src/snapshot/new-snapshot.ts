@@ -13,6 +13,7 @@ export function newSnapshot(
     labels?: Labels | undefined
     credentials?: boolean | undefined
     start?: Partial<ImageDefaults> | undefined
+    remotes?: boolean | undefined
     ttlMs?: number | null | undefined
     scheduleId?: ScheduleId | undefined
   },
@@ -35,6 +36,7 @@ export function newSnapshot(
     resources: sandbox.resources,
     volumes: request.kind === 'memory' ? sandbox.volumes : [],
     credentials: request.credentials === true ? sandbox.credentials : [],
+    remotes: request.remotes === true ? sandbox.remotes : [],
     network: sandbox.network,
     ingress: sandbox.ingress,
     generation: sandbox.generation,

@@ -1,4 +1,5 @@
 import {
+  invalidArgument,
   isCode,
   type Labels,
   notFound,
@@ -57,7 +58,7 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
       handle: async ({ by, body, request }) => {
         const { request: asked, waitMs } = await createRequest(api, by, body)
         const { value, done } = await api.sandboxes.create(by, asked)
-        const sandbox = waitMs === 0 ? value : await within(waitMs, value, done)
+        const sandbox = waitMs === 0 ? value : await within(waitMs, value, done.catch(refusedMount))
         return { status: 201, body: boxJson(sandbox, request.raw) }
       },
     }),
@@ -157,6 +158,12 @@ export async function find(api: SpawnpointApi, by: Principal, ref: string): Prom
 
 function replacedLabels(sandbox: Sandbox, labels: Labels): Labels {
   return { ...checkUsersLabels(labels), ...ownLabels(sandbox.labels) }
+}
+
+/** To clients these of this call would be about the sandbox, or their key. */
+function refusedMount(error: unknown): never {
+  const ofMount = isCode(error, 'forbidden') || (isCode(error, 'not_found') && error.context.resource === 'remote')
+  throw ofMount ? invalidArgument('body.mount_config', error.message) : error
 }
 
 /** What it is once it is up; it goes on coming up if that takes longer than the client waits. */

@@ -102,6 +102,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
           tag: body.tag ?? LATEST,
           credentials: carries.credentials,
           start: startOf(sandbox.defaults, body.image_config),
+          remotes: carries.remotes,
           labels: {
             ...inherited,
             ...carries.labels,

@@ -17,6 +17,7 @@ import {
 import { credentialRule, credentialsChange } from './credential.ts'
 import { ingress, ingressChange, network, networkChange, timeout, timeoutChange, timeoutMs } from './policy.ts'
 import { component } from './registry.ts'
+import { remote, remoteRequest } from './remote.ts'
 import { newSandboxSchedule } from './schedule.ts'
 import { mountRequest, volumeMount } from './volume.ts'
 
@@ -95,6 +96,11 @@ export const createSandboxBody = component(
         .max(16)
         .optional()
         .describe('Absent for those that the memory of the snapshot holds on to, if any'),
+      remotes: z
+        .array(remoteRequest)
+        .max(16)
+        .optional()
+        .describe('Absent for those that the snapshot carries; brought anew before the sandbox runs'),
       ...named,
     })
     .refine(
@@ -109,6 +115,7 @@ export const spawnBody = component(
   z.strictObject({
     cold: createSandboxBody.shape.cold,
     volumes: createSandboxBody.shape.volumes,
+    remotes: createSandboxBody.shape.remotes,
     schedule: createSandboxBody.shape.schedule,
     ...named,
   }),
@@ -213,6 +220,7 @@ export const sandbox = component(
     labels,
     resources,
     volumes: z.array(volumeMount),
+    remotes: z.array(remote),
     network,
     credentials: z.array(credentialRule),
     ingress,
@@ -242,6 +250,7 @@ export const sandbox = component(
         labels: {},
         resources: { cpus: 1, memoryBytes: 536870912, diskBytes: 2147483648, maxProcesses: 1024 },
         volumes: [],
+        remotes: [],
         network: { internet: true, allow: [], deny: [], allowDomains: [], precedence: 'deny' },
         credentials: [],
         ingress: { default: 'open', ports: {}, hostHeader: null },

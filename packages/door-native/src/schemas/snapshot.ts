@@ -19,6 +19,7 @@ import {
 import { credentialRule } from './credential.ts'
 import { ingress, network } from './policy.ts'
 import { component } from './registry.ts'
+import { remote } from './remote.ts'
 import { resources } from './sandbox.ts'
 import { volumeMount } from './volume.ts'
 
@@ -41,6 +42,10 @@ export const createSnapshotBody = component(
       .boolean()
       .optional()
       .describe("What is started from it has the sandbox's credentials, secrets too; default false"),
+    remotes: z
+      .boolean()
+      .optional()
+      .describe("The sandbox's remotes are brought anew into what is started from it; default false"),
     hooks: z.boolean().optional().describe("Run the sandbox's `pre-snapshot` hooks; default true"),
     requireHooks: z.boolean().optional().describe('A failing hook fails the snapshot; default false'),
     whenBusy: z
@@ -137,6 +142,7 @@ export const snapshot = component(
     resources,
     volumes: z.array(volumeMount).describe('That its memory holds on to'),
     credentials: z.array(credentialRule).describe('That what is started from it has unless it is given others'),
+    remotes: z.array(remote).describe('That are brought anew into what is started from it, unless it is given others'),
     network: network.nullable().describe('Of the sandbox then, and so of those started from here; `null`: unknown'),
     ingress: ingress.nullable(),
     generation: z.number().int(),

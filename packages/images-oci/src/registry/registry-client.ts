@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
+import { discard } from '@spawnpoint/outbound'
 import type { Descriptor } from '../manifest.ts'
-import { discard } from './http.ts'
 import type { RegistrySession } from './session.ts'
 
 const MANIFEST_TYPES = [

@@ -7,9 +7,18 @@ import {
   type RegistryReference,
   SpawnpointError,
 } from '@spawnpoint/core'
+import {
+  BodyTooLarge,
+  discard,
+  ForbiddenAddress,
+  Http,
+  type HttpAnswer,
+  type HttpRequest,
+  type Reach,
+  reachOf,
+  readAll,
+} from '@spawnpoint/outbound'
 import { type Challenge, parseChallenges } from './challenge.ts'
-import { BodyTooLarge, discard, Http, type HttpAnswer, type HttpRequest, readAll } from './http.ts'
-import { ForbiddenAddress, type Reach, reachOf } from './reach.ts'
 
 /** Docker Hub's name for itself is not where its API is. */
 const HUB_API = 'registry-1.docker.io'

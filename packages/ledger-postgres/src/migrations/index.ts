@@ -22,6 +22,7 @@ import * as restAndOrigin from './0045-rest-and-origin.ts'
 import * as secrets from './0050-secrets.ts'
 import * as secretLabels from './0056-secret-labels.ts'
 import * as snapshotCredentials from './0060-snapshot-credentials.ts'
+import * as remotes from './0061-remotes.ts'
 
 /** In order. A migration that a release has carried is never changed again: what follows gets a number of its own. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -45,6 +46,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0050-secrets': secrets,
   '0056-secret-labels': secretLabels,
   '0060-snapshot-credentials': snapshotCredentials,
+  '0061-remotes': remotes,
 }
 
 /**

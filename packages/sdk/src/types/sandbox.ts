@@ -1,5 +1,6 @@
 import type { Env, Labels } from './common.ts'
 import type { CredentialRule, SetCredentialRule } from './credential.ts'
+import type { BringRemote, Remote } from './remote.ts'
 import type { NewSandboxSchedule } from './schedule.ts'
 import type { MountVolume, VolumeMount } from './volume.ts'
 
@@ -98,6 +99,7 @@ export interface SandboxInfo {
   labels: Labels
   resources: Resources
   volumes: VolumeMount[]
+  remotes: Remote[]
   network: NetworkPolicy
   credentials: CredentialRule[]
   ingress: IngressPolicy
@@ -141,6 +143,8 @@ export interface CreateSandbox extends SandboxOverrides {
   schedule?: NewSandboxSchedule | undefined
   /** Absent for those that the memory of the snapshot holds on to, if any */
   volumes?: MountVolume[] | undefined
+  /** Absent for those that the snapshot carries; brought anew before the sandbox runs */
+  remotes?: BringRemote[] | undefined
 }
 
 export interface UpdateSandbox {

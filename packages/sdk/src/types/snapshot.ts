@@ -1,6 +1,7 @@
 import type { Env, Labels } from './common.ts'
 import type { CredentialRule } from './credential.ts'
 import type { OperationKind } from './operation.ts'
+import type { Remote } from './remote.ts'
 import type { IngressPolicy, NetworkPolicy, Resources, SandboxState } from './sandbox.ts'
 import type { VolumeMount } from './volume.ts'
 
@@ -72,6 +73,8 @@ export interface SnapshotInfo {
   volumes: VolumeMount[]
   /** That what is started from it has unless it is given others */
   credentials: CredentialRule[]
+  /** That are brought anew into what is started from it, unless it is given others */
+  remotes: Remote[]
   /** Of the sandbox then, and so of those started from here; `null`: unknown */
   network: NetworkPolicy | null
   ingress: IngressPolicy | null
@@ -150,6 +153,8 @@ export interface CreateSnapshot {
   ttlMs?: number | null | undefined
   /** What is started from it has the sandbox's credentials, secrets too; default false */
   credentials?: boolean | undefined
+  /** The sandbox's remotes are brought anew into what is started from it; default false */
+  remotes?: boolean | undefined
   /** Run the sandbox's `pre-snapshot` hooks; default true */
   hooks?: boolean | undefined
   /** A failing hook fails the snapshot; default false */

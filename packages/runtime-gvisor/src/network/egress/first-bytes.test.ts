@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { connect } from 'node:tls'
+import { namesInclude } from '@spawnpoint/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { namesInclude } from './domains.ts'
 import { httpHost, tlsServerName } from './first-bytes.ts'
 
 /** What Node's TLS sends first. */

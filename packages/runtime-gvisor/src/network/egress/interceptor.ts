@@ -12,10 +12,9 @@ import type { LookupFunction, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
-import type { OutgoingRule } from '@spawnpoint/core'
+import { matchingRule, type OutgoingRule } from '@spawnpoint/core'
 import type { Log } from '../../log.ts'
 import type { Authority } from './authority.ts'
-import { matchingRule } from './credential-match.ts'
 import { forwardedHeaders, headerPairs } from './forward-headers.ts'
 
 const MAX_HEADER_BYTES = 64 * 1024

@@ -1,5 +1,10 @@
-import type { OutgoingRule } from '@spawnpoint/core'
-import { namesInclude } from './domains.ts'
+import type { OutgoingRule } from './ports/index.ts'
+
+/** Whether a policy's list of names (`name` or `*.name`, lower case) has this host. A wildcard leaves out the name itself. */
+export function namesInclude(patterns: readonly string[], host: string): boolean {
+  const name = host.toLowerCase().replace(/\.$/, '')
+  return patterns.some((pattern) => (pattern.startsWith('*.') ? name.endsWith(pattern.slice(1)) : name === pattern))
+}
 
 /** The rule that counts for a request: the first that fits. `target` is as the request line has it, `headers` name by value. */
 export function matchingRule(

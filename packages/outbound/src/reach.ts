@@ -2,8 +2,8 @@ import { lookup as resolveName } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 
 /**
- * How far an address is from this host. A registry may send us on (a redirect, a token service) to an address at most as
- * near as its own: what a stranger's registry answers must not make this server ask its own machine or network.
+ * How far an address is from this host. Who is asked may send us on (a redirect, a token service) to an address at most as
+ * near as its own: what a stranger's server answers must not make this one ask its own machine or network.
  */
 export type Reach = 'public' | 'private' | 'loopback'
 
@@ -24,7 +24,7 @@ for (const [net, bits] of [
   local.addSubnet(net, bits, 'ipv4')
 local.addSubnet('fc00::', 7, 'ipv6')
 
-/** No registry is there, but a cloud's metadata service is. */
+/** Nothing that is asked is there, but a cloud's metadata service is. */
 const never = new BlockList()
 for (const [net, bits] of [
   ['0.0.0.0', 8],

@@ -1,0 +1,106 @@
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Core, GitSource, Remote, Sandbox } from '../src/index.ts'
+import { World } from './world.ts'
+
+let world: World
+let core: Core
+beforeEach(async () => {
+  world = new World()
+  core = await world.server()
+  world.host.repositories.set('https://git.test/app.git', { files: { 'README.md': 'hello', 'src/a': '1' } })
+})
+afterEach(() => core.close())
+
+const app: Remote = {
+  name: 'app',
+  path: '/mnt/app',
+  source: { type: 'git', url: 'https://git.test/app.git', ref: null },
+}
+const create = async (request: object) => (await core.sandboxes.create(world.by, { image: 'base', ...request })).done
+const from = (snapshot: string, more: object = {}) => create({ image: undefined, snapshot, ...more })
+async function filesOf(sandbox: Sandbox) {
+  const { guest } = await core.sandboxes.guest(world.by, sandbox.id)
+  return guest.files
+}
+async function read(sandbox: Sandbox, path: string): Promise<string> {
+  return text((await (await filesOf(sandbox)).read(path)).body)
+}
+
+it('is there, as its user has it, before the sandbox is said to run', async () => {
+  const sandbox = await create({ remotes: [app] })
+  expect(sandbox.remotes).toEqual([app])
+  expect([await read(sandbox, '/mnt/app/README.md'), await read(sandbox, '/mnt/app/src/a')]).toEqual(['hello', '1'])
+  const other = await create({
+    remotes: [{ ...app, source: { ...app.source, ref: { type: 'tag', name: 'v1' } } }],
+  }).catch((error: unknown) => error)
+  expect(other).toMatchObject({ code: 'not_found', context: { resource: 'remote' } })
+  expect(await world.disagreements(core)).toEqual([])
+})
+
+it('is kept over stops and forks as the sandbox has it, and brought anew from a snapshot that carries it', async () => {
+  const sandbox = await create({ remotes: [app] })
+  await (await filesOf(sandbox)).write('/mnt/app/own', Readable.from([Buffer.from('mine')]))
+  const capture = async (request: object) =>
+    (await core.snapshots.create(world.by, sandbox.id, { kind: 'filesystem', ...request })).done
+  const [bare, carrying] = [await capture({}), await capture({ remotes: true })]
+  expect([bare.remotes, carrying.remotes]).toEqual([[], [app]])
+  world.host.repositories.set('https://git.test/app.git', { files: { 'README.md': 'news' } })
+  await (await core.sandboxes.stop(world.by, sandbox.id)).done
+  await (await core.sandboxes.start(world.by, sandbox.id)).done
+  const [child] = await (await core.sandboxes.fork(world.by, sandbox.id, { count: 1, mode: 'all_or_nothing' })).done
+  expect(child?.sandbox?.remotes).toEqual([app])
+  for (const one of [sandbox, child?.sandbox ?? sandbox, await from(bare.id)])
+    expect([await read(one, '/mnt/app/README.md'), await read(one, '/mnt/app/own')]).toEqual(['hello', 'mine'])
+  const anew = await from(carrying.id)
+  expect([anew.remotes, await read(anew, '/mnt/app/README.md')]).toEqual([[app], 'news'])
+  await expect(read(anew, '/mnt/app/own')).rejects.toMatchObject({ context: { errno: 'ENOENT' } })
+  const without = await from(carrying.id, { remotes: [] })
+  expect([without.remotes, await read(without, '/mnt/app/own')]).toEqual([[], 'mine'])
+})
+
+it('is asked for with the credentials of the sandbox for its host', async () => {
+  const authorization = 'Basic dTpw'
+  world.host.repositories.set('https://git.test/app.git', { files: { a: '1' }, authorization })
+  await expect(create({ remotes: [app] })).rejects.toMatchObject({ code: 'forbidden' })
+  const headers = [{ name: 'authorization', value: authorization }]
+  const rule = (host: string) => ({ credentials: [{ name: 'git', hosts: [host], headers }] })
+  await expect(create({ remotes: [app], ...rule('other.test') })).rejects.toMatchObject({ code: 'forbidden' })
+  const sandbox = await create({ remotes: [app], ...rule('git.test') })
+  expect(await read(sandbox, '/mnt/app/a')).toBe('1')
+  expect(JSON.stringify(sandbox)).not.toContain(authorization)
+})
+
+it('does not keep a sandbox from being killed while it does not come', async () => {
+  const hang = world.host.faults.hang('remotes.read')
+  const started = await core.sandboxes.create(world.by, { image: 'base', remotes: [app] })
+  const outcome = started.done.catch((error: unknown) => error)
+  await hang.reached
+  await core.sandboxes.kill(world.by, started.value.id)
+  expect(await outcome).toMatchObject({ code: 'cancelled' })
+  hang.release()
+  expect(await world.disagreements(core)).toEqual([])
+})
+
+describe('is refused where it cannot be', () => {
+  const git = (over: Partial<GitSource>) => [{ ...app, source: { ...app.source, ...over } }]
+  it.each<[string, object[]]>([
+    ['a name of other letters', [{ ...app, name: 'a b' }]],
+    ['a name twice', [app, { ...app, path: '/b' }]],
+    ['a path within another', [app, { ...app, name: 'b', path: '/mnt/app/b' }]],
+    ['a relative path', [{ ...app, path: 'mnt' }]],
+    ['a place of the server', [{ ...app, path: '/proc/x' }]],
+    ['no URL', git({ url: 'git.test/app.git' })],
+    ['SSH', git({ url: 'ssh://git.test/app.git' })],
+    ['a file', git({ url: 'file:///etc' })],
+    ['no TLS elsewhere', git({ url: 'http://git.test/app.git' })],
+    ['a password in it', git({ url: 'https://u:p@git.test/app.git' })],
+    ['no path', git({ url: 'https://git.test/' })],
+    ['a query', git({ url: 'https://git.test/app.git?x' })],
+    ['no name of a branch', git({ ref: { type: 'branch', name: 'a..b' } })],
+    ['a line in it', git({ ref: { type: 'branch', name: 'a\nwant b' } })],
+  ])('%s', async (_, remotes) => {
+    await expect(create({ remotes })).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+})

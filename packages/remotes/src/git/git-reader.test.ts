@@ -1,0 +1,174 @@
+import { readdirSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import type { GitSource, OutgoingRule } from '@spawnpoint/core'
+import { readTar } from '@spawnpoint/fakes'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { GitServer } from '../testing/index.ts'
+import { GitReader } from './git-reader.ts'
+
+let dir: string
+let server: GitServer
+let reader: GitReader
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'spawnpoint-remotes-'))
+  server = await GitServer.open()
+  reader = await GitReader.open({ dir: join(dir, 'git') })
+  server.commit('app', { 'README.md': 'old\n' }, { tag: 'v1' })
+  server.commit('app', {
+    'README.md': 'hello\n',
+    'bin/run.sh': '#!/bin/sh\n',
+    'left/out': 'not left out\n',
+    '.gitattributes': 'left export-ignore\nREADME.md export-subst\n',
+  })
+  server.commit('app', { next: '1' }, { branch: 'feature/next' })
+})
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+  await rm(dir, { recursive: true })
+})
+afterEach(() => {
+  Object.assign(server, { authorization: null, instead: null })
+  server.asked.length = 0
+  expect(readdirSync(join(dir, 'git'))).toEqual([])
+})
+
+const source = (name: string, ref: GitSource['ref'] = null, host?: string): GitSource => ({
+  type: 'git',
+  url: server.urlOf(name, host),
+  ref,
+})
+const open = new AbortController().signal
+
+/** Files of what was read, by name, with their modes. */
+async function read(
+  from: GitSource,
+  {
+    credentials = [],
+    maxBytes = 2 ** 30,
+    signal = open,
+  }: { credentials?: OutgoingRule[]; maxBytes?: number; signal?: AbortSignal } = {},
+): Promise<Record<string, string>> {
+  let archive = Buffer.alloc(0)
+  await reader.read(
+    { source: from, credentials, maxBytes },
+    async (body) => {
+      archive = await buffer(body)
+    },
+    signal,
+  )
+  const files = readTar(archive).filter(({ type }) => type === 'file')
+  return Object.fromEntries(files.map(({ name, mode, data }) => [name, `${mode.toString(8)} ${data.toString()}`]))
+}
+
+it('reads the files of a branch or a tag as they are there, whatever attributes say of archives', async () => {
+  const head = await read(source('app'))
+  expect(head).toEqual({
+    '.gitattributes': expect.any(String),
+    'README.md': '644 hello\n',
+    'bin/run.sh': '755 #!/bin/sh\n',
+    'left/out': '644 not left out\n',
+  })
+  expect(await read(source('app', { type: 'branch', name: 'main' }))).toEqual(head)
+  expect(await read(source('app', { type: 'tag', name: 'v1' }))).toEqual({ 'README.md': '644 old\n' })
+  expect(await read(source('app', { type: 'branch', name: 'feature/next' }))).toEqual({ next: '644 1' })
+  server.commit('empty', {})
+  expect(await read(source('empty'))).toEqual({})
+})
+
+it.each<[string, GitSource['ref'], string, RegExp]>([
+  ['app', { type: 'branch', name: 'v1' }, 'not_found', /no such branch: v1/],
+  ['app', { type: 'tag', name: 'main' }, 'not_found', /no such tag: main/],
+  ['none', null, 'not_found', /No such remote/],
+])('what is not there is said: %s %j', async (name, ref, code, message) => {
+  await expect(read(source(name, ref))).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
+})
+
+it('shows a credential to the hosts that it is for, and to no other', async () => {
+  server.authorization = 'Basic dTpw'
+  const headers = [{ name: 'Authorization', value: 'Basic dTpw' }]
+  const rule = (host: string) => [{ hosts: [host], paths: [], matchHeaders: [], headers }]
+  await expect(read(source('app'))).rejects.toMatchObject({ code: 'forbidden' })
+  await expect(read(source('app', null, 'localhost'), { credentials: rule('other.test') })).rejects.toMatchObject({
+    code: 'forbidden',
+  })
+  expect(new Set(server.asked.map(({ authorization }) => authorization))).toEqual(new Set([undefined]))
+  expect(await read(source('app', null, 'localhost'), { credentials: rule('localhost') })).toHaveProperty('README.md')
+  // Where it sends us on to is not who it is for.
+  const elsewhere = server.urlOf('app')
+  server.instead = ({ headers: { host }, url }) =>
+    host?.startsWith('localhost')
+      ? { status: 302, headers: { location: `${elsewhere}${url?.slice('/app.git'.length)}` } }
+      : null
+  server.asked.length = 0
+  await expect(read(source('app', null, 'localhost'), { credentials: rule('localhost') })).rejects.toMatchObject({
+    code: 'forbidden',
+  })
+  expect(server.asked.map(({ authorization }) => authorization)).toEqual(['Basic dTpw', undefined])
+})
+
+it('goes where it is sent on to, but not to what is no web address, nor where nobody is asked', async () => {
+  const to = (location: string) => {
+    server.instead = ({ url }) => (url?.startsWith('/moved.git/') ? { status: 301, headers: { location } } : null)
+  }
+  to('/app.git/info/refs?service=git-upload-pack')
+  expect(await read(source('moved'))).toHaveProperty('README.md')
+  for (const location of [
+    'file:///etc/passwd',
+    'ext::sh -c id',
+    'http://169.254.169.254/info/refs?service=git-upload-pack',
+    '/elsewhere',
+    '/moved.git/info/refs?service=git-upload-pack',
+  ]) {
+    to(location)
+    await expect(read(source('moved')), location).rejects.toMatchObject({ code: 'runtime_failed' })
+  }
+  const metadata: GitSource = { type: 'git', url: 'http://169.254.169.254/r.git', ref: null }
+  await expect(read(metadata)).rejects.toMatchObject({ code: 'runtime_failed' })
+})
+
+it('does not believe what it is answered', async () => {
+  const type = 'application/x-git-upload-pack-advertisement'
+  const answers: [string, string][] = [
+    ['text/html', '<html>'],
+    [type, 'nonsense'],
+    [type, '001e# service=git-upload-pack\n0000'],
+    [type, '000eversion 2\n00ff'],
+  ]
+  for (const [contentType, body] of answers) {
+    server.instead = () => ({ status: 200, headers: { 'content-type': contentType }, body })
+    await expect(read(source('app')), body).rejects.toMatchObject({ code: 'runtime_failed' })
+  }
+  // A pack that is none.
+  server.instead = ({ method, headers: { 'content-length': length } }) =>
+    method === 'POST' && Number(length) > 120
+      ? {
+          status: 200,
+          headers: { 'content-type': 'application/x-git-upload-pack-result' },
+          body: '000dpackfile\n000a\u0001PACK!0000',
+        }
+      : null
+  await expect(read(source('app'))).rejects.toMatchObject({ code: 'runtime_failed' })
+})
+
+it('ends when it is told to, at a limit, and with whoever takes the files', async () => {
+  server.commit('large', { large: Array.from({ length: 40_000 }, () => Math.random()).join('\n') })
+  await expect(read(source('large'), { maxBytes: 10_000 })).rejects.toMatchObject({ code: 'payload_too_large' })
+  await expect(read(source('app'), { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' })
+  const full = new Error('no space')
+  const take = (archive: Readable) => {
+    archive.destroy()
+    return Promise.reject(full)
+  }
+  await expect(reader.read({ source: source('large'), credentials: [], maxBytes: 2 ** 30 }, take, open)).rejects.toBe(
+    full,
+  )
+})
+
+it('removes what an earlier process left', async () => {
+  await writeFile(join(dir, 'git', 'left'), '')
+  reader = await GitReader.open({ dir: join(dir, 'git') })
+})

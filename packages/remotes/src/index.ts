@@ -1,0 +1,1 @@
+export { GitReader, type GitReaderOptions } from './git/git-reader.ts'

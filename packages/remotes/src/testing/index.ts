@@ -1,0 +1,1 @@
+export { type Answer, GitServer } from './git-server.ts'
