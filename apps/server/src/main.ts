@@ -1,3 +1,4 @@
+import { useLauncher } from '@spawnpoint/host-commands'
 import { pino } from 'pino'
 import { optionsOf } from './arguments.ts'
 import { configFrom, type ServerConfig, type ServerOptions } from './config.ts'
@@ -12,6 +13,7 @@ export async function serve(options: ServerOptions): Promise<number> {
     const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }))
     const stop = Promise.withResolvers<string>()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop.resolve)
+    using _launcher = await useLauncher()
     await using server = await startServer(config, log)
     const named = server.domain === null ? '' : ` and below ${server.domain}`
     process.stdout.write(`Spawnpoint is serving on ${server.url}${named}\nAdmin key: ${config.dataDir}/admin.key\n`)

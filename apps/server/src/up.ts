@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
+import { useLauncher } from '@spawnpoint/host-commands'
 import { pino } from 'pino'
 import { type Sandbox, Spawnpoint } from 'spawnpoint'
 import { optionsOf } from './arguments.ts'
@@ -47,6 +48,7 @@ async function main(): Promise<number> {
       { level: config.logLevel },
       pino.destination({ dest: `${config.dataDir}/server.log`, mkdir: true, sync: true }),
     )
+    using _launcher = await useLauncher()
     await using server = await show.step(
       'server started',
       () => startServer(settings, log),

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { SpawnpointError } from '@spawnpoint/core'
+import { runCommand } from '@spawnpoint/host-commands'
 
 /** Sandboxes' tools live in sbin, which the PATH of a service or of a login without `su -` lacks. */
 const PATH = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`
@@ -18,11 +19,38 @@ export class ToolFailed extends Error {
   }
 }
 
+/** Bytes of output that a tool may have */
+const OUTPUT_MAX_BYTES = 2 ** 20
+
 /**
  * Runs a program, no shell, and returns its trimmed stdout. Rejects `ToolFailed`; killed after `timeoutMs` or when `signal`
  * aborts.
  */
-export function runTool(
+export async function runTool(
+  tool: string,
+  args: string[],
+  timeoutMs = 60_000,
+  { input = '', signal }: { input?: string; signal?: AbortSignal | undefined } = {},
+): Promise<string> {
+  const failed = (said: string, cause?: unknown) =>
+    new ToolFailed(
+      `${tool} ${args[0] ?? ''}`.trim(),
+      said.slice(-2000),
+      (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT',
+      cause,
+    )
+  const options = { timeoutMs, input, maxOutputBytes: OUTPUT_MAX_BYTES, ...(signal ? { signal } : {}) }
+  const result = await runCommand(tool, args, options).catch((error: unknown) => {
+    throw failed(error instanceof Error ? error.message : String(error), error)
+  })
+  if (result.code === 0 && !result.timedOut && !result.truncated) return result.stdout.trim()
+  if (result.truncated) throw failed(`more than ${OUTPUT_MAX_BYTES} bytes of output`)
+  const end = result.timedOut ? `no answer within ${timeoutMs} ms` : `ended with ${result.code ?? result.signal}`
+  throw failed(result.stderr.trim() || end)
+}
+
+/** As `runTool`, for up to 64 MiB of output; started by this process itself, so that they are not copied. */
+export function runLargeTool(
   tool: string,
   args: string[],
   timeoutMs = 60_000,

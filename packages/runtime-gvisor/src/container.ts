@@ -2,15 +2,15 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IncarnationId, IncarnationSpec } from '@spawnpoint/core'
+import type { CommandResult } from '@spawnpoint/host-commands'
 import { bundleConfig, type FrozenSpec } from './bundle.ts'
-import type { CommandResult } from './command.ts'
 import type { Host } from './host.ts'
 import type { HostProcess } from './host-process.ts'
 import { type IncarnationPaths, incarnationPaths } from './incarnation-record.ts'
 import { CommandControl, type KernelControl, SocketControl } from './kernel-control.ts'
 import { egressOf } from './network/egress/egress.ts'
 import type { GuestEgress } from './network/egress/egress-proxy.ts'
-import { openForContainer } from './pipes.ts'
+import { containerStdio } from './pipes.ts'
 import type { RunscStep } from './runsc.ts'
 import { findSandboxProcesses, killSandbox } from './sandbox-processes.ts'
 
@@ -96,13 +96,8 @@ export class Container {
 
   async #make(spec: IncarnationSpec, step: RunscStep, args: string[], memoryBytes?: number): Promise<void> {
     const { bundle, pidFile, pipes } = this.paths
-    const stdio = openForContainer(pipes)
-    try {
-      const all = [...args, '-bundle', bundle, '-pid-file', pidFile, this.id]
-      await this.call(step, all, this.timeFor('launchMs', memoryBytes), stdio.fds)
-    } finally {
-      stdio.close()
-    }
+    const all = [...args, '-bundle', bundle, '-pid-file', pidFile, this.id]
+    await this.call(step, all, this.timeFor('launchMs', memoryBytes), containerStdio(pipes))
     this.#host.cgroups.addHeadroom(this.id, spec.resources)
     this.#processes = findSandboxProcesses(this.paths)
   }
@@ -117,7 +112,7 @@ export class Container {
     step: RunscStep,
     args: string[],
     timeoutMs: number,
-    stdio?: readonly [number, number, number],
+    stdio?: readonly [string, string, string],
   ): Promise<CommandResult> {
     const logFile = `${this.paths.log}.${step}`
     rmSync(logFile, { force: true })

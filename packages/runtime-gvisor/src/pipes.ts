@@ -1,9 +1,9 @@
-import { closeSync, constants, mkdirSync, openSync, renameSync } from 'node:fs'
+import { constants, mkdirSync, openSync, renameSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { runCommand } from './command.ts'
+import { runCommand } from '@spawnpoint/host-commands'
 import { runtimeFailed } from './failure.ts'
 
-const { O_RDONLY, O_RDWR, O_NONBLOCK } = constants
+const { O_RDONLY, O_NONBLOCK } = constants
 const NAMES = ['in', 'out', 'err'] as const
 
 /**
@@ -54,15 +54,9 @@ export class PipeStock {
   }
 }
 
-/** Descriptors for the container's 0, 1 and 2: open file descriptions of their own, blocking, as programs expect. */
-export function openForContainer(dir: string): { fds: [number, number, number]; close(): void } {
-  const fds = NAMES.map((name) => openSync(`${dir}/${name}`, O_RDWR)) as [number, number, number]
-  return {
-    fds,
-    close() {
-      for (const fd of fds) closeSync(fd)
-    },
-  }
+/** What become the container's 0, 1 and 2: open file descriptions of its own, blocking, as programs expect. */
+export function containerStdio(dir: string): [string, string, string] {
+  return [`${dir}/in`, `${dir}/out`, `${dir}/err`]
 }
 
 /** Ends when nothing inside the runtime holds the pipe any more: as a rule, when the sandbox is dead. */

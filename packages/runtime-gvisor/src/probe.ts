@@ -1,8 +1,8 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { release } from 'node:os'
+import { runCommand } from '@spawnpoint/host-commands'
 import { binaryDigest } from './binary-digest.ts'
 import type { Capabilities } from './capabilities.ts'
-import { runCommand } from './command.ts'
 import { errorText, unavailable } from './failure.ts'
 import { tryOut } from './trial.ts'
 

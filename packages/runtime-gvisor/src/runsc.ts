@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import { type CommandResult, runCommand } from '@spawnpoint/host-commands'
 import type { Capabilities } from './capabilities.ts'
-import { type CommandResult, runCommand } from './command.ts'
 import { errorText, runtimeFailed } from './failure.ts'
 
 /** What the driver asks of runsc; also the `step` of a `runtime_failed`. */
@@ -15,8 +15,8 @@ export interface RunscCall {
   /** File that receives what runsc says when it gives up */
   logFile: string
   timeoutMs: number
-  /** File descriptors that become the container's 0, 1 and 2 */
-  stdio?: readonly [number, number, number]
+  /** Files that become the container's 0, 1 and 2 */
+  stdio?: readonly [string, string, string]
   signal?: AbortSignal
 }
 

@@ -6,7 +6,7 @@ import { errorText, unavailable } from './failure.ts'
 import { findCommands, killProcess, waitUntilDead } from './host-process.ts'
 import { incarnationPaths } from './incarnation-record.ts'
 import { findControlSocket, SocketControl } from './kernel-control.ts'
-import { openForContainer, PipeStock } from './pipes.ts'
+import { containerStdio, PipeStock } from './pipes.ts'
 import { Runsc } from './runsc.ts'
 
 const TRIAL_ID = '0'.repeat(24)
@@ -72,19 +72,14 @@ async function startTrial(options: TrialOptions, capabilities: Capabilities, dir
   })
   writeFileSync(`${paths.bundle}/config.json`, JSON.stringify(config))
   const runsc = new Runsc(options.binary, capabilities, { goferNamespace: 'new', extraFlags: ['--ignore-cgroups'] })
-  const pipes = openForContainer(paths.pipes)
-  try {
-    await runsc.call({
-      step: 'run',
-      args: ['-detach', '-bundle', paths.bundle, '-pid-file', paths.pidFile, TRIAL_ID],
-      root: paths.root,
-      logFile: paths.log,
-      timeoutMs: START_TIMEOUT_MS,
-      stdio: pipes.fds,
-    })
-  } finally {
-    pipes.close()
-  }
+  await runsc.call({
+    step: 'run',
+    args: ['-detach', '-bundle', paths.bundle, '-pid-file', paths.pidFile, TRIAL_ID],
+    root: paths.root,
+    logFile: paths.log,
+    timeoutMs: START_TIMEOUT_MS,
+    stdio: containerStdio(paths.pipes),
+  })
   return Number(readFileSync(paths.pidFile, 'utf8'))
 }
 

@@ -1,4 +1,4 @@
-import { runCommand } from '../command.ts'
+import { runCommand } from '@spawnpoint/host-commands'
 import { errorText } from '../failure.ts'
 import type { Log } from '../log.ts'
 import { linkPrefix, tableName } from './addresses.ts'

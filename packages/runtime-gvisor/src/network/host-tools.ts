@@ -1,4 +1,4 @@
-import { type CommandResult, runCommand } from '../command.ts'
+import { type CommandResult, runCommand } from '@spawnpoint/host-commands'
 import { errorText, runtimeFailed } from '../failure.ts'
 
 const TIMEOUT_MS = 20_000

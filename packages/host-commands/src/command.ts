@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
+import { closeSync, constants, openSync } from 'node:fs'
 
 export interface CommandOptions {
   /** Milliseconds until the command's process group is killed */
   timeoutMs: number
   /** Text written to its standard input; absent means an empty one. Not together with `stdio`. */
   input?: string
-  /** File descriptors that become 0, 1 and 2; nothing is captured then */
-  stdio?: readonly [number, number, number]
+  /** Files, opened for reading and writing, that become 0, 1 and 2; nothing is captured then */
+  stdio?: readonly [string, string, string]
   /** Bytes kept of each output stream: the first half and the last */
   maxOutputBytes?: number
   /** Kills the command's process group */
@@ -20,25 +21,35 @@ export interface CommandResult {
   timedOut: boolean
   stdout: string
   stderr: string
+  /** Something was left out of the middle of one of them */
+  truncated: boolean
 }
 
 const DEFAULT_OUTPUT_BYTES = 256 * 1024
-const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** Sandboxes' tools live in sbin, which the PATH of a service or of a login without `su -` lacks. */
+const SEARCH_PATH = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`.replace(
+  /^:/,
+  '',
+)
 
-/**
- * Runs a host program to its end in a process group of its own, so that a time limit reaches its children too and a
- * signal from the server's terminal does not. A program that fails, dies or is stopped is a result; only one that
- * cannot be started rejects.
- */
-export function runCommand(program: string, args: readonly string[], options: CommandOptions): Promise<CommandResult> {
+/** Starts a program as a child of this process; see `runCommand`. `onStart` is told its process group. */
+export function runHere(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions,
+  onStart: (pid: number) => void = () => {},
+): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const { stdio } = options
+    const fds = stdio?.map((path) => openSync(path, constants.O_RDWR))
     const child = spawn(program, args, {
       detached: true,
-      env: { PATH: process.env.PATH ?? SEARCH_PATH, LC_ALL: 'C' },
+      env: { PATH: SEARCH_PATH, LC_ALL: 'C' },
       cwd: '/',
-      stdio: stdio ? [...stdio] : [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      stdio: fds ?? [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })
+    for (const fd of fds ?? []) closeSync(fd)
+    if (child.pid !== undefined) onStart(child.pid)
     const max = options.maxOutputBytes ?? DEFAULT_OUTPUT_BYTES
     const stdout = new BoundedText(max)
     const stderr = new BoundedText(max)
@@ -70,7 +81,8 @@ export function runCommand(program: string, args: readonly string[], options: Co
       settle()
       child.stdout?.destroy()
       child.stderr?.destroy()
-      resolve({ code, signal, timedOut, stdout: stdout.text(), stderr: stderr.text() })
+      const truncated = stdout.isCut || stderr.isCut
+      resolve({ code, signal, timedOut, stdout: stdout.text(), stderr: stderr.text(), truncated })
     }
     child.once('error', (error) => {
       settle()
@@ -85,7 +97,7 @@ export function runCommand(program: string, args: readonly string[], options: Co
   })
 }
 
-function killGroup(pid: number | undefined): void {
+export function killGroup(pid: number | undefined): void {
   if (pid === undefined) return
   try {
     process.kill(-pid, 'SIGKILL')
@@ -119,6 +131,10 @@ class BoundedText {
     const cut = Math.max(0, joined.length - this.#half)
     this.#dropped += cut
     this.#tail = joined.subarray(cut)
+  }
+
+  get isCut(): boolean {
+    return this.#dropped > 0
   }
 
   text(): string {

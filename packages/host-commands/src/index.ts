@@ -1,0 +1,2 @@
+export type { CommandOptions, CommandResult } from './command.ts'
+export { runCommand, useLauncher } from './launcher.ts'
