@@ -6,7 +6,7 @@ import type { World } from './world.ts'
 export const POLL = { timeout: 30_000, interval: 50 }
 
 export const PAGES = ['sandboxes', 'snapshots', 'lineage', 'compare', 'schedules', 'images', 'volumes', 'registries']
-  .concat('usage', 'keys', 'audit', 'teams', 'settings')
+  .concat('secrets', 'usage', 'keys', 'audit', 'teams', 'settings')
   .map((page) => `/${page}`)
 
 /** The dashboard in a browser, by what people see of it. */

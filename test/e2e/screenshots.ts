@@ -38,7 +38,6 @@ async function main(): Promise<void> {
 
   await page.emulateMedia({ colorScheme: 'light' })
   await page.goto(`${world.url}/lineage`)
-  await page.getByRole('button', { name: 'Smaller' }).click()
   await page.getByRole('button', { name: /^tests-green/ }).click()
   await take(page, 'lineage')
 

@@ -3,6 +3,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { useMemo, useSyncExternalStore } from 'react'
 import { ClientProvider, clientFor, isUnauthenticated } from './client.tsx'
+import { KeyProvider } from './key.tsx'
 import { LiveContext, useLive } from './live.ts'
 import { Login } from './login.tsx'
 import { nonce } from './nonce.ts'
@@ -28,7 +29,9 @@ function SignedIn({ apiKey }: { apiKey: string }) {
     <ClientProvider value={client}>
       <QueryClientProvider client={queryClient}>
         <LiveContext value={live}>
-          <RouterProvider router={router} />
+          <KeyProvider>
+            <RouterProvider router={router} />
+          </KeyProvider>
         </LiveContext>
       </QueryClientProvider>
     </ClientProvider>

@@ -1,6 +1,7 @@
 /** As the API has it; checked here to tell while it is typed. */
 const SNAPSHOT = /^[a-z0-9][a-z0-9._-]{0,127}$/
 const SANDBOX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+const SECRET = /^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/
 const TEAM = /^[a-z0-9][a-z0-9-]{0,62}$/
 
 /** What is wrong with it; `null` if nothing is. An empty one is none, which is allowed. */
@@ -17,6 +18,11 @@ export function sandboxNameError(name: string): string | null {
 export function teamNameError(name: string): string | null {
   if (name === '' || TEAM.test(name)) return null
   return 'Use lowercase letters, digits and "-", beginning with a letter or digit; at most 63'
+}
+
+export function secretNameError(name: string): string | null {
+  if (name === '' || SECRET.test(name)) return null
+  return 'Use letters, digits, "_", "." and "-", beginning with a letter or "_"; at most 128'
 }
 
 /** Lines of `KEY=value`; a line without `=` is an error. */

@@ -1,6 +1,16 @@
+import type { Scope } from 'spawnpoint'
 import type { IconName } from './ui/icons.tsx'
 
-/** Every page of the menu, and the key that goes there after `g`. */
+export interface PageOfMenu {
+  to: string
+  name: string
+  icon: IconName
+  /** Goes there after `g` */
+  key: string
+  /** What there is nothing to see without */
+  needs?: Scope
+}
+
 export const GROUPS = [
   {
     title: 'Run',
@@ -18,18 +28,23 @@ export const GROUPS = [
       { to: '/images', name: 'Images', icon: 'images', key: 'i' },
       { to: '/volumes', name: 'Volumes', icon: 'volumes', key: 'v' },
       { to: '/registries', name: 'Registries', icon: 'registries', key: 'r' },
+      { to: '/secrets', name: 'Secrets', icon: 'secrets', key: 'x' },
     ],
   },
   {
     title: 'Account',
     pages: [
       { to: '/usage', name: 'Usage', icon: 'usage', key: 'u' },
-      { to: '/keys', name: 'Keys', icon: 'keys', key: 'k' },
-      { to: '/audit', name: 'Audit', icon: 'audit', key: 'a' },
-      { to: '/teams', name: 'Teams', icon: 'teams', key: 't' },
+      { to: '/keys', name: 'Keys', icon: 'keys', key: 'k', needs: 'admin' },
+      { to: '/audit', name: 'Audit', icon: 'audit', key: 'a', needs: 'admin' },
+      { to: '/teams', name: 'Teams', icon: 'teams', key: 't', needs: 'server' },
       { to: '/settings', name: 'Settings', icon: 'settings', key: 'e' },
     ],
   },
-] as const satisfies { title: string; pages: { to: string; name: string; icon: IconName; key: string }[] }[]
+] as const satisfies { title: string; pages: PageOfMenu[] }[]
 
 export const PAGES = GROUPS.flatMap(({ pages }) => [...pages])
+
+export function needsOf(page: PageOfMenu): Scope | undefined {
+  return page.needs
+}

@@ -9,6 +9,8 @@ const PAGE = { pageSize: 200 }
 export const queries = {
   server: (client: Spawnpoint) =>
     queryOptions({ queryKey: ['server'], queryFn: () => client.server(), staleTime: Number.POSITIVE_INFINITY }),
+  key: (client: Spawnpoint) =>
+    queryOptions({ queryKey: ['key'], queryFn: () => client.keys.self(), staleTime: Number.POSITIVE_INFINITY }),
   team: (client: Spawnpoint) => queryOptions({ queryKey: ['team'], queryFn: () => client.keys.team() }),
 
   sandboxes: (client: Spawnpoint, states?: SandboxState[]) =>
@@ -49,6 +51,12 @@ export const queries = {
     queryOptions({
       queryKey: ['registries'],
       queryFn: () => client.registries.list({}, PAGE).toArray(MOST),
+      staleTime: 0,
+    }),
+  secrets: (client: Spawnpoint) =>
+    queryOptions({
+      queryKey: ['secrets'],
+      queryFn: () => client.secrets.list({}, PAGE).toArray(MOST),
       staleTime: 0,
     }),
   teams: (client: Spawnpoint) =>

@@ -148,6 +148,11 @@ const routeTree = root.addChildren([
   }),
   createRoute({
     getParentRoute: () => root,
+    path: '/secrets',
+    component: lazyRouteComponent(() => import('./secrets/page.tsx'), 'SecretsPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: '/teams',
     component: lazyRouteComponent(() => import('./teams/page.tsx'), 'TeamsPage'),
   }),

@@ -2,8 +2,9 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet } from '@tanstack/react-router'
 import { type KeyboardEvent, use, useEffect, useRef, useState } from 'react'
 import { useClient } from './client.tsx'
+import { useLack } from './key.tsx'
 import { LiveContext } from './live.ts'
-import { GROUPS } from './pages.ts'
+import { GROUPS, needsOf, type PageOfMenu } from './pages.ts'
 import { queries } from './queries.ts'
 import { signOut } from './session.ts'
 import { ShortcutsButton } from './shortcuts.tsx'
@@ -14,6 +15,8 @@ import { applyTheme, storedTheme, type Theme } from './ui/theme.ts'
 export function Shell() {
   // On a phone, where there is no room for it beside the page.
   const [open, setOpen] = useState(false)
+  const lackOf = useLack()
+  const mayOpen = (page: PageOfMenu) => lackOf(needsOf(page)) === null
   const opener = useRef<HTMLButtonElement>(null)
   const onKeyDown = ({ key }: KeyboardEvent) => {
     if (key !== 'Escape' || !open) return
@@ -49,7 +52,7 @@ export function Shell() {
             {GROUPS.map(({ title, pages }) => (
               <div className="nav-group" key={title}>
                 <div className="nav-title">{title}</div>
-                {pages.map(({ to, name, icon }) => (
+                {pages.filter(mayOpen).map(({ to, name, icon }) => (
                   <Link key={to} to={to} activeProps={{ 'aria-current': 'page' }} onClick={() => setOpen(false)}>
                     <Icon name={icon} />
                     {name}

@@ -1,6 +1,7 @@
 import { useNavigate } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
-import { PAGES } from './pages.ts'
+import { useLack } from './key.tsx'
+import { needsOf, PAGES } from './pages.ts'
 import { Button } from './ui/button.tsx'
 import { Dialog } from './ui/dialog.tsx'
 import { CheckField } from './ui/field.tsx'
@@ -13,7 +14,6 @@ const KEYS: [keys: string[], what: string][] = [
   [['n'], 'What the page’s main button does: a new sandbox, a pull, a new key'],
   [['?'], 'This list'],
   [['Esc'], 'Close what is open'],
-  ...PAGES.map(({ key, name }): [string[], string] => [['g', key], name]),
 ]
 
 /** Keys that act wherever nothing is typed into. Who works by speech, or strays onto keys, can turn them off. */
@@ -21,6 +21,8 @@ export function ShortcutsButton() {
   const [shown, setShown] = useState(false)
   const [on, setOn] = useState(() => localStorage.getItem(OFF) === null)
   const navigate = useNavigate()
+  const lackOf = useLack()
+  const pages = PAGES.filter((page) => lackOf(needsOf(page)) === null)
   const prefixedAt = useRef(Number.NEGATIVE_INFINITY)
 
   useEffect(() => {
@@ -59,7 +61,7 @@ export function ShortcutsButton() {
       {shown && (
         <Dialog title="Keyboard shortcuts" onClose={() => setShown(false)}>
           <dl className="shortcuts">
-            {KEYS.map(([keys, what]) => (
+            {[...KEYS, ...pages.map(({ key, name }): [string[], string] => [['g', key], name])].map(([keys, what]) => (
               <div key={what}>
                 <dt>
                   {keys.map((key) => (

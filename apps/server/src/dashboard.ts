@@ -16,6 +16,7 @@ const PAGES = [
   'images',
   'volumes',
   'registries',
+  'secrets',
   'schedules',
   'usage',
   'keys',

@@ -3,7 +3,8 @@ import { useState } from 'react'
 import type { AuditEntry } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { counted, shortId } from '../format.ts'
-import { Age, Answer, None } from '../ui/bits.tsx'
+import { Answer, None } from '../ui/bits.tsx'
+import { ageColumn } from '../ui/columns.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 
 /** Newest ones; the API and `spawnpoint audit` have all of them. */
@@ -55,7 +56,7 @@ export function AuditPage() {
 }
 
 const COLUMNS: Column<AuditEntry>[] = [
-  { id: 'at', header: 'When', sort: ({ at }) => at, cell: ({ at }) => <Age at={at} /> },
+  ageColumn('When', ({ at }) => at),
   {
     id: 'who',
     header: 'Who',

@@ -5,11 +5,12 @@ import { PushDialog } from '../archive/push-dialog.tsx'
 import { useClient } from '../client.tsx'
 import { counted, formatBytes, shortId } from '../format.ts'
 import { queries } from '../queries.ts'
-import { Age, Answer, Empty, Labels, None } from '../ui/bits.tsx'
+import { Chips, Empty, Labels, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
-import { type Column, DataTable } from '../ui/data-table.tsx'
+import { ageColumn, menuColumn } from '../ui/columns.tsx'
+import type { Column } from '../ui/data-table.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
-import { Menu } from '../ui/menu.tsx'
+import { ListPage } from '../ui/list-page.tsx'
 import { StateBadge } from '../ui/state-badge.tsx'
 import { BuildDialog } from './build-dialog.tsx'
 import { LogDialog } from './log-dialog.tsx'
@@ -25,34 +26,29 @@ export function ImagesPage() {
   const columns = useMemo(() => columnsFor(setAsking), [])
   const close = () => setAsking(null)
   return (
-    <>
-      <title>Images · Spawnpoint</title>
-      <div className="page-head">
-        <h1>Images</h1>
-        <div className="actions">
-          <Button onClick={() => setAsking({ for: 'build' })}>Build</Button>
-          <Button look="primary" onClick={() => setAsking({ for: 'pull' })}>
+    <ListPage
+      title="Images"
+      actions={
+        <>
+          <Button needs="write" onClick={() => setAsking({ for: 'build' })}>
+            Build
+          </Button>
+          <Button look="primary" needs="write" onClick={() => setAsking({ for: 'pull' })}>
             Pull
           </Button>
-        </div>
-      </div>
-      <Answer query={query}>
-        {(images) => (
-          <DataTable
-            label="Images"
-            rows={images}
-            columns={columns}
-            rowId={({ id }) => id}
-            find={({ id, name, tags, state }) => [id, name, state, ...tags]}
-            empty={
-              <Empty
-                title="No image yet"
-                text="Sandboxes are made from images. Pull one from a registry, or build one by commands or of a Dockerfile."
-              />
-            }
-          />
-        )}
-      </Answer>
+        </>
+      }
+      query={query}
+      columns={columns}
+      rowId={({ id }) => id}
+      find={({ id, name, tags, state }) => [id, name, state, ...tags]}
+      empty={
+        <Empty
+          title="No image yet"
+          text="Sandboxes are made from images. Pull one from a registry, or build one by commands or of a Dockerfile."
+        />
+      }
+    >
       {asking?.for === 'pull' && <PullDialog onClose={close} />}
       {asking?.for === 'build' && <BuildDialog onClose={close} />}
       {asking?.for === 'log' && <LogDialog image={asking.image} onClose={close} />}
@@ -74,7 +70,7 @@ export function ImagesPage() {
           onClose={close}
         />
       )}
-    </>
+    </ListPage>
   )
 }
 
@@ -88,13 +84,7 @@ function columnsFor(ask: (asking: Asking) => void): Column<Image>[] {
         <>
           <span className="name">{name}</span>
           <div className="sub">{shortId(id)}</div>
-          <div className="chips">
-            {tags.map((tag) => (
-              <span key={tag} className="chip">
-                {tag}
-              </span>
-            ))}
-          </div>
+          <Chips texts={tags} />
           <Labels labels={labels} />
         </>
       ),
@@ -119,31 +109,21 @@ function columnsFor(ask: (asking: Asking) => void): Column<Image>[] {
       sort: ({ sizeBytes }) => sizeBytes,
       cell: ({ sizeBytes, state }) => (state === 'ready' ? formatBytes(sizeBytes) : <None />),
     },
-    {
-      id: 'created',
-      header: 'Created',
-      sort: ({ createdAt }) => createdAt,
-      cell: ({ createdAt }) => <Age at={createdAt} />,
-    },
-    {
-      id: 'actions',
-      header: '',
-      align: 'end',
-      cell: (image) => (
-        <Menu
-          label={`Actions for ${image.name}`}
-          entries={[
-            { label: 'Log', onSelect: () => ask({ for: 'log', image }) },
-            ...(image.state === 'ready' ? [{ label: 'Push', onSelect: () => ask({ for: 'push', image }) }] : []),
-            ...(image.state === 'building'
-              ? []
-              : [{ label: 'Delete', danger: true, onSelect: () => ask({ for: 'delete', image }) }]),
-          ]}
-        >
-          •••
-        </Menu>
-      ),
-    },
+    ageColumn('Created', ({ createdAt }) => createdAt),
+    menuColumn(
+      (image) => image.name,
+      (image) => [
+        { label: 'Log', onSelect: () => ask({ for: 'log', image }) },
+        ...(image.state === 'ready'
+          ? [{ label: 'Push', needs: 'write' as const, onSelect: () => ask({ for: 'push', image }) }]
+          : []),
+        ...(image.state === 'building'
+          ? []
+          : [
+              { label: 'Delete', needs: 'write' as const, danger: true, onSelect: () => ask({ for: 'delete', image }) },
+            ]),
+      ],
+    ),
   ]
 }
 

@@ -3,11 +3,13 @@ import { useMemo, useState } from 'react'
 import type { ApiKey, Scope } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { queries } from '../queries.ts'
-import { Age, Answer, None } from '../ui/bits.tsx'
+import { Chips, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
-import { type Column, DataTable } from '../ui/data-table.tsx'
+import { ageColumn } from '../ui/columns.tsx'
+import type { Column } from '../ui/data-table.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
 import { CheckField, TextField } from '../ui/field.tsx'
+import { ListPage } from '../ui/list-page.tsx'
 import { SecretDialog } from './secret-dialog.tsx'
 
 export function KeysPage() {
@@ -20,26 +22,20 @@ export function KeysPage() {
   const columns = useMemo(() => columnsFor(setRevoking), [])
   const again = () => queryClient.invalidateQueries({ queryKey: ['keys'] })
   return (
-    <>
-      <title>Keys · Spawnpoint</title>
-      <div className="page-head">
-        <h1>API keys</h1>
-        <Button look="primary" onClick={() => setCreating(true)}>
+    <ListPage
+      title="Keys"
+      heading="API keys"
+      actions={
+        <Button look="primary" needs="admin" onClick={() => setCreating(true)}>
           New key
         </Button>
-      </div>
-      <Answer query={query}>
-        {(keys) => (
-          <DataTable
-            label="API keys"
-            rows={keys}
-            columns={columns}
-            rowId={({ id }) => id}
-            find={({ name, member, hint, scopes }) => [name, member, hint, ...scopes]}
-            empty="None."
-          />
-        )}
-      </Answer>
+      }
+      query={query}
+      columns={columns}
+      rowId={({ id }) => id}
+      find={({ name, member, hint, scopes }) => [name, member, hint, ...scopes]}
+      empty="None."
+    >
       {creating && (
         <CreateKeyDialog
           onCreated={async (made) => {
@@ -67,7 +63,7 @@ export function KeysPage() {
           onClose={() => setRevoking(null)}
         />
       )}
-    </>
+    </ListPage>
   )
 }
 
@@ -153,28 +149,10 @@ function columnsFor(revoke: (key: ApiKey) => void): Column<ApiKey>[] {
     {
       id: 'scopes',
       header: 'May',
-      cell: ({ scopes }) => (
-        <span className="chips">
-          {scopes.map((scope) => (
-            <span key={scope} className="chip">
-              {scope}
-            </span>
-          ))}
-        </span>
-      ),
+      cell: ({ scopes }) => <Chips texts={scopes} />,
     },
-    {
-      id: 'created',
-      header: 'Created',
-      sort: ({ createdAt }) => createdAt,
-      cell: ({ createdAt }) => <Age at={createdAt} />,
-    },
-    {
-      id: 'used',
-      header: 'Last used',
-      sort: ({ lastUsedAt }) => lastUsedAt,
-      cell: ({ lastUsedAt }) => <Age at={lastUsedAt} />,
-    },
+    ageColumn('Created', ({ createdAt }) => createdAt),
+    ageColumn('Last used', ({ lastUsedAt }) => lastUsedAt),
     {
       id: 'state',
       header: 'State',
@@ -187,7 +165,7 @@ function columnsFor(revoke: (key: ApiKey) => void): Column<ApiKey>[] {
       align: 'end',
       cell: (key) =>
         key.revokedAt === null && (
-          <Button look="small danger" aria-label={`Revoke ${key.name}`} onClick={() => revoke(key)}>
+          <Button look="small danger" needs="admin" aria-label={`Revoke ${key.name}`} onClick={() => revoke(key)}>
             Revoke
           </Button>
         ),

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { useMemo, useState } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import type { Sandbox, SandboxState, Snapshot } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { formatBytes, formatDuration, nameOf, shortId } from '../format.ts'
@@ -10,8 +10,7 @@ import { edge, type Layout, layoutOf, NODE, type Placed } from './layout.ts'
 import './lineage.css'
 import { Selected } from './selected.tsx'
 import { type LineageNode, lineageOf } from './tree.ts'
-
-const ZOOMS = [0.5, 0.75, 1, 1.25]
+import { fitting, nextZoom } from './zoom.ts'
 
 export function LineagePage() {
   const client = useClient()
@@ -31,7 +30,9 @@ export function LineagePage() {
 }
 
 function Lineage({ sandboxes, snapshots }: { sandboxes: Sandbox[]; snapshots: Snapshot[] }) {
-  const [zoom, setZoom] = useState(1)
+  // `null`: as large as it can be and still be seen as a whole.
+  const [chosen, setZoom] = useState<number | null>(null)
+  const [room, setRoom] = useState<number | null>(null)
   const [selected, setSelected] = useState<string | null>(null)
   const layout = useMemo(
     () =>
@@ -43,16 +44,20 @@ function Lineage({ sandboxes, snapshots }: { sandboxes: Sandbox[]; snapshots: Sn
       ),
     [sandboxes, snapshots],
   )
-  const step = (by: 1 | -1) => setZoom((now) => ZOOMS[ZOOMS.indexOf(now) + by] ?? now)
+  const zoom = chosen ?? fitting(layout.width, room ?? layout.width)
+  const [smaller, larger] = [nextZoom(zoom, 'smaller'), nextZoom(zoom, 'larger')]
   return (
     <>
       <div className="page-head">
         <h1>Lineage</h1>
         <div className="actions">
-          <Button look="small" aria-label="Smaller" disabled={zoom === ZOOMS[0]} onClick={() => step(-1)}>
+          <Button look="small" disabled={chosen === null} onClick={() => setZoom(null)}>
+            Fit
+          </Button>
+          <Button look="small" aria-label="Smaller" disabled={smaller === null} onClick={() => setZoom(smaller)}>
             −
           </Button>
-          <Button look="small" aria-label="Larger" disabled={zoom === ZOOMS.at(-1)} onClick={() => step(1)}>
+          <Button look="small" aria-label="Larger" disabled={larger === null} onClick={() => setZoom(larger)}>
             +
           </Button>
         </div>
@@ -61,7 +66,7 @@ function Lineage({ sandboxes, snapshots }: { sandboxes: Sandbox[]; snapshots: Sn
         <div className="panel empty">Sandboxes and snapshots appear here, with what came from what.</div>
       ) : (
         <div className="lineage">
-          <Forest layout={layout} zoom={zoom} selected={selected} onSelect={setSelected} />
+          <Forest layout={layout} zoom={zoom} selected={selected} onSelect={setSelected} onRoom={setRoom} />
           <Selected
             sandbox={sandboxes.find(({ id }) => id === selected) ?? null}
             snapshot={snapshots.find(({ id }) => id === selected) ?? null}
@@ -78,31 +83,64 @@ interface ForestProps {
   zoom: number
   selected: string | null
   onSelect: (id: string) => void
+  /** How wide the picture can be without scrolling, in pixels */
+  onRoom: (width: number) => void
 }
 
-function Forest({ layout: { placed, width, height }, zoom, selected, onSelect }: ForestProps) {
+function Forest({ layout: { placed, width, height }, zoom, selected, onSelect, onRoom }: ForestProps) {
+  const { place, cut, look } = useCut(onRoom)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is cut off changes with the size of what is shown
+  useEffect(look, [look, width, height, zoom])
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, which the keyboard must be able to
-    <section className="forest" aria-label="Tree of sandboxes and snapshots" tabIndex={0}>
-      <div style={{ width: width * zoom, height: height * zoom }}>
-        <div className="forest-scaled" style={{ width, height, scale: zoom }}>
-          <svg width={width} height={height} aria-hidden="true">
-            {placed.map((one) => one.parent !== null && <path key={one.node.id} d={edge(one.parent, one)} />)}
-          </svg>
-          {placed.map((one) => (
-            <Edge key={one.node.id} to={one} />
-          ))}
-          <ul>
-            {placed.map(({ node, x, y, depth }) => (
-              <li key={node.id} style={{ left: x, top: y, width: NODE.width, height: NODE.height }}>
-                <NodeButton node={node} depth={depth} selected={selected === node.id} onSelect={onSelect} />
-              </li>
+    <div className="forest-frame" data-cut={cut}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, which the keyboard must be able to */}
+      <section ref={place} onScroll={look} className="forest" aria-label="Tree of sandboxes and snapshots" tabIndex={0}>
+        <div style={{ width: width * zoom, height: height * zoom }}>
+          <div className="forest-scaled" style={{ width, height, scale: zoom }}>
+            <svg width={width} height={height} aria-hidden="true">
+              {placed.map((one) => one.parent !== null && <path key={one.node.id} d={edge(one.parent, one)} />)}
+            </svg>
+            {placed.map((one) => (
+              <Edge key={one.node.id} to={one} />
             ))}
-          </ul>
+            <ul>
+              {placed.map(({ node, x, y, depth }) => (
+                <li key={node.id} style={{ left: x, top: y, width: NODE.width, height: NODE.height }}>
+                  <NodeButton node={node} depth={depth} selected={selected === node.id} onSelect={onSelect} />
+                </li>
+              ))}
+            </ul>
+          </div>
         </div>
-      </div>
-    </section>
+      </section>
+    </div>
   )
+}
+
+/** On which sides more can be scrolled to; tells of the room there is whenever that has changed. */
+function useCut(onRoom: (width: number) => void) {
+  const place = useRef<HTMLElement>(null)
+  const [cut, setCut] = useState('')
+  const look = useCallback(() => {
+    const element = place.current
+    if (element === null) return
+    const { scrollLeft, scrollWidth, clientWidth } = element
+    // A pixel more or less is rounding.
+    const sides = [scrollLeft > 1 && 'left', scrollLeft + clientWidth < scrollWidth - 1 && 'right']
+    setCut(sides.filter((side) => side !== false).join(' '))
+  }, [])
+  useEffect(() => {
+    const element = place.current
+    if (element === null) return
+    const observer = new ResizeObserver(() => {
+      const { paddingLeft, paddingRight } = getComputedStyle(element)
+      onRoom(element.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight))
+      look()
+    })
+    observer.observe(element)
+    return () => observer.disconnect()
+  }, [look, onRoom])
+  return { place, cut, look }
 }
 
 /** What the snapshot cost, where the line to it ends. */

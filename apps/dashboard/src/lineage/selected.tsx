@@ -83,7 +83,7 @@ function SelectedSnapshot({ snapshot, owner }: { snapshot: Snapshot; owner: Sand
       />
       <div className="actions">
         {ready && (
-          <Button look="primary" onClick={() => setAsking('restore')}>
+          <Button look="primary" needs="write" onClick={() => setAsking('restore')}>
             Start a sandbox
           </Button>
         )}
@@ -100,10 +100,12 @@ function SelectedSnapshot({ snapshot, owner }: { snapshot: Snapshot; owner: Sand
           </Link>
         )}
         {ready && owner !== null && (
-          <Button onClick={() => setAsking('rollback')}>Roll {nameOf(owner)} back to it</Button>
+          <Button needs="write" onClick={() => setAsking('rollback')}>
+            Roll {nameOf(owner)} back to it
+          </Button>
         )}
         {(ready || snapshot.state === 'failed') && (
-          <Button look="danger" onClick={() => setAsking('delete')}>
+          <Button look="danger" needs="write" onClick={() => setAsking('delete')}>
             Delete
           </Button>
         )}

@@ -3,11 +3,12 @@ import { useMemo, useState } from 'react'
 import type { Registry } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { queries } from '../queries.ts'
-import { Age, Answer, Empty, None } from '../ui/bits.tsx'
+import { Empty, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
-import { type Column, DataTable } from '../ui/data-table.tsx'
+import { ageColumn, menuColumn } from '../ui/columns.tsx'
+import type { Column } from '../ui/data-table.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
-import { Menu } from '../ui/menu.tsx'
+import { ListPage } from '../ui/list-page.tsx'
 import { RegistryDialog } from './registry-dialog.tsx'
 
 type Asking = { for: 'create' } | { for: 'edit' | 'delete'; registry: Registry }
@@ -21,31 +22,24 @@ export function RegistriesPage() {
   const again = () => queryClient.invalidateQueries({ queryKey: ['registries'] })
   const close = () => setAsking(null)
   return (
-    <>
-      <title>Registries · Spawnpoint</title>
-      <div className="page-head">
-        <h1>Registries</h1>
-        <Button look="primary" onClick={() => setAsking({ for: 'create' })}>
+    <ListPage
+      title="Registries"
+      actions={
+        <Button look="primary" needs="write" onClick={() => setAsking({ for: 'create' })}>
           New registry
         </Button>
-      </div>
-      <Answer query={query}>
-        {(registries) => (
-          <DataTable
-            label="Registries"
-            rows={registries}
-            columns={columns}
-            rowId={({ id }) => id}
-            find={({ name, url, username }) => [name, url, username]}
-            empty={
-              <Empty
-                title="No registry yet"
-                text="Store as whom images are pulled from a private registry, and snapshots pushed there. Public ones need none."
-              />
-            }
-          />
-        )}
-      </Answer>
+      }
+      query={query}
+      columns={columns}
+      rowId={({ id }) => id}
+      find={({ name, url, username }) => [name, url, username]}
+      empty={
+        <Empty
+          title="No registry yet"
+          text="Store as whom images are pulled from a private registry, and snapshots pushed there. Public ones need none."
+        />
+      }
+    >
       {asking?.for === 'create' && <RegistryDialog registry={null} onSaved={again} onClose={close} />}
       {asking?.for === 'edit' && <RegistryDialog registry={asking.registry} onSaved={again} onClose={close} />}
       {asking?.for === 'delete' && (
@@ -61,7 +55,7 @@ export function RegistriesPage() {
           onClose={close}
         />
       )}
-    </>
+    </ListPage>
   )
 }
 
@@ -75,27 +69,13 @@ function columnsFor(ask: (asking: Asking) => void): Column<Registry>[] {
     },
     { id: 'url', header: 'Address', sort: ({ url }) => url, cell: ({ url }) => <code>{url}</code> },
     { id: 'user', header: 'User', sort: ({ username }) => username, cell: ({ username }) => username ?? <None /> },
-    {
-      id: 'changed',
-      header: 'Changed',
-      sort: ({ updatedAt }) => updatedAt,
-      cell: ({ updatedAt }) => <Age at={updatedAt} />,
-    },
-    {
-      id: 'actions',
-      header: '',
-      align: 'end',
-      cell: (registry) => (
-        <Menu
-          label={`Actions for ${registry.name}`}
-          entries={[
-            { label: 'Change', onSelect: () => ask({ for: 'edit', registry }) },
-            { label: 'Delete', danger: true, onSelect: () => ask({ for: 'delete', registry }) },
-          ]}
-        >
-          •••
-        </Menu>
-      ),
-    },
+    ageColumn('Changed', ({ updatedAt }) => updatedAt),
+    menuColumn(
+      (registry) => registry.name,
+      (registry) => [
+        { label: 'Change', needs: 'write', onSelect: () => ask({ for: 'edit', registry }) },
+        { label: 'Delete', needs: 'write', danger: true, onSelect: () => ask({ for: 'delete', registry }) },
+      ],
+    ),
   ]
 }

@@ -6,7 +6,7 @@ import { nameOf } from '../format.ts'
 import { queries } from '../queries.ts'
 import { Button } from '../ui/button.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
-import { Menu } from '../ui/menu.tsx'
+import { Menu, type MenuEntry } from '../ui/menu.tsx'
 import { doing } from '../ui/toasts.tsx'
 import { ForkDialog } from './fork-dialog.tsx'
 import { RollbackDialog } from './rollback-dialog.tsx'
@@ -70,7 +70,12 @@ export function SandboxButtons({ sandbox }: { sandbox: Sandbox }) {
   return (
     <div className="actions">
       {actions.map(({ request, label, run }, index) => (
-        <Button key={request} look={request === 'kill' ? 'danger' : index === 0 ? 'primary' : ''} onClick={run}>
+        <Button
+          key={request}
+          look={request === 'kill' ? 'danger' : index === 0 ? 'primary' : ''}
+          needs="write"
+          onClick={run}
+        >
           {label}
         </Button>
       ))}
@@ -81,7 +86,9 @@ export function SandboxButtons({ sandbox }: { sandbox: Sandbox }) {
 
 export function SandboxMenu({ sandbox }: { sandbox: Sandbox }) {
   const { actions, dialog } = useActions(sandbox)
-  const entries = actions.map(({ request, label, run }) => ({ label, danger: request === 'kill', onSelect: run }))
+  const entries = actions.map(({ request, label, run }): MenuEntry => {
+    return { label, needs: 'write', danger: request === 'kill', onSelect: run }
+  })
   return (
     <>
       <Menu label={`Actions for ${nameOf(sandbox)}`} entries={entries}>

@@ -2,8 +2,18 @@ import { useState } from 'react'
 import type { CredentialRule, Sandbox } from 'spawnpoint'
 import { Button } from '../ui/button.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
-import { CheckField, TextAreaField, TextField } from '../ui/field.tsx'
-import { asSet, formOf, type HeaderForm, NEW_HEADER, ruleOf } from './credential-form.ts'
+import { SelectField, TextAreaField, TextField } from '../ui/field.tsx'
+import { asSet, formOf, type HeaderForm, type HeaderKind, NEW_HEADER, ruleOf } from './credential-form.ts'
+
+const KINDS: { value: HeaderKind; label: string }[] = [
+  { value: 'secret', label: 'Secret' },
+  { value: 'template', label: 'Team’s secret' },
+  { value: 'plain', label: 'Readable' },
+]
+
+function kindOf(text: string): HeaderKind {
+  return KINDS.find(({ value }) => value === text)?.value ?? 'secret'
+}
 
 interface CredentialDialogProps {
   sandbox: Sandbox
@@ -53,6 +63,9 @@ export function CredentialDialog({ sandbox, rule, onClose }: CredentialDialogPro
       />
       <fieldset>
         <legend>Headers that requests get</legend>
+        <p className="hint">
+          In what is a team’s secret, {'{NAME}'} stands for one of the page Secrets: Bearer {'{OPENAI_API_KEY}'}.
+        </p>
         {form.headers.map((header, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: rows are added at the end and never move
           <div key={index} className="header-row">
@@ -64,13 +77,18 @@ export function CredentialDialog({ sandbox, rule, onClose }: CredentialDialogPro
             />
             <TextField
               label="Value"
-              type={header.secret ? 'password' : 'text'}
+              type={header.kind === 'secret' ? 'password' : 'text'}
               autoComplete="new-password"
-              placeholder={header.kept ? 'as it is' : 'Bearer …'}
+              placeholder={header.kind === 'template' ? 'Bearer {NAME}' : header.kept ? 'as it is' : 'Bearer …'}
               value={header.value}
               onChange={(event) => changeHeader(index, { value: event.target.value })}
             />
-            <CheckField label="Secret" checked={header.secret} onChange={(secret) => changeHeader(index, { secret })} />
+            <SelectField
+              label="Kind"
+              value={header.kind}
+              options={KINDS}
+              onChange={(text) => changeHeader(index, { kind: kindOf(text) })}
+            />
           </div>
         ))}
         <Button look="small" onClick={() => change({ headers: [...form.headers, NEW_HEADER] })}>

@@ -10,6 +10,7 @@ const RULE = {
   headers: [
     { name: 'authorization', value: null, secret: true },
     { name: 'x-team', value: 'ours', secret: false },
+    { name: 'x-key', value: null, template: 'Key {KEY}', secret: true },
   ],
   env: { API: 'https://api.example.com' },
 }
@@ -19,6 +20,7 @@ it('sends secrets back by name alone, and leaves what it does not show', () => {
   expect(asSet(RULE).headers).toEqual([
     { name: 'authorization', secret: true },
     { name: 'x-team', secret: false, value: 'ours' },
+    { name: 'x-key', template: 'Key {KEY}' },
   ])
 })
 
@@ -31,8 +33,13 @@ it('tells what is missing', () => {
   const form = { ...formOf(null), name: 'api', hosts: 'api.example.com' }
   expect(ruleOf(form, null, [])).toEqual({ error: "Give the value of 'authorization'" })
   expect(ruleOf(form, null, ['api'])).toHaveProperty('error')
-  const header = { name: 'authorization', value: 'Bearer x', secret: true, kept: false }
+  const header = { name: 'authorization', value: 'Bearer x', kind: 'secret' as const, kept: false }
   expect(ruleOf({ ...form, headers: [header] }, null, [])).toMatchObject({
     rule: { enabled: true, headers: [{ name: 'authorization', value: 'Bearer x', secret: true }] },
+  })
+  expect(
+    ruleOf({ ...form, headers: [{ ...header, value: 'Bearer {KEY}', kind: 'template' }] }, null, []),
+  ).toMatchObject({
+    rule: { headers: [{ name: 'authorization', template: 'Bearer {KEY}' }] },
   })
 })

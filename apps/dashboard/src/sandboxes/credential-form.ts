@@ -2,11 +2,14 @@ import type { CredentialRule, SetCredentialRule } from 'spawnpoint'
 import { pairsText, parsePairs } from '../names.ts'
 import { listOf } from './create-form.ts'
 
+/** Text that all may read, a secret of this rule, or text with `{NAME}`s in it that stand for secrets of the team. */
+export type HeaderKind = 'plain' | 'secret' | 'template'
+
 export interface HeaderForm {
   name: string
   value: string
-  secret: boolean
-  /** It is a secret that the server has: left empty it stays */
+  kind: HeaderKind
+  /** It is a secret of this rule, which the server has: left empty it stays */
   kept: boolean
 }
 
@@ -18,7 +21,7 @@ export interface CredentialForm {
   env: string
 }
 
-export const NEW_HEADER: HeaderForm = { name: '', value: '', secret: true, kept: false }
+export const NEW_HEADER: HeaderForm = { name: '', value: '', kind: 'secret', kept: false }
 
 export function formOf(rule: CredentialRule | null): CredentialForm {
   if (rule === null)
@@ -27,16 +30,23 @@ export function formOf(rule: CredentialRule | null): CredentialForm {
     name: rule.name,
     hosts: rule.hosts.join('\n'),
     paths: rule.paths.join('\n'),
-    headers: rule.headers.map(({ name, value, secret }) => ({ name, value: value ?? '', secret, kept: secret })),
+    headers: rule.headers.map(headerForm),
     env: pairsText(rule.env),
   }
 }
 
-/** As it is sent back where it is to stay as it is: secrets by their names alone. */
+function headerForm({ name, value, template, secret }: CredentialRule['headers'][number]): HeaderForm {
+  if (template !== undefined) return { name, value: template, kind: 'template', kept: false }
+  return { name, value: value ?? '', kind: secret ? 'secret' : 'plain', kept: secret }
+}
+
+/** As it is sent back where it is to stay as it is: secrets of the rule by their names alone. */
 export function asSet({ headers, ...rule }: CredentialRule): SetCredentialRule {
   return {
     ...rule,
-    headers: headers.map(({ name, value, secret }) => ({ name, secret, ...(value !== null && { value }) })),
+    headers: headers.map(({ name, value, template, secret }) =>
+      template === undefined ? { name, secret, ...(value !== null && { value }) } : { name, template },
+    ),
   }
 }
 
@@ -58,8 +68,8 @@ export function ruleOf(
   const same = before !== null && before.name === name && before.hosts.join() === hosts.join()
   for (const header of headers) {
     if (header.name.trim() === '') return { error: 'A header has no name' }
-    const stays = header.kept && header.secret && same
-    if (header.value === '' && header.secret && !stays)
+    const stays = header.kept && header.kind === 'secret' && same
+    if (header.value === '' && header.kind !== 'plain' && !stays)
       return { error: `Give the value of '${header.name}'${header.kept ? ' again: name or hosts are new' : ''}` }
   }
   return {
@@ -69,12 +79,14 @@ export function ruleOf(
       hosts,
       paths: listOf(form.paths),
       matchHeaders: before?.matchHeaders ?? [],
-      headers: headers.map(({ name: header, value, secret, kept }) => ({
-        name: header.trim(),
-        secret,
-        ...(!(secret && kept && value === '') && { value }),
-      })),
+      headers: headers.map(headerOf),
       env: env.pairs,
     },
   }
+}
+
+function headerOf({ name, value, kind, kept }: HeaderForm): SetCredentialRule['headers'][number] {
+  if (kind === 'template') return { name: name.trim(), template: value }
+  const secret = kind === 'secret'
+  return { name: name.trim(), secret, ...(!(secret && kept && value === '') && { value }) }
 }

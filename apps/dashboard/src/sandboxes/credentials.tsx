@@ -29,7 +29,7 @@ export function CredentialsTab() {
       }),
     )
   const add = (
-    <Button look="primary" onClick={() => setAsking({ for: 'create' })}>
+    <Button look="primary" needs="write" onClick={() => setAsking({ for: 'create' })}>
       New rule
     </Button>
   )
@@ -97,9 +97,9 @@ function columnsFor(
       id: 'headers',
       header: 'Headers',
       cell: ({ headers }) =>
-        headers.map(({ name, value, secret }) => (
+        headers.map(({ name, value, template, secret }) => (
           <div key={name}>
-            <code>{name}</code> <span className="sub">{secret ? 'secret' : value}</span>
+            <code>{name}</code> <span className="sub">{template ?? (secret ? 'secret' : value)}</span>
           </div>
         )),
     },
@@ -118,9 +118,9 @@ function columnsFor(
           <Menu
             label={`Actions for ${rule.name}`}
             entries={[
-              { label: rule.enabled ? 'Turn off' : 'Turn on', onSelect: () => toggle(rule) },
-              { label: 'Change', onSelect: () => ask({ for: 'edit', rule }) },
-              { label: 'Delete', danger: true, onSelect: () => ask({ for: 'delete', rule }) },
+              { label: rule.enabled ? 'Turn off' : 'Turn on', needs: 'write', onSelect: () => toggle(rule) },
+              { label: 'Change', needs: 'write', onSelect: () => ask({ for: 'edit', rule }) },
+              { label: 'Delete', needs: 'write', danger: true, onSelect: () => ask({ for: 'delete', rule }) },
             ]}
           >
             •••

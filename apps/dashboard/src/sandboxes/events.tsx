@@ -2,12 +2,13 @@ import { useQuery } from '@tanstack/react-query'
 import type { SpawnpointEvent } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { queries } from '../queries.ts'
-import { Age, Answer } from '../ui/bits.tsx'
+import { Answer } from '../ui/bits.tsx'
+import { ageColumn } from '../ui/columns.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { useSandbox } from './detail.tsx'
 
 const COLUMNS: Column<SpawnpointEvent>[] = [
-  { id: 'at', header: 'When', sort: ({ at }) => at, cell: ({ at }) => <Age at={at} /> },
+  ageColumn('When', ({ at }) => at),
   { id: 'type', header: 'What', sort: ({ type }) => type, cell: ({ type }) => <code>{type}</code> },
   {
     id: 'data',

@@ -49,7 +49,15 @@ function Editor({ sandbox, file, initial, onSaved, onClose }: FileEditorProps & 
     await onSaved()
   }
   return (
-    <FormDialog title={file.path} wide submit="Save" disabled={text === initial} onSubmit={save} onClose={onClose}>
+    <FormDialog
+      title={file.path}
+      wide
+      submit="Save"
+      needs="write"
+      disabled={text === initial}
+      onSubmit={save}
+      onClose={onClose}
+    >
       <TextAreaField label="Content" rows={22} value={text} onChange={(event) => setText(event.target.value)} />
     </FormDialog>
   )

@@ -4,12 +4,13 @@ import type { FileInfo, Sandbox } from 'spawnpoint'
 import { saveAs } from '../download.ts'
 import { formatBytes } from '../format.ts'
 import { joined } from '../paths.ts'
-import { Age, Answer } from '../ui/bits.tsx'
+import { Answer } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
+import { ageColumn } from '../ui/columns.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
 import { TextField } from '../ui/field.tsx'
-import { Menu } from '../ui/menu.tsx'
+import { Menu, type MenuEntry } from '../ui/menu.tsx'
 import { doing } from '../ui/toasts.tsx'
 import { Waypoints } from '../ui/waypoints.tsx'
 import { FileEditor } from './file-editor.tsx'
@@ -54,7 +55,7 @@ function Files({ sandbox }: { sandbox: Sandbox }) {
         <Button look="small" onClick={() => void again()}>
           Refresh
         </Button>
-        <Button look="small" onClick={() => setAsking({ for: 'mkdir' })}>
+        <Button look="small" needs="write" onClick={() => setAsking({ for: 'mkdir' })}>
           New folder
         </Button>
         <UploadButton onFiles={upload} />
@@ -132,7 +133,7 @@ function isDirectory({ type }: FileInfo): boolean {
 }
 
 function columnsFor(sandbox: Sandbox, go: (path: string) => void, ask: (asking: Asking) => void): Column<FileInfo>[] {
-  const entries = (file: FileInfo) => [
+  const entries = (file: FileInfo): MenuEntry[] => [
     ...(file.type === 'file'
       ? [
           { label: 'Open', onSelect: () => ask({ for: 'edit', file }) },
@@ -142,8 +143,8 @@ function columnsFor(sandbox: Sandbox, go: (path: string) => void, ask: (asking: 
           },
         ]
       : []),
-    { label: 'Move', onSelect: () => ask({ for: 'move', file }) },
-    { label: 'Delete', danger: true, onSelect: () => ask({ for: 'remove', file }) },
+    { label: 'Move', needs: 'write', onSelect: () => ask({ for: 'move', file }) },
+    { label: 'Delete', needs: 'write', danger: true, onSelect: () => ask({ for: 'remove', file }) },
   ]
   return [
     {
@@ -177,7 +178,7 @@ function columnsFor(sandbox: Sandbox, go: (path: string) => void, ask: (asking: 
     },
     { id: 'mode', header: 'Mode', cell: ({ mode }) => <code>{mode.toString(8).padStart(4, '0')}</code> },
     { id: 'owner', header: 'Owner', cell: ({ owner, group }) => `${owner}:${group}` },
-    { id: 'modified', header: 'Modified', cell: ({ modifiedAt }) => <Age at={modifiedAt} /> },
+    ageColumn('Modified', ({ modifiedAt }) => modifiedAt),
     {
       id: 'actions',
       header: '',
@@ -201,7 +202,7 @@ function UploadButton({ onFiles }: { onFiles: (files: Iterable<File>) => void })
   const input = useRef<HTMLInputElement>(null)
   return (
     <>
-      <Button look="small primary" onClick={() => input.current?.click()}>
+      <Button look="small primary" needs="write" onClick={() => input.current?.click()}>
         Upload
       </Button>
       <input

@@ -103,7 +103,7 @@ export function SandboxesPage() {
       <title>Sandboxes · Spawnpoint</title>
       <div className="page-head">
         <h1>Sandboxes</h1>
-        <Button look="primary" onClick={() => setCreating(true)}>
+        <Button look="primary" needs="write" onClick={() => setCreating(true)}>
           New sandbox
         </Button>
       </div>
@@ -145,7 +145,7 @@ export function SandboxesPage() {
                   title="No sandbox yet"
                   text="A sandbox is an isolated Linux machine of its own, made from an image or from a snapshot."
                 >
-                  <Button look="primary" onClick={() => setCreating(true)}>
+                  <Button look="primary" needs="write" onClick={() => setCreating(true)}>
                     Make the first one
                   </Button>
                 </Empty>

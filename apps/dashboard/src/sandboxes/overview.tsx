@@ -21,7 +21,7 @@ export function OverviewTab() {
   // A killed one is a record of what was.
   const changer = (part: Part) =>
     info.state !== 'killed' && (
-      <Button look="small" onClick={() => setChanging(part)} aria-label={`Change ${part}`}>
+      <Button look="small" needs="write" onClick={() => setChanging(part)} aria-label={`Change ${part}`}>
         Change
       </Button>
     )
@@ -151,11 +151,12 @@ function timeoutText({ timeoutMs, idleTimeoutMs, onTimeout }: TimeoutPolicy): st
   return parts.length === 0 ? 'never' : `${onTimeout} ${parts.join(', or ')}`
 }
 
-function networkText({ internet, allow, deny, allowDomains }: NetworkPolicy): string {
+function networkText({ internet, allow, deny, allowDomains, denyDomains = [] }: NetworkPolicy): string {
   const parts = [internet ? 'internet' : 'no internet']
   if (allow.length > 0) parts.push(`allowed ${allow.join(', ')}`)
   if (deny.length > 0) parts.push(`denied ${deny.join(', ')}`)
   if (allowDomains.length > 0) parts.push(`domains ${allowDomains.join(', ')}`)
+  if (denyDomains.length > 0) parts.push(`denied domains ${denyDomains.join(', ')}`)
   return parts.join('; ')
 }
 

@@ -2,8 +2,9 @@ import { useQuery } from '@tanstack/react-query'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import type { ProcessInfo, Sandbox } from 'spawnpoint'
 import { messageOf } from '../client.tsx'
-import { Age, Answer } from '../ui/bits.tsx'
+import { Answer } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
+import { ageColumn } from '../ui/columns.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { doing } from '../ui/toasts.tsx'
 import { appended, plainText } from './log-text.ts'
@@ -61,12 +62,7 @@ function columnsFor(sandbox: Sandbox, choose: (id: string) => void): Column<Proc
       ),
     },
     { id: 'user', header: 'User', cell: ({ user }) => user },
-    {
-      id: 'started',
-      header: 'Started',
-      sort: ({ startedAt }) => startedAt,
-      cell: ({ startedAt }) => <Age at={startedAt} />,
-    },
+    ageColumn('Started', ({ startedAt }) => startedAt),
     {
       id: 'state',
       header: 'State',
@@ -85,7 +81,12 @@ function columnsFor(sandbox: Sandbox, choose: (id: string) => void): Column<Proc
             Output
           </Button>
           {process.exit === null && (
-            <Button look="small danger" aria-label={`End ${process.pid}`} onClick={() => void end(process)}>
+            <Button
+              look="small danger"
+              needs="write"
+              aria-label={`End ${process.pid}`}
+              onClick={() => void end(process)}
+            >
               End
             </Button>
           )}

@@ -4,7 +4,9 @@ import { useEffect, useRef, useState } from 'react'
 import type { Process, Sandbox } from 'spawnpoint'
 import '@xterm/xterm/css/xterm.css'
 import { messageOf } from '../client.tsx'
+import { useLack } from '../key.tsx'
 import { givingNonce } from '../nonce.ts'
+import { Empty } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { MustRun } from './must-run.tsx'
 import './terminal.css'
@@ -29,6 +31,13 @@ const KEYS: [name: string, label: string, sends: string][] = [
 type Status = { at: 'connecting' | 'open' | 'ended' } | { at: 'failed'; error: string }
 
 export function TerminalTab() {
+  const lack = useLack()('write')
+  if (lack !== null)
+    return (
+      <div className="panel empty">
+        <Empty title="No terminal with this key" text={lack} />
+      </div>
+    )
   return <MustRun>{(sandbox) => <LiveTerminal sandbox={sandbox} />}</MustRun>
 }
 

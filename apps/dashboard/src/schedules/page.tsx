@@ -5,11 +5,12 @@ import type { KeepRule, Schedule } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { useSandboxNames } from '../names-of.ts'
 import { queries } from '../queries.ts'
-import { Age, Answer, Empty, None } from '../ui/bits.tsx'
+import { Age, Empty, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
-import { type Column, DataTable } from '../ui/data-table.tsx'
+import { menuColumn } from '../ui/columns.tsx'
+import type { Column } from '../ui/data-table.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
-import { Menu } from '../ui/menu.tsx'
+import { ListPage } from '../ui/list-page.tsx'
 import { doing } from '../ui/toasts.tsx'
 import { ScheduleDialog } from './schedule-dialog.tsx'
 
@@ -33,31 +34,24 @@ export function SchedulesPage() {
   const again = () => queryClient.invalidateQueries({ queryKey: ['schedules'] })
   const close = () => setAsking(null)
   return (
-    <>
-      <title>Schedules · Spawnpoint</title>
-      <div className="page-head">
-        <h1>Schedules</h1>
-        <Button look="primary" onClick={() => setAsking({ for: 'create' })}>
+    <ListPage
+      title="Schedules"
+      actions={
+        <Button look="primary" needs="write" onClick={() => setAsking({ for: 'create' })}>
           New schedule
         </Button>
-      </div>
-      <Answer query={query}>
-        {(schedules) => (
-          <DataTable
-            label="Schedules"
-            rows={schedules}
-            columns={columns}
-            rowId={({ id }) => id}
-            find={({ sandboxId, cron }) => [sandboxName(sandboxId), cron]}
-            empty={
-              <Empty
-                title="No schedule yet"
-                text="A schedule takes snapshots of a sandbox at set times, and keeps as many as you say."
-              />
-            }
-          />
-        )}
-      </Answer>
+      }
+      query={query}
+      columns={columns}
+      rowId={({ id }) => id}
+      find={({ sandboxId, cron }) => [sandboxName(sandboxId), cron]}
+      empty={
+        <Empty
+          title="No schedule yet"
+          text="A schedule takes snapshots of a sandbox at set times, and keeps as many as you say."
+        />
+      }
+    >
       {asking?.for === 'create' && <ScheduleDialog schedule={null} onSaved={again} onClose={close} />}
       {asking?.for === 'edit' && <ScheduleDialog schedule={asking.schedule} onSaved={again} onClose={close} />}
       {asking?.for === 'delete' && (
@@ -73,7 +67,7 @@ export function SchedulesPage() {
           onClose={close}
         />
       )}
-    </>
+    </ListPage>
   )
 }
 
@@ -125,23 +119,14 @@ function columnsFor(
       sort: ({ nextAt }) => nextAt,
       cell: ({ nextAt, enabled }) => (enabled ? <Age at={nextAt} /> : <span className="badge">off</span>),
     },
-    {
-      id: 'actions',
-      header: '',
-      align: 'end',
-      cell: (schedule) => (
-        <Menu
-          label={`Actions for the schedule of ${sandboxName(schedule.sandboxId)}`}
-          entries={[
-            { label: schedule.enabled ? 'Turn off' : 'Turn on', onSelect: () => void toggle(schedule) },
-            { label: 'Change', onSelect: () => ask({ for: 'edit', schedule }) },
-            { label: 'Delete', danger: true, onSelect: () => ask({ for: 'delete', schedule }) },
-          ]}
-        >
-          •••
-        </Menu>
-      ),
-    },
+    menuColumn(
+      (schedule) => `the schedule of ${sandboxName(schedule.sandboxId)}`,
+      (schedule) => [
+        { label: schedule.enabled ? 'Turn off' : 'Turn on', needs: 'write', onSelect: () => void toggle(schedule) },
+        { label: 'Change', needs: 'write', onSelect: () => ask({ for: 'edit', schedule }) },
+        { label: 'Delete', needs: 'write', danger: true, onSelect: () => ask({ for: 'delete', schedule }) },
+      ],
+    ),
   ]
 }
 

@@ -5,7 +5,7 @@ import { useClient } from '../client.tsx'
 import { formatDuration } from '../format.ts'
 import { queries } from '../queries.ts'
 import { storedKey } from '../session.ts'
-import { Age, Answer, Copy, Facts } from '../ui/bits.tsx'
+import { Age, Answer, Chips, Copy, Facts, None } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { CheckField } from '../ui/field.tsx'
 import { linesFor } from './lines.ts'
@@ -17,6 +17,7 @@ export function SettingsPage() {
   const client = useClient()
   const server = useQuery(queries.server(client))
   const team = useQuery(queries.team(client))
+  const own = useQuery(queries.key(client))
   const [withKey, setWithKey] = useState(false)
   const key = storedKey() ?? HIDDEN
   return (
@@ -29,6 +30,22 @@ export function SettingsPage() {
         <section className="panel">
           <h2>Team</h2>
           <Answer query={team}>{(data) => <TeamFacts team={data} />}</Answer>
+        </section>
+        <section className="panel">
+          <h2>This key</h2>
+          <Answer query={own}>
+            {({ name, hint, member, scopes, createdAt }) => (
+              <Facts
+                of={[
+                  ['Name', name],
+                  ['Key', <code key="hint">{hint}…</code>],
+                  ['Whose', member ?? <None key="none" />],
+                  ['May', <Chips key="scopes" texts={scopes} />],
+                  ['Created', <Age key="created" at={createdAt} />],
+                ]}
+              />
+            )}
+          </Answer>
         </section>
         <section className="panel">
           <h2>Server</h2>
@@ -86,7 +103,7 @@ function TeamFacts({ team }: { team: Team }) {
         ]}
       />
       <p />
-      <Button look="small" onClick={() => setChanging(true)}>
+      <Button look="small" needs="admin" onClick={() => setChanging(true)}>
         Change
       </Button>
       {changing && <TeamDialog team={team} onClose={() => setChanging(false)} />}

@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react'
-import type { Snapshot } from 'spawnpoint'
+import type { Scope, Snapshot } from 'spawnpoint'
 import { PushDialog } from '../archive/push-dialog.tsx'
 import { sideText } from '../compare/sides.ts'
 import { nameOf } from '../format.ts'
@@ -14,6 +14,7 @@ import { RestoreDialog } from './restore-dialog.tsx'
 
 interface Action {
   label: string
+  needs?: Scope
   danger?: boolean
   run: () => void
 }
@@ -32,7 +33,8 @@ function useActions(snapshot: Snapshot): { actions: Action[]; dialog: ReactNode 
   const again = () =>
     queryClient.invalidateQueries({ predicate: ({ queryKey: [name] }) => String(name).startsWith('snapshot') })
 
-  const restore = { label: 'Restore', run: () => setAsking('restore') }
+  const needs: Scope = 'write'
+  const restore = { needs, label: 'Restore', run: () => setAsking('restore') }
   const compare = {
     label: 'Compare',
     run: () => void navigate({ to: '/compare', search: { before: sideText({ kind: 'snapshot', id: snapshot.id }) } }),
@@ -44,14 +46,17 @@ function useActions(snapshot: Snapshot): { actions: Action[]; dialog: ReactNode 
     if (checkFailure !== null) throw new Error(checkFailure)
   }
   const check = {
+    needs,
     label: 'Check',
     run: () => void doing('The check', `${nameOf(snapshot)} is whole`, () => verified(snapshot.check())),
   }
   const drill = {
+    needs,
     label: 'Try out',
     run: () => void doing('The trial', `A sandbox starts from ${nameOf(snapshot)}`, () => verified(snapshot.drill())),
   }
   const pin = {
+    needs,
     label: pinned ? 'Unpin' : 'Pin',
     run: () =>
       void doing(pinned ? 'Unpin' : 'Pin', pinned ? 'It may expire again' : 'It does not expire', async () => {
@@ -60,12 +65,13 @@ function useActions(snapshot: Snapshot): { actions: Action[]; dialog: ReactNode 
       }),
   }
   const bringBack = {
+    needs,
     label: 'Bring back',
     run: () => void doing('Bringing it back', `${nameOf(snapshot)} is back`, () => snapshot.undelete()),
   }
-  const change = { label: 'Change', run: () => setAsking('change') }
-  const push = { label: 'Push', run: () => setAsking('push') }
-  const remove = { label: 'Delete', danger: true, run: () => setAsking('delete') }
+  const change = { needs, label: 'Change', run: () => setAsking('change') }
+  const push = { needs, label: 'Push', run: () => setAsking('push') }
+  const remove = { needs, label: 'Delete', danger: true, run: () => setAsking('delete') }
   const byState: { [state: string]: Action[] } = {
     ready: [restore, compare, drill, check, pin, change, push, remove],
     failed: [remove],
@@ -92,8 +98,8 @@ export function SnapshotButtons({ snapshot }: { snapshot: Snapshot }) {
   const rest = actions.slice(BUTTONS).map(({ run, ...entry }) => ({ ...entry, onSelect: run }))
   return (
     <div className="actions">
-      {actions.slice(0, BUTTONS).map(({ label, danger, run }, index) => (
-        <Button key={label} look={danger ? 'danger' : index === 0 ? 'primary' : ''} onClick={run}>
+      {actions.slice(0, BUTTONS).map(({ label, danger, needs, run }, index) => (
+        <Button key={label} look={danger ? 'danger' : index === 0 ? 'primary' : ''} needs={needs} onClick={run}>
           {label}
         </Button>
       ))}
@@ -114,7 +120,12 @@ export function SnapshotMenu({ snapshot }: { snapshot: Snapshot }) {
   return (
     <>
       {direct !== null && (
-        <Button look="small" aria-label={`${direct.label} ${nameOf(snapshot)}`} onClick={direct.run}>
+        <Button
+          look="small"
+          needs={direct.needs}
+          aria-label={`${direct.label} ${nameOf(snapshot)}`}
+          onClick={direct.run}
+        >
           {direct.label}
         </Button>
       )}

@@ -4,11 +4,12 @@ import type { FileInfo, FileMatches, Snapshot } from 'spawnpoint'
 import { saveAs } from '../download.ts'
 import { formatBytes } from '../format.ts'
 import { textOf } from '../paths.ts'
-import { Age, Answer } from '../ui/bits.tsx'
+import { Answer } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
+import { ageColumn } from '../ui/columns.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { Dialog } from '../ui/dialog.tsx'
-import { Menu } from '../ui/menu.tsx'
+import { Menu, type MenuEntry } from '../ui/menu.tsx'
 import { doing } from '../ui/toasts.tsx'
 import { Waypoints } from '../ui/waypoints.tsx'
 import { CopyDialog } from './copy-dialog.tsx'
@@ -183,7 +184,7 @@ function Matches({ items, columns }: { items: FileMatches['items']; columns: Col
 }
 
 function columnsFor(snapshot: Snapshot, go: (path: string) => void, ask: (asking: Asking) => void): Column<FileInfo>[] {
-  const entries = (file: FileInfo) => [
+  const entries = (file: FileInfo): MenuEntry[] => [
     ...(file.type === 'file' ? [{ label: 'Show', onSelect: () => ask({ for: 'show', file }) }] : []),
     ...(file.type === 'file' || file.type === 'directory'
       ? [
@@ -191,7 +192,7 @@ function columnsFor(snapshot: Snapshot, go: (path: string) => void, ask: (asking
             label: file.type === 'file' ? 'Download' : 'Download as tar',
             onSelect: () => void doing('The download', `${file.name} is here`, () => download(snapshot, file)),
           },
-          { label: 'Copy into a sandbox', onSelect: () => ask({ for: 'copy', file }) },
+          { label: 'Copy into a sandbox', needs: 'write' as const, onSelect: () => ask({ for: 'copy', file }) },
         ]
       : []),
   ]
@@ -223,7 +224,7 @@ function columnsFor(snapshot: Snapshot, go: (path: string) => void, ask: (asking
     },
     { id: 'mode', header: 'Mode', cell: ({ mode }) => <code>{mode.toString(8).padStart(4, '0')}</code> },
     { id: 'owner', header: 'Owner', cell: ({ owner, group }) => `${owner}:${group}` },
-    { id: 'modified', header: 'Modified', cell: ({ modifiedAt }) => <Age at={modifiedAt} /> },
+    ageColumn('Modified', ({ modifiedAt }) => modifiedAt),
     {
       id: 'actions',
       header: '',

@@ -30,7 +30,9 @@ export function SnapshotsPage() {
       <title>Snapshots · Spawnpoint</title>
       <div className="page-head">
         <h1>Snapshots</h1>
-        <Button onClick={() => setPulling(true)}>Pull</Button>
+        <Button needs="write" onClick={() => setPulling(true)}>
+          Pull
+        </Button>
       </div>
       <div className="toolbar">
         <input

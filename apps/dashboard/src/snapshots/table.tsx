@@ -4,6 +4,7 @@ import type { Snapshot } from 'spawnpoint'
 import { formatBytes, formatDuration, nameOf, shortId } from '../format.ts'
 import { useSandboxNames } from '../names-of.ts'
 import { Age, Labels, None } from '../ui/bits.tsx'
+import { ageColumn } from '../ui/columns.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { StateBadge } from '../ui/state-badge.tsx'
 import { SnapshotMenu } from './actions.tsx'
@@ -103,12 +104,7 @@ function columnsFor(sandboxName: ((id: string) => string) | null, inTrash: boole
       sort: ({ receipt }) => receipt?.standstillMs ?? null,
       cell: ({ receipt }) => (receipt === null ? <None /> : formatDuration(receipt.standstillMs)),
     },
-    {
-      id: 'created',
-      header: 'Created',
-      sort: ({ info }) => info.createdAt,
-      cell: ({ info }) => <Age at={info.createdAt} />,
-    },
+    ageColumn('Created', ({ info }) => info.createdAt),
     inTrash
       ? {
           id: 'purged',

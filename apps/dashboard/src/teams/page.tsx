@@ -5,8 +5,9 @@ import { codeOf, useClient } from '../client.tsx'
 import { formatBytes, formatDuration, shortId } from '../format.ts'
 import { SecretDialog } from '../keys/secret-dialog.tsx'
 import { queries } from '../queries.ts'
-import { Age, Answer, Empty, Meter } from '../ui/bits.tsx'
+import { Answer, Empty, Meter } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
+import { ageColumn } from '../ui/columns.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { LimitsDialog } from './limits-dialog.tsx'
 
@@ -120,12 +121,7 @@ function columnsFor(change: (team: Team) => void): Column<Team>[] {
       sort: ({ limits }) => limits.snapshotRetentionMs,
       cell: ({ limits: { snapshotRetentionMs: most } }) => (most === null ? 'for ever' : formatDuration(most)),
     },
-    {
-      id: 'created',
-      header: 'Created',
-      sort: ({ createdAt }) => createdAt,
-      cell: ({ createdAt }) => <Age at={createdAt} />,
-    },
+    ageColumn('Created', ({ createdAt }) => createdAt),
     {
       id: 'actions',
       header: '',

@@ -99,18 +99,21 @@ export function Answer<T>({
   return <Loading />
 }
 
-export function Labels({ labels }: { labels: Record<string, string> }) {
-  const entries = Object.entries(labels)
-  if (entries.length === 0) return null
+export function Chips({ texts }: { texts: readonly string[] }) {
+  if (texts.length === 0) return null
   return (
     <div className="chips">
-      {entries.map(([key, value]) => (
-        <span key={key} className="chip">
-          {key}: {value}
+      {texts.map((text) => (
+        <span key={text} className="chip">
+          {text}
         </span>
       ))}
     </div>
   )
+}
+
+export function Labels({ labels }: { labels: Record<string, string> }) {
+  return <Chips texts={Object.entries(labels).map(([key, value]) => `${key}: ${value}`)} />
 }
 
 /** How much of something is used; what is beside it says so in words. */

@@ -33,7 +33,7 @@ export interface Column<T> {
   align?: 'number' | 'end'
 }
 
-interface DataTableProps<T> {
+export interface DataTableProps<T> {
   label: string
   rows: readonly T[]
   /** Stable: made once, outside of the component or remembered; the first says what a row is about */

@@ -1,5 +1,6 @@
 import { Dialog as Base } from '@base-ui/react/dialog'
 import { type FormEvent, type ReactNode, useState } from 'react'
+import type { Scope } from 'spawnpoint'
 import { messageOf } from '../client.tsx'
 import { Button } from './button.tsx'
 
@@ -36,6 +37,8 @@ interface FormDialogProps extends Omit<DialogProps, 'children'> {
   submit: string
   danger?: boolean
   disabled?: boolean
+  /** As a button's, where the dialog opens for who may only look */
+  needs?: Scope | undefined
   /** The dialog closes when it resolves, and shows why if it rejects */
   onSubmit: () => Promise<unknown>
   children?: ReactNode
@@ -45,6 +48,7 @@ export function FormDialog({
   submit,
   danger = false,
   disabled = false,
+  needs,
   onSubmit,
   children,
   ...dialog
@@ -76,7 +80,7 @@ export function FormDialog({
         )}
         <div className="dialog-foot">
           <Button onClick={dialog.onClose}>Cancel</Button>
-          <Button type="submit" look={danger ? 'danger primary' : 'primary'} disabled={busy || disabled}>
+          <Button type="submit" look={danger ? 'danger primary' : 'primary'} needs={needs} disabled={busy || disabled}>
             {busy ? 'Working…' : submit}
           </Button>
         </div>

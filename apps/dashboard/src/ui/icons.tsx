@@ -26,6 +26,12 @@ const DRAWN = {
     </>
   ),
   registries: <path d="M7 18a4 4 0 0 1-.6-8A6 6 0 0 1 18 9.2 4.4 4.4 0 0 1 17.5 18M12 12v8m-3-3 3 3 3-3" />,
+  secrets: (
+    <>
+      <rect x="5" y="11" width="14" height="9.5" rx="2" />
+      <path d="M8 11V8a4 4 0 0 1 8 0v3M12 15v2" />
+    </>
+  ),
   schedules: (
     <>
       <circle cx="12" cy="12" r="8.5" />

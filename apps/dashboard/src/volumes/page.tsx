@@ -5,12 +5,14 @@ import { useClient } from '../client.tsx'
 import { formatBytes, parseSize, shortId } from '../format.ts'
 import { sandboxNameError } from '../names.ts'
 import { queries } from '../queries.ts'
-import { Age, Answer, Copy, Empty } from '../ui/bits.tsx'
+import { Copy, Empty } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
-import { type Column, DataTable } from '../ui/data-table.tsx'
+import { ageColumn } from '../ui/columns.tsx'
+import type { Column } from '../ui/data-table.tsx'
 import { FormDialog } from '../ui/dialog.tsx'
 import { TextField } from '../ui/field.tsx'
-import { MountedBy } from './mounted-by.tsx'
+import { ListPage } from '../ui/list-page.tsx'
+import { SandboxLinks } from '../ui/sandbox-links.tsx'
 import { Used } from './used.tsx'
 
 export function VolumesPage() {
@@ -22,31 +24,24 @@ export function VolumesPage() {
   const columns = useMemo(() => columnsFor(setDeleting), [])
   const again = () => queryClient.invalidateQueries({ queryKey: ['volumes'] })
   return (
-    <>
-      <title>Volumes · Spawnpoint</title>
-      <div className="page-head">
-        <h1>Volumes</h1>
-        <Button look="primary" onClick={() => setCreating(true)}>
+    <ListPage
+      title="Volumes"
+      actions={
+        <Button look="primary" needs="write" onClick={() => setCreating(true)}>
           New volume
         </Button>
-      </div>
-      <Answer query={query}>
-        {(volumes) => (
-          <DataTable
-            label="Volumes"
-            rows={volumes}
-            columns={columns}
-            rowId={({ id }) => id}
-            find={({ id, name }) => [id, name]}
-            empty={
-              <Empty
-                title="No volume yet"
-                text="A volume keeps files beyond the life of the sandboxes that mount it, and shares them between several."
-              />
-            }
-          />
-        )}
-      </Answer>
+      }
+      query={query}
+      columns={columns}
+      rowId={({ id }) => id}
+      find={({ id, name }) => [id, name]}
+      empty={
+        <Empty
+          title="No volume yet"
+          text="A volume keeps files beyond the life of the sandboxes that mount it, and shares them between several."
+        />
+      }
+    >
       {creating && <CreateVolumeDialog onCreated={again} onClose={() => setCreating(false)} />}
       {deleting !== null && (
         <FormDialog
@@ -61,7 +56,7 @@ export function VolumesPage() {
           onClose={() => setDeleting(null)}
         />
       )}
-    </>
+    </ListPage>
   )
 }
 
@@ -88,19 +83,18 @@ function columnsFor(remove: (volume: Volume) => void): Column<Volume>[] {
       sort: ({ sizeBytes }) => sizeBytes,
       cell: ({ sizeBytes }) => formatBytes(sizeBytes),
     },
-    { id: 'mounted', header: 'Mounted by', cell: ({ id }) => <MountedBy volumeId={id} /> },
     {
-      id: 'created',
-      header: 'Created',
-      sort: ({ createdAt }) => createdAt,
-      cell: ({ createdAt }) => <Age at={createdAt} />,
+      id: 'mounted',
+      header: 'Mounted by',
+      cell: ({ id }) => <SandboxLinks that={({ volumes }) => volumes.some(({ volumeId }) => volumeId === id)} />,
     },
+    ageColumn('Created', ({ createdAt }) => createdAt),
     {
       id: 'actions',
       header: '',
       align: 'end',
       cell: (volume) => (
-        <Button look="small danger" aria-label={`Delete ${volume.name}`} onClick={() => remove(volume)}>
+        <Button look="small danger" needs="write" aria-label={`Delete ${volume.name}`} onClick={() => remove(volume)}>
           Delete
         </Button>
       ),

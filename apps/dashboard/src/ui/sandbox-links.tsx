@@ -1,26 +1,27 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import type { SandboxInfo } from 'spawnpoint'
 import { useClient } from '../client.tsx'
 import { nameOf } from '../format.ts'
 import { queries } from '../queries.ts'
-import { None } from '../ui/bits.tsx'
+import { None } from './bits.tsx'
 
 /** Most that are named. */
 const MOST = 5
 
-/** The living sandboxes that have it, by what each says of itself. */
-export function MountedBy({ volumeId }: { volumeId: string }) {
+/** The living sandboxes of which it holds, by what each says of itself. */
+export function SandboxLinks({ that }: { that: (sandbox: SandboxInfo) => boolean }) {
   const { data = [] } = useQuery(queries.sandboxes(useClient()))
-  const by = data.filter(({ info }) => info.volumes.some((mount) => mount.volumeId === volumeId))
-  if (by.length === 0) return <None />
+  const found = data.filter(({ info }) => that(info))
+  if (found.length === 0) return <None />
   return (
     <span className="list">
-      {by.slice(0, MOST).map((sandbox) => (
+      {found.slice(0, MOST).map((sandbox) => (
         <Link key={sandbox.id} to="/sandboxes/$id" params={{ id: sandbox.id }}>
           {nameOf(sandbox)}
         </Link>
       ))}
-      {by.length > MOST && <span className="sub">and {by.length - MOST} more</span>}
+      {found.length > MOST && <span className="sub">and {found.length - MOST} more</span>}
     </span>
   )
 }
