@@ -203,3 +203,25 @@ it('a step has a cache that later builds find again, with owners, links and mode
     '/var/cache:\napp\n\n/var/cache/app:\n',
   )
 })
+
+it('a step has files and secrets of its own, of which no image has any', async () => {
+  const mounts = [
+    '--mount=target=/lent,source=lib',
+    `--mount=from=${first.id},source=/app/out.sh,target=/opt/tool`,
+    '--mount=type=secret,id=token,uid=1001',
+    '--mount=type=secret,id=token,env=TOKEN',
+  ]
+  const look = 'stat -c "%u %a %n" /lent/util /opt/tool /run/secrets/token; test "$TOKEN" = "$(cat /run/secrets/token)"'
+  const dockerfile = `FROM small:v1\nUSER root\nRUN ${mounts.join(' ')} ${look} && touch /lent/mine\n`
+  const source = { type: 'dockerfile' as const, dockerfile, context: await context() }
+  const image = await world.client.images.build({ name: 'lent', source, secrets: { token: 'hunter2' } })
+  expect((await logOf(image.id)).filter((line) => /^\[2\/2\] \d+ \d+ \//.test(line))).toEqual([
+    '[2/2] 0 600 /lent/util',
+    expect.stringMatching(/ 755 \/opt\/tool$/),
+    '[2/2] 1001 400 /run/secrets/token',
+  ])
+  expect(JSON.stringify(image)).not.toContain('hunter2')
+  await using sandbox = await world.client.sandboxes.create({ image: image.id })
+  const found = 'find /lent /opt /run/secrets /.spawnpoint-* | sort; grep -rl hunter2 /etc /opt /root /srv 2>/dev/null'
+  expect((await sandbox.run(found)).stdout).toBe('/lent\n/opt\n/opt/tool\n')
+})

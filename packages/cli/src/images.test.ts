@@ -118,6 +118,19 @@ describe('images', () => {
       expect(await out('image', 'show', 'filed:v1')).toMatch(/^source: +Dockerfile Dockerfile$/m)
     })
 
+    test('have secrets out of files and variables', async () => {
+      const mounts = '--mount=type=secret,id=key --mount=type=secret,id=path,env=SAID'
+      const dir = await context(`FROM base\nUSER root\nRUN ${mounts} cat /run/secrets/key ; echo $SAID\n`)
+      const file = join(directory, 'key')
+      await writeFile(file, 'from a file\n')
+      const built = await cli('image', 'build', dir, '--secret', `id=key,src=${file}`, '--secret', 'id=path,env=PATH')
+      expect(built.stderr).toContain(`  from a file\n  ${process.env.PATH}\n`)
+      expect((await cli('image', 'build', dir, '--secret', 'id=none-such')).stderr).toContain('none-such is not set')
+      for (const wrong of ['src=x', `id=key,src=${join(directory, 'none')}`, 'id=key,size=1'])
+        expect((await cli('image', 'build', dir, '--secret', wrong)).status, wrong).toBe(2)
+      expect((await cli('image', 'build', 'named', '--secret', 'id=PATH')).status).toBe(2)
+    })
+
     test('say what is wrong, and where', async () => {
       const dir = await context('FROM base\n\nRUN exit 3\n')
       const failed = await cli('image', 'build', dir)

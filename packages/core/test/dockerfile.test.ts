@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest'
 import type { BuildImageRequest, Core, DockerfileSource, Guest, Image } from '../src/index.ts'
 import { World } from './world.ts'
 
-async function begin() {
+async function begin(options: { fakeTime?: boolean } = {}) {
   const world = new World()
-  const core = await world.server()
+  const core = await world.server(options)
   const upload = async (files: Parameters<typeof tarOf>[0]) => {
     const key = `x:${Object.keys(world.host.blobs).length}-${files.length}-${Math.random().toString(36).slice(2)}`
     await core.blobs.put(world.by, key, Readable.from([tarOf(files)]))
@@ -122,6 +122,104 @@ RUN --mount=type=cache,target=/c,id=x --mount=type=tmpfs,target=/t echo kept > /
     const other = 'FROM base\nUSER root\nRUN --mount=type=cache,target=/c,id=y cat /c/kept\n'
     await expect(build(other)).rejects.toMatchObject({ code: 'build_failed' })
     expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('does not wait for ever for a cache, which is then not kept', async () => {
+    const { world, core, start, build, log } = await begin({ fakeTime: true })
+    const held = world.host.faults.hang('guest.files.pack')
+    const text = 'FROM base\nUSER root\nRUN --mount=type=cache,target=/c echo kept > /c/kept\n'
+    const { done } = await start(text)
+    await held.reached
+    await world.host.faults.quiet()
+    world.clock.advance(10 * 60_000)
+    const image = await done
+    held.release()
+    expect(await log(image.id)).toContain('[2/2] The cache /c is not kept: The cache /c took longer than 600 s')
+    const next = 'FROM base\nUSER root\nRUN --mount=type=cache,target=/c cat /c/kept\n'
+    await expect(build(next)).rejects.toMatchObject({ code: 'build_failed' })
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('is built in as much as its builder is said to have, and its sandboxes have their own', async () => {
+    const { world, core, start } = await begin()
+    const held = world.host.faults.hang('guest.processes.startAndFollow')
+    const resources = { cpus: 1 }
+    const { done } = await start('FROM base\nUSER root\nRUN echo 1\n', {}, { resources, builder: { cpus: 2 } })
+    await held.reached
+    expect((await core.keys.team(world.by)).used.cpus).toBe(2)
+    held.release()
+    expect((await done).resources).toEqual(resources)
+    const most = { ...resources, cpus: 10_000 }
+    await expect(start('FROM base\n', {}, { builder: most })).rejects.toMatchObject({ code: 'limit_exceeded' })
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('lends a step files that are in no image, out of the context and out of a stage', async () => {
+    const { world, core, upload, build, log } = await begin()
+    const text = `FROM base AS tools
+USER root
+RUN mkdir /out ; echo tool > /out/tool
+FROM base
+USER root
+RUN mkdir /app ; echo own > /app/own
+RUN --mount=target=/app --mount=from=tools,source=/out/tool,target=/tool cat /app/lent > /seen ; cat /tool > /tooled ; echo x > /app/more
+`
+    const files = (lent: string, rest: string) =>
+      upload([
+        { name: 'lent', data: lent },
+        { name: 'rest', data: rest },
+      ])
+    const context = await files('lent\n', '1')
+    const image = await build(text, { context })
+    const guest = await inside(world, core, image)
+    expect([await read(guest, '/seen'), await read(guest, '/tooled')]).toEqual(['lent\n', 'tool\n'])
+    expect((await guest.files.list('/app', { depth: 1, limit: 9 })).map(({ name }) => name)).toEqual(['own'])
+    expect(await read(guest, '/tool')).toBe('')
+    expect(
+      (await guest.files.list('/', { depth: 1, limit: 99 })).filter(({ name }) => /mount|aside/.test(name)),
+    ).toEqual([])
+    const before = ran(world).length
+    await build(text, { context })
+    expect(ran(world).length).toBe(before)
+    const again = await build(text, { context: await files('new\n', '1') })
+    expect(await read(await inside(world, core, again), '/seen')).toBe('new\n')
+    expect((await log(again.id)).filter((line) => line.includes('cached')).length).toBeGreaterThan(0)
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('gives a step secrets that are in no record, no key and no image', async () => {
+    const { world, core, build } = await begin()
+    const text = `FROM base
+USER root
+RUN --mount=type=secret,id=token --mount=type=secret,id=rc,target=/etc/rc,mode=0600 --mount=type=secret,id=key,env=KEY cat /run/secrets/token > /1 ; cat /etc/rc > /2 ; echo $KEY > /3
+`
+    const secrets = { token: 'tok-1\n', rc: 'rc-1\n', key: 'key-1' }
+    const image = await build(text, {}, { secrets })
+    const guest = await inside(world, core, image)
+    const seen = [await read(guest, '/1'), await read(guest, '/2'), await read(guest, '/3')]
+    expect(seen).toEqual(['tok-1\n', 'rc-1\n', 'key-1\n'])
+    expect(await read(guest, '/etc/rc')).toBe('')
+    await expect(guest.files.stat('/run/secrets/token')).rejects.toMatchObject({ code: 'guest_error' })
+    const told = JSON.stringify([image, await core.operations.list(world.by, {}, { limit: 100 })])
+    expect(told).not.toMatch(/(tok|rc|key)-1/)
+    // Another value is no reason to run it again.
+    const before = ran(world).length
+    await build(text, {}, { secrets: { ...secrets, token: 'tok-2' } })
+    expect(ran(world).length).toBe(before)
+  })
+
+  it('runs without a secret that the request does not have, unless the step requires it', async () => {
+    const { core, world, build } = await begin()
+    const text = (more: string) => `FROM base\nUSER root\nRUN --mount=type=secret,id=a${more} echo ran > /ran\n`
+    expect(await read(await inside(world, core, await build(text(''))), '/ran')).toBe('ran\n')
+    await expect(build(text(',required'))).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringContaining("Dockerfile:3: secrets: 'a' is required"),
+    })
+    const not = { name: 'x', secrets: { a: '1' }, source: { type: 'recipe' as const, from: 'base', steps: [] } }
+    await expect(core.images.build(world.by, not)).rejects.toMatchObject({ code: 'invalid_argument' })
+    for (const secrets of [{ 'a/b': '1' }, { a: 'x'.repeat(512 * 1024 + 1) }])
+      await expect(build('FROM base\n', {}, { secrets })).rejects.toMatchObject({ code: 'invalid_argument' })
   })
 
   it('is not built again where nothing has changed, and what is not copied does not count', async () => {

@@ -1,4 +1,4 @@
-import type { BuildStep, DockerfileOrigin } from '@spawnpoint/core'
+import type { CopyStep, DockerfileOrigin } from '@spawnpoint/core'
 import type { BuildContext } from './context.ts'
 import { findSources, itself, keyed, type Pack, packOf, textEntry } from './copy.ts'
 import type { Evaluated } from './evaluate.ts'
@@ -12,6 +12,8 @@ import type { Instruction } from './instructions.ts'
 export interface Copies {
   context: BuildContext | null
   originOf(instruction: Instruction): DockerfileOrigin | null
+  /** An earlier stage or an image by its name */
+  originNamed(line: number, name: string): DockerfileOrigin
   /** A heredoc with its variables replaced */
   text(heredoc: Heredoc): string
   packs: Map<string, Pack>
@@ -49,7 +51,25 @@ export function copySteps(
     .map((step) => ({ step, from: null }))
 }
 
-function fromElsewhere(line: number, source: string, destination: string, { owner, mode }: Asked): BuildStep {
+/** Files for the next step alone, under a name of ours: of the context, or of what `from` names. */
+export function passingSteps(
+  instruction: Instruction,
+  source: string,
+  held: string,
+  from: string | null,
+  copies: Copies,
+): Evaluated['steps'] {
+  const { line } = instruction
+  const asked: Asked = { owner: null, mode: null, excluded: () => false }
+  const origin = from === null ? null : copies.originNamed(line, from)
+  const steps =
+    origin === null
+      ? fromContext(instruction, [source], held, asked, copies)
+      : [fromElsewhere(line, source, held, asked)]
+  return steps.map((step) => ({ step: { ...step, passing: true }, from: origin }))
+}
+
+function fromElsewhere(line: number, source: string, destination: string, { owner, mode }: Asked): CopyStep {
   if (source.split('/').includes('..'))
     throw new DockerfileError(line, `'${source}' leads out of what it is copied from`)
   return {
@@ -69,7 +89,7 @@ function fromContext(
   destination: string,
   { owner, mode, excluded }: Asked,
   { context, packs }: Copies,
-): BuildStep[] {
+): CopyStep[] {
   if (sources.length === 0) return []
   for (const source of sources) {
     if (/^(https?|ftp):\/\//.test(source) || /^git@|\.git(#|$)/.test(source))
@@ -84,7 +104,7 @@ function fromContext(
     if (packing !== 'tar' && packing !== 'gzip')
       throw new DockerfileError(line, `ADD does not unpack ${path}, which is packed with ${packing}; use COPY and RUN`)
   }
-  const unpacked = archives.map((archive): BuildStep => {
+  const unpacked = archives.map((archive): CopyStep => {
     const pack = itself(archive)
     packs.set(pack.key, pack)
     return { type: 'copy', blob: pack.key, source: '.', destination: `${destination}/`, ...ownersOf(owner) }
@@ -97,7 +117,7 @@ function fromContext(
   // An empty directory is made all the same.
   const pack = keyed(single || entries.length > 0 ? entries : [EMPTY])
   packs.set(pack.key, pack)
-  const step: BuildStep = {
+  const step: CopyStep = {
     type: 'copy',
     blob: pack.key,
     source: single ? escaped(pack.entries[0]?.name ?? '') : '.',
@@ -115,7 +135,7 @@ function fromHeredocs(
   destination: string,
   { owner, mode }: Asked,
   { text, packs }: Copies,
-): BuildStep[] {
+): CopyStep[] {
   return heredocs.map((heredoc) => {
     const content = heredoc.expand ? text({ ...heredoc, content: chomped(heredoc) }) : chomped(heredoc)
     const pack = keyed([textEntry(heredoc.name, content, mode)])

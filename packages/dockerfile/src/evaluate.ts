@@ -4,7 +4,7 @@ import { type Copies, copySteps } from './copy-instruction.ts'
 import { execForm } from './exec-form.ts'
 import { DockerfileError } from './failure.ts'
 import type { Escape, Instruction } from './instructions.ts'
-import { commandOf, runStep } from './run.ts'
+import { commandOf, runSteps } from './run.ts'
 import { type StageState, variablesOf } from './stage-state.ts'
 import { rawWords } from './words.ts'
 
@@ -55,7 +55,7 @@ export function evaluate(instruction: Instruction, state: StageState, around: Su
   if (!['RUN', 'COPY', 'ADD', 'HEALTHCHECK'].includes(keyword)) noFlags(instruction)
   switch (keyword) {
     case 'RUN':
-      return { state, steps: [{ step: runStep(instruction, state, args.always, word), from: null }] }
+      return { state, steps: runSteps(instruction, state, args.always, word, around.copies) }
     case 'COPY':
     case 'ADD':
       return { state, steps: copySteps(instruction, word, around.copies) }

@@ -6,7 +6,7 @@ import { evaluate, SHOWN } from './evaluate.ts'
 import { at, DockerfileError } from './failure.ts'
 import type { Escape, Instruction } from './instructions.ts'
 import { type StageState, stateAfter, stateOf, variablesOf } from './stage-state.ts'
-import { originOf, type Stage } from './stages.ts'
+import { originNamed, originOf, type Stage } from './stages.ts'
 import { expandContent } from './words.ts'
 
 export interface Planned {
@@ -44,7 +44,13 @@ export function planStages(given: ToPlan, bases: ReadonlyMap<string, ImageDefaul
       const before = state
       const text = ({ content }: { content: string }) =>
         at(instruction.line, () => expandContent(content, variablesOf(before), escapeChar))
-      const copies = { context, originOf: (each: Instruction) => originOf(each, stages, stage), text, packs }
+      const copies = {
+        context,
+        originOf: (each: Instruction) => originOf(each, stages, stage),
+        originNamed: (line: number, name: string) => originNamed(line, name, stages, stage),
+        text,
+        packs,
+      }
       const { steps: made, state: after } = evaluate(instruction, state, { escapeChar, args, copies, warn })
       state = after
       const { line, text: title } = instruction

@@ -261,10 +261,58 @@ it('directories for one step are its own, by the names that it gives them', asyn
   expect(plan.warnings).toEqual([])
 })
 
+it('files for one step come before it, out of the context, a stage or an image, and leave no layer', async () => {
+  const text = `FROM base AS build
+FROM build AS unused
+FROM base
+RUN --mount=target=/src,source=dir --mount=type=bind,from=build,source=/out/app,target=/app,rw --mount=from=other:v1,target=/all true
+`
+  const { plan, build } = await read(text, [{ name: 'dir/a', data: '1' }])
+  expect(build.images.map(({ name }) => name)).toEqual(['base', 'other:v1'])
+  expect(plan.stages.map(({ title }) => title)).toEqual(['FROM base AS build', 'FROM base'])
+  const steps = plan.stages.at(-1)?.steps ?? []
+  expect(steps.map(({ from }) => from)).toEqual([null, { stage: 0 }, { image: 'other:v1' }, null])
+  expect(new Set(steps.map(({ label }) => label))).toEqual(new Set(['[stage-2 2/2]']))
+  const held = [0, 1, 2].map((n) => `/.spawnpoint-mount-${n}`)
+  expect(steps.map(({ step }) => step)).toMatchObject([
+    { type: 'copy', passing: true, destination: `${held[0]}/`, user: '0:0' },
+    { type: 'copy', passing: true, source: 'out/app', destination: held[1], keepOwners: true },
+    { type: 'copy', passing: true, source: '.', destination: held[2], keepOwners: true },
+    {
+      type: 'run',
+      mounts: [
+        { target: '/src', cache: null, held: held[0] },
+        { target: '/app', cache: null, held: held[1] },
+        { target: '/all', cache: null, held: held[2] },
+      ],
+    },
+  ])
+})
+
+it('secrets are asked for by their ids', async () => {
+  const mounts = [
+    '--mount=type=secret,id=token',
+    '--mount=type=secret,target=/root/.npmrc,required,uid=7,mode=0440',
+    '--mount=type=secret,id=key,env=KEY,required=false',
+  ]
+  const { plan } = await read(lines(`RUN ${mounts.join(' ')} make`))
+  expect(plan.stages.at(-1)?.steps.at(-1)?.step).toMatchObject({
+    secrets: [
+      { id: 'token', required: false, target: '/run/secrets/token', env: null, mode: 0o400, owner: '0:0' },
+      { id: '.npmrc', required: true, target: '/root/.npmrc', env: null, mode: 0o440, owner: '7:0' },
+      { id: 'key', required: false, target: null, env: 'KEY' },
+    ],
+  })
+})
+
 describe('what is not supported', () => {
   it.each([
-    ['RUN --mount=type=secret,id=x true', /type=secret is not supported/],
-    ['RUN --mount=target=/x true', /type=bind is not supported/],
+    ['RUN --mount=type=ssh true', /type=ssh is not supported/],
+    ['RUN --mount=target=/x,from=9 true', /no stage 9/],
+    ['RUN --mount=target=/x,source=none true', /there is no 'none' in the build context/],
+    ['RUN --mount=target=/x,from=base,source=../y true', /leads out/],
+    ['RUN --mount=type=secret true', /needs an id/],
+    ['RUN --mount=type=secret,id=x,env=1 true', /not a variable/],
     ['RUN --mount=type=cache true', /type=cache needs a target/],
     ['RUN --mount=type=cache,target=/ true', /needs a target/],
     ['RUN --mount=type=cache,target=/x,from=base true', /type=cache,from is not supported/],

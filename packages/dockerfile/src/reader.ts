@@ -12,7 +12,7 @@ import { archiveOf, type Pack } from './copy.ts'
 import { DockerfileError, refused } from './failure.ts'
 import { parseInstructions } from './instructions.ts'
 import { planStages } from './plan.ts'
-import { neededFor, originOf, stagesOf, targetOf } from './stages.ts'
+import { neededFor, originsOf, type Stage, stagesOf, targetOf } from './stages.ts'
 
 /** Reads Dockerfiles as BuildKit's front end does, as far as docs/images.md says. */
 export class DockerfileFrontEnd implements DockerfileReader {
@@ -71,11 +71,12 @@ function parsed(file: string, text: string, { buildArgs = {}, target }: Dockerfi
     const needed = neededFor(stages, targetOf(stages, target))
     const images = new Map<string, number>()
     for (const stage of needed) {
-      const named = (line: number, origin: ReturnType<typeof originOf>) => {
+      const named = (line: number, origin: Stage['from']) => {
         if (origin !== null && 'image' in origin && !images.has(origin.image)) images.set(origin.image, line)
       }
       named(stage.instruction.line, stage.from)
-      for (const each of stage.instructions) named(each.line, originOf(each, stages, stage))
+      for (const each of stage.instructions)
+        for (const origin of originsOf(each, stages, stage)) named(each.line, origin)
     }
     const { escapeChar } = instructions
     return { stages, needed, args, escapeChar, images: [...images].map(([name, line]) => ({ name, line })) }

@@ -3,6 +3,7 @@ import { ARCHITECTURE, type BuildArguments, expandAt } from './arguments.ts'
 import { KNOWN } from './evaluate.ts'
 import { DockerfileError } from './failure.ts'
 import type { Instruction, ParsedFile } from './instructions.ts'
+import { mountFrom } from './run-mounts.ts'
 
 export interface Stage {
   /** Its place in the file, counted from 0 */
@@ -71,20 +72,35 @@ export function targetOf(stages: readonly Stage[], target: string | undefined): 
   return found
 }
 
-/** What `--from` names: an earlier stage, by name or number, or else an image. */
+/** What `--from` names, if there is one. */
 export function originOf(instruction: Instruction, stages: readonly Stage[], here: Stage): DockerfileOrigin | null {
   const flag = instruction.flags.find(([name]) => name === 'from')
   if (flag === undefined) return null
   const [, from] = flag
-  if (from === null || from === '') throw new DockerfileError(instruction.line, '--from names nothing')
+  return originNamed(instruction.line, from ?? '', stages, here)
+}
+
+/** Everything that an instruction takes files from, but the context. */
+export function originsOf(instruction: Instruction, stages: readonly Stage[], here: Stage): DockerfileOrigin[] {
+  const copied = originOf(instruction, stages, here)
+  const mounted = instruction.flags.flatMap(([name, value]) => {
+    const from = name === 'mount' ? mountFrom(value) : null
+    return from === null ? [] : [originNamed(instruction.line, from, stages, here)]
+  })
+  return copied === null ? mounted : [copied, ...mounted]
+}
+
+/** An earlier stage, by name or number, or else an image. */
+export function originNamed(line: number, from: string, stages: readonly Stage[], here: Stage): DockerfileOrigin {
+  if (from === '') throw new DockerfileError(line, '--from names nothing')
   const before = stages.slice(0, here.number)
   const stage =
     before.findLast(({ name }) => name === from.toLowerCase()) ?? before[/^\d{1,4}$/.test(from) ? Number(from) : -1]
   if (stage !== undefined) return { stage: stage.number }
-  if (/^\d+$/.test(from)) throw new DockerfileError(instruction.line, `there is no stage ${from} before this one`)
+  if (/^\d+$/.test(from)) throw new DockerfileError(line, `there is no stage ${from} before this one`)
   if (stages.some(({ name }) => name === from.toLowerCase()))
-    throw new DockerfileError(instruction.line, `the stage '${from}' comes later`)
-  if (from === 'scratch') throw new DockerfileError(instruction.line, 'there is nothing in scratch to copy')
+    throw new DockerfileError(line, `the stage '${from}' comes later`)
+  if (from === 'scratch') throw new DockerfileError(line, 'there is nothing in scratch to copy')
   return { image: from }
 }
 
@@ -93,7 +109,7 @@ export function neededFor(stages: readonly Stage[], target: Stage): Stage[] {
   const needed = new Set<number>([target.number])
   for (const stage of stages.slice(0, target.number + 1).reverse()) {
     if (!needed.has(stage.number)) continue
-    const origins = [stage.from, ...stage.instructions.map((each) => originOf(each, stages, stage))]
+    const origins = [stage.from, ...stage.instructions.flatMap((each) => originsOf(each, stages, stage))]
     for (const origin of origins) if (origin !== null && 'stage' in origin) needed.add(origin.stage)
   }
   return stages.filter(({ number }) => needed.has(number))

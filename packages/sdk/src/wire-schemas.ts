@@ -1012,6 +1012,7 @@ export interface Schemas {
           password: string
         }
       | undefined
+    secrets?: Record<string, string> | undefined
     defaults?:
       | {
           env?: Schemas['Env'] | undefined

@@ -11,6 +11,8 @@ export interface BuildImageRequest {
   defaults?: Partial<ImageDefaults> | undefined
   /** For sandboxes made from it that are not told otherwise; a recipe is built with them too */
   resources?: Partial<Resources> | undefined
+  /** Of the sandboxes that it is built in, over `resources`; sandboxes of the image have those alone */
+  builder?: Partial<Resources> | undefined
   labels?: Labels | undefined
   /**
    * Stored registry, by id or name, whose user and password are for this pull. Absent, the team's registry at the same
@@ -19,6 +21,8 @@ export interface BuildImageRequest {
   registry?: string | undefined
   /** For this pull from a registry, before any that are stored; kept nowhere */
   credentials?: { username: string; password: string } | undefined
+  /** By id, for the steps of a Dockerfile that ask for them; kept nowhere, and nothing a step is found again by */
+  secrets?: Record<string, string> | undefined
 }
 
 export interface ImagesApi {

@@ -87,6 +87,23 @@ export interface RunStep {
   user?: string | undefined
   /** Directories for this step alone, in place of what is there */
   mounts?: RunMount[] | undefined
+  /** Secrets of the request that this step alone has */
+  secrets?: RunSecret[] | undefined
+}
+
+/** Its value is in no record and no layer. */
+export interface RunSecret {
+  id: string
+  /** Whether the build fails if the request does not have it; else the step runs without */
+  required: boolean
+  /** File that it is in while the step runs, relative to the working directory; `null` for none */
+  target: string | null
+  /** Variable that it is in */
+  env: string | null
+  /** Permission bits of the file */
+  mode: number
+  /** `uid:gid` of the file */
+  owner: string
 }
 
 export interface RunMount {
@@ -94,6 +111,8 @@ export interface RunMount {
   target: string
   /** Name under which a later build finds again what this one leaves in it; `null` for an empty one */
   cache: string | null
+  /** Where a `passing` step has put what is to be there, a file or a directory; what the step makes of it is not kept */
+  held?: string | undefined
   /** Permission bits of the directory, default 0o755 */
   mode?: number | undefined
   /** `uid` or `uid:gid`, default root */
@@ -103,6 +122,8 @@ export interface RunMount {
 /** Exactly one of `blob` and `fromImage`. */
 export interface CopyStep {
   type: 'copy'
+  /** What it copies is for the step that follows, which takes it away; no layer is kept of it */
+  passing?: boolean | undefined
   /** Key of an uploaded tar archive, plain or gzip */
   blob?: string | undefined
   /** Image whose files are copied */

@@ -6,6 +6,7 @@ import { BuildLog } from '../recipe/build-log.ts'
 import type { BuiltRecord, ImageDetail, RecipeDetail } from '../recipe/detail.ts'
 import { buildDockerfile, undoDockerfile } from '../recipe/dockerfile.ts'
 import type { Pull } from '../recipe/origins.ts'
+import type { BuildSecrets } from '../recipe/secrets.ts'
 import { LIMITS } from '../services/checks.ts'
 import { setTags } from '../services/names.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
@@ -30,9 +31,11 @@ export interface BuildMeans {
   access: RegistryAccess | null
   /** `null` where nothing is pulled */
   pull: Pull | null
+  /** For the steps of a Dockerfile that ask for them */
+  secrets: BuildSecrets
 }
 
-const NOBODY: BuildMeans = { access: null, pull: null }
+const NOBODY: BuildMeans = { access: null, pull: null, secrets: new Map() }
 
 /** The same with what only whoever got the request can have. */
 export function imageBuildWith(means: BuildMeans): OperationDefinition<ImageDetail, Image> {
@@ -73,13 +76,15 @@ async function build(work: Work<ImageDetail>, means: BuildMeans): Promise<Image>
   }
 }
 
-async function built(work: Work<ImageDetail>, image: Image, log: BuildLog, { access, pull }: BuildMeans) {
+async function built(work: Work<ImageDetail>, image: Image, log: BuildLog, { access, pull, secrets }: BuildMeans) {
   const { source } = image
   if (source.type === 'recipe') return buildRecipe(work, image, recipeOf(work), log)
   if (source.type !== 'dockerfile')
     return { change: await buildBase(work, image, source, log, access), bootSnapshot: null }
   if (pull === null) throw new Error(`image ${image.id} cannot pull what its Dockerfile names`)
-  return { change: await buildDockerfile(work, image, source, pull, log), bootSnapshot: null }
+  const { builder = image.resources } = work.detail
+  const builtIn = { ...image, resources: builder }
+  return { change: await buildDockerfile(work, builtIn, source, { pull, secrets }, log), bootSnapshot: null }
 }
 
 function recipeOf({ detail }: Work<ImageDetail>): RecipeDetail {

@@ -78,7 +78,13 @@ async function buildImage(
   const found = await lastLayer(work.parts, image.teamId, steps)
   const { source, defaults } = detail.base
   const donors = Object.entries(detail.images).map(([number, id]) => [number, { from: 'image', id } as const])
-  const ground = { ...detail, source, defaults, origins: Object.fromEntries(donors) }
+  const ground = {
+    ...detail,
+    source,
+    defaults,
+    origins: Object.fromEntries(donors),
+    secrets: new Map<string, string>(),
+  }
   const make = async (layer: Layer | null) => {
     const files = await buildFiles(work, image, ground, steps, layer, log)
     return (await work.step('image', () => work.parts.pool.createImageFrom(image.id, files))).sizeBytes

@@ -1,4 +1,4 @@
-import { isCode, SpawnpointError, toSpawnpointError } from '../errors.ts'
+import { invalidArgument, isCode, SpawnpointError, toSpawnpointError } from '../errors.ts'
 import { type ImageId, newId, type SnapshotId } from '../ids.ts'
 import type { DockerfileSource, Image } from '../model.ts'
 import type { Work } from '../operations/runner.ts'
@@ -10,6 +10,7 @@ import type { BuiltRecord, DockerfileDetail, ImageDetail } from './detail.ts'
 import { type Layer, lastLayer } from './layers.ts'
 import { findOrigin, nameFor, type Origin, type Pull } from './origins.ts'
 import { newFooting } from './prepare.ts'
+import type { BuildSecrets } from './secrets.ts'
 import { buildFiles, undoStage } from './stage.ts'
 import { type PlannedStage, planStages } from './stages.ts'
 
@@ -22,7 +23,7 @@ export async function buildDockerfile(
   work: Work<ImageDetail>,
   image: Image,
   source: DockerfileSource,
-  pull: Pull,
+  { pull, secrets }: { pull: Pull; secrets: BuildSecrets },
   log: BuildLog,
 ): Promise<BuiltRecord> {
   const file = await read(work, image, source)
@@ -33,6 +34,7 @@ export async function buildDockerfile(
     plan.stages.flatMap(({ steps }) => steps.map(({ step }) => step)),
   )
   checkLabels(plan.labels)
+  mustHaveSecrets(plan, secrets, file, log)
   for (const warning of plan.warnings) log.add('warn', null, warning)
   await putBlobs(work, image, file, plan)
   const stages = planStages(plan, origins, source.force ?? false)
@@ -50,7 +52,7 @@ export async function buildDockerfile(
   }
   work.detail.dockerfile = detail
   await work.enter('steps')
-  const build = new Stages(work, image, plan, stages, detail, origins, file, log)
+  const build = new Stages(work, image, plan, stages, detail, origins, secrets, file, log)
   const files = await build.run()
   const { sizeBytes } = await work.step('image', () => work.parts.pool.createImageFrom(image.id, files))
   await work.undo('delete scratch', () => work.parts.pool.deleteImage(detail.scratch))
@@ -106,6 +108,14 @@ async function findOrigins(
   return origins
 }
 
+function mustHaveSecrets(plan: DockerfilePlan, secrets: BuildSecrets, file: DockerfileBuild, log: BuildLog): void {
+  for (const { step, line } of plan.stages.flatMap(({ steps }) => steps)) {
+    const asked = step.type === 'run' ? (step.secrets ?? []) : []
+    const missing = asked.find(({ id, required }) => required && !secrets.has(id))
+    if (missing !== undefined) throw shownAt(invalidArgument('secrets', `'${missing.id}' is required`), file, line, log)
+  }
+}
+
 /** What copy steps take from the context, each under a key that follows from its content. */
 async function putBlobs({ parts }: Work<unknown>, { teamId }: Image, file: DockerfileBuild, plan: DockerfilePlan) {
   for (const key of plan.blobs)
@@ -130,6 +140,7 @@ class Stages {
   readonly #stages: readonly PlannedStage[]
   readonly #detail: DockerfileDetail
   readonly #origins: ReadonlyMap<string, Origin>
+  readonly #secrets: BuildSecrets
   readonly #file: DockerfileBuild
   readonly #log: BuildLog
 
@@ -140,6 +151,7 @@ class Stages {
     stages: readonly PlannedStage[],
     detail: DockerfileDetail,
     origins: ReadonlyMap<string, Origin>,
+    secrets: BuildSecrets,
     file: DockerfileBuild,
     log: BuildLog,
   ) {
@@ -149,6 +161,7 @@ class Stages {
     this.#stages = stages
     this.#detail = detail
     this.#origins = origins
+    this.#secrets = secrets
     this.#file = file
     this.#log = log
   }
@@ -201,7 +214,7 @@ class Stages {
       for (const [number, origin] of Object.entries(stage.origins))
         if (Number(number) > done) origins[Number(number)] = await found(origin)
       const source: RootSource = layer === null ? await found(stage.from) : { from: 'snapshot', id: layer.id }
-      const ground = { ...detail, source, defaults: stage.defaults, origins }
+      const ground = { ...detail, source, defaults: stage.defaults, origins, secrets: this.#secrets }
       try {
         files.set(index, await buildFiles(this.#work, this.#image, ground, stage.steps, layer, this.#log))
       } catch (error) {

@@ -44,7 +44,7 @@ export function planRecipe(
     key = digest(key, identityOf(step, images[number] ?? null))
     forced ||= step.force ?? false
     state = afterStep(state, step)
-    const leaves = step.type === 'run' || step.type === 'copy' || step.type === 'workdir'
+    const leaves = step.type === 'run' || (step.type === 'copy' && step.passing !== true) || step.type === 'workdir'
     return { number, step, before, after: state, key, leaves, forced, label: String(number), title: titleOf(step) }
   })
   return { steps, after: state, key }
@@ -73,6 +73,7 @@ function identityOf(step: BuildStep, image: string | null): unknown[] {
         step.user ?? null,
         ...(step.env === undefined ? [] : sorted(step.env)),
         ...(step.mounts ?? []).map((mount) => ({ ...mount })),
+        ...(step.secrets ?? []).map((secret) => ({ ...secret })),
       ]
     case 'copy':
       return [

@@ -7,6 +7,7 @@ import type { StageDetail } from './detail.ts'
 import { dropLayers, keepLayer, type Layer } from './layers.ts'
 import { withMounts } from './mounts.ts'
 import type { PlannedStep } from './plan.ts'
+import { type BuildSecrets, withSecrets } from './secrets.ts'
 
 /** What the steps of a stage are run on. */
 export interface Ground extends StageDetail {
@@ -14,6 +15,7 @@ export interface Ground extends StageDetail {
   defaults: ImageDefaults
   /** Files that copy steps take, by number of the step */
   origins: Record<number, RootSource>
+  secrets: BuildSecrets
 }
 
 /** Runs what no earlier build has run; returns where the files are afterwards. */
@@ -58,7 +60,11 @@ async function runStep(
 ): Promise<void> {
   const { step, label, before } = planned
   if (step.type === 'run')
-    await withMounts(work, image, builder, log, planned, step, () => runCommand(work, builder, log, planned, step))
+    await withMounts(work, image, builder, log, planned, step, () =>
+      withSecrets(builder, planned, step, ground.secrets, (env) =>
+        runCommand(work, builder, log, planned, { ...step, env: { ...step.env, ...env } }),
+      ),
+    )
   if (step.type === 'workdir') {
     const path = planned.after.workdir
     await builder.guest.files.mkdir(path, { owner: step.user ?? before.user, parents: true })

@@ -25,7 +25,7 @@ import {
 import { begunBefore, tie } from './idempotency.ts'
 import { checkTags } from './names.ts'
 import { claimQuota, useOf } from './quotas.ts'
-import { checkDockerfile, checkRecipe } from './recipe-checks.ts'
+import { checkDockerfile, checkRecipe, checkSecrets } from './recipe-checks.ts'
 import { checkName, findImage } from './refs.ts'
 import type { Registries } from './registries.ts'
 
@@ -67,7 +67,9 @@ export class Images implements ImagesApi {
     checkLabels(request.labels ?? {})
     checkEnv('defaults.env', request.defaults?.env ?? {})
     checkStart(request.defaults ?? {})
+    checkSecrets(request)
     const resources = mergeResources(this.#parts.config, this.#parts.config.resources, request.resources)
+    const builder = mergeResources(this.#parts.config, resources, request.builder)
     checkCredentials(request)
     const { source, access } = await this.#origin(by, request)
     const recipe = request.source.type === 'recipe' ? await prepare(this.#parts, by, request.source) : null
@@ -107,11 +109,11 @@ export class Images implements ImagesApi {
         tags: request.tags ?? [],
         asked: defined(request.defaults),
         recipe: recipe?.detail ?? null,
-        ...(inSandboxes ? { builder: resources } : {}),
+        ...(inSandboxes ? { builder } : {}),
       } satisfies ImageDetail,
     })
     await this.#parts.ledger.transact(async (tx) => {
-      if (inSandboxes) await claimQuota(tx, by.teamId, useOf([{ resources }]))
+      if (inSandboxes) await claimQuota(tx, by.teamId, useOf([{ resources: builder }]))
       await tx.putImage(image)
       await tx.putOperation(operation)
       await tie(tx, by, operation)
@@ -121,7 +123,10 @@ export class Images implements ImagesApi {
       const own = { ...by, once: undefined, audit: undefined }
       return (await this.build(own, { name, tags, source: { type: 'oci', reference } })).done
     }
-    const launched = this.#runner.launch(imageBuildWith({ access, pull }), operation)
+    const launched = this.#runner.launch(
+      imageBuildWith({ access, pull, secrets: new Map(Object.entries(request.secrets ?? {})) }),
+      operation,
+    )
     if (inSandboxes) this.#runner.behind(operation.id, this.#trim(by.teamId, launched.done))
     return started(image, launched)
   }

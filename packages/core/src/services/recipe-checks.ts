@@ -1,11 +1,18 @@
-import type { Principal } from '../api.ts'
+import type { BuildImageRequest, Principal } from '../api.ts'
 import { invalidArgument, SpawnpointError } from '../errors.ts'
 import type { BuildStep, DockerfileSource, RecipeSource } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import { checkBlobKey } from './blobs.ts'
 import { checkEnv } from './checks.ts'
 
-export const RECIPE_LIMITS = { steps: 1_000, commandChars: 64 * 1024, pathChars: 4_096, userChars: 128 } as const
+export const RECIPE_LIMITS = {
+  steps: 1_000,
+  commandChars: 64 * 1024,
+  pathChars: 4_096,
+  userChars: 128,
+  secrets: 64,
+  secretBytes: 512 * 1024,
+} as const
 
 export function checkRecipe(path: string, recipe: RecipeSource): void {
   checkSteps(`${path}.steps`, recipe.steps)
@@ -16,6 +23,19 @@ export function checkRecipe(path: string, recipe: RecipeSource): void {
 export function checkSteps(path: string, steps: readonly BuildStep[]): void {
   if (steps.length > RECIPE_LIMITS.steps) throw invalidArgument(path, `at most ${RECIPE_LIMITS.steps}`)
   for (const [index, step] of steps.entries()) checkStep(`${path}.${index}`, step)
+}
+
+/** For a Dockerfile alone: nothing else asks for any. */
+export function checkSecrets({ source, secrets = {} }: Pick<BuildImageRequest, 'source' | 'secrets'>): void {
+  const entries = Object.entries(secrets)
+  if (entries.length > 0 && source.type !== 'dockerfile') throw invalidArgument('secrets', 'only of a Dockerfile')
+  if (entries.length > RECIPE_LIMITS.secrets) throw invalidArgument('secrets', `at most ${RECIPE_LIMITS.secrets}`)
+  for (const [id, value] of entries) {
+    if (!/^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,127}$/.test(id))
+      throw invalidArgument('secrets', `not an id: ${id.slice(0, 80)}`)
+    if (Buffer.byteLength(value) > RECIPE_LIMITS.secretBytes)
+      throw invalidArgument(`secrets.${id}`, `at most ${RECIPE_LIMITS.secretBytes} bytes`)
+  }
 }
 
 /** What can be known before its context is read. */

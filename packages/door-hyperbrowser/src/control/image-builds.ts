@@ -6,6 +6,7 @@ import {
   invalidArgument,
   notFound,
   type Principal,
+  type Resources,
   type SpawnpointApi,
   SpawnpointError,
 } from '@spawnpoint/core'
@@ -52,6 +53,10 @@ export const orderSchema = z.object({
       workingDir: optional(z.string().max(4096)),
     }),
   ),
+  // Of what it is built in
+  vcpus: optional(z.number().positive()),
+  memMiB: optional(z.number().positive()),
+  scratchMiB: optional(z.number().positive()),
   dockerfilePath: optional(z.string().min(1).max(4096)),
   contextManifest: optional(
     z.object({
@@ -135,7 +140,7 @@ export async function beginBuild(
   if (status === 'awaiting_upload') throw wrongState(id, status)
   const begin = key('begin', id)
   await api.idempotency.once(by, begin, begin, async (tied) => {
-    const { value } = await api.images.build(tied, requestOf(id, order))
+    const { value } = await api.images.build(tied, { ...requestOf(id, order), builder: builderOf(order, api.limits) })
     return { status: 202, body: value.id }
   })
   return findBuild(api, by, id)
@@ -185,6 +190,21 @@ function requestOf(id: string, order: BuildOrder): BuildImageRequest {
       ...(workingDir === undefined || workingDir === '' ? {} : { workdir: workingDir }),
     },
     labels: { [BUILD_LABEL]: id },
+  }
+}
+
+const MIB = 2 ** 20
+
+/** As much of what is asked for as this server and its sandboxes have; a build is not refused for wanting more. */
+function builderOf(order: BuildOrder, { maxResources: most }: SpawnpointApi['limits']): Partial<Resources> {
+  const { vcpus, memMiB, scratchMiB } = order
+  const within = (asked: number, least: number, most: number) => Math.min(Math.max(asked, least), most)
+  return {
+    ...(vcpus === undefined ? {} : { cpus: within(vcpus, 0.5, most.cpus) }),
+    ...(memMiB === undefined ? {} : { memoryBytes: within(Math.floor(memMiB * MIB), 256 * MIB, most.memoryBytes) }),
+    ...(scratchMiB === undefined
+      ? {}
+      : { diskBytes: within(Math.floor(scratchMiB * MIB), 1024 * MIB, most.diskBytes) }),
   }
 }
 

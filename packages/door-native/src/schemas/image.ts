@@ -154,6 +154,10 @@ export const buildImageBody = component(
       .optional()
       .describe('Stored registry, by id or name, to pull from; default the one at the same address'),
     credentials: credentials.optional(),
+    secrets: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe('By id, for the steps of a Dockerfile that ask for them with `RUN --mount=type=secret`. Kept nowhere'),
     defaults: z
       .strictObject({
         env: env.exactOptional(),

@@ -101,6 +101,8 @@ export interface BuildImage {
   registry?: string | undefined
   /** For this pull from a registry; kept nowhere */
   credentials?: { username: string; password: string } | undefined
+  /** By id, for the steps of a Dockerfile that ask for them with `RUN --mount=type=secret`; kept nowhere */
+  secrets?: Record<string, string> | undefined
   defaults?: Partial<Omit<ImageDefaults, 'exposedPorts' | 'entrypoint' | 'idle'>> | undefined
   /** For sandboxes made from it that are not told otherwise; a recipe is built with them too */
   resources?: Partial<Resources> | undefined

@@ -10,6 +10,7 @@ import { type Options, verb } from '../../verb.ts'
 import { buildInSteps } from './build-steps.ts'
 import { declareDefaults, defaultsFrom } from './defaults.ts'
 import { BuildProgress } from './progress.ts'
+import { secretsFrom } from './secrets.ts'
 
 export function addBuild(parent: Command): void {
   verb(
@@ -46,6 +47,7 @@ export function addBuild(parent: Command): void {
           collect,
         )
         .option('--build-arg <name[=value]>', 'value of an ARG; stays in the image’s record', collect)
+        .option('--secret <id=ID[,src=FILE|env=NAME]>', 'for RUN --mount=type=secret; kept nowhere', collect)
         .option('--target <stage>', 'stage of the Dockerfile to build; default the last')
         .option('--no-cache', 'run every step, whatever earlier builds left')
         .option('--pull', 'ask registries for images that were pulled before, too')
@@ -67,6 +69,7 @@ async function buildDirectory(cli: Cli, dir: string, options: Options): Promise<
       ...{ buildArgs: envPairs(options.buildArg), target, pull },
       force: options.cache === false ? true : undefined,
     },
+    secrets: secretsFrom(options.secret),
     defaults: defaultsFrom(options),
     labels: pairs(options.label, 'label'),
   })
@@ -88,9 +91,9 @@ export function namesFrom(dir: string, given: string[] | undefined): { name: str
   return { name, tags: undefined }
 }
 
-function mustBeNamed({ buildArg, target, cache, pull }: Options): void {
-  if (buildArg !== undefined || target !== undefined || cache === false || pull !== undefined)
-    throw new UsageError('--build-arg, --target, --no-cache and --pull are for a directory: write ./NAME')
+function mustBeNamed({ buildArg, secret, target, cache, pull }: Options): void {
+  if (buildArg !== undefined || secret !== undefined || target !== undefined || cache === false || pull !== undefined)
+    throw new UsageError('--build-arg, --secret, --target, --no-cache and --pull are for a directory: write ./NAME')
 }
 
 function recipeOf({ recipe, file }: Options): string | undefined {
