@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { accessSync, constants, readFileSync, realpathSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { availableParallelism, totalmem } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { type CoreConfig, isPublicKey, SpawnpointError } from '@spawnpoint/core'
@@ -32,6 +33,8 @@ export interface ServerConfig {
   layerCacheBytes: number
   /** File that may name a point; reaching it ends the process with SIGKILL. For crash tests */
   crashFile: string | null
+  /** CIDRs of private networks, or of this machine, where web services may be asked that credential rules name */
+  callbackNetworks: string[]
   /** Without the secret, which is in the data directory */
   core: Omit<CoreConfig, 'secret'>
 }
@@ -62,6 +65,7 @@ export function configFrom(options: ServerOptions, env: Env): ServerConfig {
     poolBytes: env.SPAWNPOINT_POOL_BYTES ? sizeFrom('SPAWNPOINT_POOL_BYTES', env, 0) : null,
     layerCacheBytes: sizeFrom('SPAWNPOINT_LAYER_CACHE_BYTES', env, 10 * GIB),
     crashFile: env.SPAWNPOINT_CRASH_FILE || null,
+    callbackNetworks: networks('SPAWNPOINT_CALLBACK_NETWORKS', env),
     core: {
       resources: {
         cpus: Math.min(2, cpus),
@@ -134,6 +138,16 @@ function trustedKeys(env: Env): string[] {
   const wrong = keys.find((key) => !isPublicKey(key))
   if (wrong === undefined) return keys
   throw missing(`SPAWNPOINT_TRUSTED_KEYS has '${wrong}', which is no key of a server; see its archive.pub`)
+}
+
+function networks(name: string, env: Env): string[] {
+  const all = (env[name] ?? '').split(/[\s,]+/).filter((one) => one !== '')
+  const wrong = all.find((one) => {
+    const [address = '', bits = '32', ...rest] = one.split('/')
+    return isIP(address) !== 4 || !/^\d{1,2}$/.test(bits) || Number(bits) > 32 || rest.length > 0
+  })
+  if (wrong === undefined) return all
+  throw missing(`${name} has '${wrong}', which is no IPv4 address or CIDR`)
 }
 
 function sizeFrom(name: string, env: Env, byDefault: number): number {

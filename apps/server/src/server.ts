@@ -80,6 +80,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         stateDir: join('/run/spawnpoint', serverTag(config.dataDir)),
         cacheDir: join(config.dataDir, 'runtime'),
         dns: config.core.dns,
+        nearServices: config.callbackNetworks,
         log,
       }),
       dockerfiles: new DockerfileFrontEnd(),
@@ -163,6 +164,7 @@ async function listen(
     frameworkErrors: refuse,
   })
   fastify.get('/healthz', async () => ({ status: 'ok', version: VERSION }))
+  fastify.get('/.well-known/jwks.json', async () => core.callbackKeys)
   fastify.get('/readyz', async (_request, reply) => {
     try {
       await core.ping()

@@ -19,6 +19,7 @@ import { Archives } from './services/archives.ts'
 import { Audit } from './services/audit.ts'
 import { BlobStore } from './services/blobs.ts'
 import { Browse } from './services/browse.ts'
+import { callbackKeys } from './services/callback-key.ts'
 import { Compare } from './services/compare.ts'
 import { Events } from './services/events.ts'
 import { Signal } from './services/follow.ts'
@@ -154,6 +155,11 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.events = new Events(parts, this.#happened)
     this.idempotency = new Idempotency(parts)
     this.tokens = new Tokens(parts)
+  }
+
+  /** What web services check the questions of this server with (a JSON Web Key Set), see `CredentialCallback`. */
+  get callbackKeys(): ReturnType<typeof callbackKeys> {
+    return callbackKeys(this.#parts.config.secret)
   }
 
   /**

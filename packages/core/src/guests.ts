@@ -4,6 +4,7 @@ import type { Env, FailureReason, IncarnationId, Sandbox } from './model.ts'
 import type { Beginning } from './operations/boot.ts'
 import type { Parts } from './parts.ts'
 import type { Guest, GuestIdentity, IncarnationExit } from './ports/index.ts'
+import { standIns } from './services/credential-auth.ts'
 import { credentialEnv } from './services/credentials.ts'
 
 /** The agents of the incarnations that run now, one connection each. */
@@ -127,7 +128,8 @@ export function identityOf(parts: Parts, sandbox: Sandbox, cause: 'boot' | 'rest
 
 /** For every process that a sandbox starts. */
 export function envOf(sandbox: Pick<Sandbox, 'defaults' | 'credentials' | 'env'>): Env {
-  return { ...sandbox.defaults.env, ...credentialEnv(sandbox.credentials), ...sandbox.env }
+  const { credentials } = sandbox
+  return { ...sandbox.defaults.env, ...credentialEnv(credentials), ...sandbox.env, ...standIns(credentials) }
 }
 
 /** Whom programs inside shall trust besides those that their image trusts: where the server takes the place of hosts. */

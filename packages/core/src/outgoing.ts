@@ -1,9 +1,15 @@
 import type { OutgoingRule } from './ports/index.ts'
 
-/** Whether a policy's list of names (`name` or `*.name`, lower case) has this host. A wildcard leaves out the name itself. */
+/**
+ * Whether a list of hosts (`name`, `*.name`, or `!*.name` for what such wildcards leave out; lower case) has this one. A wildcard
+ * leaves out the name itself.
+ */
 export function namesInclude(patterns: readonly string[], host: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, '')
-  return patterns.some((pattern) => (pattern.startsWith('*.') ? name.endsWith(pattern.slice(1)) : name === pattern))
+  const below = (pattern: string) => pattern.startsWith('*.') && name.endsWith(pattern.slice(1))
+  if (patterns.includes(name)) return true
+  if (patterns.some((pattern) => pattern.startsWith('!') && below(pattern.slice(1)))) return false
+  return patterns.some(below)
 }
 
 /** The rule that counts for a request: the first that fits. `target` is as the request line has it, `headers` name by value. */
@@ -14,10 +20,13 @@ export function matchingRule(
   headers: readonly (readonly [name: string, value: string])[],
 ): OutgoingRule | null {
   const path = target.replace(/[?#].*$/s, '')
+  const ofHost = rules.filter((rule) => namesInclude(rule.hosts, host))
+  const isAsked = ({ auth }: OutgoingRule) => auth?.type === 'callback'
+  // Nobody is asked about hosts that another rule names, whether or not it fits.
+  const candidates = ofHost.every(isAsked) ? ofHost : ofHost.filter((rule) => !isAsked(rule))
   return (
-    rules.find(
+    candidates.find(
       (rule) =>
-        namesInclude(rule.hosts, host) &&
         (rule.paths.length === 0 || (isPlain(path) && rule.paths.some((pattern) => pathFits(pattern, path)))) &&
         rule.matchHeaders.every(({ name, value }) =>
           headers.some(([given, text]) => given.toLowerCase() === name.toLowerCase() && text === value),

@@ -1,7 +1,10 @@
+import { createPublicKey, sign, verify } from 'node:crypto'
 import { MemoryLedger } from '@spawnpoint/fakes'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { envOf } from '../src/guests.ts'
 import type { Core, CredentialRuleRequest, Sandbox, TeamId } from '../src/index.ts'
 import { shownCredentials } from '../src/index.ts'
+import { callbackKeys, callbackSigner } from '../src/services/callback-key.ts'
 import { outgoingRules } from '../src/services/credentials.ts'
 import { CONFIG, World } from './world.ts'
 
@@ -127,4 +130,107 @@ describe('a credential', () => {
   ])('is refused with %s', async (_what, change) => {
     await expect(create({ ...RULE, ...change })).rejects.toMatchObject({ code: 'invalid_argument' })
   })
+})
+
+const ACCOUNT = { client_email: 'a@b.test', private_key: 'KEY', token_uri: 'https://oauth2.test/token' }
+const AWS = {
+  type: 'aws' as const,
+  values: [
+    { name: 'secret_access_key', value: 'very-secret' },
+    { name: 'access_key_id', value: 'AKIA0' },
+  ],
+}
+const CALLBACK = {
+  type: 'callback' as const,
+  url: 'https://auth.example.com/ask',
+  ttlMs: 60_000,
+  wholeRequest: false,
+  signature: { header: 'X-Signature', subject: 'question' },
+  values: [{ name: 'X-Shared', value: 'very-secret' }],
+}
+const withAuth = (auth: CredentialRuleRequest['auth'], hosts: string[] = []) => ({
+  name: 'a',
+  hosts,
+  headers: [],
+  auth,
+})
+
+describe('a credential that is more than headers', () => {
+  it('is of all hosts of its service unless it names some, and shows no value', async () => {
+    const sandbox = await create(withAuth(AWS))
+    const [rule] = incarnation(sandbox).credentials
+    expect(rule?.hosts).toContain('*.amazonaws.com')
+    expect(rule?.auth).toEqual({
+      type: 'aws',
+      values: [
+        { name: 'access_key_id', value: 'AKIA0' },
+        { name: 'secret_access_key', value: 'very-secret' },
+      ],
+    })
+    const told = [sandbox, shownCredentials(sandbox.credentials), [...world.host.ledger.committed.sandboxes.values()]]
+    expect(JSON.stringify(told)).not.toMatch(/very-secret|AKIA0/)
+    const narrowed = await create({ ...withAuth(AWS, ['s3.us-east-1.amazonaws.com']), name: 'b' })
+    expect(incarnation(narrowed).credentials[0]?.hosts).toEqual(['s3.us-east-1.amazonaws.com'])
+    await expect(create(withAuth(AWS, ['s3.example.com']))).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+
+  it('keeps what it is not given again, for the same purpose', async () => {
+    const sandbox = await create(withAuth(CALLBACK, ['api.test']))
+    const again = { ...CALLBACK, ttlMs: 120_000, values: [{ name: 'x-shared' }] }
+    await update(sandbox, withAuth(again, ['api.test']))
+    expect(incarnation(sandbox).credentials[0]?.auth).toMatchObject({
+      ttlMs: 120_000,
+      values: [{ value: 'very-secret' }],
+      identity: { sandbox_id: sandbox.id },
+    })
+    const elsewhere = withAuth({ ...again, url: 'https://evil.example.com/' }, ['api.test'])
+    await expect(update(sandbox, elsewhere)).rejects.toMatchObject({ code: 'invalid_argument' })
+    // Nor does a rule of headers get what an `auth` has.
+    const plain = { name: 'a', hosts: ['api.test'], headers: [{ name: 'X-Shared' }] }
+    await expect(update(sandbox, plain)).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+
+  it('takes of a service account what is needed, and secrets of the team that may go there', async () => {
+    const json = JSON.stringify({ ...ACCOUNT, type: 'service_account', project_id: 'p' }, null, 2)
+    const google = { type: 'google' as const, scopes: ['s'], values: [{ name: 'service_account', value: json }] }
+    const [rule] = incarnation(await create(withAuth(google))).credentials
+    expect(JSON.parse(rule?.auth?.values[0]?.value ?? '')).toEqual(ACCOUNT)
+    await core.secrets.set(world.by, 'SHARED', { value: 'v', hosts: ['auth.example.com'] })
+    const asks = (url: string) =>
+      create({ ...withAuth({ ...CALLBACK, url, values: [{ name: 'X', template: '{SHARED}' }] }, ['api.test']) })
+    expect(incarnation(await asks(CALLBACK.url)).credentials[0]?.auth?.values).toEqual([{ name: 'X', value: 'v' }])
+    await expect(asks('https://evil.example.com/')).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+
+  it('opens for nobody else, and brings stand-ins for what tools look for', async () => {
+    const sandbox = await create(withAuth(AWS))
+    const log = { debug() {}, info() {}, warn() {}, error() {} }
+    const parts = { config: CONFIG, log, ledger: new MemoryLedger(world.host.ledger) }
+    const other = await outgoingRules(parts, { ...sandbox, teamId: 'f'.repeat(24) as TeamId })
+    expect(other[0]?.auth?.values.map(({ value }) => value)).toEqual([null, null])
+    expect(envOf({ ...sandbox, env: { AWS_ACCESS_KEY_ID: 'own' } }).AWS_ACCESS_KEY_ID).toMatch(/^AKIASPAWNPOINT/)
+  })
+
+  it.each<[string, CredentialRuleRequest['auth'], string[]]>([
+    ['a value missing', { type: 'aws', values: [{ name: 'access_key_id', value: 'a' }] }, []],
+    ['one that is not secret', { ...AWS, values: AWS.values.map((one) => ({ ...one, secret: false })) }, []],
+    ['one that nobody knows', { ...AWS, values: [...AWS.values, { name: 'x', value: 'y' }] }, []],
+    ['no service account', { type: 'google', scopes: ['s'], values: [{ name: 'service_account', value: '{}' }] }, []],
+    ['no scopes', { type: 'google', scopes: [], values: [{ name: 'service_account' }] }, []],
+    ['another kind of address', { ...CALLBACK, url: 'file:///etc/passwd' }, ['api.test']],
+    ['a password in an address', { ...CALLBACK, url: 'https://a:b@c.test/' }, ['api.test']],
+    ['no host to ask for', CALLBACK, []],
+    ['a name that is none', { ...CALLBACK, signature: { header: 'a b', subject: 's' } }, ['api.test']],
+  ])('is refused with %s', async (_what, auth, hosts) => {
+    await expect(create(withAuth(auth, hosts))).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+})
+
+it('keys of callbacks are those that their questions are signed with', () => {
+  const signer = callbackSigner(CONFIG.secret)
+  const [jwk] = callbackKeys(CONFIG.secret).keys
+  const signature = sign(null, Buffer.from('question'), signer.privateKey)
+  const key = createPublicKey({ key: jwk ?? {}, format: 'jwk' })
+  expect([jwk?.kid, verify(null, Buffer.from('question'), key, signature)]).toEqual([signer.keyId, true])
+  expect(JSON.stringify(jwk)).not.toContain('"d"')
 })

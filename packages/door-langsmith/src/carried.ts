@@ -21,7 +21,8 @@ export function carried(
   const settings = new Set<Setting>(include.includes('all') ? SETTINGS : include.filter((one) => one !== 'all'))
   const literal =
     (settings.has('env_vars') && Object.keys(env).length > 0) ||
-    (settings.has('proxy_config') && credentials.some(({ headers }) => headers.some((one) => 'sealed' in one)))
+    (settings.has('proxy_config') &&
+      credentials.some(({ headers, auth }) => [...headers, ...(auth?.values ?? [])].some((one) => 'sealed' in one)))
   if (literal && !confirmed)
     throw invalidArgument(
       'body.confirm_allow_snapshot_secret_values',

@@ -1,22 +1,23 @@
-import {
-  type CredentialHeaderRequest,
-  type CredentialRule,
-  type CredentialRuleRequest,
-  invalidArgument,
-} from '@spawnpoint/core'
+import { type CredentialRule, type CredentialRuleRequest, invalidArgument } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
+import {
+  awsAuth,
+  awsSchema,
+  type CallbackBody,
+  callbackRule,
+  gcpSchema,
+  googleAuth,
+  providerJson,
+  secretJson,
+  secretSchema,
+  secretValue,
+} from './credential-auth.ts'
 import { unsupported } from './errors.ts'
 
 const texts = optional(z.array(z.string().min(1).max(4096)).max(256))
 
-const headerSchema = z.object({
-  name: z.string().min(1).max(128),
-  type: optional(z.enum(['plaintext', 'opaque', 'workspace_secret'])),
-  value: optional(z.string()),
-})
-
-/** Whatever else than headers a rule may bring is refused by name, unless it is off. */
+/** What a rule may bring that is not done here is refused by name, unless it is off. */
 export const ruleSchema = z.looseObject({
   name: z.string().min(1).max(128),
   type: optional(z.string()),
@@ -24,55 +25,68 @@ export const ruleSchema = z.looseObject({
   match_hosts: texts,
   match_paths: texts,
   match_headers: texts,
-  headers: optional(z.array(headerSchema).max(64)),
+  headers: optional(z.array(secretSchema.extend({ name: z.string().min(1).max(128) })).max(64)),
+  aws: optional(awsSchema),
+  gcp: optional(gcpSchema),
   env_vars: optional(z.record(z.string().min(1).max(256), z.string())),
 })
 
 type Rule = z.output<typeof ruleSchema>
 
-const OTHER_KINDS = ['aws', 'gcp', 'azure', 'rewrite', 'relay'] as const
+const OTHER_KINDS = ['azure', 'rewrite', 'relay'] as const
 
 export function credentialsOf(
-  config: { rules?: Rule[] | undefined; callbacks?: unknown[] | undefined } | undefined,
+  config: { rules?: Rule[] | undefined; callbacks?: CallbackBody[] | undefined } | undefined,
 ): CredentialRuleRequest[] | undefined {
   if (config === undefined) return undefined
-  if (config.callbacks !== undefined && config.callbacks.length > 0) throw unsupported('proxy_config.callbacks')
-  return (config.rules ?? []).flatMap((rule, index) => credentialRule(rule, `body.proxy_config.rules[${index}]`))
+  const { rules = [], callbacks = [] } = config
+  for (const type of ['aws', 'gcp'])
+    if (rules.filter((rule) => kindOf(rule) === type && rule.enabled !== false).length > 1)
+      throw invalidArgument('body.proxy_config.rules', `has more than one of type ${type}`)
+  return [
+    ...rules.flatMap((rule, index) => credentialRule(rule, `body.proxy_config.rules[${index}]`)),
+    ...callbacks.map((one, index) => callbackRule(one, `body.proxy_config.callbacks[${index}]`)),
+  ]
+}
+
+function kindOf(rule: Rule): string {
+  const has = (key: string) => rule[key] !== undefined && rule[key] !== null
+  const kinds = ['aws', 'gcp', ...OTHER_KINDS]
+  return kinds.find((one) => rule.type === one) ?? kinds.find((one) => has(one) || has(`${one}_id`)) ?? 'headers'
 }
 
 function credentialRule(rule: Rule, path: string): CredentialRuleRequest[] {
   const enabled = rule.enabled ?? true
-  const kind = OTHER_KINDS.find((one) => rule.type === one || (rule[one] !== undefined && rule[one] !== null))
-  if (kind !== undefined) {
+  const kind = kindOf(rule)
+  if (OTHER_KINDS.some((one) => one === kind)) {
     if (enabled) throw unsupported(`${path.slice('body.'.length)}: the type ${kind}`)
     return []
   }
-  const { match_hosts: hosts = [], match_paths: paths = [], match_headers = [], headers = [], env_vars = {} } = rule
+  const {
+    name,
+    match_hosts: hosts = [],
+    match_paths: paths = [],
+    match_headers = [],
+    headers = [],
+    env_vars: env = {},
+  } = rule
+  if (kind === 'aws' || kind === 'gcp') {
+    for (const key of ['match_paths', 'match_headers', 'headers'] as const)
+      if ((rule[key] ?? []).length > 0) throw invalidArgument(`${path}.${key}`, `not for rules of type ${kind}`)
+    const auth = kind === 'aws' ? awsAuth(rule.aws, `${path}.aws`) : googleAuth(rule.gcp, `${path}.gcp`)
+    return [{ name, enabled, hosts, headers: [], auth, env }]
+  }
   return [
     {
-      name: rule.name,
+      name,
       enabled,
       hosts,
       paths,
       matchHeaders: match_headers.map((text) => matched(text, `${path}.match_headers`)),
-      headers: headers.map((header, at) => credentialHeader(header, `${path}.headers[${at}]`)),
-      env: env_vars,
+      headers: headers.map((one, at) => secretValue(one.name, one, `${path}.headers[${at}]`)),
+      env,
     },
   ]
-}
-
-function credentialHeader(header: z.output<typeof headerSchema>, path: string): CredentialHeaderRequest {
-  const { name, type = 'plaintext', value } = header
-  if (type === 'workspace_secret') {
-    if (value === undefined) throw invalidArgument(`${path}.value`, 'missing: names a secret, as {NAME}')
-    return { name, template: value }
-  }
-  if (type === 'plaintext') {
-    if (value === undefined) throw invalidArgument(`${path}.value`, 'missing')
-    return { name, value, secret: false }
-  }
-  // One that is not given is the one that the rule has.
-  return value === undefined ? { name, secret: true } : { name, value, secret: true }
 }
 
 function matched(text: string, path: string): { name: string; value: string } {
@@ -82,19 +96,20 @@ function matched(text: string, path: string): { name: string; value: string } {
 }
 
 export function rulesJson(rules: readonly CredentialRule[]) {
-  return rules.map(({ name, enabled, hosts, paths, matchHeaders, headers, env }) => ({
-    name,
-    enabled,
-    match_hosts: hosts,
-    match_paths: paths,
-    match_headers: matchHeaders.map((one) => `${one.name}: ${one.value}`),
-    headers: headers.map((header) =>
-      'value' in header
-        ? { name: header.name, type: 'plaintext', value: header.value, is_set: true }
-        : 'template' in header
-          ? { name: header.name, type: 'workspace_secret', value: header.template, is_set: true }
-          : { name: header.name, type: 'opaque', is_set: true },
-    ),
-    env_vars: env,
-  }))
+  return rules
+    .filter(({ auth }) => auth?.type !== 'callback')
+    .map((rule) => {
+      const { name, enabled, hosts, paths, matchHeaders, headers, env } = rule
+      const provider = providerJson(rule)
+      if (provider !== null) return { name, enabled, ...provider, env_vars: env }
+      return {
+        name,
+        enabled,
+        match_hosts: hosts,
+        match_paths: paths,
+        match_headers: matchHeaders.map((one) => `${one.name}: ${one.value}`),
+        headers: headers.map((one) => ({ name: one.name, ...secretJson(one) })),
+        env_vars: env,
+      }
+    })
 }

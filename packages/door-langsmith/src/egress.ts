@@ -1,14 +1,14 @@
 import { invalidArgument, type NetworkPolicy, type Sandbox } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
+import { callbackSchema, callbacksJson } from './credential-auth.ts'
 import { ruleSchema, rulesJson } from './credential-rules.ts'
-import { unsupported } from './errors.ts'
 
 const hosts = optional(z.array(z.string().min(1).max(255)).max(256))
 
 export const proxyConfigSchema = z.object({
   rules: optional(z.array(ruleSchema).max(256)),
-  callbacks: optional(z.array(z.unknown()).max(256)),
+  callbacks: optional(z.array(callbackSchema).max(64)),
   no_proxy: optional(z.array(z.string())),
   access_control: optional(z.object({ allow_list: hosts, deny_list: hosts })),
 })
@@ -21,7 +21,6 @@ export type ProxyConfigBody = z.output<typeof proxyConfigSchema>
 /** Which hosts may be reached; what goes into requests to them is `credentialsOf`. */
 export function networkOf(config: ProxyConfigBody | undefined): Partial<NetworkPolicy> | undefined {
   if (config === undefined) return undefined
-  if (config.callbacks !== undefined && config.callbacks.length > 0) throw unsupported('proxy_config.callbacks')
   const allowed = config.access_control?.allow_list ?? []
   const denied = config.access_control?.deny_list ?? []
   if (allowed.length > 0 && denied.length > 0)
@@ -38,7 +37,12 @@ export function networkOf(config: ProxyConfigBody | undefined): Partial<NetworkP
 
 export function proxyConfigJson({ network, credentials }: Pick<Sandbox, 'network' | 'credentials'>) {
   const access = accessControlJson(network)
-  return { rules: rulesJson(credentials), ...(access === null ? {} : { access_control: access }) }
+  const callbacks = callbacksJson(credentials)
+  return {
+    rules: rulesJson(credentials),
+    ...(callbacks.length === 0 ? {} : { callbacks }),
+    ...(access === null ? {} : { access_control: access }),
+  }
 }
 
 function accessControlJson({ allow, allowDomains, deny, denyDomains = [] }: NetworkPolicy) {

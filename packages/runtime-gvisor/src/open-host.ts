@@ -74,13 +74,13 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
     ]),
   )
   const authority = Authority.open(`${cacheDir}/authority`)
-  const slots = await SlotPool.open(
-    { server: index.index, dns, ready: options.readySlots ?? DEFAULT_READY_SLOTS, authority, log },
-    adopted,
-  ).catch((error: unknown) => {
-    const detail = isCode(error, 'runtime_failed') ? error.context.detail : errorText(error)
-    throw unavailable(`Networks of sandboxes need nftables, iproute2 and Linux 5.16 or newer: ${detail}`, error)
-  })
+  const { readySlots: ready = DEFAULT_READY_SLOTS, nearServices = [] } = options
+  const slots = await SlotPool.open({ server: index.index, dns, ready, authority, nearServices, log }, adopted).catch(
+    (error: unknown) => {
+      const detail = isCode(error, 'runtime_failed') ? error.context.detail : errorText(error)
+      throw unavailable(`Networks of sandboxes need nftables, iproute2 and Linux 5.16 or newer: ${detail}`, error)
+    },
+  )
   const watch = new ExitWatch<string>()
   rmSync(`${stateDir}/pipes`, { recursive: true, force: true })
   const host: Host = {

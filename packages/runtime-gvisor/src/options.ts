@@ -14,6 +14,8 @@ export interface GvisorOptions {
   serverIndexDir?: string
   /** Resolvers that guests use; default the host's own as far as guests reach them */
   dns?: readonly string[]
+  /** CIDRs of private networks and of this host where web services may be asked that credential rules name; default none */
+  nearServices?: readonly string[]
   log?: Log
   /** Starts and restores at once; default one per processor, at least 2 */
   restoreConcurrency?: number

@@ -299,6 +299,43 @@ export interface Schemas {
       template?: string | undefined
       secret: boolean
     }[]
+    auth?:
+      | {
+          type: 'aws'
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'google'
+          scopes: string[]
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'callback'
+          url: string
+          ttlMs: number
+          wholeRequest: boolean
+          signature: {
+            header: string
+            subject: string
+          }
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | undefined
     env: Schemas['Env']
   }
   NetworkPolicy: {
@@ -510,6 +547,43 @@ export interface Schemas {
             template?: string | undefined
             secret?: boolean | undefined
           }[]
+          auth?:
+            | {
+                type: 'aws'
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'google'
+                scopes: string[]
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'callback'
+                url: string
+                ttlMs: number
+                wholeRequest: boolean
+                signature: {
+                  header: string
+                  subject: string
+                }
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | undefined
           env?: Schemas['Env'] | undefined
         }[]
       | undefined
@@ -597,6 +671,43 @@ export interface Schemas {
             template?: string | undefined
             secret?: boolean | undefined
           }[]
+          auth?:
+            | {
+                type: 'aws'
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'google'
+                scopes: string[]
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'callback'
+                url: string
+                ttlMs: number
+                wholeRequest: boolean
+                signature: {
+                  header: string
+                  subject: string
+                }
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | undefined
           env?: Schemas['Env'] | undefined
         }[]
       | undefined
@@ -661,6 +772,43 @@ export interface Schemas {
                   template?: string | undefined
                   secret?: boolean | undefined
                 }[]
+                auth?:
+                  | {
+                      type: 'aws'
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'google'
+                      scopes: string[]
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'callback'
+                      url: string
+                      ttlMs: number
+                      wholeRequest: boolean
+                      signature: {
+                        header: string
+                        subject: string
+                      }
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | undefined
                 env?: Schemas['Env'] | undefined
               }[]
             | undefined
@@ -724,6 +872,43 @@ export interface Schemas {
                   template?: string | undefined
                   secret?: boolean | undefined
                 }[]
+                auth?:
+                  | {
+                      type: 'aws'
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'google'
+                      scopes: string[]
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'callback'
+                      url: string
+                      ttlMs: number
+                      wholeRequest: boolean
+                      signature: {
+                        header: string
+                        subject: string
+                      }
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | undefined
                 env?: Schemas['Env'] | undefined
               }[]
             | undefined
@@ -796,6 +981,43 @@ export interface Schemas {
             template?: string | undefined
             secret?: boolean | undefined
           }[]
+          auth?:
+            | {
+                type: 'aws'
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'google'
+                scopes: string[]
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'callback'
+                url: string
+                ttlMs: number
+                wholeRequest: boolean
+                signature: {
+                  header: string
+                  subject: string
+                }
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | undefined
           env?: Schemas['Env'] | undefined
         }[]
       | undefined

@@ -41,13 +41,17 @@ function headerForm({ name, value, template, secret }: CredentialRule['headers']
 }
 
 /** As it is sent back where it is to stay as it is: secrets of the rule by their names alone. */
-export function asSet({ headers, ...rule }: CredentialRule): SetCredentialRule {
+export function asSet({ headers, auth, ...rule }: CredentialRule): SetCredentialRule {
   return {
     ...rule,
-    headers: headers.map(({ name, value, template, secret }) =>
-      template === undefined ? { name, secret, ...(value !== null && { value }) } : { name, template },
-    ),
+    headers: headers.map(asSetValue),
+    ...(auth !== undefined && { auth: { ...auth, values: auth.values.map(asSetValue) } }),
   }
+}
+
+function asSetValue({ name, value, template, secret }: CredentialRule['headers'][number]) {
+  if (template !== undefined) return { name, template }
+  return { name, secret, ...(value !== null && { value }) }
 }
 
 /** The rule, or what is missing. `before` has what the form does not show. */
@@ -80,6 +84,7 @@ export function ruleOf(
       paths: listOf(form.paths),
       matchHeaders: before?.matchHeaders ?? [],
       headers: headers.map(headerOf),
+      ...(before?.auth !== undefined && { auth: asSet(before).auth }),
       env: env.pairs,
     },
   }

@@ -1,15 +1,17 @@
-import type { CredentialRule, Env } from '../model.ts'
+import type { CredentialRule, CredentialScheme, Env } from '../model.ts'
 
 export interface CredentialRuleRequest {
   name: string
   /** Default true */
   enabled?: boolean | undefined
+  /** None only with an `auth` that has hosts of its own, see `AUTH_HOSTS` */
   hosts: string[]
   /** Default all */
   paths?: string[] | undefined
   /** Default none */
   matchHeaders?: { name: string; value: string }[] | undefined
   headers: CredentialHeaderRequest[]
+  auth?: (CredentialScheme & { values: CredentialHeaderRequest[] }) | undefined
   env?: Env | undefined
 }
 
@@ -24,6 +26,14 @@ export interface CredentialHeaderRequest {
 }
 
 /** A rule as it may be shown: `value` is `null` for what is secret, `template` is there where it refers to secrets. */
-export interface ShownCredentialRule extends Omit<CredentialRule, 'headers'> {
-  headers: { name: string; value: string | null; template?: string | undefined; secret: boolean }[]
+export interface ShownCredentialRule extends Omit<CredentialRule, 'headers' | 'auth'> {
+  headers: ShownCredentialHeader[]
+  auth?: (CredentialScheme & { values: ShownCredentialHeader[] }) | undefined
+}
+
+export interface ShownCredentialHeader {
+  name: string
+  value: string | null
+  template?: string | undefined
+  secret: boolean
 }

@@ -1,7 +1,7 @@
 import type { Env } from './team.ts'
 
 /**
- * Headers that the server puts into a sandbox's requests to named hosts, after these have left the sandbox: what is secret in
+ * Headers, or a signature, that the server puts into a sandbox's requests to named hosts, after these have left the sandbox: what is secret in
  * them is never inside. Of several rules that fit a request the first counts.
  */
 export interface CredentialRule {
@@ -18,6 +18,8 @@ export interface CredentialRule {
   /** The request must have all of these, with these values */
   matchHeaders: { name: string; value: string }[]
   headers: CredentialHeader[]
+  /** Another way to give a request its credential, after `headers`; absent for none */
+  auth?: CredentialAuth | undefined
   /** Not secret; for processes of the sandbox while the rule is enabled, under the sandbox's own variables */
   env: Env
 }
@@ -30,3 +32,28 @@ export type CredentialHeader =
   | { name: string; value: string }
   | { name: string; sealed: string }
   | { name: string; template: string }
+
+/** Values are those of `values`, by name; see `AUTH_VALUES`. */
+export type CredentialAuth = { values: CredentialHeader[] } & CredentialScheme
+
+export type CredentialScheme =
+  /** Requests are signed anew (Signature Version 4) with `access_key_id` and `secret_access_key` */
+  | { type: 'aws' }
+  /** Requests have a bearer token that is got with the key of `service_account`, its JSON, for these OAuth scopes */
+  | { type: 'google'; scopes: string[] }
+  | CredentialCallback
+
+/**
+ * What goes into requests is asked of a web service, with `values` as headers of the question. Counts only for hosts that no rule of
+ * another kind names.
+ */
+export interface CredentialCallback {
+  type: 'callback'
+  url: string
+  /** Milliseconds that an answer is used for requests to the same host and port */
+  ttlMs: number
+  /** The question has the request that it is for, and is asked for each */
+  wholeRequest: boolean
+  /** Header of the question that holds a JSON Web Token of this server, and what that is the token's subject */
+  signature: { header: string; subject: string }
+}

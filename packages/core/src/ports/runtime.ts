@@ -1,4 +1,12 @@
-import type { CredentialRule, IncarnationId, NetworkPolicy, Requirements, Resources } from '../model.ts'
+import type {
+  CredentialCallback,
+  CredentialRule,
+  CredentialScheme,
+  IncarnationId,
+  NetworkPolicy,
+  Requirements,
+  Resources,
+} from '../model.ts'
 import type { Guest } from './guest.ts'
 
 /**
@@ -89,7 +97,27 @@ export interface RuntimeInfo {
 
 /** A `CredentialRule` that is enabled, opened; a `null` is a secret that is lost: requests that need it are refused. */
 export interface OutgoingRule extends Pick<CredentialRule, 'hosts' | 'paths' | 'matchHeaders'> {
-  headers: { name: string; value: string | null }[]
+  headers: OutgoingValue[]
+  /** As the rule's; a driver that does not know the type refuses requests to the hosts */
+  auth?: OutgoingAuth | undefined
+}
+
+export interface OutgoingValue {
+  name: string
+  value: string | null
+}
+
+export type OutgoingAuth = { values: OutgoingValue[] } & (
+  | Exclude<CredentialScheme, CredentialCallback>
+  | (CredentialCallback & { signer: CallbackSigner; identity: { tenant_id: string; sandbox_id: string } })
+)
+
+/** What the tokens of a server's questions are signed with. */
+export interface CallbackSigner {
+  /** PEM, PKCS #8, Ed25519 */
+  privateKey: string
+  keyId: string
+  issuer: string
 }
 
 export interface HostUsage {

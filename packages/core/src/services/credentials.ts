@@ -1,11 +1,18 @@
-import type { CredentialRuleRequest, ShownCredentialRule } from '../api.ts'
+import type {
+  CredentialHeaderRequest,
+  CredentialRuleRequest,
+  ShownCredentialHeader,
+  ShownCredentialRule,
+} from '../api.ts'
 import { invalidArgument } from '../errors.ts'
-import type { CredentialHeader, CredentialRule, Env, Sandbox, TeamId } from '../model.ts'
+import type { CredentialHeader, CredentialRule, CredentialScheme, Env, Sandbox, TeamId } from '../model.ts'
 import type { Parts } from '../parts.ts'
-import type { OutgoingRule } from '../ports/index.ts'
+import type { OutgoingRule, OutgoingValue } from '../ports/index.ts'
+import { callbackSigner } from './callback-key.ts'
 import { checkDomain, checkEnv, LIMITS } from './checks.ts'
+import { audienceOf, authHosts, checkAuth } from './credential-auth.ts'
 import { Seal } from './seal.ts'
-import { checkTemplate, openSecrets } from './secrets.ts'
+import { checkTemplate, openSecrets, targetsOf } from './secrets.ts'
 
 const MAX_RULES = 64
 const MAX_ENTRIES = 64
@@ -46,33 +53,56 @@ export function credentialRules(
     names.add(name)
     for (const [key, list] of Object.entries({ hosts: request.hosts, paths, matchHeaders, headers: request.headers }))
       if (list.length > MAX_ENTRIES) throw invalidArgument(`${path}.${key}`, `at most ${MAX_ENTRIES}`)
-    if (request.hosts.length === 0) throw invalidArgument(`${path}.hosts`, 'at least one')
-    const hosts = request.hosts.map((host) => checkDomain(`${path}.hosts`, host))
+    const wanted = authHosts(path, request)
+    if (wanted.length === 0) throw invalidArgument(`${path}.hosts`, 'at least one')
+    const hosts = wanted === request.hosts ? wanted.map((host) => checkDomain(`${path}.hosts`, host)) : wanted
     for (const one of paths) checkPattern(`${path}.paths`, one)
     for (const one of matchHeaders) checkHeader(`${path}.matchHeaders`, one.name, one.value)
     checkEnv(`${path}.env`, env)
     const old = before.find((rule) => rule.name === name && rule.hosts.join() === hosts.join())
-    const headers = request.headers.map((header, at): CredentialHeader => {
-      const place = `${path}.headers[${at}]`
-      if (NOT_TO_SET.has(header.name.toLowerCase()))
-        throw invalidArgument(`${place}.name`, 'not one that a rule may set')
-      if (header.template !== undefined) {
-        if (header.value !== undefined) throw invalidArgument(`${place}.template`, 'not together with value')
-        if (!TOKEN.test(header.name)) throw invalidArgument(`${place}.name`, 'not the name of a header')
-        checkTemplate(`${place}.template`, header.template)
-        return { name: header.name, template: header.template }
-      }
-      if (header.value === undefined) return keptSecret(place, header.name, old)
-      checkHeader(place, header.name, header.value)
-      if (header.secret === false) return { name: header.name, value: header.value }
-      return { name: header.name, sealed: seal.seal(subjectOf(teamId, hosts, header.name), header.value) }
-    })
-    return { name, enabled, hosts, paths, matchHeaders, headers, env }
+    const asked = request.auth === undefined ? null : checkAuth(`${path}.auth`, request.auth)
+    const headers = request.headers.map((header, at) =>
+      storedValue(
+        seal,
+        `${path}.headers[${at}]`,
+        header,
+        subjectOf(teamId, hosts, undefined, header.name),
+        old?.headers,
+      ),
+    )
+    if (asked === null) return { name, enabled, hosts, paths, matchHeaders, headers, env }
+    const { scheme } = asked
+    const kept = old?.auth !== undefined && audienceOf(old.auth) === audienceOf(scheme) ? old.auth.values : undefined
+    const values = asked.values.map((value, at) =>
+      storedValue(seal, `${path}.auth.values[${at}]`, value, subjectOf(teamId, hosts, scheme, value.name), kept),
+    )
+    return { name, enabled, hosts, paths, matchHeaders, headers, auth: { ...scheme, values }, env }
   })
 }
 
-function keptSecret(path: string, name: string, rule: CredentialRule | undefined): CredentialHeader {
-  const kept = rule?.headers.find((one) => 'sealed' in one && one.name.toLowerCase() === name.toLowerCase())
+function storedValue(
+  seal: Seal,
+  path: string,
+  asked: CredentialHeaderRequest,
+  subject: string,
+  before: readonly CredentialHeader[] | undefined,
+): CredentialHeader {
+  const { name, value, template } = asked
+  if (NOT_TO_SET.has(name.toLowerCase())) throw invalidArgument(`${path}.name`, 'not one that a rule may set')
+  if (template !== undefined) {
+    if (value !== undefined) throw invalidArgument(`${path}.template`, 'not together with value')
+    if (!TOKEN.test(name)) throw invalidArgument(`${path}.name`, 'not the name of a header')
+    checkTemplate(`${path}.template`, template)
+    return { name, template }
+  }
+  if (value === undefined) return keptSecret(path, name, before)
+  checkHeader(path, name, value)
+  if (asked.secret === false) return { name, value }
+  return { name, sealed: seal.seal(subject, value) }
+}
+
+function keptSecret(path: string, name: string, before: readonly CredentialHeader[] | undefined): CredentialHeader {
+  const kept = before?.find((one) => 'sealed' in one && one.name.toLowerCase() === name.toLowerCase())
   // To other hosts it is not sent: whoever may change the rule need not know the secret.
   if (kept === undefined || !('sealed' in kept)) {
     throw invalidArgument(`${path}.value`, 'missing; no rule of this name and these hosts has a secret for this header')
@@ -89,19 +119,25 @@ export async function outgoingRules(
   const seal = sealOf(config.secret)
   const enabled = credentials.filter((rule) => rule.enabled)
   const filled = await openSecrets(parts, teamId, enabled)
-  return enabled.map(({ name: rule, hosts, paths, matchHeaders, headers }) => ({
-    hosts,
-    paths,
-    matchHeaders,
-    headers: headers.map((header) => {
+  const opened = (rule: CredentialRule, headers: readonly CredentialHeader[], scheme: CredentialScheme | undefined) =>
+    headers.map((header): OutgoingValue => {
       const { name } = header
       if ('value' in header) return { name, value: header.value }
-      if ('template' in header) return { name, value: filled(header.template, hosts) }
-      const value = seal.open(subjectOf(teamId, hosts, name), header.sealed)
-      if (value === null) log.warn({ sandbox: id, rule }, 'a credential was sealed with another secret; set it again')
+      if ('template' in header) return { name, value: filled(header.template, targetsOf(rule)) }
+      const value = seal.open(subjectOf(teamId, rule.hosts, scheme, name), header.sealed)
+      if (value === null)
+        log.warn({ sandbox: id, rule: rule.name }, 'a credential was sealed with another secret; set it again')
       return { name, value }
-    }),
-  }))
+    })
+  return enabled.map((rule) => {
+    const { hosts, paths, matchHeaders, auth } = rule
+    const outgoing = { hosts, paths, matchHeaders, headers: opened(rule, rule.headers, undefined) }
+    if (auth === undefined) return outgoing
+    const values = opened(rule, auth.values, auth)
+    if (auth.type !== 'callback') return { ...outgoing, auth: { ...auth, values } }
+    const identity = { tenant_id: teamId, sandbox_id: id }
+    return { ...outgoing, auth: { ...auth, values, signer: callbackSigner(config.secret), identity } }
+  })
 }
 
 /** Variables that rules bring. */
@@ -110,16 +146,18 @@ export function credentialEnv(rules: readonly CredentialRule[]): Env {
 }
 
 export function shownCredentials(rules: readonly CredentialRule[]): ShownCredentialRule[] {
-  return rules.map((rule) => ({
+  return rules.map(({ auth, ...rule }) => ({
     ...rule,
-    headers: rule.headers.map((header) =>
-      'value' in header
-        ? { name: header.name, value: header.value, secret: false }
-        : 'template' in header
-          ? { name: header.name, value: null, template: header.template, secret: true }
-          : { name: header.name, value: null, secret: true },
-    ),
+    headers: rule.headers.map(shown),
+    ...(auth === undefined ? {} : { auth: { ...auth, values: auth.values.map(shown) } }),
   }))
+}
+
+function shown(header: CredentialHeader): ShownCredentialHeader {
+  const { name } = header
+  if ('value' in header) return { name, value: header.value, secret: false }
+  if ('template' in header) return { name, value: null, template: header.template, secret: true }
+  return { name, value: null, secret: true }
 }
 
 function sealOf(secret: Uint8Array): Seal {
@@ -127,8 +165,13 @@ function sealOf(secret: Uint8Array): Seal {
 }
 
 /** Not the sandbox: a fork has its parent's. */
-function subjectOf(teamId: TeamId, hosts: readonly string[], header: string): string {
-  return `${teamId} ${hosts.join(',')} ${header.toLowerCase()}`
+function subjectOf(
+  teamId: TeamId,
+  hosts: readonly string[],
+  scheme: CredentialScheme | undefined,
+  name: string,
+): string {
+  return `${teamId} ${hosts.join(',')}${audienceOf(scheme)} ${name.toLowerCase()}`
 }
 
 function checkHeader(path: string, name: string, value: string): void {

@@ -80,7 +80,8 @@ export class Secrets implements SecretsApi {
 
 /** Names of the secrets that the rules refer to. */
 export function secretsOf(rules: readonly CredentialRule[]): string[] {
-  const templates = rules.flatMap(({ headers }) => headers.flatMap((one) => ('template' in one ? [one.template] : [])))
+  const values = rules.flatMap(({ headers, auth }) => [...headers, ...(auth?.values ?? [])])
+  const templates = values.flatMap((one) => ('template' in one ? [one.template] : []))
   return [...new Set(templates.flatMap((template) => [...template.matchAll(REFERENCE)].map(([, name = '']) => name)))]
 }
 
@@ -108,7 +109,7 @@ export async function mustHaveSecrets(
     for (const name of secretsOf([rule])) {
       const secret = found.find((one) => one.secret.name === name)?.secret
       if (secret === undefined) throw invalidArgument(path, `the team has no secret ${name}`)
-      if (!mayGoTo(secret, rule.hosts)) throw invalidArgument(path, `the secret ${name} is for other hosts`)
+      if (!mayGoTo(secret, targetsOf(rule))) throw invalidArgument(path, `the secret ${name} is for other hosts`)
     }
   }
 }
@@ -136,6 +137,12 @@ export async function openSecrets(
     })
     return whole ? text : null
   }
+}
+
+/** Where the values of a rule go: a question goes to the service that is asked. */
+export function targetsOf({ hosts, auth }: CredentialRule): string[] {
+  if (auth?.type === 'callback') return [new URL(auth.url).hostname]
+  return hosts.filter((host) => !host.startsWith('!'))
 }
 
 function mayGoTo({ hosts }: Secret, wanted: readonly string[]): boolean {

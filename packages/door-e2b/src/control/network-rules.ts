@@ -68,7 +68,12 @@ export function replacedRules(
   const others = before.filter(({ name }) => !name.startsWith(PREFIX))
   const next = credentialsOf(rules)
   if (next.length === 0 && others.length === before.length) return undefined
-  return [...others.map((rule) => ({ ...rule, headers: rule.headers.map(keptHeader) })), ...next]
+  return [...others.map(kept), ...next]
+}
+
+function kept({ auth, ...rule }: CredentialRule): CredentialRuleRequest {
+  const headers = rule.headers.map(keptHeader)
+  return { ...rule, headers, ...(auth && { auth: { ...auth, values: auth.values.map(keptHeader) } }) }
 }
 
 /** A header as it is asked for again; of what is sealed only the name can be. */

@@ -1,12 +1,11 @@
 import type { ShownCredentialRule } from '@spawnpoint/core'
 import { z } from 'zod'
-import { env } from './common.ts'
+import { env, milliseconds } from './common.ts'
 import { component } from './registry.ts'
 
 const header = z.string().min(1).max(128).describe('Name of a header')
 const credentialHosts = z
   .array(z.string().min(1).max(255))
-  .min(1)
   .max(64)
   .describe('Host names, or `*.name` for all below it; over HTTP on port 80 and TLS on port 443')
 const credentialPaths = z
@@ -18,6 +17,61 @@ const matchHeaders = z
   .max(64)
   .describe('The request must have all of these, with these values')
 
+const shownHeaders = z.array(
+  z.object({
+    name: header,
+    value: z.string().nullable().describe('`null` for a secret'),
+    template: z.string().optional().describe('Where it refers to secrets of the team'),
+    secret: z.boolean(),
+  }),
+)
+
+const setHeaders = z
+  .array(
+    z.strictObject({
+      name: header,
+      value: z
+        .string()
+        .max(16_384)
+        .optional()
+        .describe('Absent for a secret that the rule of this name and these hosts has already'),
+      template: z
+        .string()
+        .max(16_384)
+        .optional()
+        .describe('Instead of `value`: text in which each `{NAME}` stands for a secret of the team'),
+      secret: z.boolean().optional().describe('Never told to anybody again; default true'),
+    }),
+  )
+  .max(64)
+
+/** Ways to give a request its credential, each with the values that it needs. */
+function auths<V extends z.ZodType>(values: V) {
+  return z.discriminatedUnion('type', [
+    z.object({
+      type: z.literal('aws').describe('Signed anew (Signature Version 4); values `access_key_id`, `secret_access_key`'),
+      values,
+    }),
+    z.object({
+      type: z.literal('google').describe('A bearer token; value `service_account`, its JSON'),
+      scopes: z.array(z.string().min(1).max(512)).min(1).max(64).describe('OAuth scopes'),
+      values,
+    }),
+    z.object({
+      type: z
+        .literal('callback')
+        .describe('What a web service says; for hosts of no other rule. The values are headers of the question'),
+      url: z.string().min(1).max(2048).describe('Asked by POST with `host`, `port` and `identity`; answers `headers`'),
+      ttlMs: milliseconds.min(1_000).max(86_400_000).describe('How long an answer is used for a host'),
+      wholeRequest: z.boolean().describe('The question has the request, and is asked for each'),
+      signature: z
+        .object({ header, subject: z.string().min(1).max(128) })
+        .describe('Header of the question with a JSON Web Token; its key is at `/.well-known/jwks.json`'),
+      values,
+    }),
+  ])
+}
+
 export const credentialRule: z.ZodType<ShownCredentialRule> = component(
   'CredentialRule',
   z.object({
@@ -26,16 +80,8 @@ export const credentialRule: z.ZodType<ShownCredentialRule> = component(
     hosts: credentialHosts,
     paths: credentialPaths,
     matchHeaders,
-    headers: z
-      .array(
-        z.object({
-          name: header,
-          value: z.string().nullable().describe('`null` for a secret'),
-          template: z.string().optional().describe('Where it refers to secrets of the team'),
-          secret: z.boolean(),
-        }),
-      )
-      .describe('Put into requests after they have left the sandbox, in place of what these have'),
+    headers: shownHeaders.describe('Put into requests after they have left the sandbox, in place of what these have'),
+    auth: auths(shownHeaders).optional().describe('Another way to give requests their credential'),
     env: env.describe("For the sandbox's processes, under its own variables; not secret"),
   }),
   {
@@ -58,27 +104,11 @@ export const credentialsChange = z
     z.strictObject({
       name: z.string().min(1).max(128).describe("Unique among the sandbox's"),
       enabled: z.boolean().optional().describe('Default true'),
-      hosts: credentialHosts,
+      hosts: credentialHosts.describe('None for all of the service that `auth` is for'),
       paths: credentialPaths.optional(),
       matchHeaders: matchHeaders.optional(),
-      headers: z
-        .array(
-          z.strictObject({
-            name: header,
-            value: z
-              .string()
-              .max(16_384)
-              .optional()
-              .describe('Absent for a secret that the rule of this name and these hosts has already'),
-            template: z
-              .string()
-              .max(16_384)
-              .optional()
-              .describe('Instead of `value`: text in which each `{NAME}` stands for a secret of the team'),
-            secret: z.boolean().optional().describe('Never told to anybody again; default true'),
-          }),
-        )
-        .max(64),
+      headers: setHeaders,
+      auth: auths(setHeaders).optional().describe('Another way to give requests their credential'),
       env: env.optional(),
     }),
   )

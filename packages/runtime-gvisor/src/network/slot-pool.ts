@@ -47,6 +47,7 @@ export interface SlotPoolOptions {
   /** Free slots kept ready */
   ready: number
   authority: Authority
+  nearServices?: readonly string[]
   log: Log
 }
 

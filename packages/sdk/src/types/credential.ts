@@ -12,7 +12,9 @@ export interface CredentialRule {
   /** The request must have all of these, with these values */
   matchHeaders: { name: string; value: string }[]
   /** In place of what the request has under these names; `value` is `null` for a secret, `template` refers to secrets of the team */
-  headers: { name: string; value: string | null; template?: string | undefined; secret: boolean }[]
+  headers: ShownCredentialValue[]
+  /** Another way to give requests their credential */
+  auth?: (CredentialScheme & { values: ShownCredentialValue[] }) | undefined
   /** For the sandbox's processes, under its own variables; not secret */
   env: Record<string, string>
 }
@@ -22,17 +24,48 @@ export interface SetCredentialRule {
   name: string
   /** Default true */
   enabled?: boolean | undefined
+  /** None for all of the service that `auth` is for */
   hosts: string[]
   paths?: string[] | undefined
   matchHeaders?: { name: string; value: string }[] | undefined
-  headers: {
-    name: string
-    /** Absent for a secret that the rule of this name and these hosts has already */
-    value?: string | undefined
-    /** Instead of `value`: text in which each `{NAME}` stands for a secret of the team */
-    template?: string | undefined
-    /** Never told to anybody again; default true */
-    secret?: boolean | undefined
-  }[]
+  headers: SetCredentialValue[]
+  /** Another way to give requests their credential */
+  auth?: (CredentialScheme & { values: SetCredentialValue[] }) | undefined
   env?: Record<string, string> | undefined
 }
+
+export interface ShownCredentialValue {
+  name: string
+  value: string | null
+  template?: string | undefined
+  secret: boolean
+}
+
+export interface SetCredentialValue {
+  name: string
+  /** Absent for a secret that the rule of this name and these hosts has already */
+  value?: string | undefined
+  /** Instead of `value`: text in which each `{NAME}` stands for a secret of the team */
+  template?: string | undefined
+  /** Never told to anybody again; default true */
+  secret?: boolean | undefined
+}
+
+export type CredentialScheme =
+  /** Signed anew (Signature Version 4); values `access_key_id` and `secret_access_key` */
+  | { type: 'aws' }
+  /** A bearer token for OAuth scopes; value `service_account`, its JSON */
+  | { type: 'google'; scopes: string[] }
+  /**
+   * What a web service says, for hosts of no other rule; the values are headers of the question. The question is signed, in the
+   * named header, with the key at `/.well-known/jwks.json`.
+   */
+  | {
+      type: 'callback'
+      url: string
+      /** Milliseconds that an answer is used for a host */
+      ttlMs: number
+      /** The question has the request, and is asked for each */
+      wholeRequest: boolean
+      signature: { header: string; subject: string }
+    }

@@ -6,6 +6,7 @@ import type { Log } from '../../log.ts'
 import { GATEWAY_ADDRESS, proxyAddress } from '../addresses.ts'
 import { ipBatch } from '../host-tools.ts'
 import { type ProxyEndpoint, samePolicy } from '../rules.ts'
+import { Asker } from './auth/asker.ts'
 import type { Authority } from './authority.ts'
 import { type Beginning, httpHost, tlsServerName } from './first-bytes.ts'
 import { Agents, type InterceptedGuest, Interceptor } from './interceptor.ts'
@@ -27,6 +28,8 @@ export interface EgressProxyOptions {
   /** Asked for the addresses of names; where there is none, no name is reached */
   dns: readonly string[]
   authority: Authority
+  /** CIDRs of private networks and of this host where web services may be asked that credential rules name; default none */
+  nearServices?: readonly string[]
   /** Lets the guest with this outer address reach these TCP ports of an address, for a while that begins anew with each use. */
   openPorts: (outer: string, address: string, ports: readonly number[], isWanted: () => boolean) => Promise<void>
   log: Log
@@ -73,9 +76,10 @@ export class EgressProxy {
     this.#names = parts.names
     this.#guests = parts.guests
     this.#options = options
-    this.#interceptor = new Interceptor(options.authority, options.log)
     this.#resolver = options.dns.length === 0 ? null : new Resolver({ timeout: 2_000, tries: 2 })
     this.#resolver?.setServers(options.dns)
+    const asker = new Asker({ resolver: this.#resolver, roots: this.#roots, near: options.nearServices ?? [] })
+    this.#interceptor = new Interceptor(options.authority, asker, options.log)
   }
 
   /** Rejects `runtime_failed` if the host's address for it cannot be set. */

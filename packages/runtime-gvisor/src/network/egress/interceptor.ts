@@ -14,6 +14,9 @@ import { pipeline } from 'node:stream'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
 import { matchingRule, type OutgoingRule } from '@spawnpoint/core'
 import type { Log } from '../../log.ts'
+import type { Asker } from './auth/asker.ts'
+import { Authorizer } from './auth/authorizer.ts'
+import { type Authorized, NotAuthorized, RequestBody } from './auth/outgoing-request.ts'
 import type { Authority } from './authority.ts'
 import { forwardedHeaders, headerPairs } from './forward-headers.ts'
 
@@ -74,19 +77,31 @@ interface Connection {
  */
 export class Interceptor {
   readonly #log: Log
+  readonly #authorizer: Authorizer
   readonly #http: Server
   readonly #tls: TlsServer
   /** By remote address and port, until the TLS handshake is over */
   readonly #arriving = new Map<string, Connection>()
   readonly #connections = new WeakMap<Duplex, Connection>()
 
-  constructor(authority: Authority, log: Log) {
+  constructor(authority: Authority, asker: Asker, log: Log) {
     this.#log = log
+    this.#authorizer = new Authorizer(asker, log)
     this.#http = createHttpServer(
       { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: 0, keepAliveTimeout: 60_000, insecureHTTPParser: false },
-      (request, response) => this.#request(request, response),
+      (request, response) => {
+        this.#request(request, response).catch((error: unknown) => {
+          this.#log.error({ error: String(error) }, 'An intercepted request was not served')
+          response.destroy()
+        })
+      },
     )
-    this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    this.#http.on('upgrade', (request, socket, head) => {
+      this.#upgrade(request, socket, head).catch((error: unknown) => {
+        this.#log.error({ error: String(error) }, 'An intercepted connection was not served')
+        socket.destroy()
+      })
+    })
     this.#tls = createTlsServer({
       ALPNProtocols: ['http/1.1'],
       minVersion: 'TLSv1.2',
@@ -125,10 +140,15 @@ export class Interceptor {
     this.#http.closeAllConnections()
   }
 
-  #request(request: IncomingMessage, response: ServerResponse): void {
-    const plan = this.#plan(request)
+  async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const plan = await this.#plan(request)
     if ('status' in plan) {
-      refuse(response, plan)
+      if (!response.destroyed) refuse(response, plan)
+      return
+    }
+    response.on('close', () => plan.body[Symbol.dispose]())
+    if (response.destroyed) {
+      plan.body[Symbol.dispose]()
       return
     }
     const outgoing = plan.send()
@@ -151,18 +171,20 @@ export class Interceptor {
       pipeline(incoming, response, () => {})
     })
     response.on('close', () => outgoing.destroy())
-    if (plan.hasBody) pipeline(request, outgoing, () => {})
+    if (plan.body.whole !== null) outgoing.end(plan.body.whole)
+    else if (plan.hasBody) pipeline(request, outgoing, () => {})
     else outgoing.end()
   }
 
   /** WebSockets, and whatever else begins as HTTP: once both ends agree, bytes go through unread. */
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy())
-    const plan = this.#plan(request, socket)
+    const plan = await this.#plan(request, socket)
     if ('status' in plan) {
       socket.end(plainRefusal(plan))
       return
     }
+    if (socket.destroyed) return
     const outgoing = plan.send(['Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? ''])
     outgoing.on('error', (error) => socket.end(plainRefusal(unreachable(plan.host, error))))
     socket.on('close', () => outgoing.destroy())
@@ -183,7 +205,7 @@ export class Interceptor {
     outgoing.end()
   }
 
-  #plan(request: IncomingMessage, from: Duplex = request.socket): Plan | Refusal {
+  async #plan(request: IncomingMessage, from: Duplex = request.socket): Promise<Plan | Refusal> {
     const connection = this.#connections.get(from)
     if (connection === undefined) return { status: 500, reason: 'the connection is not known' }
     const { guest } = connection
@@ -208,24 +230,45 @@ export class Interceptor {
       set.push({ name, value })
     }
     const framing = pairs.filter(([name]) => ['content-length', 'transfer-encoding'].includes(name.toLowerCase()))
+    const hasBody = framing.length > 0
     const chunked = request.headers['transfer-encoding'] !== undefined
     const { 'content-length': length } = request.headers
-    const rest = pairs.filter(([name]) => !['host', 'content-length', 'expect'].includes(name.toLowerCase()))
+    const secure = connection.host !== null
+    const body = new RequestBody(request, hasBody)
+    let authorized: Authorized = { set: [] }
+    if (rule?.auth !== undefined) {
+      // As they go on: a signature is of nothing else.
+      const asked = { method, host, port: secure ? 443 : 80, target: url, headers: passedOn(pairs), body } as const
+      try {
+        authorized = await this.#authorizer.authorize(rule.auth, asked)
+      } catch (error) {
+        body[Symbol.dispose]()
+        if (!(error instanceof NotAuthorized)) throw error
+        return { status: error.status, reason: error.message }
+      }
+    }
+    const { drop = [], target = url } = authorized
+    const rest = pairs.filter(
+      ([name]) => !['host', 'content-length', 'expect', ...drop].includes(name.toLowerCase().replaceAll('_', '-')),
+    )
+    const framed = body.whole === null && chunked ? ['Transfer-Encoding', 'chunked'] : []
+    const size = body.whole === null ? length : String(body.whole.length)
     const headers = [
       'Host',
-      given,
-      ...forwardedHeaders(rest, set),
-      ...(chunked ? ['Transfer-Encoding', 'chunked'] : length === undefined ? [] : ['Content-Length', length]),
+      // What is signed has no port, as none is meant but the usual one.
+      rule?.auth?.type === 'aws' ? host : given,
+      ...forwardedHeaders(rest, [...set, ...authorized.set]),
+      ...(framed.length > 0 ? framed : size === undefined || !hasBody ? [] : ['Content-Length', size]),
     ]
-    const secure = connection.host !== null
     return {
       host,
-      hasBody: framing.length > 0,
+      hasBody,
+      body,
       send: (more = []) => {
         const options: RequestOptions = {
           host,
           method,
-          path: url,
+          path: target,
           lookup: guest.lookup(secure ? 443 : 80),
           headers: [...headers, ...more],
         }
@@ -247,6 +290,7 @@ export class Interceptor {
 interface Plan {
   host: string
   hasBody: boolean
+  body: RequestBody
   send(more?: string[]): ReturnType<typeof httpRequest>
 }
 
@@ -271,6 +315,10 @@ function refuse(response: ServerResponse, { status, reason }: Refusal): void {
 function plainRefusal({ status, reason }: Refusal): string {
   const body = `spawnpoint: ${reason}\n`
   return `HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+}
+
+function passedOn(pairs: readonly (readonly [string, string])[]): (readonly [string, string])[] {
+  return headerPairs(forwardedHeaders(pairs.filter(([name]) => name.toLowerCase() !== 'host')))
 }
 
 function answerHeaders(incoming: IncomingMessage): string[] {

@@ -47,7 +47,7 @@ export class Reach {
   /** Whether the name may lead to this address, on a TCP port. */
   permits(host: string, address: string, port: number): boolean {
     const { internet, precedence, allow, allowDomains } = this.policy
-    if (!internet || this.#denied.has(host, port) || NEVER.check(address) || hostAddresses().has(address)) return false
+    if (!internet || this.#denied.has(host, port) || isHosts(address)) return false
     const named = this.byName(host, port)
     // With precedence `allow` a name is what is excepted from `deny`.
     if (precedence === 'allow') return named || this.#allow.has(address, port) || !this.#deny.has(address, port)
@@ -91,6 +91,11 @@ function blockList(cidrs: readonly string[]): BlockList {
     list.addRange(first, last)
   }
   return list
+}
+
+/** Addresses that nothing is asked at in a guest's name: the host's own, and what is not one host somewhere else. */
+export function isHosts(address: string): boolean {
+  return NEVER.check(address) || hostAddresses().has(address)
 }
 
 /** The host's own: what is behind them is for the host alone, as for any packet of a guest. */
