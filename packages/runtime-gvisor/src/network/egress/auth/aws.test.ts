@@ -80,6 +80,22 @@ describe('a signature', () => {
     expect(drop).toEqual(expect.arrayContaining(['authorization', 'x-amz-date', 'x-amz-security-token']))
   })
 
+  it('is of text as it is sent', async () => {
+    const { set } = await signAws(
+      asked({ headers: [['x-amz-meta-a', Buffer.from('k\u00e4se').toString('latin1')]] }),
+      KEYS,
+      NOW,
+    )
+    const headers = {
+      Host: 'examplebucket.s3.amazonaws.com',
+      'X-Amz-Date': '20130524T000000Z',
+      'X-Amz-Content-Sha256': EMPTY,
+    }
+    const base = { method: 'GET', host: headers.Host, path: '/', service: 's3', region: 'us-east-1' }
+    const other = aws4.sign({ ...base, headers: { ...headers, 'x-amz-meta-a': 'k\u00e4se' } }, KEYS)
+    expect(signatureIn(set[0]?.value)).toBe(signatureIn(other.headers.Authorization))
+  })
+
   it('takes the place of one in a link, and leaves links of others', async () => {
     const link = (id: string) =>
       `/a?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=${id}%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&x-id=1&X-Amz-Signature=0`

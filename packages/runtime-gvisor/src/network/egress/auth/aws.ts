@@ -30,7 +30,7 @@ export async function signAws(request: OutgoingRequest, keys: Keys, now: Date = 
     if (SIGNATURE_HEADERS.includes(lower) || lower === CONTENT_HASH) continue
     // A header that is there twice is signed as one, as its receiver puts it together.
     if (lower.startsWith('x-amz-') || lower === 'content-type' || lower === 'content-md5')
-      signed[lower] = lower in signed ? `${signed[lower]},${value}` : value
+      signed[lower] = lower in signed ? `${signed[lower]},${asSent(value)}` : asSent(value)
   }
   signed[CONTENT_HASH] = hash
   const signer = new SignatureV4({
@@ -131,6 +131,11 @@ function decoded(text: string): string {
   } catch {
     throw new NotAuthorized(400, 'the query is not encoded as it should be')
   }
+}
+
+/** The parser takes each byte for a character; what is signed is the text. */
+function asSent(value: string): string {
+  return Buffer.from(value, 'latin1').toString('utf8')
 }
 
 function split(target: string): string[] {
