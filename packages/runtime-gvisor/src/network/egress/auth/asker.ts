@@ -1,14 +1,12 @@
 import { request as httpRequest } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import { BlockList, isIP } from 'node:net'
+import { reachOf } from '@spawnpoint/outbound'
 import { formatRange, parseCidrs } from '../../cidr.ts'
 import { isHosts } from '../reach.ts'
 
 const ANSWER_MS = 10_000
 const MAX_ANSWER_BYTES = 64 * 1024
-
-/** Private networks (RFC 1918, RFC 6598), and those for tests of networks (RFC 2544): what is there is not the caller's */
-const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '198.18.0.0/15']
 
 export interface AskerOptions {
   /** Name servers; `null` where there are none */
@@ -22,7 +20,6 @@ export interface AskerOptions {
 export class Asker {
   readonly #options: AskerOptions
   readonly #agent: Agent
-  readonly #private = blockList(PRIVATE)
   readonly #near: BlockList
 
   constructor(options: AskerOptions) {
@@ -86,7 +83,7 @@ export class Asker {
 
   #mayAsk(address: string): boolean {
     if (this.#near.check(address)) return true
-    return !isHosts(address) && !this.#private.check(address)
+    return !isHosts(address) && reachOf(address) === 'public'
   }
 }
 
