@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -56,7 +57,13 @@ func TestStalledReaderLosesItsClaim(t *testing.T) {
 	stallLimit = 100 * time.Millisecond
 	defer func() { stallLimit = 30 * time.Second }()
 	a, next := testAgent(t)
-	spec := &processSpec{ID: "p", Args: []string{"head", "-c", "300000", "/dev/zero"}, Cwd: "/", BufferBytes: 65536}
+	// It begins to write once it has its reader: a pipe that is opened for writing says so.
+	ready := filepath.Join(t.TempDir(), "ready")
+	if err := syscall.Mkfifo(ready, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write := `read line <"$0"; exec head -c 300000 /dev/zero`
+	spec := &processSpec{ID: "p", Args: []string{"sh", "-c", write, ready}, Cwd: "/", BufferBytes: 65536}
 	p, err := a.processes.start(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +78,11 @@ func TestStalledReaderLosesItsClaim(t *testing.T) {
 	}
 	p.waiters = append(p.waiters, func(exit processExit) { exited <- exit })
 	p.mu.Unlock()
+	go func() {
+		if fd, err := syscall.Open(ready, syscall.O_WRONLY|syscall.O_CLOEXEC, 0); err == nil {
+			syscall.Close(fd)
+		}
+	}()
 	if exit := <-exited; exit.Code != 0 {
 		t.Fatal(exit)
 	}

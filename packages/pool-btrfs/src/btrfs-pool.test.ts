@@ -329,6 +329,16 @@ describe('the mount', PATIENT, () => {
   })
 })
 
+it('opens on a file system without direct I/O', async () => {
+  const outer = own(new TestWorld())
+  const mount = join(outer.dataDir, 'host')
+  await mkdir(mount)
+  execFileSync('mount', ['-t', 'ramfs', 'none', mount])
+  const inner = own(new TestWorld(join(mount, 'data')))
+  await inner.pool.open()
+  expect(mountsBelow(inner.dataDir)).toEqual([join(inner.dataDir, 'pool')])
+})
+
 describe('a full store', () => {
   it('refuses new work with disk_full while the host has under 2 GiB', async () => {
     // A host file system of its own, smaller than the reserve.

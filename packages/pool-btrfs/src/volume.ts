@@ -98,8 +98,9 @@ async function attach(imageFile: string): Promise<string> {
   try {
     return await runTool('losetup', ['--find', '--show', '--direct-io=on', imageFile])
   } catch (error) {
-    // A file system without direct I/O under the data directory (tmpfs of old kernels): cached twice, but it works.
-    if (!(error instanceof ToolFailed) || !/direct/i.test(error.stderr)) throw error
+    if (!(error instanceof ToolFailed)) throw error
+    // A file system without direct I/O under the data directory (tmpfs before Linux 6.6), of which some kernels say no more
+    // than EINVAL: cached twice, but it works. Whatever else it was is met again.
     const left = await loopDevice(imageFile)
     return left ?? (await runTool('losetup', ['--find', '--show', imageFile]))
   }
