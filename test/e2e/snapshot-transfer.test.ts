@@ -95,6 +95,9 @@ describe('a memory snapshot', () => {
       labels: { tier: 'a', from: 'here' },
     })
     expect(pulled.info.requirements).toEqual(point.info.requirements)
+    const ran = await point.census()
+    expect(ran?.processes.map(({ command }) => command)).toContainEqual(expect.stringContaining('python3'))
+    expect(await pulled.census()).toEqual(ran)
 
     // The origin is gone with its server: nothing is asked of it.
     expect(await count(origin)).toBe(2)

@@ -23,6 +23,7 @@ const out = (...args: string[]) => world.out(...args)
 describe('the command line', () => {
   test('help and version are no errors; what it does not know is status 2', async () => {
     expect(await cli('--version')).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) })
+    expect((await cli('--help')).stdout).toContain('spawnpoint sandbox create base')
     expect((await cli('sandbox', '--help')).stdout).toContain('exec [options] <sandbox> <command...>')
     expect(await cli('sandbox', 'teleport')).toMatchObject({ status: 2, stdout: '' })
     const missing = await cli('snapshot', 'create')
@@ -50,6 +51,7 @@ describe('the command line', () => {
     }).finish()
     expect(without.status).toBe(2)
     expect(without.stderr).toContain('set SPAWNPOINT_API_KEY')
+    expect(without.stderr).toContain('/nonexistent/admin.key is not there: no server has started yet')
     // The admin key of this machine is nothing to show to another.
     const remote = ['key', 'list', '--url', 'http://192.0.2.1:7300']
     expect(await new RunningCli(remote, { SPAWNPOINT_DATA_DIR: directory }).finish()).toMatchObject({ status: 2 })

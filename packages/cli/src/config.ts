@@ -26,10 +26,11 @@ export function connectionFrom(options: { url?: string | undefined }, env: NodeJ
     return { url, apiKey: readFileSync(path, 'utf8').trim() }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    const why = code === 'ENOENT' ? 'does not exist' : code === 'EACCES' ? 'is not readable for you' : `: ${code}`
+    const why = { ENOENT: 'is not there: no server has started yet', EACCES: 'is not readable for you' }[code ?? '']
     throw new UsageError(
-      `set SPAWNPOINT_API_KEY; the server's own admin key ${path} ${why}. ` +
-        'Where a server keeps its data elsewhere, set SPAWNPOINT_DATA_DIR',
+      `set SPAWNPOINT_API_KEY to a key of ${url}. A server on this machine keeps one in admin.key of its data directory, ` +
+        `but ${path} ${why ?? `cannot be read (${code})`}. ` +
+        'Start one with: spawnpoint serve; or set SPAWNPOINT_DATA_DIR to where it keeps its data',
     )
   }
 }

@@ -20,12 +20,24 @@ import { addUsage } from './commands/usage.ts'
 import { addVolume } from './commands/volume/index.ts'
 import { report, USAGE } from './exit.ts'
 
+const START = `
+A first sandbox, once a server runs (script/up, or: spawnpoint serve):
+  spawnpoint image build base
+  spawnpoint sandbox create base -n box
+  spawnpoint sandbox shell box
+  spawnpoint snapshot create box -n ready
+  spawnpoint snapshot spawn ready --count 3
+
+The server is --url or SPAWNPOINT_URL, else http://127.0.0.1:7300; the key SPAWNPOINT_API_KEY, else what a server
+on this machine keeps in admin.key of SPAWNPOINT_DATA_DIR. Every command takes --json, and tells more with --help.`
+
 export function program(): Command {
   const root = new Command('spawnpoint')
     .description('Sandboxes that can be snapshotted, forked and rolled back while they run.')
     .version('0.1.0')
     // What follows the command of `exec` belongs to that command.
     .enablePositionalOptions()
+    .addHelpText('after', START)
     .showHelpAfterError('(add --help for what there is)')
     .exitOverride()
   addServe(root)

@@ -2,6 +2,7 @@ import { FakeRuntime } from '@spawnpoint/fakes'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Core, isPublicKey, type Snapshot } from '../src/index.ts'
 import { Signer } from '../src/services/signer.ts'
+import { carriedCensus } from '../src/snapshot/census.ts'
 import { describeSnapshot, parsePortable } from '../src/snapshot/portable.ts'
 import { World } from './world.ts'
 
@@ -54,6 +55,45 @@ describe('a snapshot that is pulled', () => {
     const sandbox = await (await core.sandboxes.create(world.by, { snapshot: 'there' })).done
     expect(await world.ask(core, sandbox)).toBe('first')
     expect(await world.disagreements(core)).toEqual([])
+  })
+
+  it('tells what ran when it was taken, as far as another server says so in a way that can be read', async () => {
+    const ran = await core.browse.census(world.by, point.id)
+    expect(ran?.processes.length).toBeGreaterThan(0)
+    expect(await core.browse.census(world.by, (await pull({ name: 'told' })).id)).toEqual(ran)
+    // Of files alone, whose words nobody has signed.
+    const files = await (await core.snapshots.create(world.by, point.sandboxId, { kind: 'filesystem' })).done
+    await (await core.archives.pushSnapshot(world.by, files.id, { reference: REFERENCE })).done
+    const { snapshot } = pushed()
+    const [process] = ran?.processes ?? []
+    for (const census of [
+      undefined,
+      null,
+      'x',
+      { ...ran, processes: Array.from({ length: 4_097 }, () => process) },
+      { ...ran, processes: [{ ...process, command: 'x'.repeat(1_025) }] },
+      { ...ran, processes: [{ ...process, memoryBytes: -1 }] },
+      { ...ran, ports: [{ port: 65_536, address: '::', pid: null }] },
+    ]) {
+      const description = { ...snapshot.description, census }
+      world.host.pushedSnapshots.set(REFERENCE, { ...pushed(), snapshot: { ...snapshot, description } })
+      expect(await core.browse.census(world.by, (await pull({ name: 'untold' })).id)).toBeNull()
+    }
+  })
+
+  it('takes along of what ran as much as fits into a description', () => {
+    const process = { pid: 2, parentPid: 1, user: 'root', command: 'x'.repeat(1_000), memoryBytes: 1, startTicks: 1 }
+    const census = {
+      at: new Date(),
+      processes: Array.from({ length: 1_000 }, () => process),
+      ports: [],
+      truncated: false,
+    }
+    const carried = carriedCensus(census)
+    expect(carried.truncated).toBe(true)
+    expect(carried.processes.length).toBeGreaterThan(200)
+    expect(JSON.stringify(carried).length).toBeLessThan(2 ** 18 + 1_000)
+    expect(carriedCensus({ ...census, processes: [process] })).toEqual({ ...census, processes: [process] })
   })
 
   it('keeps its name and gets tags where they are asked for', async () => {
@@ -149,7 +189,7 @@ describe('a snapshot that is pulled', () => {
 
 describe('what a snapshot says of itself', () => {
   it('is understood as it was said', () => {
-    const said = JSON.parse(JSON.stringify(describeSnapshot(point)))
+    const said = JSON.parse(JSON.stringify(describeSnapshot(point, null)))
     expect(parsePortable(said)).toMatchObject({ kind: 'memory', name: 'point', requirements: point.requirements })
   })
 
@@ -167,7 +207,7 @@ describe('what a snapshot says of itself', () => {
     [{ memoryBytes: Number.MAX_VALUE }],
     [{ filesystemBytes: '7' }],
   ])('is refused with %j', (change) => {
-    const said = { ...JSON.parse(JSON.stringify(describeSnapshot(point))), ...change }
+    const said = { ...JSON.parse(JSON.stringify(describeSnapshot(point, null))), ...change }
     expect(() => parsePortable(said)).toThrow(expect.objectContaining({ code: 'invalid_argument' }))
   })
 
@@ -175,7 +215,7 @@ describe('what a snapshot says of itself', () => {
     for (const nothing of [null, [], 'text', 7, {}]) {
       expect(() => parsePortable(nothing)).toThrow(expect.objectContaining({ code: 'invalid_argument' }))
     }
-    expect(parsePortable({ ...describeSnapshot(point), name: 'a b' }).name).toBeNull()
+    expect(parsePortable({ ...describeSnapshot(point, null), name: 'a b' }).name).toBeNull()
   })
 })
 

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
 import {
   type Census,
@@ -13,14 +12,12 @@ import { FileTree } from './file-tree.ts'
 import { FileView, guestError } from './file-view.ts'
 import { censusOf, type MachineState, type MemoryCapture, type ProcessState, type TimerName } from './machine-state.ts'
 import type { MountedTree } from './mounted-tree.ts'
+import { newProcess } from './new-process.ts'
 import { OutputBuffer } from './output-buffer.ts'
 import { ProcessTimers } from './process-timers.ts'
 import type { FakeProgram, ProgramIo } from './programs.ts'
 import { IGNORED_BY_DEFAULT, SIGNALS, signalName } from './signals.ts'
 
-const MIN_BUFFER_BYTES = 1024
-const DEFAULT_BUFFER_BYTES = 2 ** 20
-const MAX_BUFFER_BYTES = 16 * 2 ** 20
 /** Processes that ended stay known, the newest so many. */
 const REMEMBERED_EXITS = 256
 
@@ -142,37 +139,8 @@ export class FakeMachine {
     if (!program) throw guestError('ENOENT', spec.args[0] ?? '', 'program')
     const alive = this.#state.processes.filter((process) => process.exit === null).length
     if (identity && alive >= identity.limits.maxProcesses) throw guestError('EAGAIN')
-    const account = this.files.account(spec.user ?? identity?.defaults.user ?? 'root')
-    const workdir = identity?.defaults.workdir || account.home
-    const cwd = posix.resolve(account.home, (spec.cwd ?? workdir).replace(/^~(?=\/|$)/, '.'))
-    // The default directory need not exist; one that was asked for must.
-    if (spec.cwd !== undefined) {
-      if (!this.files.exists(cwd)) throw guestError('ENOENT', cwd, 'cwd')
-      if (this.files.info(cwd).type !== 'directory') throw guestError('ENOTDIR', cwd, 'cwd')
-    }
-    const bufferBytes = Math.max(MIN_BUFFER_BYTES, Math.min(spec.bufferBytes ?? DEFAULT_BUFFER_BYTES, MAX_BUFFER_BYTES))
-    const process: ProcessState = {
-      id: spec.id ?? randomBytes(8).toString('hex'),
-      pid: this.#state.nextPid++,
-      args: [...spec.args],
-      env: { HOME: account.home, USER: account.name, PATH: '/usr/bin:/bin', ...identity?.env, ...spec.env },
-      asked: { ...spec.env },
-      cwd,
-      user: account.name,
-      tag: spec.tag ?? null,
-      pty: spec.pty ? { ...spec.pty } : null,
-      startedAt: new Date(),
-      exit: null,
-      ending: null,
-      left: null,
-      untilOutputEnds: spec.untilOutputEnds ?? false,
-      stdin: 'open',
-      stopped: false,
-      state: {},
-      ports: [],
-      output: OutputBuffer.empty(bufferBytes),
-      due: {},
-    }
+    const process = newProcess(spec, { pid: this.#state.nextPid, identity, files: this.files })
+    this.#state.nextPid += 1
     this.#state.processes.push(process)
     this.#forgetOldExits()
     if (spec.timeoutMs !== undefined) this.#arm(process, 'timeout', spec.timeoutMs)

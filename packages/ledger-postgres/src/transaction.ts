@@ -40,6 +40,7 @@ import { type Insertable, type Kysely, sql } from 'kysely'
 import { keyRow, teamRow, toTeam } from './account-rows.ts'
 import { beginUsage, endUsage, noteKeyUse, noteUsage, putAudit } from './account-writes.ts'
 import { violates } from './failures.ts'
+import { claimIdempotency, finishIdempotency, releaseIdempotency, tieIdempotency } from './idempotency-writes.ts'
 import { deleteName, deleteTag, deleteTagsOf, deleteUnusedName, ensureName, putTag } from './name-writes.ts'
 import { readById } from './paging.ts'
 import { purge } from './purge.ts'
@@ -48,14 +49,11 @@ import { registryRow, toRegistry } from './registry-rows.ts'
 import {
   buildLogRow,
   eventRow,
-  idempotencyRow,
   imageRow,
   instant,
   operationRow,
   sandboxRow,
   scheduleRow,
-  text,
-  toIdempotency,
   toImage,
   toSandbox,
   toSchedule,
@@ -330,45 +328,20 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     await this.#db.insertInto('events').values(rows).execute()
   }
 
-  async claimIdempotency(record: IdempotencyRecord): Promise<IdempotencyRecord | null> {
-    const row = idempotencyRow(record)
-    for (;;) {
-      // Waits for another transaction that claims the same key, and inserts if that one rolls back.
-      const insert = this.#db.insertInto('idempotency').values(row)
-      const inserted = await insert
-        .onConflict((conflict) => conflict.doNothing())
-        .returning('key')
-        .executeTakeFirst()
-      if (inserted) return null
-      const query = this.#db.selectFrom('idempotency').selectAll()
-      const found = await query.where('team_id', '=', row.team_id).where('key', '=', row.key).executeTakeFirst()
-      // Not found: released between the two statements.
-      if (found) return toIdempotency(found)
-    }
+  claimIdempotency(record: IdempotencyRecord): Promise<IdempotencyRecord | null> {
+    return claimIdempotency(this.#db, record)
   }
 
-  async tieIdempotency(teamId: TeamId, key: string, operationId: OperationId): Promise<void> {
-    await this.#db
-      .updateTable('idempotency')
-      .set({ operation_id: operationId })
-      .where('team_id', '=', teamId)
-      .where('key', '=', text('key', key))
-      .where('operation_id', 'is', null)
-      .execute()
+  tieIdempotency(teamId: TeamId, key: string, operationId: OperationId): Promise<void> {
+    return tieIdempotency(this.#db, teamId, key, operationId)
   }
 
-  async finishIdempotency(teamId: TeamId, key: string, response: { status: number; body: unknown }): Promise<void> {
-    await this.#db
-      .updateTable('idempotency')
-      .set({ response: JSON.stringify(response) })
-      .where('team_id', '=', teamId)
-      .where('key', '=', text('key', key))
-      .execute()
+  finishIdempotency(teamId: TeamId, key: string, response: { status: number; body: unknown }): Promise<void> {
+    return finishIdempotency(this.#db, teamId, key, response)
   }
 
-  async releaseIdempotency(teamId: TeamId, key: string): Promise<void> {
-    const query = this.#db.deleteFrom('idempotency').where('team_id', '=', teamId)
-    await query.where('key', '=', text('key', key)).execute()
+  releaseIdempotency(teamId: TeamId, key: string): Promise<void> {
+    return releaseIdempotency(this.#db, teamId, key)
   }
 
   beginUsage(interval: UsageInterval): Promise<void> {

@@ -3,6 +3,7 @@ import type { ImageId, RootId, Snapshot, SnapshotId } from '../model.ts'
 import type { BuildProgress, FoundSnapshot } from '../ports/index.ts'
 import { changeSnapshot } from '../sandbox/records.ts'
 import { setTags } from '../services/names.ts'
+import { censusIn } from '../snapshot/census.ts'
 import { manifestOf } from '../snapshot/manifest.ts'
 import { receiptOf } from './capture.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
@@ -56,7 +57,7 @@ async function pull(work: Work<PullDetail>, found: FoundSnapshot | null): Promis
       requirements: record.requirements,
       consistency: 'crash' as const,
       hooks: [],
-      census: null,
+      census: censusIn(artifact.description),
     }
     const sizes = await work.step('publish', () => pool.publishSnapshot(record.id, manifestOf(record, captured)))
     await removeScratch(work)

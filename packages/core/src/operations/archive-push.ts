@@ -1,16 +1,18 @@
 import type { PushedTo } from '../api.ts'
 import { isCode, SpawnpointError, toSpawnpointError } from '../errors.ts'
 import { formatImageReference, type ImageReference, type RegistryReference } from '../image-reference.ts'
-import type { ImageDefaults, ImageId, Labels, Operation, RootId } from '../model.ts'
+import type { Census, ImageDefaults, ImageId, Labels, Operation, RootId, SnapshotId } from '../model.ts'
 import type {
   BuildProgress,
   PackedBase,
   PackedRoot,
   PackedSnapshot,
+  Pool,
   RegistryAccess,
   RootSource,
 } from '../ports/index.ts'
 import type { Signer } from '../services/signer.ts'
+import { censusIn } from '../snapshot/census.ts'
 import { describeSnapshot } from '../snapshot/portable.ts'
 import { interrupted, type OperationDefinition, type Work } from './runner.ts'
 
@@ -125,11 +127,21 @@ async function packedSnapshot({ parts, detail }: Work<PushDetail>): Promise<Pack
   if (snapshot === null) throw new Error(`no snapshot ${detail.source.id}`)
   const digest = snapshot.requirements?.agentDigest ?? null
   return {
-    description: describeSnapshot(snapshot),
+    description: describeSnapshot(snapshot, await census(pool, snapshot.id)),
     rootPath: pool.rootPath(detail.rootId),
     memoryDir: snapshot.kind === 'memory' ? pool.memoryDir(snapshot.id) : null,
     agentFile: digest === null ? null : await runtime.agents.file(digest),
     sizeBytes: snapshot.sizeBytes,
+  }
+}
+
+async function census(pool: Pool, id: SnapshotId): Promise<Census | null> {
+  try {
+    return censusIn(await pool.readManifest(id))
+  } catch (error) {
+    // Deleted meanwhile: its files are in a clone.
+    if (isCode(error, 'not_found')) return null
+    throw error
   }
 }
 

@@ -1,8 +1,9 @@
 import { invalidArgument } from '../errors.ts'
 import { isId } from '../ids.ts'
-import type { ImageDefaults, Requirements, Resources, SandboxId, Snapshot, SnapshotKind } from '../model.ts'
+import type { Census, ImageDefaults, Requirements, Resources, SandboxId, Snapshot, SnapshotKind } from '../model.ts'
 import { checkEnv, checkLabels } from '../services/checks.ts'
 import { isName } from '../services/refs.ts'
+import { carriedCensus } from './census.ts'
 
 export const PORTABLE_VERSION = 1
 
@@ -16,13 +17,14 @@ export type PortableSnapshot = Pick<
   memoryBytes: number
 }
 
-export function describeSnapshot(snapshot: Snapshot): object {
+export function describeSnapshot(snapshot: Snapshot, census: Census | null): object {
   const { kind, name, defaults, env, resources, generation, requirements, labels, sandboxId, receipt } = snapshot
   return {
     formatVersion: PORTABLE_VERSION,
     ...{ id: snapshot.id, kind, name, defaults, env, resources, generation, requirements, labels, sandboxId },
     filesystemBytes: receipt?.filesystemBytes ?? snapshot.sizeBytes,
     memoryBytes: receipt?.memoryBytes ?? 0,
+    census: census && { ...carriedCensus(census), at: census.at.toISOString() },
     createdAt: snapshot.createdAt.toISOString(),
   }
 }
