@@ -111,7 +111,7 @@ describe('a process over a WebSocket', () => {
     await expect.poll(blocked).toBe(true)
     expect((await jsonOf(await world.get(`/sandboxes/${id}/processes/flood`))).exit).toBeNull()
     ws.resume()
-    await expect.poll(closed, { timeout: 4000 }).toMatchObject({ code: 1000 })
+    await expect.poll(closed).toMatchObject({ code: 1000 })
     expect(messages.map((one) => one.type)).toEqual(['started', 'exit'])
     let next = 0
     for (const { offset, data } of frames) {
@@ -125,7 +125,7 @@ describe('a process over a WebSocket', () => {
     const { ws, frames, closed } = await started({ args: ['cat'] })
     for (let i = 0; i < 40; i++) ws.send(Buffer.alloc(100_000, i))
     ws.send(JSON.stringify({ type: 'closeStdin' }))
-    await expect.poll(closed, { timeout: 4000 }).toMatchObject({ code: 1000 })
+    await expect.poll(closed).toMatchObject({ code: 1000 })
     const all = Buffer.concat(frames.map((one) => one.data))
     expect(all.length).toBe(4_000_000)
     for (let i = 0; i < 40; i++) expect(all[i * 100_000 + 50_000]).toBe(i)
