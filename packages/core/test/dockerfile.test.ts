@@ -124,6 +124,29 @@ RUN --mount=type=cache,target=/c,id=x --mount=type=tmpfs,target=/t echo kept > /
     expect(await world.disagreements(core)).toEqual([])
   })
 
+  it('runs what it says at the start, also on top of an image whose start is only recorded', async () => {
+    const { world, core, build } = await begin()
+    const recorded = await build(
+      'FROM base\nCMD ["sleep", "1000"]\n',
+      {},
+      { name: 'recorded', defaults: { idle: true } },
+    )
+    expect(recorded.defaults).toMatchObject({ startCommand: ['sleep', '1000'], idle: true })
+    const begun = async (ref: string) => {
+      const { incarnationId } = await (await core.sandboxes.create(world.by, { image: ref })).done
+      return world.host.incarnations.get(incarnationId ?? ('' as never))?.machine.identity?.defaults.startCommand
+    }
+    expect(await begun(recorded.id)).toEqual([])
+    const over = await build('FROM recorded\nENV A=1\n')
+    expect([over.defaults.idle, await begun(over.id)]).toEqual([undefined, ['sleep', '1000']])
+    const source = { type: 'recipe' as const, from: 'recorded', steps: [] }
+    const kept = await (await core.images.build(world.by, { name: 'kept', source })).done
+    expect([kept.defaults.idle, await begun(kept.id)]).toEqual([true, []])
+    const named = { name: 'named', source, defaults: { startCommand: ['sleep', '7'] } }
+    const asked = await (await core.images.build(world.by, named)).done
+    expect([asked.defaults.idle, await begun(asked.id)]).toEqual([undefined, ['sleep', '7']])
+  })
+
   it('does not wait for ever for a cache, which is then not kept', async () => {
     const { world, core, start, build, log } = await begin({ fakeTime: true })
     const held = world.host.faults.hang('guest.files.pack')

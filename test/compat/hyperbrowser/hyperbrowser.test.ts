@@ -150,6 +150,12 @@ describe('sandboxes', () => {
     expect(sandbox.timeoutMinutes).toBe(30)
     const { sandboxes } = await client.sandboxes.list({ status: 'active', search: sandbox.id })
     expect(sandboxes).toMatchObject([{ id: sandbox.id, exposedPorts: [], sessionUrl: sandbox.sessionUrl }])
+    const same = { id: sandbox.id, runtime: sandbox.runtime, status: 'active' }
+    expect(await sandbox.info()).toMatchObject(same)
+    expect(await client.sandboxes.getDetail(sandbox.id)).toMatchObject(same)
+    const attached = client.sandboxes.attach(await client.sandboxes.getDetail(sandbox.id))
+    expect(Date.parse(attached.tokenExpiresAt ?? '')).toBeGreaterThan(Date.now())
+    expect(await sh(await client.sandboxes.connect(sandbox.id), 'echo connected')).toBe('connected')
     expect(await sandbox.stop()).toEqual({ success: true })
     const closed = await client.sandboxes.get(sandbox.id)
     expect([closed.status, closed.toJSON().token]).toEqual(['closed', null])
@@ -314,6 +320,9 @@ describe('files', () => {
       permissions: '-rw-------',
       owner: 'user',
     })
+    expect(await files.read('/home/user/bytes', { format: 'bytes' })).toEqual(Buffer.concat([bytes, bytes]))
+    const blob = await files.read('/home/user/a/b/text', { format: 'blob' })
+    expect([blob.size, await files.read('/home/user/a/b/text')]).toEqual([6, 'héllo'])
     const large = Buffer.alloc(5_000_000, 'x')
     expect(await files.upload('/home/user/large', large)).toEqual({ path: '/home/user/large', bytesWritten: 5_000_000 })
     expect((await files.download('/home/user/large')).equals(large)).toBe(true)

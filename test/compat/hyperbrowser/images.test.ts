@@ -156,7 +156,10 @@ it("an image is made of the layers of one that `docker save` has written, as Pyt
 it('builds are canceled before they begin, and say why they failed', async () => {
   const context = gzipSync(tarOf([{ name: 'Dockerfile', data: 'FROM sent\nRUN exit 3\n' }]))
   const input = { inputSha256: digest(context), inputSizeBytes: context.length }
-  const order = { imageName: 'fails', ...input, inputFormat: 'dockerfile_context_tar_gz' }
+  const order = {
+    ...{ imageName: 'fails', ...input, inputFormat: 'dockerfile_context_tar_gz' },
+    ...{ vcpus: 64_000, memMiB: 512 },
+  }
   const first = (await call('/images/builds', order)).body
   expect(await client.sandboxes.cancelImageBuild(first.build.id)).toMatchObject({ status: 'canceled' })
   await expect(client.sandboxes.completeImageBuild(first.build.id, input)).rejects.toMatchObject({ statusCode: 409 })
@@ -167,6 +170,8 @@ it('builds are canceled before they begin, and say why they failed', async () =>
     status: 'failed',
     errorMessage: 'Dockerfile:2: [2/2] failed with exit code 3',
   })
+  expect(await client.sandboxes.deleteImage('filed')).toMatchObject({ deleted: true, imageName: 'filed' })
+  await expect(client.sandboxes.deleteImage('filed')).rejects.toMatchObject({ statusCode: 404 })
   await expect(client.sandboxes.getImageBuild('nothing')).rejects.toMatchObject({ statusCode: 404 })
   expect((await call('/images/builds', { ...order, inputFormat: 'docker_image_manifest_v1' })).status).toBe(400)
   expect((await call('/images/builds', { ...order, imageName: 'no name' })).status).toBe(400)

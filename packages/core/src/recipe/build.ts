@@ -33,8 +33,7 @@ export async function buildRecipe(
   log.add('info', 'base', `from ${source.from}`)
   const sizeBytes = await buildImage(work, image, detail, plan.steps, log)
   // Whether it is idle was decided when it was asked for.
-  const { idle: _, ...begun } = base.defaults
-  const inherited = { ...begun, ...plan.after }
+  const { idle: _, ...inherited } = { ...base.defaults, ...plan.after }
   const start = startOf(source, base)
   if (start.startCommand === null && start.readyCommand === null)
     return { change: { sizeBytes, defaults: inherited }, bootSnapshot: null }

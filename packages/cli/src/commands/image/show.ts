@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ImageSource } from 'spawnpoint'
+import type { Image, ImageSource } from 'spawnpoint'
 import { formatAge, formatBytes } from '../../output/units.ts'
 import { verb } from '../../verb.ts'
 
@@ -17,7 +17,7 @@ export function addShow(parent: Command): void {
       ['size', formatBytes(image.sizeBytes)],
       ['user', defaults.user],
       ['workdir', defaults.workdir],
-      ['start', defaults.startCommand.length > 0 ? defaults.startCommand.join(' ') : null],
+      ['start', startOf(defaults)],
       ['begins', image.startsFromMemory ? 'with its start command running' : null],
       ['ports', defaults.exposedPorts?.join(' ') || null],
       ['env', pairsText(defaults.env)],
@@ -25,6 +25,11 @@ export function addShow(parent: Command): void {
       ['created', `${image.createdAt.toISOString()} (${formatAge(image.createdAt)})`],
     ])
   })
+}
+
+function startOf({ startCommand, idle }: Image['defaults']): string | null {
+  if (startCommand.length === 0) return null
+  return `${startCommand.join(' ')}${idle === true ? '  (recorded; its sandboxes boot without it)' : ''}`
 }
 
 function sourceText(source: ImageSource): string {
