@@ -226,6 +226,46 @@ describe('commands', () => {
     await expect((await box.reconnect('nobody')).result).rejects.toThrow('not found')
   })
 
+  it('tell who asks by functions, and go on where a handle left off', async () => {
+    const said: [string, string][] = []
+    const result = await box.run('echo out; sleep 0.2; echo err >&2', {
+      onStdout: (data) => said.push(['out', data]),
+      onStderr: (data) => said.push(['err', data]),
+    })
+    expect(said).toEqual([
+      ['out', 'out\n'],
+      ['err', 'err\n'],
+    ])
+    expect(result).toMatchObject({ stdout: 'out\n', stderr: 'err\n' })
+    const handle = await box.run('printf é1; sleep 1; printf ü2 >&2', { wait: false })
+    for await (const { data } of handle) {
+      expect([data, handle.lastStdoutOffset]).toEqual(['é1', 3])
+      break
+    }
+    const again = await handle.reconnect()
+    expect(await again.result).toMatchObject({ stdout: '', stderr: 'ü2', exit_code: 0 })
+  })
+
+  it('end with their client, or a while after it, or are forgotten after a while, if told so', async () => {
+    const ends = async (options: { killOnDisconnect: true } | { idleTimeout: number }) => {
+      const handle = await box.run('echo $$; exec sleep 1000', { wait: false, ...options })
+      // Its connection ends with the loop.
+      for await (const { data } of handle) return data.trim()
+      throw new Error('it said nothing')
+    }
+    const gone = async (pid: string) => (await box.run(`kill -0 ${pid} 2>/dev/null || echo gone`)).stdout
+    const [first, second] = await Promise.all([ends({ killOnDisconnect: true }), ends({ idleTimeout: 1 })])
+    await expect.poll(() => gone(first), { timeout: 10_000 }).toBe('gone\n')
+    await expect.poll(() => gone(second), { timeout: 10_000 }).toBe('gone\n')
+    const short = await box.run('true', { wait: false, ttlSeconds: 1 })
+    await short.result
+    await expect
+      .poll(async () => await (await box.reconnect(short.commandId ?? '')).result.catch(({ message }) => message), {
+        timeout: 10_000,
+      })
+      .toContain('not found')
+  })
+
   it('go on while the server is killed and started again, and their client with them', async () => {
     const handle = await box.run('echo é1; sleep 3; echo ü2; exit 5', { wait: false })
     for await (const chunk of handle) {
