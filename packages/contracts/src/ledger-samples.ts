@@ -106,7 +106,15 @@ export function sampleSandbox(teamId: TeamId, over: Partial<Sandbox> = {}): Sand
       },
     ],
     volumes: [{ volumeId: newId(), path: '/data', readOnly: true }],
-    remotes: [{ name: 'repo', path: '/mnt/repo', source: { type: 'git', url: 'https://a.test/r.git', ref: null } }],
+    remotes: [
+      {
+        name: 'repo',
+        path: '/mnt/repo',
+        source: { type: 'git', url: 'https://a.test/r.git', ref: null },
+        refreshMs: null,
+        version: null,
+      },
+    ],
     ingress: { default: 'token', ports: { '8080': 'open', '22': 'closed' }, hostHeader: `localhost:$\{PORT}` },
     timeout: {
       timeoutMs: 300_000,
@@ -148,6 +156,8 @@ export function sampleSnapshot(teamId: TeamId, over: Partial<Snapshot> = {}): Sn
         name: 'repo',
         path: '/r',
         source: { type: 'git', url: 'https://a.test/r.git', ref: { type: 'tag', name: 'v1' } },
+        refreshMs: 60_000,
+        version: '1f',
       },
     ],
     credentials: [

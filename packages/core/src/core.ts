@@ -14,6 +14,7 @@ import { Due } from './sandbox/due.ts'
 import { Exits } from './sandbox/exits.ts'
 import { Incarnations } from './sandbox/incarnations.ts'
 import { LIVING_STATES } from './sandbox/lifecycle.ts'
+import { Refresher } from './sandbox/refresher.ts'
 import { type ScheduledSnapshots, Scheduler } from './schedule/scheduler.ts'
 import { Archives } from './services/archives.ts'
 import { Audit } from './services/audit.ts'
@@ -88,6 +89,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   readonly #happened = new Signal()
   readonly #closing: AbortController
   readonly #exits: Exits
+  readonly #refresher: Refresher
 
   private constructor(given: Omit<Parts, 'closing'>) {
     this.#closing = new AbortController()
@@ -111,6 +113,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.#parts = parts
     this.#guests = new Guests(parts)
     this.#runner = new OperationRunner(parts, this.#guests)
+    this.#refresher = new Refresher(parts, this.#guests)
     this.#exits = new Exits(parts, this.#guests, this.#incarnations)
     const due = new Due(parts, { sandboxes: () => this.sandboxes, snapshots: () => this.snapshots })
     this.#deadlines = new Deadlines(parts, {
@@ -249,6 +252,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.#closing.abort()
     this.#happened.notify()
     await this.#scheduler.close()
+    await this.#refresher.close()
     await this.#verification.close()
     await this.#runner.idle()
     await this.idempotency.idle()
@@ -280,6 +284,7 @@ export class Core implements SpawnpointApi, AsyncDisposable {
   #seen(sandbox: Sandbox): void {
     this.sandboxes.changed(sandbox.id)
     this.#deadlines.watch(sandbox)
+    this.#refresher.seen(sandbox)
     this.#samples.seen(sandbox)
     this.#incarnations.seen(sandbox)
     if (sandbox.state === 'killed') this.#deadlines.forget(sandbox.id)

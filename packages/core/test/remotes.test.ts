@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Core, GitSource, Remote, Sandbox } from '../src/index.ts'
+import type { Core, GitSource, RemoteRequest, Sandbox } from '../src/index.ts'
 import { World } from './world.ts'
 
 let world: World
@@ -13,7 +13,7 @@ beforeEach(async () => {
 })
 afterEach(() => core.close())
 
-const app: Remote = {
+const app: RemoteRequest = {
   name: 'app',
   path: '/mnt/app',
   source: { type: 'git', url: 'https://git.test/app.git', ref: null },
@@ -30,7 +30,7 @@ async function read(sandbox: Sandbox, path: string): Promise<string> {
 
 it('is there, as its user has it, before the sandbox is said to run', async () => {
   const sandbox = await create({ remotes: [app] })
-  expect(sandbox.remotes).toEqual([app])
+  expect(sandbox.remotes).toEqual([{ ...app, refreshMs: null, version: expect.stringMatching(/^[0-9a-f]{40}$/) }])
   expect([await read(sandbox, '/mnt/app/README.md'), await read(sandbox, '/mnt/app/src/a')]).toEqual(['hello', '1'])
   const other = await create({
     remotes: [{ ...app, source: { ...app.source, ref: { type: 'tag', name: 'v1' } } }],
@@ -45,16 +45,17 @@ it('is kept over stops and forks as the sandbox has it, and brought anew from a 
   const capture = async (request: object) =>
     (await core.snapshots.create(world.by, sandbox.id, { kind: 'filesystem', ...request })).done
   const [bare, carrying] = [await capture({}), await capture({ remotes: true })]
-  expect([bare.remotes, carrying.remotes]).toEqual([[], [app]])
+  expect([bare.remotes, carrying.remotes]).toMatchObject([[], [app]])
   world.host.repositories.set('https://git.test/app.git', { files: { 'README.md': 'news' } })
   await (await core.sandboxes.stop(world.by, sandbox.id)).done
   await (await core.sandboxes.start(world.by, sandbox.id)).done
   const [child] = await (await core.sandboxes.fork(world.by, sandbox.id, { count: 1, mode: 'all_or_nothing' })).done
-  expect(child?.sandbox?.remotes).toEqual([app])
+  expect(child?.sandbox?.remotes).toEqual(sandbox.remotes)
   for (const one of [sandbox, child?.sandbox ?? sandbox, await from(bare.id)])
     expect([await read(one, '/mnt/app/README.md'), await read(one, '/mnt/app/own')]).toEqual(['hello', 'mine'])
   const anew = await from(carrying.id)
-  expect([anew.remotes, await read(anew, '/mnt/app/README.md')]).toEqual([[app], 'news'])
+  expect([anew.remotes, await read(anew, '/mnt/app/README.md')]).toMatchObject([[app], 'news'])
+  expect(anew.remotes).not.toEqual(sandbox.remotes)
   await expect(read(anew, '/mnt/app/own')).rejects.toMatchObject({ context: { errno: 'ENOENT' } })
   const without = await from(carrying.id, { remotes: [] })
   expect([without.remotes, await read(without, '/mnt/app/own')]).toEqual([[], 'mine'])
@@ -83,6 +84,48 @@ it('does not keep a sandbox from being killed while it does not come', async () 
   expect(await world.disagreements(core)).toEqual([])
 })
 
+it('is brought anew while the sandbox runs, when it has changed', async () => {
+  await core.close()
+  core = await world.server({ fakeTime: true })
+  const remotes = [{ ...app, refreshMs: 60_000 }]
+  const sandbox = await create({ remotes })
+  const looks = () => world.host.faults.log.filter(({ step }) => step === 'remotes.read').length
+  // The next look is awaited once the one before has ended: time passes until it has.
+  const looked = async () => {
+    const before = looks()
+    const passed = () => {
+      world.clock.advance(60_000)
+      return looks()
+    }
+    await expect.poll(passed, { timeout: 20_000 }).toBeGreaterThan(before)
+  }
+  const version = async () => (await core.sandboxes.get(world.by, sandbox.id)).remotes[0]?.version
+  const changed = async () => {
+    const before = await version()
+    await looked()
+    await expect.poll(version, { timeout: 20_000 }).not.toBe(before)
+  }
+  const own = Readable.from([Buffer.from('mine')])
+  await (await filesOf(sandbox)).write('/mnt/app/README.md', own)
+  await looked()
+  await looked()
+  expect(await read(sandbox, '/mnt/app/README.md')).toBe('mine')
+  world.host.repositories.set('https://git.test/app.git', { files: { 'README.md': 'news' } })
+  await changed()
+  expect(await read(sandbox, '/mnt/app/README.md')).toBe('news')
+  // What is away for a while is looked for again.
+  world.host.repositories.delete('https://git.test/app.git')
+  await looked()
+  world.host.repositories.set('https://git.test/app.git', { files: { 'README.md': 'later' } })
+  await changed()
+  expect(await read(sandbox, '/mnt/app/README.md')).toBe('later')
+  await (await core.sandboxes.stop(world.by, sandbox.id)).done
+  const before = looks()
+  world.clock.advance(600_000)
+  await core.idle()
+  expect(looks()).toBe(before)
+})
+
 describe('is refused where it cannot be', () => {
   const git = (over: Partial<GitSource>) => [{ ...app, source: { ...app.source, ...over } }]
   it.each<[string, object[]]>([
@@ -99,6 +142,7 @@ describe('is refused where it cannot be', () => {
     ['no path', git({ url: 'https://git.test/' })],
     ['a query', git({ url: 'https://git.test/app.git?x' })],
     ['no name of a branch', git({ ref: { type: 'branch', name: 'a..b' } })],
+    ['looks too often', [{ ...app, refreshMs: 10 }]],
     ['a line in it', git({ ref: { type: 'branch', name: 'a\nwant b' } })],
   ])('%s', async (_, remotes) => {
     await expect(create({ remotes })).rejects.toMatchObject({ code: 'invalid_argument' })

@@ -15,7 +15,11 @@ const app = {
   id: 'app',
   type: 'git',
   mount_path: '/mnt/mounts/app',
-  git: { remote_url: 'https://git.test/app.git', ref: { type: 'branch', name: 'main' } },
+  git: {
+    remote_url: 'https://git.test/app.git',
+    ref: { type: 'branch', name: 'main' },
+    refresh_interval_seconds: 60,
+  },
 }
 const create = (...mounts: object[]) => world.post('/boxes', { mount_config: { auth: {}, mounts } })
 
@@ -41,7 +45,7 @@ it('brings a repository, says so, and has a snapshot carry it that is told to', 
 it.each<[number, RegExp, object]>([
   [400, /contexthub, which is in LangSmith's own cloud/, { ...app, type: 'contexthub', contexthub: { repo: '-/a' } }],
   [400, /mounts\[0\]: the type azure_blob/, { ...app, type: 'azure_blob' }],
-  [400, /refresh_interval_seconds/, { ...app, git: { ...app.git, refresh_interval_seconds: 60 } }],
+  [422, /refresh_interval_seconds/, { ...app, git: { ...app.git, refresh_interval_seconds: 0.5 } }],
   [422, /mount_path/, { ...app, mount_path: '/srv/app' }],
   [422, /not of git/, { ...app, read_only: true }],
   [422, /name/, { ...app, id: 'a b' }],

@@ -1,4 +1,4 @@
-import { invalidArgument, type Remote } from '@spawnpoint/core'
+import { invalidArgument, type Remote, type RemoteRequest } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { unsupported } from './errors.ts'
@@ -14,7 +14,7 @@ const mountSchema = z.object({
     z.object({
       remote_url: z.string(),
       ref: optional(z.object({ type: z.enum(['branch', 'tag']), name: z.string() })),
-      refresh_interval_seconds: optional(z.number().positive()),
+      refresh_interval_seconds: optional(z.number().int().min(1).max(86_400)),
     }),
   ),
   read_only: given,
@@ -28,7 +28,7 @@ export const mountConfigSchema = z.object({
 type Mount = z.output<typeof mountSchema>
 
 /** What its mounts are here: files that are brought into the box while it is made. */
-export function remotesOf(config: z.output<typeof mountConfigSchema> | undefined): Remote[] | undefined {
+export function remotesOf(config: z.output<typeof mountConfigSchema> | undefined): RemoteRequest[] | undefined {
   if (config === undefined) return undefined
   const remotes = (config.mounts ?? []).map((mount, index) => remoteOf(mount, `mount_config.mounts[${index}]`))
   for (const [provider, auth] of Object.entries(config.auth ?? {}))
@@ -37,15 +37,16 @@ export function remotesOf(config: z.output<typeof mountConfigSchema> | undefined
   return remotes
 }
 
-function remoteOf({ id, type, mount_path: path, git, ...rest }: Mount, place: string): Remote {
+function remoteOf({ id, type, mount_path: path, git, ...rest }: Mount, place: string): RemoteRequest {
   if (type === 'contexthub') throw unsupported(`${place}: contexthub, which is in LangSmith's own cloud,`)
   if (type !== 'git') throw unsupported(`${place}: the type ${type}`)
   if (git === undefined) throw invalidArgument(`body.${place}.git`, 'missing')
   for (const key of ['read_only', 'cache'] as const)
     if (rest[key] !== undefined && rest[key] !== null) throw invalidArgument(`body.${place}.${key}`, 'not of git')
   if (!path.startsWith(PLACE)) throw invalidArgument(`body.${place}.mount_path`, `below ${PLACE}`)
-  if (git.refresh_interval_seconds !== undefined) throw unsupported(`${place}.git: refresh_interval_seconds`)
-  return { name: id, path, source: { type, url: git.remote_url, ref: git.ref ?? null } }
+  const { remote_url: url, ref = null, refresh_interval_seconds: seconds } = git
+  const refreshMs = seconds === undefined ? null : seconds * 1000
+  return { name: id, path, source: { type, url, ref }, refreshMs }
 }
 
 /** `undefined` for none, as of boxes that were given no configuration. */
@@ -54,11 +55,15 @@ export function mountConfigJson(remotes: readonly Remote[]) {
   return { auth: {}, mounts: remotes.map(mountJson) }
 }
 
-function mountJson({ name, path, source: { url, ref } }: Remote) {
+function mountJson({ name, path, source: { url, ref }, refreshMs }: Remote) {
   return {
     id: name,
     type: 'git',
     mount_path: path,
-    git: { remote_url: url, ...(ref === null ? {} : { ref }) },
+    git: {
+      remote_url: url,
+      ...(ref === null ? {} : { ref }),
+      ...(refreshMs === null ? {} : { refresh_interval_seconds: refreshMs / 1000 }),
+    },
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { notFound, type RemoteAsk, type RemoteReader, SpawnpointError } from '@spawnpoint/core'
 import type { FakeHost } from './host.ts'
@@ -21,10 +22,10 @@ export class FakeRemoteReader implements RemoteReader {
   }
 
   read(
-    { source: { url, ref }, credentials, maxBytes }: RemoteAsk,
+    { source: { url, ref }, credentials, known, maxBytes }: RemoteAsk,
     take: (archive: Readable) => Promise<void>,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<string> {
     return this.#host.faults.run(this.#life, 'remotes.read', url, async () => {
       signal.throwIfAborted()
       const repository = this.#host.repositories.get(ref === null ? url : `${url}#${ref.name}`)
@@ -35,6 +36,8 @@ export class FakeRemoteReader implements RemoteReader {
         ?.headers.find(({ name }) => name === 'authorization')
       if (repository.authorization !== undefined && given?.value !== repository.authorization)
         throw new SpawnpointError('forbidden', `${host} wants credentials`, { what: url })
+      const version = createHash('sha1').update(JSON.stringify(repository.files)).digest('hex')
+      if (version === known) return version
       const entries = Object.entries(repository.files).map(([name, text]) => ({
         name,
         type: 'file' as const,
@@ -46,6 +49,7 @@ export class FakeRemoteReader implements RemoteReader {
       if (archive.length > maxBytes)
         throw new SpawnpointError('payload_too_large', `At most ${maxBytes} bytes`, { limitBytes: maxBytes })
       await take(Readable.from([archive]))
+      return version
     })
   }
 }

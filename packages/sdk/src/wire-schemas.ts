@@ -370,6 +370,8 @@ export interface Schemas {
         name: string
       } | null
     }
+    refreshMs: number | null
+    version: string | null
   }
   NewSandboxSchedule: {
     cron: string
@@ -495,6 +497,7 @@ export interface Schemas {
       | {
           name: string
           path: string
+          refreshMs?: number | null | undefined
           source: {
             type: 'git'
             url: string
@@ -618,6 +621,7 @@ export interface Schemas {
       | {
           name: string
           path: string
+          refreshMs?: number | null | undefined
           source: {
             type: 'git'
             url: string

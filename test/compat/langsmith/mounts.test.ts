@@ -2,7 +2,7 @@ import { GitServer } from '@spawnpoint/remotes/testing'
 import { Langsmith } from 'langsmith'
 import { opaqueSecret, proxyConfig, SandboxClient, type SandboxMountConfig } from 'langsmith/sandbox'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { VendorWorld } from '../vendor-world.ts'
+import { until, VendorWorld } from '../vendor-world.ts'
 
 let git: GitServer
 let vendor: VendorWorld
@@ -18,11 +18,16 @@ afterAll(async () => {
   await git?.[Symbol.asyncDispose]()
 })
 
-const mounts = (ref: { type: 'branch' | 'tag'; name: string }, id = 'app'): SandboxMountConfig => ({
+const mounts = (ref: { type: 'branch' | 'tag'; name: string }, more: object = {}): SandboxMountConfig => ({
   auth: {},
   // As `gitMount` makes it, which takes nothing but HTTPS.
   mounts: [
-    { id, type: 'git', mount_path: `/mnt/mounts/${id}`, git: { remote_url: git.urlOf('app', 'localhost'), ref } },
+    {
+      id: 'app',
+      type: 'git',
+      mount_path: '/mnt/mounts/app',
+      git: { remote_url: git.urlOf('app', 'localhost'), ref, ...more },
+    },
   ],
 })
 const said = async (box: { run(command: string): Promise<{ stdout: string }> }, command: string) =>
@@ -51,6 +56,18 @@ it('has a repository there when the box is ready, and anew in boxes of a snapsho
   await box.stop()
   await box.start()
   expect(await said(box, 'cat /mnt/mounts/app/README.md')).toBe('mine\n')
+  await box.delete()
+})
+
+it('has what has changed there while the box runs, if it is to look', async () => {
+  git.commit('app', { 'README.md': 'before\n', old: '' })
+  const box = await client.createSandbox({
+    mountConfig: mounts({ type: 'branch', name: 'main' }, { refresh_interval_seconds: 1 }),
+  })
+  expect(await said(box, 'ls /mnt/mounts/app')).toBe('README.md\nold\n')
+  git.commit('app', { 'README.md': 'after\n' })
+  await until(async () => (await said(box, 'cat /mnt/mounts/app/README.md; ls -A /mnt/mounts')) === 'after\napp\n')
+  expect(await said(box, 'ls /mnt/mounts/app')).toBe('README.md\n')
   await box.delete()
 })
 

@@ -1,4 +1,6 @@
 import type { Remote } from '../model.ts'
 
-/** As it is kept. */
-export type RemoteRequest = Remote
+export interface RemoteRequest extends Pick<Remote, 'name' | 'path' | 'source'> {
+  /** Default `null` */
+  refreshMs?: number | null | undefined
+}

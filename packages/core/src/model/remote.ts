@@ -1,6 +1,6 @@
 /**
- * Files of somewhere else that are put into a sandbox while it is made. From then on they are its own: what is done to them
- * there does not change the sandbox's, nor the other way round.
+ * Files of somewhere else that are put into a sandbox while it is made. What is done to them inside changes nothing there; what
+ * changes there is brought anew, in the place of what is inside, every `refreshMs` while the sandbox runs.
  */
 export interface Remote {
   /** `[A-Za-z0-9_-]{1,64}`, unique among the sandbox's */
@@ -8,6 +8,10 @@ export interface Remote {
   /** Directory inside that they are put into, in the place of what it had; absolute */
   path: string
   source: RemoteSource
+  /** Milliseconds between looks, 1,000 at least; `null` for none after the first */
+  refreshMs: number | null
+  /** What was brought last, as its source names it; `null` while nothing was */
+  version: string | null
 }
 
 export type RemoteSource = GitSource

@@ -1,5 +1,6 @@
 import { isCode } from '../errors.ts'
 import type { Remote, Sandbox } from '../model.ts'
+import type { Parts } from '../parts.ts'
 import type { Guest, GuestFiles, OutgoingRule } from '../ports/index.ts'
 import { outgoingRules } from '../services/credentials.ts'
 import type { Work } from './runner.ts'
@@ -8,60 +9,66 @@ import type { Work } from './runner.ts'
 const BRING_MS = 20 * 60_000
 
 /**
- * Puts the sandbox's remotes where they belong, one after the other. Nothing of it outlives a server that dies here but what
- * is in the sandbox, which goes with it.
+ * Puts the sandbox's remotes where they belong, one after the other, and tells them as they are then. Nothing of it outlives a
+ * server that dies here but what is in the sandbox, which goes with it.
  */
-export async function bringRemotes(work: Work<unknown>, sandbox: Sandbox, guest: Guest): Promise<void> {
-  if (sandbox.remotes.length === 0) return
+export async function bringRemotes(work: Work<unknown>, sandbox: Sandbox, guest: Guest): Promise<Remote[]> {
+  const { remotes } = sandbox
+  if (remotes.length === 0) return remotes
   const rules = await outgoingRules(work.parts, sandbox)
-  for (const remote of sandbox.remotes)
-    await work.step('bring remote', () => bring(work, sandbox, guest.files, remote, rules))
+  const brought: Remote[] = []
+  for (const remote of remotes) {
+    const ended = new AbortController()
+    const run = () => bringRemote(work.parts, sandbox, guest.files, { ...remote, version: null }, rules, ended.signal)
+    try {
+      const bring = () => work.fromGuest(`bring ${remote.name}`, run, { timeoutMs: BRING_MS })
+      brought.push({ ...remote, version: await work.step('bring remote', bring) })
+    } finally {
+      ended.abort()
+    }
+  }
+  return brought
 }
 
-async function bring(
-  work: Work<unknown>,
+/** Puts what a remote holds in the place of what is there, unless that is what it holds. Answers which version it is. */
+export async function bringRemote(
+  { closing, remotes = [] }: Parts,
   { resources, defaults }: Sandbox,
   files: GuestFiles,
-  { name, path, source }: Remote,
+  { path, source, version }: Remote,
   credentials: readonly OutgoingRule[],
-): Promise<void> {
-  const { closing, remotes = [] } = work.parts
+  signal: AbortSignal,
+): Promise<string> {
   const reader = remotes.find(({ type }) => type === source.type)
   if (reader === undefined) throw new Error(`nobody reads remotes of ${source.type}`)
-  const ended = new AbortController()
+  const owner = defaults.user
+  // Beside it, so that what is there is whole until what replaces it is.
+  const aside = path.replace(/([^/]+)$/, '.$1.spawnpoint')
   // More than its disk holds could not be put there.
-  const ask = { source, credentials, maxBytes: resources.diskBytes }
-  const signal = AbortSignal.any([closing, ended.signal])
-  const run = async () => {
-    await emptied(files, path, defaults.user)
-    await reader.read(
-      ask,
-      async (archive) => {
-        try {
-          await files.unpack(archive, { source: '.', destination: `${path}/`, owner: defaults.user })
-        } catch (error) {
-          // An archive with nothing in it, as of a commit without files: the directory is there.
-          if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOENT' || error.context.path !== '.')
-            throw error
-        }
-      },
-      signal,
-    )
-  }
-  try {
-    await work.fromGuest(`bring ${name}`, run, { timeoutMs: BRING_MS })
-  } finally {
-    ended.abort()
-  }
+  const ask = { source, credentials, known: version, maxBytes: resources.diskBytes }
+  return reader.read(
+    ask,
+    async (archive) => {
+      await remove(files, aside)
+      await files.mkdir(aside, { parents: true, owner })
+      try {
+        await files.unpack(archive, { source: '.', destination: `${aside}/`, owner })
+      } catch (error) {
+        // An archive with nothing in it, as of a commit without files: the directory is there.
+        if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOENT' || error.context.path !== '.') throw error
+      }
+      await remove(files, path)
+      await files.move(aside, path)
+    },
+    AbortSignal.any([closing, signal]),
+  )
 }
 
-/** What a snapshot brought along is of an earlier time. */
-async function emptied(files: GuestFiles, path: string, owner: string): Promise<void> {
+async function remove(files: GuestFiles, path: string): Promise<void> {
   try {
     await files.remove(path, { recursive: true })
   } catch (error) {
     // Then it is as it should be.
     if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOENT') throw error
   }
-  await files.mkdir(path, { parents: true, owner })
 }

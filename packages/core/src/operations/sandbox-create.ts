@@ -30,10 +30,10 @@ export const sandboxCreate: OperationDefinition<CreateDetail, Sandbox> = {
   async run(work) {
     try {
       const { sandbox, guest, startedAt, report } = await bringUp(work, work.detail)
-      await bringRemotes(work, sandbox, guest)
+      const remotes = await bringRemotes(work, sandbox, guest)
       let running!: Sandbox
       await work.end('done', async (tx) => {
-        running = await commitRunning(work.parts, tx, work.detail, startedAt, { identity: report })
+        running = await commitRunning(work.parts, tx, work.detail, { startedAt, remotes }, { identity: report })
       })
       return running
     } catch (error) {
@@ -97,7 +97,7 @@ export async function commitRunning(
   parts: Parts,
   tx: LedgerTx,
   detail: CreateDetail,
-  startedAt: Date,
+  came: Pick<Sandbox, 'startedAt'> & Partial<Sandbox>,
   data: Record<string, unknown>,
 ): Promise<Sandbox> {
   const current = await tx.lockSandbox(detail.sandboxId)
@@ -110,7 +110,7 @@ export async function commitRunning(
     {
       incarnationId: detail.incarnationId,
       rootId: detail.rootId,
-      startedAt,
+      ...came,
       expiresAt: expiryFrom(parts, current),
     },
     data,

@@ -90,7 +90,7 @@ async function spawn(work: Work<ForkDetail>, child: CreateDetail): Promise<Child
   const { parts } = work
   try {
     const { startedAt, report } = await bringUp(work, child)
-    await parts.ledger.transact((tx) => commitRunning(parts, tx, child, startedAt, { identity: report }))
+    await parts.ledger.transact((tx) => commitRunning(parts, tx, child, { startedAt }, { identity: report }))
     work.point('child')
     return null
   } catch (error) {

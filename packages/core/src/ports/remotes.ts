@@ -7,6 +7,8 @@ export interface RemoteAsk {
   source: RemoteSource
   /** Whose headers go along to the hosts that they name, whatever the port */
   credentials: readonly OutgoingRule[]
+  /** A version that need not be taken again */
+  known: string | null
   /** Most bytes to be fetched */
   maxBytes: number
 }
@@ -19,6 +21,9 @@ export interface RemoteAsk {
  */
 export interface RemoteReader {
   readonly type: RemoteSource['type']
-  /** Resolves when `take` has, which is given a tar archive as it comes; rejects with what `take` rejects with. */
-  read(ask: RemoteAsk, take: (archive: Readable) => Promise<void>, signal: AbortSignal): Promise<void>
+  /**
+   * What version there is. Of another than the known one `take` is given a tar archive as it comes; resolves when `take` has,
+   * rejects with what `take` rejects with.
+   */
+  read(ask: RemoteAsk, take: (archive: Readable) => Promise<void>, signal: AbortSignal): Promise<string>
 }

@@ -1,6 +1,8 @@
+import type { RemoteRequest } from '../api.ts'
 import { invalidArgument } from '../errors.ts'
 import type { GitSource, Remote, VolumeMount } from '../model.ts'
 import type { Parts } from '../parts.ts'
+import { LIMITS } from './checks.ts'
 import { checkMountPath, isWithin } from './volumes.ts'
 
 const MAX_REMOTES = 16
@@ -12,13 +14,13 @@ const OWN_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 /** What a request for remotes is kept as. Rejects `invalid_argument`. */
 export function remotesOf(
   { remotes: readers = [] }: Parts,
-  asked: readonly Remote[],
+  asked: readonly RemoteRequest[],
   volumes: readonly VolumeMount[],
 ): Remote[] {
   if (asked.length > MAX_REMOTES) throw invalidArgument('remotes', `at most ${MAX_REMOTES}`)
   const taken = volumes.map(({ path }) => path)
   const names = new Set<string>()
-  const remotes = asked.map(({ name, path, source }, index): Remote => {
+  const remotes = asked.map(({ name, path, source, refreshMs = null }, index): Remote => {
     const field = `remotes.${index}`
     if (!NAME.test(name)) throw invalidArgument(`${field}.name`, '1 to 64 letters, digits, _ and -')
     if (names.has(name)) throw invalidArgument(`${field}.name`, `there is another remote ${name}`)
@@ -29,7 +31,12 @@ export function remotesOf(
     taken.push(path)
     if (!readers.some(({ type }) => type === source.type))
       throw invalidArgument(`${field}.source.type`, `this server brings nothing of ${source.type}`)
-    return { name, path, source: gitSource(`${field}.source`, source) }
+    if (
+      refreshMs !== null &&
+      !(Number.isSafeInteger(refreshMs) && refreshMs >= 1_000 && refreshMs <= LIMITS.maxTimeoutMs)
+    )
+      throw invalidArgument(`${field}.refreshMs`, `1000 to ${LIMITS.maxTimeoutMs} milliseconds, or null for never`)
+    return { name, path, source: gitSource(`${field}.source`, source), refreshMs, version: null }
   })
   return remotes.sort((a, b) => (a.path < b.path ? -1 : 1))
 }

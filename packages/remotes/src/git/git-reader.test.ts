@@ -54,7 +54,7 @@ async function read(
 ): Promise<Record<string, string>> {
   let archive = Buffer.alloc(0)
   await reader.read(
-    { source: from, credentials, maxBytes },
+    { source: from, credentials, known: null, maxBytes },
     async (body) => {
       archive = await buffer(body)
     },
@@ -163,9 +163,27 @@ it('ends when it is told to, at a limit, and with whoever takes the files', asyn
     archive.destroy()
     return Promise.reject(full)
   }
-  await expect(reader.read({ source: source('large'), credentials: [], maxBytes: 2 ** 30 }, take, open)).rejects.toBe(
-    full,
-  )
+  await expect(
+    reader.read({ source: source('large'), credentials: [], known: null, maxBytes: 2 ** 30 }, take, open),
+  ).rejects.toBe(full)
+})
+
+it('tells the version, and does not fetch one that is known', async () => {
+  const first = server.commit('moving', { a: '1' })
+  const look = async (known: string | null) => {
+    let taken = false
+    const take = async (archive: Readable) => {
+      taken = (await buffer(archive)).length > 0
+    }
+    const ask = { source: source('moving'), credentials: [], known, maxBytes: 2 ** 30 }
+    return [await reader.read(ask, take, open), taken]
+  }
+  expect([await look(null), await look(first)]).toEqual([
+    [first, true],
+    [first, false],
+  ])
+  const second = server.commit('moving', { a: '2' })
+  expect(await look(first)).toEqual([second, true])
 })
 
 it('removes what an earlier process left', async () => {

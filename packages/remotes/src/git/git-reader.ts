@@ -56,10 +56,10 @@ export class GitReader implements RemoteReader {
   }
 
   async read(
-    { source, credentials, maxBytes }: RemoteAsk,
+    { source, credentials, known, maxBytes }: RemoteAsk,
     take: (archive: Readable) => Promise<void>,
     given: AbortSignal,
-  ): Promise<void> {
+  ): Promise<string> {
     const late = AbortSignal.timeout(this.#timeoutMs)
     const signal = AbortSignal.any([given, late])
     const work = join(this.#dir, randomUUID())
@@ -67,6 +67,7 @@ export class GitReader implements RemoteReader {
     try {
       using session = new GitSession(source.url, credentials, signal)
       const commit = await findCommit(session, source)
+      if (commit.id === known) return known
       const limit = Math.min(maxBytes, MAX_PACK_BYTES)
       await runConfined({
         step: STEP,
@@ -82,6 +83,7 @@ export class GitReader implements RemoteReader {
         output: take,
         signal,
       })
+      return commit.id
     } catch (error) {
       if (given.aborted) throw cancelled(STEP)
       if (late.aborted) {

@@ -1,10 +1,14 @@
-/** Files of somewhere else that are put into a sandbox while it is made; from then on they are its own. */
+/** Files of somewhere else that are put into a sandbox while it is made. */
 export interface Remote {
   /** `[A-Za-z0-9_-]{1,64}`, unique among the sandbox's */
   name: string
   /** Directory inside that they are put into, in the place of what it had; absolute */
   path: string
   source: GitSource
+  /** Milliseconds between looks for what has changed, while it runs; `null` for none after the first */
+  refreshMs: number | null
+  /** Of what was brought last: of Git the id of a commit or tag */
+  version: string | null
 }
 
 /** The files of one commit, without its history. */
@@ -22,6 +26,8 @@ export interface GitRef {
 }
 
 /** What takes a user and a password takes a credential for its host besides. */
-export interface BringRemote extends Omit<Remote, 'source'> {
+export interface BringRemote extends Pick<Remote, 'name' | 'path'> {
+  /** At least 1,000; default `null` */
+  refreshMs?: number | null | undefined
   source: Omit<GitSource, 'ref'> & { ref?: GitRef | null | undefined }
 }
