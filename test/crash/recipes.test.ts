@@ -40,7 +40,7 @@ describe('killed during the build of a recipe', async () => {
       staged: readdirSync(join(pool, 'snapshots')).filter((name) => name.startsWith('.')),
       running: world.incarnations(),
     })
-    await expect.poll(held, { timeout: 10_000 }).toEqual({ images: ready.length, roots: 0, staged: [], running: [] })
+    await expect.poll(held).toEqual({ images: ready.length, roots: 0, staged: [], running: [] })
     expect(await world.client.operations.list({ states: ['open'] }).toArray()).toEqual([])
     expect((await world.client.images.list({ states: ['building'] }).toArray()).length).toBe(0)
     const image = ready[0] ?? (await build(false))

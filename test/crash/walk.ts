@@ -92,7 +92,7 @@ async function check(scenario: Scenario): Promise<void> {
   origin = await world.client.sandboxes.get(origin.id)
   point = await world.client.snapshots.get(point.id)
   // Before anything is asked of the new server: it has not made anything ahead yet.
-  await expect.poll(held, { timeout: 10_000 }).toEqual(await expected())
+  await expect.poll(held).toEqual(await expected())
   expect(scenario.after).toContain(origin.state)
   expect(point.state).toBe('ready')
   // Whoever was never told of a new sandbox must not find one running.

@@ -114,7 +114,7 @@ it('is built in stages, and its sandboxes are what it says', async () => {
     ...['inner1001:1002 644 mine', '1001:1002 640 owned', '0:0 755 out.sh'],
     ...['ls: /src: No such file or directory', ''],
   ])
-  await expect.poll(() => sandbox.files.readText('/tmp/started').catch(() => ''), { timeout: 10_000 }).toBe('one two\n')
+  await expect.poll(() => sandbox.files.readText('/tmp/started').catch(() => '')).toBe('one two\n')
   expect(await world.client.snapshots.list().toArray()).toEqual([])
   expect((await world.client.images.list().toArray()).map(({ name }) => name)).toEqual(['built', 'small'])
 })
@@ -161,7 +161,7 @@ it('pulls what it begins with from a registry, once, with its entrypoint', async
   await using sandbox = await world.client.sandboxes.create({ image: image.id })
   expect((await sandbox.run('id -u; cat /group')).stdout).toBe('1001\nroot:x:0:\napp:x:1002:\n')
   expect(await logOf(image.id)).toEqual(expect.arrayContaining(['[2/4] 1001', '[3/4] by 42 as 1001']))
-  await expect.poll(() => sandbox.files.readText('/tmp/said').catch(() => ''), { timeout: 10_000 }).toBe('new\n')
+  await expect.poll(() => sandbox.files.readText('/tmp/said').catch(() => '')).toBe('new\n')
   await build(text)
   expect(await world.client.images.list({ name: 'tools', states: ['ready'] }).toArray()).toHaveLength(1)
 })

@@ -67,11 +67,9 @@ describe('time', () => {
     const extended = await create({ timeoutMs: 60_000, onTimeout: 'kill' })
     await extended.extend(1_500)
     await extended.extend(600_000)
-    await expect
-      .poll(async () => (await killed.refresh().catch(() => ({ state: 'killed' }))).state, { timeout: 15_000 })
-      .toBe('killed')
-    await expect.poll(async () => (await paused.refresh()).state, { timeout: 15_000 }).toBe('paused')
-    await expect.poll(async () => (await idle.refresh()).state, { timeout: 15_000 }).toBe('paused')
+    await expect.poll(async () => (await killed.refresh().catch(() => ({ state: 'killed' }))).state).toBe('killed')
+    await expect.poll(async () => (await paused.refresh()).state).toBe('paused')
+    await expect.poll(async () => (await idle.refresh()).state).toBe('paused')
     expect((await extended.refresh()).state).toBe('running')
     await paused.extend(null)
     await paused.resume()
@@ -202,7 +200,7 @@ describe('inside', () => {
       '--directory',
       'site',
     ])
-    await expect.poll(async () => (await sandbox.fetch(8080, '/')).status, { timeout: 10_000 }).toBe(200)
+    await expect.poll(async () => (await sandbox.fetch(8080, '/')).status).toBe(200)
     expect(await (await sandbox.fetch(8080, '/index.html')).text()).toBe('served from inside')
     expect((await sandbox.fetch(8081, '/')).status).toBe(502)
   })
@@ -216,7 +214,7 @@ describe('inside', () => {
       defaults: { ...defaults, startCommand },
     })
     await using sandbox = await world.client.sandboxes.create({ image: 'serving' })
-    await expect.poll(async () => (await sandbox.fetch(8090, '/')).status, { timeout: 10_000 }).toBe(200)
+    await expect.poll(async () => (await sandbox.fetch(8090, '/')).status).toBe(200)
   })
 })
 

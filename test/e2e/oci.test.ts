@@ -70,12 +70,12 @@ describe('an image of a registry', () => {
     })
     expect(JSON.stringify(built)).not.toContain(USER.password)
     await using sandbox = await world.client.sandboxes.create({ image: 'static', env: { MORE: 'given' } })
-    await expect.poll(async () => (await sandbox.fetch(8080, '/')).status, { timeout: 10_000 }).toBe(200)
+    await expect.poll(async () => (await sandbox.fetch(8080, '/')).status).toBe(200)
     const answer = (await (await sandbox.fetch(8080, '/')).json()) as { started: number }
     expect(answer).toMatchObject({ uid: 4711, gid: 4712, cwd: '/srv/not/there/yet', greeting: 'hello', more: 'given' })
 
     await using clone = await (await sandbox.snapshot({ kind: 'memory' })).spawn()
-    await expect.poll(async () => (await clone.fetch(8080, '/')).status, { timeout: 10_000 }).toBe(200)
+    await expect.poll(async () => (await clone.fetch(8080, '/')).status).toBe(200)
     expect(await (await clone.fetch(8080, '/')).json()).toMatchObject({ started: answer.started })
   })
 
@@ -238,7 +238,7 @@ describe('a pull during which the server dies', () => {
       execFileSync('find', [join(world.dataDir, 'oci/layers'), '-name', '*.part', '-size', '+2M'], { encoding: 'utf8' })
     const cut = world.client.images.build({ name: 'cut', source }).catch((error: unknown) => error)
     await half.promise
-    await expect.poll(parts, { timeout: 10_000 }).not.toBe('')
+    await expect.poll(parts).not.toBe('')
     await world.killServer()
     await world.startServer({ env: ENV })
     expect(await cut).toMatchObject({ code: expect.stringMatching(/^(unavailable|connection)/) })

@@ -170,7 +170,7 @@ export class World implements AsyncDisposable {
     const armed = join(this.dataDir, 'crash-at')
     await Promise.race([this.#ended, work.then(nothing, nothing)])
     // What goes on behind the caller's back may reach the point a little later.
-    for (let waited = 0; existsSync(armed) && waited < 5_000; waited += 50) await sleep(50)
+    for (let waited = 0; existsSync(armed) && waited < 20_000; waited += 50) await sleep(50)
     if (existsSync(armed)) {
       rmSync(armed)
       return false

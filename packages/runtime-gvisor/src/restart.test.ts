@@ -122,7 +122,7 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
     const ofSandbox = () => tracesOf(world.serverIndex, world.stateDir).filter((t) => /^process|[0-9a-f]{24}/.test(t))
     const running = fault === 'hang' ? 1 : 3
     await expect
-      .poll(() => ofSandbox().filter((trace) => trace.startsWith('process')).length, { timeout: 10_000 })
+      .poll(() => ofSandbox().filter((trace) => trace.startsWith('process')).length)
       // The server names the state directory in its own arguments.
       .toBeGreaterThan(running)
     await expect.poll(() => faulty.children()).toHaveLength(1)
