@@ -81,7 +81,7 @@ export async function execute(job: Execution): Promise<void> {
  */
 async function reach(job: Execution): Promise<{ channel: KernelChannel; prepared: Ending }> {
   for (let patience = ANSWERS_WITHIN_MS; ; patience = Math.min(patience * 2, ANSWERS_WITHIN_MAX_MS)) {
-    const channel = await KernelChannel.open(job.inside, job.context.id, job.over)
+    const channel = await KernelChannel.open(job.inside, job.context.id, job.over, job.left)
     const prepared = await withinTime(prepare(job, channel), patience, 'late', job.left)
     if (prepared !== 'late') return { channel, prepared }
     channel.close()

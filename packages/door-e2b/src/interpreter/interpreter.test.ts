@@ -210,6 +210,26 @@ describe('an execution', () => {
     expect(jupyter.executed).not.toContain('y')
   })
 
+  it('does not wait for ever to be let in to its kernel, nor at all for nobody', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const kept = () => expect.poll(() => jupyter.mute, { interval: 5 })
+    jupyter.mute = 1
+    const answer = post('/execute', { code: 'x' })
+    await kept().toBe(0)
+    vi.advanceTimersByTime(60_000)
+    expect(await lines(answer)).toContainEqual(expect.objectContaining({ type: 'error' }))
+
+    jupyter.mute = 1
+    const leaving = new AbortController()
+    const { signal } = leaving
+    const given = await fetch(`${url}/execute`, { method: 'POST', body: '{"code":"y"}', signal })
+    await kept().toBe(0)
+    leaving.abort()
+    await expect(given.text()).rejects.toThrow()
+    expect(await lines(post('/execute', { code: 'z' }))).toEqual([END])
+  })
+
   it('breaks off when the sandbox is gone', async () => {
     jupyter.run = ({ socket }) => {
       jupyter.gone = true

@@ -24,24 +24,34 @@ export class KernelChannel {
   readonly #session = randomUUID()
   readonly #pending = new Map<string, Pending>()
 
-  /** Closed when `over` is aborted. Rejects `port_closed` if no Jupyter listens, a `Refusal` if it does not let us in. */
-  static async open(inside: Inside, kernelId: string, over: AbortSignal): Promise<KernelChannel> {
+  /**
+   * Closed when `over` is aborted; not waited for any more once `left` is. Rejects `port_closed` if no Jupyter listens, a
+   * `Refusal` if it does not let us in.
+   */
+  static async open(inside: Inside, kernelId: string, over: AbortSignal, left: AbortSignal): Promise<KernelChannel> {
     const stream = await inside.connectPort(INTERPRETER_PORT)
     const socket = new WebSocket(`ws://${JUPYTER_HOST}/api/kernels/${kernelId}/channels`, {
       createConnection: () => stream,
-      handshakeTimeout: OPENS_WITHIN_MS,
       maxPayload: MESSAGE_MAX_BYTES,
       perMessageDeflate: false,
       followRedirects: false,
     })
+    // The option of the same purpose holds for network sockets alone.
+    const giveUp = () => socket.terminate()
+    const late = setTimeout(giveUp, OPENS_WITHIN_MS)
+    left.addEventListener('abort', giveUp)
     try {
       await new Promise<void>((resolve, reject) => {
         socket.once('open', resolve)
         socket.once('error', reject)
+        if (left.aborted) giveUp()
       })
     } catch (error) {
       stream.destroy()
       throw broken('its kernel cannot be reached', error)
+    } finally {
+      clearTimeout(late)
+      left.removeEventListener('abort', giveUp)
     }
     return new KernelChannel(socket, over)
   }

@@ -30,6 +30,8 @@ export class FakeJupyter {
   listening = true
   /** Connections to kernels still to come that reach nobody */
   deaf = 0
+  /** Connections to kernels still to come that are never let in */
+  mute = 0
   /** Executions that nobody heard of */
   unheard = 0
   /** The sandbox was killed */
@@ -58,6 +60,10 @@ export class FakeJupyter {
 
   constructor() {
     this.#server.on('upgrade', (req, socket, head) => {
+      if (this.mute > 0) {
+        this.mute -= 1
+        return
+      }
       const heard = this.deaf === 0
       if (!heard) this.deaf -= 1
       this.#sockets.handleUpgrade(req, socket, head, (ws) =>
