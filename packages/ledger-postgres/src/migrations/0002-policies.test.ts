@@ -1,10 +1,9 @@
 import { newId, type SandboxId, type SnapshotId, type TeamId } from '@spawnpoint/core'
-import { Kysely, PostgresDialect, sql } from 'kysely'
-import { Pool } from 'pg'
+import { type Kysely, sql } from 'kysely'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { PostgresLedger } from '../postgres-ledger.ts'
 import type { Tables } from '../tables.ts'
-import { embeddedLedger } from '../testing/scratch.ts'
+import { embeddedLedger, plainDatabase } from '../testing/scratch.ts'
 import { migratorOf } from './index.ts'
 
 vi.setConfig({ hookTimeout: 60_000 })
@@ -17,17 +16,14 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]()
 })
 
-const open = (databaseUrl: string) =>
-  new Kysely<Tables>({ dialect: new PostgresDialect({ pool: new Pool({ connectionString: databaseUrl, max: 1 }) }) })
-
 /** A database as the first schema has it. */
 async function firstSchema(): Promise<{ databaseUrl: string; db: Kysely<Tables> }> {
   const name = `test_${newId()}`
-  const admin = open(server.ledger.databaseUrl)
+  const admin = plainDatabase(server.ledger.databaseUrl)
   await sql.raw(`create database ${name}`).execute(admin)
   await admin.destroy()
   const databaseUrl = server.ledger.databaseUrl.replace('///spawnpoint?', `///${name}?`)
-  const db = open(databaseUrl)
+  const db = plainDatabase(databaseUrl)
   const { error } = await migratorOf(db.withSchema('spawnpoint')).migrateTo('0001-first')
   if (error) throw error
   return { databaseUrl, db }

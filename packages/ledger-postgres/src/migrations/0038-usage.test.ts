@@ -1,26 +1,21 @@
 import { type IncarnationId, newId, type SandboxId, type SnapshotId, type TeamId } from '@spawnpoint/core'
-import { Kysely, PostgresDialect, sql } from 'kysely'
-import { Pool } from 'pg'
+import { sql } from 'kysely'
 import { expect, it, vi } from 'vitest'
 import { PostgresLedger } from '../postgres-ledger.ts'
-import type { Tables } from '../tables.ts'
-import { embeddedLedger } from '../testing/scratch.ts'
+import { embeddedLedger, plainDatabase } from '../testing/scratch.ts'
 import { migratorOf } from './index.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
-const open = (databaseUrl: string) =>
-  new Kysely<Tables>({ dialect: new PostgresDialect({ pool: new Pool({ connectionString: databaseUrl, max: 1 }) }) })
-
 it('counts what lasts from now on, and lets keys and teams do what they could', async () => {
   await using server = await embeddedLedger()
   const name = `test_${newId()}`
-  const admin = open(server.ledger.databaseUrl)
+  const admin = plainDatabase(server.ledger.databaseUrl)
   await sql.raw(`create database ${name}`).execute(admin)
   await admin.destroy()
   const databaseUrl = server.ledger.databaseUrl.replace('///spawnpoint?', `///${name}?`)
   await using undo = new AsyncDisposableStack()
-  const db = open(databaseUrl)
+  const db = plainDatabase(databaseUrl)
   undo.defer(() => db.destroy())
   const { error } = await migratorOf(db.withSchema('spawnpoint')).migrateTo('0020-schedules')
   if (error) throw error

@@ -1,8 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Kysely, PostgresDialect } from 'kysely'
+import { Pool } from 'pg'
 import type { Log } from '../embedded/supervisor.ts'
 import { PostgresLedger } from '../postgres-ledger.ts'
+import type { Tables } from '../tables.ts'
 
 /** Collects what was said; quiet unless a test looks. */
 export function memoryLog(): Log & { lines: { level: string; context: object; message: string }[] } {
@@ -24,4 +27,12 @@ export async function embeddedLedger(): Promise<{ ledger: PostgresLedger; dataDi
   await ledger.open()
   const owned = undo.move()
   return { ledger, dataDir: scratch.path, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** A database without our own pool: for what is there before a ledger opens it. */
+export function plainDatabase(connectionString: string): Kysely<Tables> {
+  const pool = new Pool({ connectionString, max: 1 })
+  // It ends before its connections do: a server that is stopped then still has a last word for each.
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
 }
