@@ -18,7 +18,8 @@ def everything_is_here():
     """Programs started meanwhile ask us for names. Needs a mount namespace of its own, as script/test makes."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listening.bind((ADDRESS, 53))
-    threading.Thread(target=serve, args=(listening,), daemon=True).start()
+    serving = threading.Thread(target=serve, args=(listening,), daemon=True)
+    serving.start()
     with tempfile.TemporaryDirectory() as dir:
         file = pathlib.Path(dir, "resolv.conf")
         file.write_text(f"nameserver {ADDRESS}\n")
@@ -29,6 +30,8 @@ def everything_is_here():
             subprocess.run(["umount", RESOLV], check=True)
             with contextlib.suppress(OSError):  # says that it was not connected, and wakes who waits in it all the same
                 listening.shutdown(socket.SHUT_RDWR)
+            # As long as it waits in it the address is taken, closed or not.
+            serving.join()
             listening.close()
 
 
