@@ -96,7 +96,7 @@ describe('a memory snapshot', () => {
     })
     expect(pulled.info.requirements).toEqual(point.info.requirements)
     const ran = await point.census()
-    expect(ran?.processes.map(({ command }) => command)).toContainEqual(expect.stringContaining('python3'))
+    expect(ran?.processes.map(({ command }) => command)).toContainEqual(expect.stringContaining('while read -r line'))
     expect(await pulled.census()).toEqual(ran)
 
     // The origin is gone with its server: nothing is asked of it.
