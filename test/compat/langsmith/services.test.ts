@@ -1,5 +1,5 @@
 import { Langsmith } from 'langsmith'
-import { type Sandbox, SandboxClient, ServiceLoginUrl, ServiceUrl } from 'langsmith/sandbox'
+import { type Sandbox, SandboxClient, SERVICE_TOKEN_HEADER, ServiceLoginUrl, ServiceUrl } from 'langsmith/sandbox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Certificates } from '../over-tls.ts'
 import { VendorWorld } from '../vendor-world.ts'
@@ -41,7 +41,9 @@ describe('service addresses', () => {
     const bare = await fetch(await web.serviceUrl())
     expect([bare.status, (await jsonOf(bare)).detail.message]).toEqual([401, 'Authentication required'])
     const other = (await web.serviceUrl()).replace(/8080$/, '8081')
-    const header = { 'x-langsmith-sandbox-service-token': await web.token() }
+    const header = { [SERVICE_TOKEN_HEADER]: await web.token() }
+    expect(Date.parse(await web.expiresAt())).toBeGreaterThan(Date.now())
+    expect(await (await fetch(await web.embedUrl())).text()).toContain("location.replace('auth?'")
     expect((await fetch(other, { headers: header })).status).toBe(401)
   })
 
