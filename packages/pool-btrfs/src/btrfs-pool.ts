@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rename, rmdir } from 'node:fs/promises'
+import { chmod, mkdir, rename, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type ImageId,
@@ -26,8 +26,9 @@ import {
 } from './btrfs.ts'
 import { checkSnapshot } from './check.ts'
 import { Commits } from './commits.ts'
-import { renameDurably, syncFilesBelow, writeFileSynced } from './durable.ts'
+import { renameDurably, syncFilesBelow } from './durable.ts'
 import { failed, Layout, present } from './layout.ts'
+import { readManifest, writeManifest } from './manifest.ts'
 import { measure } from './measure.ts'
 import { openAccounts } from './open-accounts.ts'
 import type { BtrfsPoolOptions } from './options.ts'
@@ -41,7 +42,6 @@ import { closeVolume, openVolume, type Volume } from './volume.ts'
 
 /** Less than this is not worth a snapshot of its own. */
 const FLUSHED_FROM_BYTES = 2 ** 20
-const MANIFEST = 'manifest.json'
 
 /** Pool on btrfs, below `dataDir/pool`; see `Layout`. */
 export class BtrfsPool implements Pool {
@@ -145,7 +145,7 @@ export class BtrfsPool implements Pool {
   createImageFrom(id: ImageId, source: RootSource): Promise<{ sizeBytes: number }> {
     return this.#step('createImageFrom', async () => {
       await needSpace(this.#opened())
-      const from = await this.#sourceOf(source)
+      const from = await this.#layout.source(source)
       const { published, staged } = await this.#layout.fresh('createImageFrom', 'images', id)
       await mkdir(staged, { mode: 0o700 })
       try {
@@ -182,7 +182,7 @@ export class BtrfsPool implements Pool {
   createRoot(id: RootId, source: RootSource | null, limits: { diskBytes: number }): Promise<void> {
     return this.#step('createRoot', async () => {
       await needSpace(this.#opened())
-      const from = source === null ? null : await this.#sourceOf(source)
+      const from = source === null ? null : await this.#layout.source(source)
       const { published, staged } = await this.#layout.fresh('createRoot', 'roots', id)
       const sizeBytes = from === null ? 0 : await this.#accounts.sizeOf(from, limits.diskBytes)
       if (sizeBytes > limits.diskBytes) {
@@ -296,7 +296,7 @@ export class BtrfsPool implements Pool {
       const captured = this.#captured.get(id)
       if (!captured) throw failed('publishSnapshot', `${id} has no captured root`)
       const memoryBytes = await syncFilesBelow(join(staged, 'memory'))
-      await writeFileSynced(join(staged, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
+      await writeManifest(staged, manifest)
       this.#failpoint('pool.publishSnapshot.synced')
       await rename(staged, this.#layout.published('snapshots', id))
       this.#failpoint('pool.publishSnapshot.written')
@@ -318,18 +318,15 @@ export class BtrfsPool implements Pool {
 
   readManifest(id: SnapshotId): Promise<unknown> {
     return this.#step('readManifest', async () => {
-      try {
-        return JSON.parse(await readFile(join(this.#layout.published('snapshots', id), MANIFEST), 'utf8'))
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw notFound('snapshot', id)
-        throw error
-      }
+      const manifest = await readManifest(this.#layout.published('snapshots', id))
+      if (manifest === undefined) throw notFound('snapshot', id)
+      return manifest
     })
   }
 
   checkSnapshot(id: SnapshotId, signal: AbortSignal, how: { idle?: boolean } = {}): Promise<string | null> {
     return this.#step('checkSnapshot', async () =>
-      checkSnapshot(await this.#sourceOf({ from: 'snapshot', id }), signal, how),
+      checkSnapshot(await this.#layout.source({ from: 'snapshot', id }), signal, how),
     )
   }
 
@@ -382,18 +379,11 @@ export class BtrfsPool implements Pool {
     return this.#volume
   }
 
-  /** The directory that the source's `rootfs` is in. */
-  async #sourceOf(source: RootSource): Promise<string> {
-    const path = this.#layout.published(source.from === 'image' ? 'images' : 'snapshots', source.id)
-    if (!(await present(join(path, 'rootfs')))) throw notFound(source.from, source.id)
-    return path
-  }
-
   /** Of a root that is written, an instant is read, which lives in the trash: it goes away also if the server dies. */
   async #openTree(source: TreeSource): Promise<OpenTree> {
     if (source.from !== 'root') {
-      const check = async () => void (await this.#sourceOf(source))
-      return { path: join(await this.#sourceOf(source), 'rootfs'), check, release: () => {} }
+      const check = async () => void (await this.#layout.source(source))
+      return { path: join(await this.#layout.source(source), 'rootfs'), check, release: () => {} }
     }
     const root = await this.#layout.root(source.id)
     await this.#accounts.beforeFlush(source.id)

@@ -1,6 +1,14 @@
 import { lstat, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ImageId, isId, notFound, type RootId, type SnapshotId, SpawnpointError } from '@spawnpoint/core'
+import {
+  type ImageId,
+  isId,
+  notFound,
+  type RootId,
+  type RootSource,
+  type SnapshotId,
+  SpawnpointError,
+} from '@spawnpoint/core'
 
 type Kind = 'images' | 'roots' | 'snapshots'
 
@@ -59,6 +67,13 @@ export class Layout {
     const path = this.published('roots', id)
     // A root belongs to a sandbox; users never see its own id.
     if (!(await present(path))) throw notFound('sandbox', id)
+    return path
+  }
+
+  /** Of an image or a snapshot that is there: what its `rootfs` is in. */
+  async source({ from, id }: RootSource): Promise<string> {
+    const path = this.published(from === 'image' ? 'images' : 'snapshots', id)
+    if (!(await present(join(path, 'rootfs')))) throw notFound(from, id)
     return path
   }
 
