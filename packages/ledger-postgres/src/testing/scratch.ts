@@ -32,7 +32,9 @@ export async function embeddedLedger(): Promise<{ ledger: PostgresLedger; dataDi
 /** A database without our own pool: for what is there before a ledger opens it. */
 export function plainDatabase(connectionString: string): Kysely<Tables> {
   const pool = new Pool({ connectionString, max: 1 })
-  // It ends before its connections do: a server that is stopped then still has a last word for each.
+  // It ends before its connections do: a server that is stopped then still has a last word for each, and for those that are
+  // idle the pool says it, too.
   pool.on('connect', (client) => client.on('error', () => undefined))
+  pool.on('error', () => undefined)
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
 }
