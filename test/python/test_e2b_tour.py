@@ -90,6 +90,8 @@ def test_commands(sandbox):
     sleeper = sandbox.commands.run("sleep 1000", background=True)
     assert sandbox.commands.connect(sleeper.pid).pid == sleeper.pid
     assert sleeper.kill() is True
+    with pytest.raises(CommandExitException):
+        sleeper.wait()
     assert sandbox.commands.kill(sleeper.pid) is False
 
 
