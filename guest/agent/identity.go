@@ -115,7 +115,7 @@ func identify(c *call) (any, error) {
 		return err == nil
 	}
 	report.Hostname = done("hostname", syscall.Sethostname([]byte(given.Hostname))) &&
-		done("/etc/hostname", replaceFile("/etc/hostname", given.Hostname+"\n"))
+		done("/etc/hostname", writeFile("/etc/hostname", given.Hostname+"\n"))
 	done("/etc/hosts", completeHosts(given.Hostname))
 	if len(given.DNS) > 0 {
 		text := ""
@@ -125,15 +125,15 @@ func identify(c *call) (any, error) {
 		done("/etc/resolv.conf", replaceFile("/etc/resolv.conf", text))
 	}
 	sum := sha256.Sum256([]byte("spawnpoint machine-id " + given.SandboxID))
-	report.MachineID = done("/etc/machine-id", replaceFile("/etc/machine-id", hex.EncodeToString(sum[:16])+"\n"))
+	report.MachineID = done("/etc/machine-id", writeFile("/etc/machine-id", hex.EncodeToString(sum[:16])+"\n"))
 	if given.Limits.MaxProcesses > 0 {
 		done("RLIMIT_NPROC", limitProcesses(given.Limits.MaxProcesses))
 	}
 	a.authority.set(given.Authority)
 	if done("/run/spawnpoint", os.MkdirAll("/run/spawnpoint", 0o755)) {
-		done("sandbox-id", replaceFile("/run/spawnpoint/sandbox-id", given.SandboxID+"\n"))
+		done("sandbox-id", writeFile("/run/spawnpoint/sandbox-id", given.SandboxID+"\n"))
 		// Last: who watches the generation finds everything else in place.
-		done("generation", replaceFile("/run/spawnpoint/generation", strconv.Itoa(given.Generation)+"\n"))
+		done("generation", writeFile("/run/spawnpoint/generation", strconv.Itoa(given.Generation)+"\n"))
 	}
 	if given.Cause == "restore" {
 		report.Hooks = a.runHooks("post-restore", time.Duration(given.HookTimeoutMs)*time.Millisecond)
@@ -162,7 +162,7 @@ func tmpOnRoot() error {
 	return nil
 }
 
-// replaceFile writes atomically: temporary file, rename. What has the content already is left alone.
+// replaceFile is writeFile, but leaves alone what has the content already.
 func replaceFile(path, text string) error {
 	var st syscall.Stat_t
 	if syscall.Lstat(path, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG && st.Size == int64(len(text)) {
@@ -170,18 +170,31 @@ func replaceFile(path, text string) error {
 			return nil
 		}
 	}
+	return writeFile(path, text)
+}
+
+// writeFile writes atomically: temporary file, rename. A clone's first milliseconds go into calls like these: no more of them
+// than it takes.
+func writeFile(path, text string) error {
 	temp := path + ".spawnpoint"
-	if err := os.Remove(temp); err != nil && !os.IsNotExist(err) {
-		return err
+	create := func() (int, error) {
+		return syscall.Open(temp, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0o644)
 	}
-	fd, err := syscall.Open(temp, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0o644)
+	fd, err := create()
+	if err == syscall.EEXIST {
+		// Of an earlier life that did not come to the rename, or somebody's.
+		if err := os.Remove(temp); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		fd, err = create()
+	}
 	if err != nil {
 		return err
 	}
 	_, err = syscall.Write(fd, []byte(text))
 	syscall.Close(fd)
 	if err == nil {
-		err = os.Rename(temp, path)
+		err = syscall.Rename(temp, path)
 	}
 	if err != nil {
 		os.Remove(temp) // the first error counts
