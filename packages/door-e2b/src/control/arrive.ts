@@ -54,6 +54,13 @@ export async function living(api: SpawnpointApi, by: Principal, id: string): Pro
   return sandbox
 }
 
+/** Ends a sandbox. One that is being ended is gone to whoever asks, so `not_found` here too. */
+export async function end(api: SpawnpointApi, by: Principal, id: string): Promise<void> {
+  const { state } = await living(api, by, id)
+  if (state === 'killing') throw notFound('sandbox', id)
+  await api.sandboxes.kill(by, id)
+}
+
 /** Rejects `wrong_state` unless it is shown as `wanted`. */
 export async function mustBe(
   api: SpawnpointApi,

@@ -222,6 +222,17 @@ describe('timeout', () => {
   })
 })
 
+it('ends once: what is being ended is gone to others', async () => {
+  const { sandboxID: id } = await world.sandbox()
+  const hang = world.host.faults.hang('runtime.kill')
+  const first = world.send('DELETE', `/e2b/sandboxes/${id}`)
+  await expect.poll(async () => (await world.core.sandboxes.get(world.by, id)).state).toBe('killing')
+  expect(await world.get(`/e2b/sandboxes/${id}`)).toMatchObject({ status: 404 })
+  expect(await world.send('DELETE', `/e2b/sandboxes/${id}`)).toMatchObject({ status: 404 })
+  hang.release()
+  expect(await first).toMatchObject({ status: 204 })
+})
+
 describe('fork', () => {
   it('makes children under the policies of the origin', async () => {
     const { sandboxID: id } = await world.sandbox({ metadata: { a: 'b' }, allow_internet_access: false })

@@ -1,7 +1,7 @@
 import { notFound, type Sandbox } from '@spawnpoint/core'
 import { type AnyRoute, type Call, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { ARRIVAL_MS, arrive, mustBe } from '../arrive.ts'
+import { ARRIVAL_MS, arrive, end, mustBe } from '../arrive.ts'
 import { createOnce, idempotencyKey } from '../create-once.ts'
 import { CREATE_V1, CREATE_V2, type CreateDefaults, createRequest, refuseUnsupported } from '../create-request.ts'
 import type { DoorContext } from '../door-context.ts'
@@ -107,7 +107,7 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
       path: '/sandboxes/:id',
       params: sandboxParams,
       handle: async (call) => {
-        await api.sandboxes.kill(call.by, sandboxId(call.params.id))
+        await end(api, call.by, sandboxId(call.params.id))
         return { status: 204 }
       },
     }),
