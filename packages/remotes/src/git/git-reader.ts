@@ -26,8 +26,8 @@ const STEP = 'read the repository'
  */
 const SCRIPT = `
 set -e
-git init -q --bare --template= --object-format="$2" /work/repository
-cd /work/repository
+git init -q --bare --template= --object-format="$2" /scratch/repository
+cd /scratch/repository
 mkdir -p info
 echo '* -export-ignore -export-subst' > info/attributes
 git -c pack.threads=1 index-pack --stdin > index-pack.out
@@ -74,7 +74,7 @@ export class GitReader implements RemoteReader {
         program: 'sh',
         args: ['-c', SCRIPT, 'sh', commit.id, commit.abilities.format],
         readable: [],
-        writable: [['/work', work]],
+        writable: [['/scratch', work]],
         devices: true,
         capabilities: [],
         fileBytes: limit,
