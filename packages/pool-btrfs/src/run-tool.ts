@@ -1,9 +1,5 @@
-import { execFile } from 'node:child_process'
 import { SpawnpointError } from '@spawnpoint/core'
 import { runCommand } from '@spawnpoint/host-commands'
-
-/** Sandboxes' tools live in sbin, which the PATH of a service or of a login without `su -` lacks. */
-const PATH = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`
 
 export class ToolFailed extends Error {
   readonly tool: string
@@ -19,7 +15,7 @@ export class ToolFailed extends Error {
   }
 }
 
-/** Bytes of output that a tool may have */
+/** Bytes of output that a tool may have unless told */
 const OUTPUT_MAX_BYTES = 2 ** 20
 
 /**
@@ -30,7 +26,11 @@ export async function runTool(
   tool: string,
   args: string[],
   timeoutMs = 60_000,
-  { input = '', signal }: { input?: string; signal?: AbortSignal | undefined } = {},
+  {
+    input = '',
+    signal,
+    outputBytes = OUTPUT_MAX_BYTES,
+  }: { input?: string; signal?: AbortSignal | undefined; outputBytes?: number } = {},
 ): Promise<string> {
   const failed = (said: string, cause?: unknown) =>
     new ToolFailed(
@@ -39,40 +39,14 @@ export async function runTool(
       (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT',
       cause,
     )
-  const options = { timeoutMs, input, maxOutputBytes: OUTPUT_MAX_BYTES, ...(signal ? { signal } : {}) }
+  const options = { timeoutMs, input, maxOutputBytes: outputBytes, ...(signal ? { signal } : {}) }
   const result = await runCommand(tool, args, options).catch((error: unknown) => {
     throw failed(error instanceof Error ? error.message : String(error), error)
   })
   if (result.code === 0 && !result.timedOut && !result.truncated) return result.stdout.trim()
-  if (result.truncated) throw failed(`more than ${OUTPUT_MAX_BYTES} bytes of output`)
+  if (result.truncated) throw failed(`more than ${outputBytes} bytes of output`)
   const end = result.timedOut ? `no answer within ${timeoutMs} ms` : `ended with ${result.code ?? result.signal}`
   throw failed(result.stderr.trim() || end)
-}
-
-/** As `runTool`, for up to 64 MiB of output; started by this process itself, so that they are not copied. */
-export function runLargeTool(
-  tool: string,
-  args: string[],
-  timeoutMs = 60_000,
-  { input = '', signal }: { input?: string; signal?: AbortSignal | undefined } = {},
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const options = {
-      timeout: timeoutMs,
-      ...(signal ? { signal } : {}),
-      killSignal: 'SIGKILL',
-      env: { PATH, LC_ALL: 'C' },
-      maxBuffer: 64 << 20,
-    } as const
-    const child = execFile(tool, args, options, (error, stdout, stderr) => {
-      if (!error) return resolve(stdout.trim())
-      const said = stderr.trim() || (error.killed ? `no answer within ${timeoutMs} ms` : error.message)
-      reject(new ToolFailed(`${tool} ${args[0] ?? ''}`.trim(), said.slice(-2000), error.code === 'ENOENT', error))
-    })
-    // One that ends without reading is heard of above.
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(input)
-  })
 }
 
 /** EDQUOT, which Node has no name for */

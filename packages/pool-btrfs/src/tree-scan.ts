@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { runLargeTool, runTool } from './run-tool.ts'
+import { runTool } from './run-tool.ts'
 
 const SCRIPT = fileURLToPath(new URL('./btrfs-ioctl.pl', import.meta.url))
 const TIMEOUT_MS = 600_000
@@ -44,8 +44,14 @@ export async function heldBytes(
   }))
 }
 
-function scan(args: string[], options: Parameters<typeof runLargeTool>[3] = {}): Promise<string> {
-  return runLargeTool('nice', ['-n', '19', 'ionice', '-c', '3', 'perl', SCRIPT, ...args], TIMEOUT_MS, options)
+/** A line for each thing that is held */
+const OUTPUT_MAX_BYTES = 64 * 2 ** 20
+
+function scan(args: string[], options: Parameters<typeof runTool>[3] = {}): Promise<string> {
+  return runTool('nice', ['-n', '19', 'ionice', '-c', '3', 'perl', SCRIPT, ...args], TIMEOUT_MS, {
+    ...options,
+    outputBytes: OUTPUT_MAX_BYTES,
+  })
 }
 
 /** Rejects `ToolFailed` where the kernel is older than 6.7 or perl is missing. */
