@@ -1,4 +1,5 @@
-import type { Guest, Principal, ProcessSpec, SpawnpointApi } from '@spawnpoint/core'
+import { randomUUID } from 'node:crypto'
+import { type Guest, isCode, type Principal, type ProcessSpec, type SpawnpointApi } from '@spawnpoint/core'
 import { TOOL_TAG } from './inside.ts'
 import { Recorder } from './recorder.ts'
 
@@ -9,9 +10,14 @@ const MAX = 2_000
 /** Bytes of each stream that the agent keeps for a server that comes back */
 const BUFFER_BYTES = 4 * 1024 * 1024
 
+type Following = ReturnType<Guest['processes']['follow']>
+
 interface Entry {
-  recorder: Recorder
   guest: Guest
+  /** Of all who ask for the process while it is being found, too: two recorders would number its pieces differently */
+  recorder: Promise<Recorder>
+  /** `null` until it is found */
+  found: Recorder | null
   until: number | null
 }
 
@@ -26,40 +32,62 @@ export class Recorders {
 
   async start(by: Principal, sandboxId: string, spec: ProcessSpec): Promise<Recorder> {
     const { guest } = await this.#api.sandboxes.guest(by, sandboxId)
-    const { info, output } = await guest.processes.startAndFollow({ ...spec, bufferBytes: BUFFER_BYTES })
-    return this.#keep(sandboxId, guest, new Recorder(info, output))
+    // Known before it runs: whoever finds it in a list in this moment gets the same recorder.
+    const id = randomUUID()
+    const starting = guest.processes.startAndFollow({ ...spec, id, bufferBytes: BUFFER_BYTES })
+    return this.#keep(sandboxId, id, guest, starting)
   }
 
   /** Rejects `process_not_found`. */
-  async get(by: Principal, sandboxId: string, id: string): Promise<Recorder> {
+  async get(by: Principal, sandboxId: string, ref: string): Promise<Recorder> {
     const { guest } = await this.#api.sandboxes.guest(by, sandboxId)
+    // By the number that it has inside; it goes by its id.
+    const id = ref.startsWith('pid:') ? (await guest.processes.get(ref)).id : ref
     const known = this.#entries.get(keyOf(sandboxId, id))
     // Another life of the sandbox may have a process of that name that did other things.
     if (known?.guest === guest) return known.recorder
-    const { info, output } = await guest.processes.follow(id, {})
-    return this.#keep(sandboxId, guest, new Recorder(info, output))
+    return this.#keep(sandboxId, id, guest, guest.processes.follow(id, {}))
   }
 
   async list(by: Principal, sandboxId: string): Promise<Recorder[]> {
     const { guest } = await this.#api.sandboxes.guest(by, sandboxId)
     const infos = (await guest.processes.list()).filter(({ tag }) => tag !== TOOL_TAG)
-    return Promise.all(infos.map((info) => this.get(by, sandboxId, info.id)))
+    const found = await Promise.all(
+      infos.map(({ id }) =>
+        this.get(by, sandboxId, id).catch((error: unknown) => {
+          // The agent has forgotten it since.
+          if (isCode(error, 'process_not_found')) return null
+          throw error
+        }),
+      ),
+    )
+    return found.filter((one) => one !== null)
   }
 
   async guest(by: Principal, sandboxId: string): Promise<Guest> {
     return (await this.#api.sandboxes.guest(by, sandboxId)).guest
   }
 
-  #keep(sandboxId: string, guest: Guest, recorder: Recorder): Recorder {
+  #keep(sandboxId: string, id: string, guest: Guest, following: Following): Promise<Recorder> {
     this.#tidy()
-    this.#entries.set(keyOf(sandboxId, recorder.info.id), { recorder, guest, until: null })
+    const key = keyOf(sandboxId, id)
+    const recorder = following.then(({ info, output }) => {
+      entry.found = new Recorder(info, output)
+      return entry.found
+    })
+    const entry: Entry = { guest, recorder, found: null, until: null }
+    this.#entries.set(key, entry)
+    // Whoever asked is told; the next one may find it.
+    recorder.catch(() => {
+      if (this.#entries.get(key) === entry) this.#entries.delete(key)
+    })
     return recorder
   }
 
   #tidy(): void {
     const now = Date.now()
     for (const [key, entry] of this.#entries) {
-      if (!entry.recorder.over) continue
+      if (entry.found?.over !== true) continue
       entry.until ??= now + KEPT_MS
       if (entry.until <= now || this.#entries.size >= MAX) this.#entries.delete(key)
     }
