@@ -13,6 +13,7 @@ import {
 } from '@spawnpoint/images-oci/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { alpineLike } from './alpine-like.ts'
+import { DockerEngine } from './docker-engine.ts'
 import { REPOSITORY, World } from './world.ts'
 
 const ENV = { SPAWNPOINT_IMAGE_BYTES: String(256 * 2 ** 20) }
@@ -124,14 +125,22 @@ describe('an image of a registry', () => {
 })
 
 describe('a snapshot that is pushed as an image', () => {
-  it('is what another engine runs, with its environment, user, directory and command', async () => {
+  it('is what Docker runs, with its files, environment, user, directory and command', async () => {
     const entries = alpineLike([{ name: 'work/', type: 'dir', uid: 1001, gid: 1002 }])
-    const startCommand = ['/bin/sh', '-c', 'echo "$GREETING from $(pwd): $(cat mine)"; id -u']
-    const config = { User: 'app', WorkingDir: '/work', Env: ['PATH=/bin', 'GREETING=hello'], Cmd: startCommand }
+    const [entrypoint, cmd] = [['/bin/sh', '-c'], ['echo "$GREETING from $(pwd): $(cat mine)"; id -u']]
+    const startCommand = [...entrypoint, ...cmd]
+    const config = {
+      User: 'app',
+      WorkingDir: '/work',
+      Env: ['PATH=/bin', 'GREETING=hello'],
+      Entrypoint: entrypoint,
+      Cmd: cmd,
+    }
     const origin = makeImage({ layers: [{ entries }], config })
     await pull('origin', origin)
     await using sandbox = await world.client.sandboxes.create({ image: 'origin', env: { TOKEN: 'secret' } })
-    await sandbox.run('echo changed > mine; echo temporary > /tmp/gone', { check: true })
+    await sandbox.run('echo changed > mine; chmod 2750 .; echo temporary > /tmp/gone', { check: true })
+    await sandbox.run('chown 70000:123 /work/mine; chmod 4644 /work/mine; rm /bin/ls', { user: 'root', check: true })
     const { id } = await sandbox.snapshot({ kind: 'filesystem', name: 'changed' })
     const reference = `${registry.host}/pushed:v1`
     const steps = new Set<string>()
@@ -147,22 +156,20 @@ describe('a snapshot that is pushed as an image', () => {
     expect(layers).toHaveLength(2)
     expect(layers[0]).toMatchObject({ digest: origin.layers[0]?.digest })
     expect(layers[1]?.size).toBeLessThan(20_000)
-    await world.client.images.push(id, { reference: 'oci:changed:v1' })
+    await world.client.images.push(id, { reference: 'docker-archive:changed.tar:changed:v1' })
 
-    // Elsewhere: other tools, and a container engine's way to run it.
-    const layout = join(world.dataDir, 'exports/changed')
-    const bundle = join(scratch, 'bundle')
-    execFileSync('umoci', ['unpack', '--image', `${layout}:v1`, bundle], { stdio: 'pipe' })
-    const spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'))
-    expect(JSON.stringify(spec)).not.toContain('secret')
-    spec.process.terminal = false
-    writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec))
-    const runsc = process.env.SPAWNPOINT_RUNSC ?? 'runsc'
-    const flags = ['--root', join(scratch, 'runsc'), '--ignore-cgroups', '--network=none', '--platform=systrap']
-    const said = execFileSync(runsc, [...flags, 'run', '--bundle', bundle, 'elsewhere'], { encoding: 'utf8' })
-    // runsc keeps a network namespace mounted there.
-    execFileSync('umount', [join(scratch, 'runsc/null-netns')])
-    expect(said).toBe('hello from /work: changed\n1001\n')
+    // Elsewhere: Docker itself, out of the registry and out of the file.
+    await using engine = await DockerEngine.start(registry.host, USER)
+    const container = ['run', '--rm', '--network', 'none']
+    expect(await engine.docker(...container, reference)).toBe('hello from /work: changed\n1001\n')
+    await engine.docker('load', '--input', join(world.dataDir, 'exports/changed.tar'))
+    const look = 'stat -c "%n %u:%g %a" . mine /bin/busybox /tmp; ls /bin; touch /tmp/here; ls /tmp; env'
+    const said = (await engine.docker(...container, 'changed:v1', look)).split('\n')
+    const files = ['. 1001:1002 2750', 'mine 70000:123 4644', '/bin/busybox 0:0 4755', '/tmp 0:0 1777']
+    expect(said).toEqual(expect.arrayContaining([...files, 'touch', 'here', 'GREETING=hello', 'HOME=/home/app']))
+    // Removed, left in memory, given to the sandbox alone.
+    for (const line of ['ls', 'gone', 'TOKEN=secret']) expect(said).not.toContain(line)
+    expect(await engine.docker(...container, '--user', '12345', 'changed:v1', 'id -u; pwd')).toBe('12345\n/work\n')
 
     const source = { type: 'oci' as const, reference: `${registry.host}/pushed@${pushed.digest}` }
     const again = await world.client.images.build({ name: 'again', source, credentials: USER })
@@ -171,6 +178,7 @@ describe('a snapshot that is pushed as an image', () => {
       user: 'app',
       workdir: '/work',
       startCommand,
+      entrypoint,
       exposedPorts: [],
     })
     await using back = await world.client.sandboxes.create({ image: 'again' })
@@ -181,7 +189,7 @@ describe('a snapshot that is pushed as an image', () => {
   it('needs a place that takes it', async () => {
     const push = (reference: string) => world.client.images.push('origin', { reference })
     await expect(push(`${registry.host}/pushed:v2`)).rejects.toMatchObject({ code: 'forbidden' })
-    await expect(push('oci:changed:v1')).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(push('docker-archive:changed.tar:changed:v2')).rejects.toMatchObject({ code: 'invalid_argument' })
     await expect(push('127.0.0.1:1/a')).rejects.toMatchObject({ code: 'unavailable' })
   })
 })

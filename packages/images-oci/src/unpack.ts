@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { Stats } from 'node:fs'
-import { lstat, mkdir, rm } from 'node:fs/promises'
+import { chmod, lstat, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runConfined } from '@spawnpoint/confined'
 import { SpawnpointError } from '@spawnpoint/core'
@@ -53,7 +53,9 @@ async function removeDevices(dir: string): Promise<void> {
 }
 
 /** Where the runtime mounts something, the agent's own place among them. */
-const MOUNT_POINTS = ['.spawnpoint', 'dev', 'proc', 'run', 'sys', 'tmp']
+const MOUNT_POINTS = ['.spawnpoint', 'dev', 'proc', 'run', 'sys']
+/** Where everybody may write, also in an engine that mounts nothing there and runs what we push. */
+const SHARED_MODE = 0o1777
 
 /**
  * Directories, whatever the image has there: the runtime refuses a file or a link to nowhere. Nothing is followed: the
@@ -61,14 +63,17 @@ const MOUNT_POINTS = ['.spawnpoint', 'dev', 'proc', 'run', 'sys', 'tmp']
  */
 async function makeMountPoints(dir: string): Promise<void> {
   for (const name of MOUNT_POINTS) await makeDirectory(join(dir, name))
-  if ((await lstatOrNull(join(dir, 'var')))?.isDirectory()) await makeDirectory(join(dir, 'var/tmp'))
+  await makeDirectory(join(dir, 'tmp'), SHARED_MODE)
+  if ((await lstatOrNull(join(dir, 'var'))) === null) await makeDirectory(join(dir, 'var'))
+  if ((await lstatOrNull(join(dir, 'var')))?.isDirectory()) await makeDirectory(join(dir, 'var/tmp'), SHARED_MODE)
 }
 
-async function makeDirectory(path: string): Promise<void> {
+async function makeDirectory(path: string, mode = 0o755): Promise<void> {
   const stat = await lstatOrNull(path)
   if (stat?.isDirectory()) return
   if (stat !== null) await rm(path)
-  await mkdir(path, { mode: 0o755 })
+  await mkdir(path)
+  await chmod(path, mode)
 }
 
 async function lstatOrNull(path: string): Promise<Stats | null> {
