@@ -2,6 +2,7 @@ import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request a
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { isIP } from 'node:net'
 import type { Readable } from 'node:stream'
+import type { Boundary } from './boundary.ts'
 import { allows, ForbiddenAddress, lookupWithin, type Reach, reachOf } from './reach.ts'
 
 export interface HttpRequest {
@@ -9,8 +10,8 @@ export interface HttpRequest {
   url: URL
   headers?: Record<string, string>
   body?: Readable | Buffer
-  /** Nearest address that may be asked */
-  nearest: Reach
+  /** Nearest address that may be asked, where there is no boundary; default `public` */
+  nearest?: Reach
   signal: AbortSignal
 }
 
@@ -25,15 +26,29 @@ export interface HttpAnswer {
 /** Milliseconds without a byte after which a connection counts as broken. */
 const SILENCE_MS = 60_000
 
+export interface HttpOptions {
+  /** Milliseconds without a byte after which a connection counts as broken; default a minute */
+  silenceMs?: number
+  /** PEM; default those that Node trusts */
+  roots?: readonly string[]
+  /** What holds for every request in place of its `nearest`: no proxy stands between, and each connection is looked at anew */
+  boundary?: Boundary
+}
+
 /** One request without redirects. Connections are kept for the next until `close`. */
 export class Http implements Disposable {
-  // Proxies as the operator's environment names them (HTTPS_PROXY, NO_PROXY); what they reach is theirs to decide.
-  readonly #plain = new HttpAgent({ keepAlive: true, proxyEnv: process.env })
-  readonly #secure = new HttpsAgent({ keepAlive: true, proxyEnv: process.env })
+  readonly #plain: HttpAgent
+  readonly #secure: HttpsAgent
   readonly #silenceMs: number
+  readonly #boundary: Boundary | null
 
-  constructor(silenceMs = SILENCE_MS) {
+  constructor({ silenceMs = SILENCE_MS, roots, boundary }: HttpOptions = {}) {
     this.#silenceMs = silenceMs
+    this.#boundary = boundary ?? null
+    // Proxies as the operator's environment names them (HTTPS_PROXY, NO_PROXY); what they reach is theirs to decide.
+    const options = boundary === undefined ? { keepAlive: true, proxyEnv: process.env } : {}
+    this.#plain = new HttpAgent(options)
+    this.#secure = new HttpsAgent({ ...options, ...(roots === undefined ? {} : { ca: [...roots] }) })
   }
 
   [Symbol.dispose](): void {
@@ -42,16 +57,18 @@ export class Http implements Disposable {
   }
 
   /** Rejects with the socket's error, `ForbiddenAddress`, or the reason of `signal`. */
-  ask({ method, url, headers = {}, body, nearest, signal }: HttpRequest): Promise<HttpAnswer> {
+  ask({ method, url, headers = {}, body, nearest = 'public', signal }: HttpRequest): Promise<HttpAnswer> {
     const secure = url.protocol === 'https:'
     const host = url.hostname.replace(/^\[|\]$/g, '')
+    const within = this.#boundary
+    const mayBe = (address: string) => within?.allows(address) ?? allows(nearest, address)
     return new Promise((resolve, reject) => {
-      if (isIP(host) !== 0 && !allows(nearest, host)) throw new ForbiddenAddress(host)
+      if (isIP(host) !== 0 && !mayBe(host)) throw new ForbiddenAddress(host)
       const request = (secure ? requestHttps : requestHttp)(url, {
         method,
         headers: { 'user-agent': 'spawnpoint', ...headers },
         agent: secure ? this.#secure : this.#plain,
-        ...(proxyFor(secure) ? {} : { lookup: lookupWithin(nearest) }),
+        ...(within === null && proxyFor(secure) ? {} : { lookup: within?.lookup ?? lookupWithin(nearest) }),
         signal,
         timeout: this.#silenceMs,
       })

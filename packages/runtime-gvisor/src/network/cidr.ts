@@ -1,4 +1,4 @@
-import { isIP, isIPv4 } from 'node:net'
+import { BlockList, isIP, isIPv4 } from 'node:net'
 import { invalidArgument, splitPort } from '@spawnpoint/core'
 
 /** IPv4 addresses as numbers, both ends included. */
@@ -48,6 +48,13 @@ function parseCidr(cidr: string, path: string): AddressRange | null {
   const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
   const first = Math.floor(number / size) * size
   return { first, last: first + size - 1 }
+}
+
+/** Rejects `invalid_argument`, naming `path`. */
+export function blockList(cidrs: readonly string[], path: string): BlockList {
+  const list = new BlockList()
+  for (const { first, last } of parseCidrs(cidrs, path)) list.addRange(formatAddress(first), formatAddress(last))
+  return list
 }
 
 /** As nft writes it: `1.2.3.4` or `1.2.3.0-1.2.3.255`. */

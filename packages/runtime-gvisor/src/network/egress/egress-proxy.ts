@@ -2,17 +2,18 @@ import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
 import { connect, createServer, type LookupFunction, type Server, type Socket } from 'node:net'
 import { type NetworkPolicy, namesInclude, type OutgoingRule } from '@spawnpoint/core'
+import { Asker } from '@spawnpoint/outbound'
 import type { Log } from '../../log.ts'
 import { GATEWAY_ADDRESS, proxyAddress } from '../addresses.ts'
 import { ipBatch } from '../host-tools.ts'
 import { type ProxyEndpoint, samePolicy } from '../rules.ts'
-import { Asker } from './auth/asker.ts'
 import type { Authority } from './authority.ts'
 import { type Beginning, httpHost, tlsServerName } from './first-bytes.ts'
 import { Agents, type InterceptedGuest, Interceptor } from './interceptor.ts'
 import { type NameGuest, NameServer } from './name-server.ts'
 import { Reach } from './reach.ts'
 import { systemRoots } from './roots.ts'
+import { servicesBoundary } from './services.ts'
 
 /** Milliseconds until a guest has said whom it wants, and until that one has answered */
 const NAMING_MS = 10_000
@@ -78,7 +79,7 @@ export class EgressProxy {
     this.#options = options
     this.#resolver = options.dns.length === 0 ? null : new Resolver({ timeout: 2_000, tries: 2 })
     this.#resolver?.setServers(options.dns)
-    const asker = new Asker({ resolver: this.#resolver, roots: this.#roots, near: options.nearServices ?? [] })
+    const asker = new Asker(servicesBoundary(this.#resolver, options.nearServices ?? []), this.#roots)
     this.#interceptor = new Interceptor(options.authority, asker, options.log)
   }
 

@@ -8,11 +8,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
 import type { OutgoingRule } from '@spawnpoint/core'
+import { Asker } from '@spawnpoint/outbound'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '../../log.ts'
-import { Asker } from './auth/asker.ts'
 import { Authority } from './authority.ts'
 import { Agents, type InterceptedGuest, Interceptor } from './interceptor.ts'
+import { servicesBoundary } from './services.ts'
 
 /** Loopback, where nobody else of this machine listens on ports 80 and 443 */
 const UPSTREAM = `127.77.${(process.pid >> 8) & 255}.${process.pid & 255}`
@@ -31,7 +32,7 @@ let guest: InterceptedGuest
 let front: ReturnType<typeof createServer>
 let plain: ReturnType<typeof createServer>
 const upstreams: { close(): unknown; closeAllConnections(): void }[] = []
-const interceptor = new Interceptor(own, new Asker({ resolver: null, roots: [], near: ['127.0.0.0/8'] }), silentLog)
+const interceptor = new Interceptor(own, new Asker(servicesBoundary(null, ['127.0.0.0/8']), []), silentLog)
 const heard: { url: string; headers: string[]; body: string }[] = []
 
 beforeAll(async () => {

@@ -1,11 +1,14 @@
-import { BlockList } from 'node:net'
+import type { BlockList } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { HostList, type NetworkPolicy } from '@spawnpoint/core'
 import { OUTER_NETWORK } from '../addresses.ts'
-import { formatRange, isReachableByGuests, parseCidrs, splitCidrs } from '../cidr.ts'
+import { blockList, isReachableByGuests, splitCidrs } from '../cidr.ts'
 
 /** Never reached through the host: its loopback, its link-local neighbours, its guests */
-const NEVER = blockList(['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4', OUTER_NETWORK])
+const NEVER = blockList(
+  ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4', OUTER_NETWORK],
+  'never',
+)
 
 /** What a policy lets a guest reach through the proxy. The rules of the kernel say the same for what does not pass by it. */
 export class Reach {
@@ -73,8 +76,8 @@ class Addresses {
 
   constructor(entries: readonly string[]) {
     const { whole, byPort } = splitCidrs(entries)
-    this.#whole = blockList(whole)
-    this.#byPort = new Map([...byPort].map(([port, cidrs]) => [port, blockList(cidrs)]))
+    this.#whole = blockList(whole, 'network')
+    this.#byPort = new Map([...byPort].map(([port, cidrs]) => [port, blockList(cidrs, 'network')]))
   }
 
   /** `null` for what is of no TCP port. */
@@ -82,15 +85,6 @@ class Addresses {
     if (this.#whole.check(address)) return true
     return port !== null && (this.#byPort.get(port)?.check(address) ?? false)
   }
-}
-
-function blockList(cidrs: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const range of parseCidrs(cidrs, 'network').map(formatRange)) {
-    const [first = '', last = first] = range.split('-')
-    list.addRange(first, last)
-  }
-  return list
 }
 
 /** Addresses that nothing is asked at in a guest's name: the host's own, and what is not one host somewhere else. */

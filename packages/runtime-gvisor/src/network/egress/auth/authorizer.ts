@@ -1,6 +1,6 @@
 import type { OutgoingAuth, OutgoingValue } from '@spawnpoint/core'
+import type { Asker } from '@spawnpoint/outbound'
 import type { Log } from '../../../log.ts'
-import type { Asker } from './asker.ts'
 import { isSignedByOthers, signAws } from './aws.ts'
 import { askCallback } from './callback.ts'
 import { googleToken } from './google.ts'

@@ -1,6 +1,6 @@
 import { createHash, sign } from 'node:crypto'
 import type { OutgoingAuth } from '@spawnpoint/core'
-import type { Asker } from './asker.ts'
+import type { Asker } from '@spawnpoint/outbound'
 import { fieldsOf } from './google.ts'
 import type { OutgoingRequest } from './outgoing-request.ts'
 

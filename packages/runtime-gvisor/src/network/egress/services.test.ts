@@ -5,11 +5,12 @@ import { createServer as createHttp } from 'node:http'
 import { createServer as createHttps } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Asker } from '@spawnpoint/outbound'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { Authority } from '../authority.ts'
-import { Asker } from './asker.ts'
+import { Authority } from './authority.ts'
+import { servicesBoundary } from './services.ts'
 
-const dir = mkdtempSync(join(tmpdir(), 'spawnpoint-asker-'))
+const dir = mkdtempSync(join(tmpdir(), 'spawnpoint-services-'))
 const authority = Authority.open(join(dir, 'service'))
 const another = Authority.open(join(dir, 'another'))
 const heard: string[] = []
@@ -26,11 +27,10 @@ const portOf = (server: Server) => {
   return address !== null && typeof address === 'object' ? address.port : 0
 }
 const asker = (change: { near?: string[]; roots?: string[]; addresses?: string[] } = {}) =>
-  new Asker({
-    resolver: { resolve4: async () => change.addresses ?? ['127.0.0.1'] },
-    roots: change.roots ?? [authority.certificate],
-    near: change.near ?? [],
-  })
+  new Asker(
+    servicesBoundary({ resolve4: async () => change.addresses ?? ['127.0.0.1'] }, change.near ?? []),
+    change.roots ?? [authority.certificate],
+  )
 
 beforeAll(async () => {
   for (const server of [plain, secure]) await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -47,7 +47,7 @@ afterAll(() => {
 it('asks nobody on this machine or its network, by whatever name', async () => {
   for (const host of ['127.0.0.1', 'localhost', '169.254.169.254', '192.168.0.1', 'named.test', '[::1]', '0x7f.1']) {
     const asked = asker({ addresses: ['127.0.0.1', '10.1.2.3'] }).post(`http://${host}:${portOf(plain)}/`, {}, '')
-    await expect(asked, host).rejects.toThrow(/at an address that is not asked|has no address here/)
+    await expect(asked, host).rejects.toThrow('at an address that is not asked')
   }
   expect(heard).toEqual([])
 })
