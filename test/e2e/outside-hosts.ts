@@ -13,11 +13,12 @@ const [HOST_SIDE, OUTSIDE] = [1, 2].map((n) => NETWORK.replace(/\d+$/, (last) =>
 
 /**
  * A name server, and HTTP and HTTPS servers that answer with the headers of the request; on a WebSocket, to the first message,
- * with the message beside them; something else than HTTP on port 5432.
+ * with the message beside them; something else than HTTP on port 5432. Hosts in `answers` answer what their function makes of
+ * the body.
  */
 const SERVERS = `
 const crypto = require('node:crypto'), dgram = require('node:dgram'), http = require('node:http'), https = require('node:https'), fs = require('node:fs')
-const [address, key, cert, ...names] = process.argv.slice(1)
+const [address, key, cert, answers, ...names] = process.argv.slice(1), special = eval('(' + answers + ')')
 const dns = dgram.createSocket('udp4')
 dns.on('message', (query, from) => {
   const labels = []
@@ -31,7 +32,12 @@ dns.on('message', (query, from) => {
   const answer = known && a ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, ...address.split('.').map(Number)]) : Buffer.alloc(0)
   dns.send(Buffer.concat([head, answer]), from.port, from.address)
 })
-const answer = (request, response) => response.end(JSON.stringify(request.headers))
+const answer = async (request, response) => {
+  const own = special[request.headers.host]
+  let body = ''
+  if (own) for await (const chunk of request.setEncoding('utf8')) body += chunk
+  response.end(own ? own(body) : JSON.stringify(request.headers))
+}
 const upgrade = (request, socket) => {
   const hash = crypto.createHash('sha1').update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11')
   const head = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket']
@@ -60,10 +66,11 @@ export class OutsideHosts implements AsyncDisposable {
     this.server = { SPAWNPOINT_DNS: OUTSIDE, NODE_EXTRA_CA_CERTS: join(this.#dir, 'cert.pem') }
   }
 
-  static async open(names: readonly string[]): Promise<OutsideHosts> {
+  /** `answers` are functions, as text, of what hosts answer instead of the headers of a request. */
+  static async open(names: readonly string[], answers: Record<string, string> = {}): Promise<OutsideHosts> {
     const hosts = new OutsideHosts()
     try {
-      await hosts.#start(names)
+      await hosts.#start(names, answers)
       return hosts
     } catch (error) {
       await hosts[Symbol.asyncDispose]()
@@ -71,7 +78,7 @@ export class OutsideHosts implements AsyncDisposable {
     }
   }
 
-  async #start(names: readonly string[]): Promise<void> {
+  async #start(names: readonly string[], answers: Record<string, string>): Promise<void> {
     const name = this.#name
     execFileSync('ip', ['netns', 'add', name])
     const outer = [
@@ -92,7 +99,9 @@ export class OutsideHosts implements AsyncDisposable {
     const alternatives = `subjectAltName=${names.map((one) => `DNS:${one}`).join(',')}`
     const subject = ['-subj', '/CN=hosts of a test', '-addext', alternatives]
     execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', cert], { stdio: 'ignore' })
-    const args = ['netns', 'exec', name, process.execPath, '-e', SERVERS, OUTSIDE, key, cert, ...names]
+    const entries = Object.entries(answers).map(([host, text]) => `${JSON.stringify(host)}: ${text}`)
+    const hosts = [`{ ${entries.join(', ')} }`, ...names]
+    const args = ['netns', 'exec', name, process.execPath, '-e', SERVERS, OUTSIDE, key, cert, ...hosts]
     this.#process = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] })
     await once(this.#process.stdout as NodeJS.ReadableStream, 'data')
   }

@@ -226,6 +226,53 @@ describe('a credential that is more than headers', () => {
   })
 })
 
+describe('a rule that sends requests to another host', () => {
+  const rewrite = { host: 'Gateway.example.com', port: 8443, guestCredentials: 'strip' as const }
+  const there = { ...RULE, rewrite, description: 'by way of our gateway' }
+
+  it('reaches the runtime, with secrets that are for that host alone', async () => {
+    const sandbox = await create(there)
+    const sent = { ...rewrite, host: 'gateway.example.com' }
+    const [rule] = shownCredentials(sandbox.credentials)
+    expect(rule).toMatchObject({ rewrite: sent, description: 'by way of our gateway' })
+    expect(incarnation(sandbox).credentials[0]).toMatchObject({ rewrite: sent, headers: [{ value: SECRET }] })
+    const kept = { ...there, headers: [{ name: 'Authorization' }] }
+    await update(sandbox, { ...kept, rewrite: { ...rewrite, guestCredentials: 'keep' } })
+    expect(incarnation(sandbox).credentials[0]).toMatchObject({
+      rewrite: { guestCredentials: 'keep' },
+      headers: [{ value: SECRET }],
+    })
+    for (const change of [{ host: 'evil.example.com' }, { port: 443 }])
+      await expect(update(sandbox, { ...kept, rewrite: { ...rewrite, ...change } })).rejects.toThrow('missing')
+    await expect(update(sandbox, { ...RULE, headers: kept.headers })).rejects.toThrow('missing')
+    const plain = await create(RULE)
+    await expect(update(plain, kept)).rejects.toThrow('missing')
+    // Nor by a change of the record.
+    const log = { debug() {}, info() {}, warn() {}, error() {} }
+    const parts = { config: CONFIG, log, ledger: new MemoryLedger(world.host.ledger) }
+    const credentials = sandbox.credentials.map((one) => ({ ...one, rewrite: { ...sent, host: 'evil.example.com' } }))
+    expect((await outgoingRules(parts, { ...sandbox, credentials }))[0]?.headers[0]?.value).toBeNull()
+  })
+
+  it('has secrets of the team that may go there, not where the request was for', async () => {
+    await core.secrets.set(world.by, 'FOR_API', { value: 'v', hosts: ['api.example.com'] })
+    await core.secrets.set(world.by, 'FOR_GATEWAY', { value: 'w', hosts: ['gateway.example.com'] })
+    const asks = (template: string) => create({ ...there, headers: [{ name: 'X-Key', template }] })
+    await expect(asks('{FOR_API}')).rejects.toThrow('for other hosts')
+    expect(incarnation(await asks('{FOR_GATEWAY}')).credentials[0]?.headers).toEqual([{ name: 'X-Key', value: 'w' }])
+  })
+
+  it.each<[string, Partial<CredentialRuleRequest>]>([
+    ['an address for a host', { rewrite: { ...rewrite, host: '10.0.0.1' } }],
+    ['many hosts', { rewrite: { ...rewrite, host: '*.example.com' } }],
+    ['no port', { rewrite: { ...rewrite, port: 0 } }],
+    ['another way to get a credential', { headers: [], auth: CALLBACK }],
+    ['too much to say', { description: 'x'.repeat(1025) }],
+  ])('is refused with %s', async (_what, change) => {
+    await expect(create({ ...there, ...change })).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+})
+
 it('keys of callbacks are those that their questions are signed with', () => {
   const signer = callbackSigner(CONFIG.secret)
   const [jwk] = callbackKeys(CONFIG.secret).keys

@@ -1,4 +1,9 @@
-import { type CredentialRule, type CredentialRuleRequest, invalidArgument } from '@spawnpoint/core'
+import {
+  type CredentialRewrite,
+  type CredentialRule,
+  type CredentialRuleRequest,
+  invalidArgument,
+} from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import {
@@ -17,23 +22,32 @@ import { unsupported } from './errors.ts'
 
 const texts = optional(z.array(z.string().min(1).max(4096)).max(256))
 
+const rewriteSchema = z.object({
+  host: optional(z.string().min(1).max(253)),
+  sandbox: optional(z.string().min(1).max(255)),
+  port: z.int().min(1).max(65_535),
+  credentials: optional(z.enum(['strip', 'redact', 'keep'])),
+})
+
 /** What a rule may bring that is not done here is refused by name, unless it is off. */
 export const ruleSchema = z.looseObject({
   name: z.string().min(1).max(128),
   type: optional(z.string()),
   enabled: optional(z.boolean()),
+  description: optional(z.string().max(1024)),
   match_hosts: texts,
   match_paths: texts,
   match_headers: texts,
   headers: optional(z.array(secretSchema.extend({ name: z.string().min(1).max(128) })).max(64)),
   aws: optional(awsSchema),
   gcp: optional(gcpSchema),
+  rewrite: optional(rewriteSchema),
   env_vars: optional(z.record(z.string().min(1).max(256), z.string())),
 })
 
 type Rule = z.output<typeof ruleSchema>
 
-const OTHER_KINDS = ['azure', 'rewrite', 'relay'] as const
+const OTHER_KINDS = ['azure', 'relay'] as const
 
 export function credentialsOf(
   config: { rules?: Rule[] | undefined; callbacks?: CallbackBody[] | undefined } | undefined,
@@ -51,7 +65,7 @@ export function credentialsOf(
 
 function kindOf(rule: Rule): string {
   const has = (key: string) => rule[key] !== undefined && rule[key] !== null
-  const kinds = ['aws', 'gcp', ...OTHER_KINDS]
+  const kinds = ['aws', 'gcp', 'rewrite', ...OTHER_KINDS]
   return kinds.find((one) => rule.type === one) ?? kinds.find((one) => has(one) || has(`${one}_id`)) ?? 'headers'
 }
 
@@ -69,24 +83,35 @@ function credentialRule(rule: Rule, path: string): CredentialRuleRequest[] {
     match_headers = [],
     headers = [],
     env_vars: env = {},
+    description,
   } = rule
   if (kind === 'aws' || kind === 'gcp') {
     for (const key of ['match_paths', 'match_headers', 'headers'] as const)
       if ((rule[key] ?? []).length > 0) throw invalidArgument(`${path}.${key}`, `not for rules of type ${kind}`)
     const auth = kind === 'aws' ? awsAuth(rule.aws, `${path}.aws`) : googleAuth(rule.gcp, `${path}.gcp`)
-    return [{ name, enabled, hosts, headers: [], auth, env }]
+    return [{ name, enabled, description, hosts, headers: [], auth, env }]
   }
   return [
     {
       name,
       enabled,
+      description,
       hosts,
       paths,
       matchHeaders: match_headers.map((text) => matched(text, `${path}.match_headers`)),
       headers: headers.map((one, at) => secretValue(one.name, one, `${path}.headers[${at}]`)),
+      ...(kind === 'rewrite' ? { rewrite: rewriteOf(rule.rewrite, path) } : {}),
       env,
     },
   ]
+}
+
+function rewriteOf(rewrite: Rule['rewrite'], path: string): CredentialRewrite {
+  if (rewrite === undefined) throw invalidArgument(`${path}.rewrite`, 'missing')
+  const { host, sandbox, port, credentials: guestCredentials = 'strip' } = rewrite
+  if (sandbox !== undefined) throw unsupported(`${path.slice('body.'.length)}.rewrite.sandbox: there are no links`)
+  if (host === undefined) throw invalidArgument(`${path}.rewrite.host`, 'missing')
+  return { host, port, guestCredentials }
 }
 
 function matched(text: string, path: string): { name: string; value: string } {
@@ -99,12 +124,15 @@ export function rulesJson(rules: readonly CredentialRule[]) {
   return rules
     .filter(({ auth }) => auth?.type !== 'callback')
     .map((rule) => {
-      const { name, enabled, hosts, paths, matchHeaders, headers, env } = rule
+      const { name, enabled, hosts, paths, matchHeaders, headers, rewrite, env } = rule
+      const described = rule.description === undefined ? {} : { description: rule.description }
       const provider = providerJson(rule)
-      if (provider !== null) return { name, enabled, ...provider, env_vars: env }
+      if (provider !== null) return { name, enabled, ...described, ...provider, env_vars: env }
       return {
         name,
+        ...(rewrite === undefined ? {} : { type: 'rewrite', rewrite: rewriteJson(rewrite) }),
         enabled,
+        ...described,
         match_hosts: hosts,
         match_paths: paths,
         match_headers: matchHeaders.map((one) => `${one.name}: ${one.value}`),
@@ -112,4 +140,8 @@ export function rulesJson(rules: readonly CredentialRule[]) {
         env_vars: env,
       }
     })
+}
+
+function rewriteJson({ host, port, guestCredentials }: CredentialRewrite) {
+  return { host, port, credentials: guestCredentials }
 }

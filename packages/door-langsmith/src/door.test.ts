@@ -75,7 +75,7 @@ describe('boxes', () => {
   it.each([
     [{ proxy_config: { rules: [{ name: 'a', type: 'azure', azure: {} }] } }, 400, /rules\[0\]: the type azure/],
     [{ proxy_config: { rules: [{ name: 'a', type: 'relay', relay_id: 'r' }] } }, 400, /the type relay/],
-    [{ proxy_config: { rules: [{ name: 'a', rewrite: { port: 1 } }] } }, 400, /the type rewrite/],
+    [{ proxy_config: { rules: [{ name: 'a', rewrite: { port: 1, sandbox: 'b' } }] } }, 400, /rewrite.sandbox/],
     [{ proxy_config: { rules: [{ name: 'a', type: 'aws', aws: { role_arn: 'arn' } }] } }, 400, /role_arn/],
     [{ access_delegation: { mode: 'INHERIT' } }, 400, /access_delegation/],
     [{ volumes: [{ volume: 'none', mount_path: '/mnt/x' }] }, 400, /volume not found/],

@@ -287,6 +287,7 @@ export interface Schemas {
   CredentialRule: {
     name: string
     enabled: boolean
+    description?: string | undefined
     hosts: string[]
     paths: string[]
     matchHeaders: {
@@ -299,6 +300,13 @@ export interface Schemas {
       template?: string | undefined
       secret: boolean
     }[]
+    rewrite?:
+      | {
+          host: string
+          port: number
+          guestCredentials: 'strip' | 'redact' | 'keep'
+        }
+      | undefined
     auth?:
       | {
           type: 'aws'
@@ -536,6 +544,7 @@ export interface Schemas {
       | {
           name: string
           enabled?: boolean | undefined
+          description?: string | undefined
           hosts: string[]
           paths?: string[] | undefined
           matchHeaders?:
@@ -550,6 +559,13 @@ export interface Schemas {
             template?: string | undefined
             secret?: boolean | undefined
           }[]
+          rewrite?:
+            | {
+                host: string
+                port: number
+                guestCredentials: 'strip' | 'redact' | 'keep'
+              }
+            | undefined
           auth?:
             | {
                 type: 'aws'
@@ -661,6 +677,7 @@ export interface Schemas {
       | {
           name: string
           enabled?: boolean | undefined
+          description?: string | undefined
           hosts: string[]
           paths?: string[] | undefined
           matchHeaders?:
@@ -675,6 +692,13 @@ export interface Schemas {
             template?: string | undefined
             secret?: boolean | undefined
           }[]
+          rewrite?:
+            | {
+                host: string
+                port: number
+                guestCredentials: 'strip' | 'redact' | 'keep'
+              }
+            | undefined
           auth?:
             | {
                 type: 'aws'
@@ -762,6 +786,7 @@ export interface Schemas {
             | {
                 name: string
                 enabled?: boolean | undefined
+                description?: string | undefined
                 hosts: string[]
                 paths?: string[] | undefined
                 matchHeaders?:
@@ -776,6 +801,13 @@ export interface Schemas {
                   template?: string | undefined
                   secret?: boolean | undefined
                 }[]
+                rewrite?:
+                  | {
+                      host: string
+                      port: number
+                      guestCredentials: 'strip' | 'redact' | 'keep'
+                    }
+                  | undefined
                 auth?:
                   | {
                       type: 'aws'
@@ -862,6 +894,7 @@ export interface Schemas {
             | {
                 name: string
                 enabled?: boolean | undefined
+                description?: string | undefined
                 hosts: string[]
                 paths?: string[] | undefined
                 matchHeaders?:
@@ -876,6 +909,13 @@ export interface Schemas {
                   template?: string | undefined
                   secret?: boolean | undefined
                 }[]
+                rewrite?:
+                  | {
+                      host: string
+                      port: number
+                      guestCredentials: 'strip' | 'redact' | 'keep'
+                    }
+                  | undefined
                 auth?:
                   | {
                       type: 'aws'
@@ -971,6 +1011,7 @@ export interface Schemas {
       | {
           name: string
           enabled?: boolean | undefined
+          description?: string | undefined
           hosts: string[]
           paths?: string[] | undefined
           matchHeaders?:
@@ -985,6 +1026,13 @@ export interface Schemas {
             template?: string | undefined
             secret?: boolean | undefined
           }[]
+          rewrite?:
+            | {
+                host: string
+                port: number
+                guestCredentials: 'strip' | 'redact' | 'keep'
+              }
+            | undefined
           auth?:
             | {
                 type: 'aws'

@@ -84,6 +84,8 @@ export function ruleOf(
       paths: listOf(form.paths),
       matchHeaders: before?.matchHeaders ?? [],
       headers: headers.map(headerOf),
+      ...(before?.description !== undefined && { description: before.description }),
+      ...(before?.rewrite !== undefined && { rewrite: before.rewrite }),
       ...(before?.auth !== undefined && { auth: asSet(before).auth }),
       env: env.pairs,
     },

@@ -82,13 +82,30 @@ function columnsFor(
   ask: (asking: Asking) => void,
 ): Column<CredentialRule>[] {
   return [
-    { id: 'name', header: 'Name', cell: ({ name }) => <span className="name">{name}</span> },
+    {
+      id: 'name',
+      header: 'Name',
+      cell: ({ name, description }) => (
+        <>
+          <span className="name">{name}</span>
+          {description !== undefined && <div className="sub wraps">{description}</div>}
+        </>
+      ),
+    },
     {
       id: 'hosts',
       header: 'Hosts',
-      cell: ({ hosts, paths }) => (
+      cell: ({ hosts, paths, rewrite }) => (
         <>
           <code>{hosts.join(', ')}</code>
+          {rewrite !== undefined && (
+            <div className="sub">
+              goes to{' '}
+              <code>
+                {rewrite.host}:{rewrite.port}
+              </code>
+            </div>
+          )}
           {paths.length > 0 && <div className="sub wraps">{paths.join(', ')}</div>}
         </>
       ),

@@ -1,9 +1,11 @@
-import type { CredentialRule, CredentialScheme, Env } from '../model.ts'
+import type { CredentialRewrite, CredentialRule, CredentialScheme, Env } from '../model.ts'
 
 export interface CredentialRuleRequest {
   name: string
   /** Default true */
   enabled?: boolean | undefined
+  /** At most 1024 characters */
+  description?: string | undefined
   /** None only with an `auth` that has hosts of its own, see `AUTH_HOSTS` */
   hosts: string[]
   /** Default all */
@@ -11,6 +13,7 @@ export interface CredentialRuleRequest {
   /** Default none */
   matchHeaders?: { name: string; value: string }[] | undefined
   headers: CredentialHeaderRequest[]
+  rewrite?: CredentialRewrite | undefined
   auth?: (CredentialScheme & { values: CredentialHeaderRequest[] }) | undefined
   env?: Env | undefined
 }

@@ -8,6 +8,8 @@ export interface CredentialRule {
   /** Unique among the sandbox's */
   name: string
   enabled: boolean
+  /** What it is for, in words; absent for none */
+  description?: string | undefined
   /** Host names, or `*.name` for all below it; over HTTP on port 80 and TLS on port 443 */
   hosts: string[]
   /**
@@ -18,10 +20,24 @@ export interface CredentialRule {
   /** The request must have all of these, with these values */
   matchHeaders: { name: string; value: string }[]
   headers: CredentialHeader[]
+  /** Where its requests go instead of to the hosts; absent for nowhere else. Not together with `auth` */
+  rewrite?: CredentialRewrite | undefined
   /** Another way to give a request its credential, after `headers`; absent for none */
   auth?: CredentialAuth | undefined
   /** Not secret; for processes of the sandbox while the rule is enabled, under the sandbox's own variables */
   env: Env
+}
+
+/** Another host, over TLS; the request is for it by its `Host` as well. */
+export interface CredentialRewrite {
+  /** A name; an address on a private network only where the operator allows it */
+  host: string
+  port: number
+  /**
+   * What becomes of credentials that the request comes with (`Authorization`, `Cookie` and their kin): taken out, made
+   * unreadable, or left as they are
+   */
+  guestCredentials: 'strip' | 'redact' | 'keep'
 }
 
 /**

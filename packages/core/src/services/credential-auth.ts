@@ -1,6 +1,7 @@
 import type { CredentialHeaderRequest, CredentialRuleRequest } from '../api.ts'
 import { invalidArgument } from '../errors.ts'
-import type { CredentialRule, CredentialScheme, Env } from '../model.ts'
+import type { CredentialRewrite, CredentialRule, CredentialScheme, Env } from '../model.ts'
+import { checkDomain } from './checks.ts'
 
 /** Hosts of a rule that names none; `!` before what is left out. */
 export const AUTH_HOSTS = {
@@ -118,8 +119,24 @@ function checkUrl(path: string, text: string): void {
     throw invalidArgument(path, 'not an http:// or https:// address without a user')
 }
 
-/** Whom a rule's secrets are for, beside its hosts: what is pointed elsewhere opens nothing. */
-export function audienceOf(scheme: CredentialScheme | undefined): string {
-  if (scheme === undefined) return ''
-  return scheme.type === 'callback' ? ` callback ${scheme.url}` : ` ${scheme.type}`
+export function checkRewrite(
+  path: string,
+  { rewrite, auth }: Pick<CredentialRuleRequest, 'rewrite' | 'auth'>,
+): CredentialRewrite | undefined {
+  if (rewrite === undefined) return undefined
+  const { host, port, guestCredentials } = rewrite
+  if (auth !== undefined) throw invalidArgument(path, 'not together with auth')
+  if (host.includes('*')) throw invalidArgument(`${path}.host`, 'not one host')
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalidArgument(`${path}.port`, '1 to 65535')
+  return { host: checkDomain(`${path}.host`, host), port, guestCredentials }
+}
+
+/** Whom a rule's secrets are for, beside its hosts. */
+export type Audience = Pick<CredentialRule, 'rewrite'> & { auth?: CredentialScheme | undefined }
+
+/** What is pointed elsewhere opens nothing. */
+export function audienceOf({ auth, rewrite }: Audience): string {
+  if (rewrite !== undefined) return ` rewrite ${rewrite.host}:${rewrite.port}`
+  if (auth === undefined) return ''
+  return auth.type === 'callback' ? ` callback ${auth.url}` : ` ${auth.type}`
 }

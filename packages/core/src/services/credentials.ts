@@ -5,18 +5,19 @@ import type {
   ShownCredentialRule,
 } from '../api.ts'
 import { invalidArgument } from '../errors.ts'
-import type { CredentialHeader, CredentialRule, CredentialScheme, Env, Sandbox, TeamId } from '../model.ts'
+import type { CredentialHeader, CredentialRule, Env, Sandbox, TeamId } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { OutgoingRule, OutgoingValue } from '../ports/index.ts'
 import { callbackSigner } from './callback-key.ts'
 import { checkDomain, checkEnv, LIMITS } from './checks.ts'
-import { audienceOf, authHosts, checkAuth } from './credential-auth.ts'
+import { type Audience, audienceOf, authHosts, checkAuth, checkRewrite } from './credential-auth.ts'
 import { Seal } from './seal.ts'
 import { checkTemplate, openSecrets, targetsOf } from './secrets.ts'
 
 const MAX_RULES = 64
 const MAX_ENTRIES = 64
 const MAX_PATH = 1024
+const MAX_DESCRIPTION = 1024
 /** RFC 9110, 5.6.2 */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/
 /** Visible ASCII with spaces and tabs between: what every HTTP program takes as the value of a header. */
@@ -47,10 +48,12 @@ export function credentialRules(
   const names = new Set<string>()
   return asked.map((request, index) => {
     const path = `credentials[${index}]`
-    const { name, enabled = true, paths = [], matchHeaders = [], env = {} } = request
+    const { name, enabled = true, description = '', paths = [], matchHeaders = [], env = {} } = request
     if (name.length < 1 || name.length > 128) throw invalidArgument(`${path}.name`, '1 to 128 characters')
     if (names.has(name)) throw invalidArgument(`${path}.name`, `there is another rule ${name}`)
     names.add(name)
+    if (description.length > MAX_DESCRIPTION || !description.isWellFormed())
+      throw invalidArgument(`${path}.description`, `at most ${MAX_DESCRIPTION} characters`)
     for (const [key, list] of Object.entries({ hosts: request.hosts, paths, matchHeaders, headers: request.headers }))
       if (list.length > MAX_ENTRIES) throw invalidArgument(`${path}.${key}`, `at most ${MAX_ENTRIES}`)
     const wanted = authHosts(path, request)
@@ -60,23 +63,34 @@ export function credentialRules(
     for (const one of matchHeaders) checkHeader(`${path}.matchHeaders`, one.name, one.value)
     checkEnv(`${path}.env`, env)
     const old = before.find((rule) => rule.name === name && rule.hosts.join() === hosts.join())
+    const rewrite = checkRewrite(`${path}.rewrite`, request)
     const asked = request.auth === undefined ? null : checkAuth(`${path}.auth`, request.auth)
+    const isSameWay = audienceOf({ rewrite: old?.rewrite }) === audienceOf({ rewrite })
     const headers = request.headers.map((header, at) =>
       storedValue(
         seal,
         `${path}.headers[${at}]`,
         header,
-        subjectOf(teamId, hosts, undefined, header.name),
-        old?.headers,
+        subjectOf(teamId, hosts, { rewrite }, header.name),
+        isSameWay ? old?.headers : undefined,
       ),
     )
-    if (asked === null) return { name, enabled, hosts, paths, matchHeaders, headers, env }
+    const described = description === '' ? {} : { description }
+    const rule = { name, enabled, ...described, hosts, paths, matchHeaders, headers, ...(rewrite && { rewrite }), env }
+    if (asked === null) return rule
     const { scheme } = asked
-    const kept = old?.auth !== undefined && audienceOf(old.auth) === audienceOf(scheme) ? old.auth.values : undefined
+    const kept =
+      old?.auth !== undefined && audienceOf(old) === audienceOf({ auth: scheme }) ? old.auth.values : undefined
     const values = asked.values.map((value, at) =>
-      storedValue(seal, `${path}.auth.values[${at}]`, value, subjectOf(teamId, hosts, scheme, value.name), kept),
+      storedValue(
+        seal,
+        `${path}.auth.values[${at}]`,
+        value,
+        subjectOf(teamId, hosts, { auth: scheme }, value.name),
+        kept,
+      ),
     )
-    return { name, enabled, hosts, paths, matchHeaders, headers, auth: { ...scheme, values }, env }
+    return { ...rule, auth: { ...scheme, values } }
   })
 }
 
@@ -119,21 +133,22 @@ export async function outgoingRules(
   const seal = sealOf(config.secret)
   const enabled = credentials.filter((rule) => rule.enabled)
   const filled = await openSecrets(parts, teamId, enabled)
-  const opened = (rule: CredentialRule, headers: readonly CredentialHeader[], scheme: CredentialScheme | undefined) =>
+  const opened = (rule: CredentialRule, headers: readonly CredentialHeader[], audience: Audience) =>
     headers.map((header): OutgoingValue => {
       const { name } = header
       if ('value' in header) return { name, value: header.value }
       if ('template' in header) return { name, value: filled(header.template, targetsOf(rule)) }
-      const value = seal.open(subjectOf(teamId, rule.hosts, scheme, name), header.sealed)
+      const value = seal.open(subjectOf(teamId, rule.hosts, audience, name), header.sealed)
       if (value === null)
         log.warn({ sandbox: id, rule: rule.name }, 'a credential was sealed with another secret; set it again')
       return { name, value }
     })
   return enabled.map((rule) => {
-    const { hosts, paths, matchHeaders, auth } = rule
-    const outgoing = { hosts, paths, matchHeaders, headers: opened(rule, rule.headers, undefined) }
+    const { hosts, paths, matchHeaders, rewrite, auth } = rule
+    const headers = opened(rule, rule.headers, { rewrite })
+    const outgoing = { hosts, paths, matchHeaders, headers, ...(rewrite && { rewrite }) }
     if (auth === undefined) return outgoing
-    const values = opened(rule, auth.values, auth)
+    const values = opened(rule, auth.values, { auth })
     if (auth.type !== 'callback') return { ...outgoing, auth: { ...auth, values } }
     const identity = { tenant_id: teamId, sandbox_id: id }
     return { ...outgoing, auth: { ...auth, values, signer: callbackSigner(config.secret), identity } }
@@ -165,13 +180,8 @@ function sealOf(secret: Uint8Array): Seal {
 }
 
 /** Not the sandbox: a fork has its parent's. */
-function subjectOf(
-  teamId: TeamId,
-  hosts: readonly string[],
-  scheme: CredentialScheme | undefined,
-  name: string,
-): string {
-  return `${teamId} ${hosts.join(',')}${audienceOf(scheme)} ${name.toLowerCase()}`
+function subjectOf(teamId: TeamId, hosts: readonly string[], audience: Audience, name: string): string {
+  return `${teamId} ${hosts.join(',')}${audienceOf(audience)} ${name.toLowerCase()}`
 }
 
 function checkHeader(path: string, name: string, value: string): void {

@@ -140,7 +140,8 @@ export async function openSecrets(
 }
 
 /** Where the values of a rule go: a question goes to the service that is asked. */
-export function targetsOf({ hosts, auth }: CredentialRule): string[] {
+export function targetsOf({ hosts, rewrite, auth }: CredentialRule): string[] {
+  if (rewrite !== undefined) return [rewrite.host]
   if (auth?.type === 'callback') return [new URL(auth.url).hostname]
   return hosts.filter((host) => !host.startsWith('!'))
 }

@@ -45,6 +45,19 @@ const setHeaders = z
   )
   .max(64)
 
+const description = z.string().max(1024).optional().describe('What it is for, in words')
+
+const rewrite = z
+  .object({
+    host: z.string().min(1).max(253).describe('Over TLS; on a private network only where the operator allows it'),
+    port: z.int().min(1).max(65_535),
+    guestCredentials: z
+      .enum(['strip', 'redact', 'keep'])
+      .describe('What becomes of credentials that the sandbox sends: taken out, made unreadable, or left'),
+  })
+  .optional()
+  .describe('Where requests go instead of to the hosts; not together with `auth`')
+
 /** Ways to give a request its credential, each with the values that it needs. */
 function auths<V extends z.ZodType>(values: V) {
   return z.discriminatedUnion('type', [
@@ -77,10 +90,12 @@ export const credentialRule: z.ZodType<ShownCredentialRule> = component(
   z.object({
     name: z.string(),
     enabled: z.boolean(),
+    description,
     hosts: credentialHosts,
     paths: credentialPaths,
     matchHeaders,
     headers: shownHeaders.describe('Put into requests after they have left the sandbox, in place of what these have'),
+    rewrite,
     auth: auths(shownHeaders).optional().describe('Another way to give requests their credential'),
     env: env.describe("For the sandbox's processes, under its own variables; not secret"),
   }),
@@ -104,10 +119,12 @@ export const credentialsChange = z
     z.strictObject({
       name: z.string().min(1).max(128).describe("Unique among the sandbox's"),
       enabled: z.boolean().optional().describe('Default true'),
+      description,
       hosts: credentialHosts.describe('None for all of the service that `auth` is for'),
       paths: credentialPaths.optional(),
       matchHeaders: matchHeaders.optional(),
       headers: setHeaders,
+      rewrite,
       auth: auths(setHeaders).optional().describe('Another way to give requests their credential'),
       env: env.optional(),
     }),

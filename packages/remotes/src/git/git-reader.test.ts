@@ -95,6 +95,12 @@ it('shows a credential to the hosts that it is for, and to no other', async () =
   await expect(read(source('app', null, 'localhost'), { credentials: rule('other.test') })).rejects.toMatchObject({
     code: 'forbidden',
   })
+  // Nor is what is meant for the host where requests go instead.
+  const rewrite = { host: 'gateway.test', port: 443, guestCredentials: 'strip' as const }
+  const elsewhereToo = rule('localhost').map((one) => ({ ...one, rewrite }))
+  await expect(read(source('app', null, 'localhost'), { credentials: elsewhereToo })).rejects.toMatchObject({
+    code: 'forbidden',
+  })
   expect(new Set(server.asked.map(({ authorization }) => authorization))).toEqual(new Set([undefined]))
   expect(await read(source('app', null, 'localhost'), { credentials: rule('localhost') })).toHaveProperty('README.md')
   // Where it sends us on to is not who it is for.

@@ -66,7 +66,9 @@ export class GitSession implements Disposable {
     const target = `${url.pathname}${url.search}`
     // A rule names the hosts that its headers are for: where we are sent on to others count.
     const rule = matchingRule(this.#credentials, url.hostname, target, Object.entries(sent))
-    for (const { name, value } of rule?.headers ?? []) if (value !== null) sent[name.toLowerCase()] = value
+    // What belongs to a host that requests are sent to instead is not for this one.
+    const headers = rule?.rewrite === undefined ? rule?.headers : []
+    for (const { name, value } of headers ?? []) if (value !== null) sent[name.toLowerCase()] = value
     try {
       const nearest = own ? 'loopback' : (this.#reach ?? 'public')
       const answer = await this.#http.ask({

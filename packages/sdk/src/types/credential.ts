@@ -5,6 +5,8 @@
 export interface CredentialRule {
   name: string
   enabled: boolean
+  /** What it is for, in words */
+  description?: string | undefined
   /** Host names, or `*.name` for all below it; over HTTP on port 80 and TLS on port 443 */
   hosts: string[]
   /** A whole path, `/prefix/*`, `*` before `/suffix`, or `*`, without the query; none for all */
@@ -13,6 +15,7 @@ export interface CredentialRule {
   matchHeaders: { name: string; value: string }[]
   /** In place of what the request has under these names; `value` is `null` for a secret, `template` refers to secrets of the team */
   headers: ShownCredentialValue[]
+  rewrite?: CredentialRewrite | undefined
   /** Another way to give requests their credential */
   auth?: (CredentialScheme & { values: ShownCredentialValue[] }) | undefined
   /** For the sandbox's processes, under its own variables; not secret */
@@ -24,14 +27,26 @@ export interface SetCredentialRule {
   name: string
   /** Default true */
   enabled?: boolean | undefined
+  description?: string | undefined
   /** None for all of the service that `auth` is for */
   hosts: string[]
   paths?: string[] | undefined
   matchHeaders?: { name: string; value: string }[] | undefined
   headers: SetCredentialValue[]
+  /** Not together with `auth` */
+  rewrite?: CredentialRewrite | undefined
   /** Another way to give requests their credential */
   auth?: (CredentialScheme & { values: SetCredentialValue[] }) | undefined
   env?: Record<string, string> | undefined
+}
+
+/** Where requests go instead of to the rule's hosts: another, over TLS. */
+export interface CredentialRewrite {
+  /** On a private network only where the operator allows it */
+  host: string
+  port: number
+  /** What becomes of credentials that the sandbox sends (`Authorization`, `Cookie` and their kin): taken out, made unreadable, or left */
+  guestCredentials: 'strip' | 'redact' | 'keep'
 }
 
 export interface ShownCredentialValue {

@@ -2,7 +2,7 @@ import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
 import { connect, createServer, type LookupFunction, type Server, type Socket } from 'node:net'
 import { type NetworkPolicy, namesInclude, type OutgoingRule } from '@spawnpoint/core'
-import { Asker } from '@spawnpoint/outbound'
+import { Asker, type Boundary } from '@spawnpoint/outbound'
 import type { Log } from '../../log.ts'
 import { GATEWAY_ADDRESS, proxyAddress } from '../addresses.ts'
 import { ipBatch } from '../host-tools.ts'
@@ -67,6 +67,7 @@ export class EgressProxy {
   readonly #options: EgressProxyOptions
   readonly #guests: Map<string, Guest>
   readonly #roots = systemRoots()
+  readonly #services: Boundary
 
   private constructor(
     options: EgressProxyOptions,
@@ -79,7 +80,8 @@ export class EgressProxy {
     this.#options = options
     this.#resolver = options.dns.length === 0 ? null : new Resolver({ timeout: 2_000, tries: 2 })
     this.#resolver?.setServers(options.dns)
-    const asker = new Asker(servicesBoundary(this.#resolver, options.nearServices ?? []), this.#roots)
+    this.#services = servicesBoundary(this.#resolver, options.nearServices ?? [])
+    const asker = new Asker(this.#services, this.#roots)
     this.#interceptor = new Interceptor(options.authority, asker, options.log)
   }
 
@@ -153,6 +155,8 @@ export class EgressProxy {
       open: (name) => this.#open(outer, guest, name),
       asksNames: false,
       lookup: (port) => (host, options, done) => this.#lookup(guest, host, port, options, done),
+      mayAskFor: (host, port) => guest.reach.mayAskFor(host, port),
+      lookupInstead: (port) => (host, options, done) => this.#lookupInstead(guest, host, port, options, done),
       [Symbol.dispose]: () => {
         for (const socket of connections.keys()) socket.destroy()
         guest.agents[Symbol.dispose]()
@@ -266,6 +270,23 @@ export class EgressProxy {
       (address) => (options.all === true ? done(null, [{ address, family: 4 }]) : done(null, address, 4)),
       (error: Error) => done(error, ''),
     )
+  }
+
+  #lookupInstead(
+    { reach }: Guest,
+    host: string,
+    port: number,
+    options: Parameters<LookupFunction>[1],
+    done: Parameters<LookupFunction>[2],
+  ): void {
+    this.#services.lookup(host, { ...options, all: true }, (error, found) => {
+      const addresses = Array.isArray(found) ? found : []
+      const address = addresses.find((one) => !reach.denies(host, one.address, port))
+      if (error !== null) done(error, '')
+      else if (address === undefined) done(new Error(`${host} is denied`), '')
+      else if (options.all === true) done(null, [address])
+      else done(null, address.address, address.family)
+    })
   }
 }
 

@@ -36,6 +36,21 @@ export function forwardedHeaders(
   ]
 }
 
+/** Schemes that stay where a credential behind them is made unreadable */
+const SCHEME = /^(AWS4-HMAC-SHA256|Basic|Bearer|Digest|DPoP|Negotiate|SharedKey|Token) /i
+const CREDENTIAL =
+  /(^|-)(authorization|cookie2?|token|secret|password|credentials?|(api|access|auth|functions|subscription)-?key|api-?token)(-|$)/
+
+/** Without what the sender may have given to be known by: `Authorization`, `Cookie` and whatever is named like them. */
+export function withoutCredentials(pairs: readonly Pair[], how: 'strip' | 'redact' | 'keep'): Pair[] {
+  if (how === 'keep') return [...pairs]
+  return pairs.flatMap((pair): Pair[] => {
+    const [name, value] = pair
+    if (!CREDENTIAL.test(folded(name))) return [pair]
+    return how === 'strip' ? [] : [[name, `${SCHEME.exec(value)?.[0] ?? ''}redacted`]]
+  })
+}
+
 function folded(name: string): string {
   return name.toLowerCase().replaceAll('_', '-')
 }

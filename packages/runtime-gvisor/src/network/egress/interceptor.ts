@@ -1,4 +1,5 @@
 import {
+  type ClientRequest,
   createServer as createHttpServer,
   Agent as HttpAgent,
   request as httpRequest,
@@ -12,13 +13,13 @@ import type { LookupFunction, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
-import { matchingRule, type OutgoingRule } from '@spawnpoint/core'
+import { type CredentialRewrite, matchingRule, type OutgoingRule } from '@spawnpoint/core'
 import type { Asker } from '@spawnpoint/outbound'
 import type { Log } from '../../log.ts'
 import { Authorizer } from './auth/authorizer.ts'
 import { type Authorized, NotAuthorized, RequestBody } from './auth/outgoing-request.ts'
 import type { Authority } from './authority.ts'
-import { forwardedHeaders, headerPairs } from './forward-headers.ts'
+import { forwardedHeaders, headerPairs, withoutCredentials } from './forward-headers.ts'
 
 const MAX_HEADER_BYTES = 64 * 1024
 const CONNECT_MS = 15_000
@@ -32,6 +33,10 @@ export interface InterceptedGuest {
   rules: readonly OutgoingRule[] | null
   /** Resolves a host to an address that the guest may reach on this port. */
   lookup: (port: number) => LookupFunction
+  /** Whether the guest's requests may be for this host, wherever they then go. */
+  mayAskFor(host: string, port: number): boolean
+  /** Resolves a host that requests for others are sent to, to an address that is allowed for that. */
+  lookupInstead: (port: number) => LookupFunction
   agents: Agents
 }
 
@@ -39,20 +44,24 @@ export interface InterceptedGuest {
 export class Agents implements Disposable {
   readonly http = new HttpAgent({ keepAlive: true, maxFreeSockets: MAX_IDLE, timeout: IDLE_MS })
   readonly https: HttpsAgent
+  /** To hosts that requests for others go to: of these other addresses are allowed */
+  readonly instead: HttpsAgent
 
   constructor(roots: readonly string[]) {
-    this.https = new HttpsAgent({
+    const options = {
       keepAlive: true,
       maxFreeSockets: MAX_IDLE,
       timeout: IDLE_MS,
       ca: [...roots],
       ALPNProtocols: ['http/1.1'],
-    })
+    }
+    this.https = new HttpsAgent(options)
+    this.instead = new HttpsAgent(options)
   }
 
   /** Keeps no connection any more; requests that are under way end on theirs. */
   retire(): void {
-    for (const agent of [this.http, this.https]) {
+    for (const agent of [this.http, this.https, this.instead]) {
       agent.maxFreeSockets = 0
       for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
     }
@@ -61,6 +70,7 @@ export class Agents implements Disposable {
   [Symbol.dispose](): void {
     this.http.destroy()
     this.https.destroy()
+    this.instead.destroy()
   }
 }
 
@@ -154,7 +164,7 @@ export class Interceptor {
     const outgoing = plan.send()
     const failed = (error: Error) => {
       if (response.headersSent) response.destroy()
-      else if (!response.destroyed) refuse(response, unreachable(plan.host, error))
+      else if (!response.destroyed) refuse(response, plan.unreachable(error))
       this.#log.debug({ error: String(error), host: plan.host }, 'An intercepted request failed')
     }
     outgoing.on('error', failed)
@@ -186,7 +196,7 @@ export class Interceptor {
     }
     if (socket.destroyed) return
     const outgoing = plan.send(['Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? ''])
-    outgoing.on('error', (error) => socket.end(plainRefusal(unreachable(plan.host, error))))
+    outgoing.on('error', (error) => socket.end(plainRefusal(plan.unreachable(error))))
     socket.on('close', () => outgoing.destroy())
     outgoing.on('response', (incoming) => {
       socket.write(headText(incoming, ['Connection', 'close']))
@@ -224,6 +234,9 @@ export class Interceptor {
     if (method === 'TRACE' || method === 'CONNECT') return { status: 405, reason: `${method} is not passed on` }
     if (guest.rules === null) return { status: 503, reason: 'the server has just started' }
     const rule = matchingRule(guest.rules, host, url, pairs)
+    // Not left to the look-up: a connection that is there already was for another host's requests, perhaps.
+    if (rule?.rewrite !== undefined && !guest.mayAskFor(host, connection.host === null ? 80 : 443))
+      return { status: 502, reason: `${host} is not allowed` }
     const set: { name: string; value: string }[] = []
     for (const { name, value } of rule?.headers ?? []) {
       if (value === null) return { status: 502, reason: `the credential for ${name} cannot be read; set it again` }
@@ -234,11 +247,12 @@ export class Interceptor {
     const chunked = request.headers['transfer-encoding'] !== undefined
     const { 'content-length': length } = request.headers
     const secure = connection.host !== null
+    const port = secure ? 443 : 80
     const body = new RequestBody(request, hasBody)
     let authorized: Authorized = { set: [] }
     if (rule?.auth !== undefined) {
       // As they go on: a signature is of nothing else.
-      const asked = { method, host, port: secure ? 443 : 80, target: url, headers: passedOn(pairs), body } as const
+      const asked = { method, host, port, target: url, headers: passedOn(pairs), body } as const
       try {
         authorized = await this.#authorizer.authorize(rule.auth, asked)
       } catch (error) {
@@ -253,32 +267,28 @@ export class Interceptor {
     )
     const framed = body.whole === null && chunked ? ['Transfer-Encoding', 'chunked'] : []
     const size = body.whole === null ? length : String(body.whole.length)
+    const { rewrite } = rule ?? {}
+    // What is signed has no port, as none is meant but the usual one.
+    const way = rewrite === undefined ? straight(guest, host, secure) : instead(guest, rewrite)
+    const named = rewrite === undefined && rule?.auth?.type !== 'aws' ? given : way.named
+    const own = withoutCredentials(rest, rewrite?.guestCredentials ?? 'keep')
     const headers = [
       'Host',
-      // What is signed has no port, as none is meant but the usual one.
-      rule?.auth?.type === 'aws' ? host : given,
-      ...forwardedHeaders(rest, [...set, ...authorized.set]),
+      named,
+      ...forwardedHeaders(own, [...set, ...authorized.set]),
       ...(framed.length > 0 ? framed : size === undefined || !hasBody ? [] : ['Content-Length', size]),
     ]
     return {
       host,
       hasBody,
       body,
+      unreachable: (error) => (rewrite === undefined ? unreachable(host, error) : UNREACHABLE_INSTEAD),
       send: (more = []) => {
-        const options: RequestOptions = {
-          host,
-          method,
-          path: target,
-          lookup: guest.lookup(secure ? 443 : 80),
-          headers: [...headers, ...more],
-        }
-        const outgoing = secure
-          ? httpsRequest({ ...options, port: 443, servername: host, agent: guest.agents.https })
-          : httpRequest({ ...options, port: 80, agent: guest.agents.http })
+        const outgoing = way.request({ method, path: target, headers: [...headers, ...more] })
         outgoing.on('socket', (socket) => {
           if (!socket.connecting) return
           const late = setTimeout(() => outgoing.destroy(new Error('it does not answer')), CONNECT_MS)
-          socket.once(secure ? 'secureConnect' : 'connect', () => clearTimeout(late))
+          socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => clearTimeout(late))
           socket.once('close', () => clearTimeout(late))
         })
         return outgoing
@@ -291,7 +301,31 @@ interface Plan {
   host: string
   hasBody: boolean
   body: RequestBody
-  send(more?: string[]): ReturnType<typeof httpRequest>
+  unreachable(error: Error): Refusal
+  send(more?: string[]): ClientRequest
+}
+
+/** Where a request goes. */
+interface Way {
+  /** As its `Host` */
+  named: string
+  request(options: RequestOptions): ClientRequest
+}
+
+function straight({ lookup, agents }: InterceptedGuest, host: string, secure: boolean): Way {
+  const to = { host, lookup: lookup(secure ? 443 : 80) }
+  return {
+    named: host,
+    request: (options) =>
+      secure
+        ? httpsRequest({ ...options, ...to, port: 443, servername: host, agent: agents.https })
+        : httpRequest({ ...options, ...to, port: 80, agent: agents.http }),
+  }
+}
+
+function instead({ lookupInstead, agents }: InterceptedGuest, { host, port }: CredentialRewrite): Way {
+  const to = { host, port, servername: host, lookup: lookupInstead(port), agent: agents.instead }
+  return { named: port === 443 ? host : `${host}:${port}`, request: (options) => httpsRequest({ ...options, ...to }) }
 }
 
 interface Refusal {
@@ -300,6 +334,9 @@ interface Refusal {
 }
 
 const HOST = /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?$/
+
+/** What is between the server and that host is not the guest's to read. */
+const UNREACHABLE_INSTEAD = { status: 502, reason: 'the host that requests are sent to instead cannot be reached' }
 
 function unreachable(host: string, error: Error): Refusal {
   return {

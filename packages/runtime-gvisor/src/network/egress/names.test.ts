@@ -174,6 +174,33 @@ describe('what a policy lets a name lead to', () => {
     expect(reach(change).permits('api.test', address, 443)).toBe(permitted)
   })
 
+  it.each([
+    [{}, true],
+    [{ internet: false }, false],
+    [{ allowDomains: ['api.test'] }, true],
+    [{ allowDomains: ['other.test'] }, false],
+    [{ allow: ['9.0.0.0/8'] }, false],
+    [{ denyDomains: ['*.test'] }, false],
+    [{ precedence: 'allow', allowDomains: ['api.test'], deny: ['0.0.0.0/0'] }, true],
+    [{ precedence: 'allow', deny: ['0.0.0.0/0'] }, false],
+  ])('%j: to be asked for, wherever requests are then sent: %s', (change, may) => {
+    expect(reach(change).mayAskFor('api.test', 443)).toBe(may)
+  })
+
+  it.each([
+    [{}, false],
+    // Whoever names a host for requests to go to need not name it twice.
+    [{ allowDomains: ['api.test'] }, false],
+    [{ internet: false }, true],
+    [{ denyDomains: ['gateway.test'] }, true],
+    [{ denyDomains: ['gateway.test:8443'] }, true],
+    [{ deny: ['9.0.0.0/8'] }, true],
+    [{ deny: ['9.0.0.0/8:443'] }, false],
+    [{ precedence: 'allow', deny: ['0.0.0.0/0'], allow: ['9.0.0.0/8'] }, false],
+  ])('%j: denied as where requests are sent: %s', (change, denied) => {
+    expect(reach(change).denies('gateway.test', '9.9.9.9', 8443)).toBe(denied)
+  })
+
   it('lets names be asked for only where the name servers may be', () => {
     expect(reach({}).asksNames(['9.9.9.9'])).toBe(true)
     expect(reach({ allow: ['8.0.0.0/8'] }).asksNames(['9.9.9.9'])).toBe(false)

@@ -47,6 +47,22 @@ export class Reach {
     return this.byName(host, port) || (internet && denyDomains.length > 0 && !this.#denied.has(host, port))
   }
 
+  /** Whether a guest may ask for this name, wherever its requests are then sent. */
+  mayAskFor(host: string, port: number): boolean {
+    const { internet, precedence, allow, allowDomains, deny } = this.policy
+    if (!internet || this.#denied.has(host, port)) return false
+    if (this.byName(host, port)) return true
+    return precedence === 'allow' ? deny.length === 0 : allow.length === 0 && allowDomains.length === 0
+  }
+
+  /** Whether nothing of the guest's goes to this address by this name, also where somebody else names it. */
+  denies(host: string, address: string, port: number): boolean {
+    const { internet, precedence } = this.policy
+    if (!internet || this.#denied.hasWhole(host) || this.#denied.has(host, port)) return true
+    const excepted = precedence === 'allow' && (this.byName(host, port) || this.#allow.has(address, port))
+    return this.#deny.has(address, port) && !excepted
+  }
+
   /** Whether the name may lead to this address, on a TCP port. */
   permits(host: string, address: string, port: number): boolean {
     const { internet, precedence, allow, allowDomains } = this.policy
