@@ -57,6 +57,17 @@ describe('images', () => {
       expect(await out('image', 'log', again.trim())).toContain('[2] cached: run cat /srv/renamed\n')
     })
 
+    test('are given up while they are built', async () => {
+      const path = await recipe({ from: 'base', steps: [{ type: 'run', command: 'sleep 1000' }] })
+      const building = cli('image', 'build', 'endless', '--recipe', path)
+      const found = async () => (await client.images.list({ name: 'endless' }).toArray())[0]?.id ?? ''
+      await expect.poll(found).not.toBe('')
+      const id = await found()
+      expect(await out('image', 'cancel', id)).toBe(`${id}\n`)
+      expect(await building).toMatchObject({ status: 1, stderr: expect.stringContaining('The build was cancelled') })
+      expect((await cli('image', 'cancel', 'base')).status).toBe(1)
+    })
+
     test('have tags', async () => {
       const path = await recipe({ from: 'base' })
       const id = (await out('image', 'build', 'tagged', '--recipe', path, '-t', 'default', '-t', 'v1')).trim()

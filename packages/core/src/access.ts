@@ -39,7 +39,14 @@ export const CALLS = {
     tagsOf: 'read',
   },
   blobs: { put: 'write audited', has: 'read', delete: 'write audited' },
-  images: { build: 'write audited', get: 'read', list: 'read', delete: 'write audited', log: 'read' },
+  images: {
+    build: 'write audited',
+    cancel: 'write audited',
+    get: 'read',
+    list: 'read',
+    delete: 'write audited',
+    log: 'read',
+  },
   sandboxes: {
     create: 'write audited',
     get: 'read',
@@ -116,7 +123,7 @@ export const CALLS = {
   compare: { compare: 'read', compareText: 'read' },
   operations: { get: 'read', list: 'read', follow: 'read' },
   events: { list: 'read', latest: 'read', follow: 'read' },
-  idempotency: { once: 'any' },
+  idempotency: { once: 'any', answers: 'any' },
   // Whoever is given a token of a sandbox can do in it what `write` allows; a door asks `may` before it shows one by the way.
   tokens: { issue: 'open', issueFor: 'write', verify: 'open' },
 } as const satisfies { [S in keyof Services]: Calls<SpawnpointApi[S]> }

@@ -1,7 +1,7 @@
 import type { Hang } from '@spawnpoint/fakes'
 import { describe, expect, it } from 'vitest'
 import { type Core, isCode, type Principal, type Sandbox, type Snapshot } from '../src/index.ts'
-import { World } from './world.ts'
+import { CONFIG, World } from './world.ts'
 
 /** A request with an idempotency key; answers with the ids of what it made. */
 interface Scenario {
@@ -232,4 +232,22 @@ it('is under way until it is answered, and free for another request once it was 
     }))
   await expect(failing('hash')).rejects.toThrow()
   expect(await failing('other')).toMatchObject({ replayed: false })
+})
+
+it('answers under keys that begin alike are found as soon as they are given, and not once they are too old', async () => {
+  const world = new World()
+  const core = await world.server({ fakeTime: true })
+  const answer = (key: string) => core.idempotency.once(world.by, key, key, async () => ({ status: 200, body: key }))
+  await answer('a:1')
+  world.clock.advance(1_000)
+  await answer('a:2')
+  await answer('b:1')
+  await core.idempotency.once(world.by, 'a:3', 'a:3', async () => Promise.reject(new Error('no'))).catch(() => {})
+  const found = async () => (await core.idempotency.answers(world.by, 'a:', 10)).map(({ key, body }) => [key, body])
+  expect(await found()).toEqual([
+    ['a:2', 'a:2'],
+    ['a:1', 'a:1'],
+  ])
+  world.clock.advance(CONFIG.keep.idempotencyMs - 500)
+  expect(await found()).toEqual([['a:2', 'a:2']])
 })

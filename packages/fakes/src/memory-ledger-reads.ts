@@ -74,6 +74,15 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
     operation: (id) => one('operation', (t) => t.operations.get(id)),
     storage: (teamId) => one('storage', (t) => t.storage.get(teamId)),
     idempotent: (teamId, key) => one('idempotent', (t) => t.idempotency.get(idempotencyRow(teamId, key))),
+    idempotentUnder: (teamId, prefix, limit) =>
+      run('idempotentUnder', () => {
+        searchable('prefix', prefix)
+        const found = [...tables().idempotency.values()].filter(
+          (one) => one.teamId === teamId && one.key.startsWith(prefix) && one.response !== null,
+        )
+        found.sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.key < b.key ? 1 : -1))
+        return structuredClone(found.slice(0, limit))
+      }),
     keyByHash: (hash) =>
       one('keyByHash', (t) => {
         const found = [...t.keys.values()].find((row) => row.hash === hash)

@@ -367,6 +367,15 @@ export class PostgresReads extends PostgresAccountReads implements LedgerReads {
     const row = await query.where('key', '=', text('key', key)).executeTakeFirst()
     return row ? toIdempotency(row) : null
   }
+
+  async idempotentUnder(teamId: TeamId, prefix: string, limit: number): Promise<IdempotencyRecord[]> {
+    // Keys are compared byte by byte, and this is the last character there is.
+    const beyond = `${text('prefix', prefix)}\u{10ffff}`
+    const query = this.#db().selectFrom('idempotency').selectAll().where('team_id', '=', teamId)
+    const under = query.where('key', '>=', prefix).where('key', '<', beyond).where('response', 'is not', null)
+    const rows = await under.orderBy('created_at', 'desc').orderBy('key', 'desc').limit(limit).execute()
+    return rows.map(toIdempotency)
+  }
 }
 
 /** As its partial index has it: those that are killed mount nothing. */

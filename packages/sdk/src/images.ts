@@ -93,6 +93,12 @@ export class Images {
     }
   }
 
+  /** Ends the build of an image, by its id. Resolves with the image, which has failed, once nothing of the build is left. */
+  async cancel(id: string, options: CallOptions = {}): Promise<Image> {
+    const path = `/v1/images/${encodeURIComponent(id)}/cancel`
+    return toImage(await this.#transport.json({ method: 'POST', path, ...options }))
+  }
+
   /** Sandboxes, snapshots and images made from it live on. With `ifUnused`, throws `in_use` while sandboxes of it live. */
   async delete(ref: string, options: CallOptions & { ifUnused?: boolean | undefined } = {}): Promise<void> {
     const { ifUnused, ...call } = options

@@ -1,6 +1,6 @@
 import { tarOf } from '@spawnpoint/contracts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { BuildError, NotFoundError, Spawnpoint, WrongStateError } from './index.ts'
+import { BuildError, CancelledError, NotFoundError, Spawnpoint, WrongStateError } from './index.ts'
 import { openServerWorld, type ServerWorld } from './testing/server-world.ts'
 
 let world: ServerWorld
@@ -233,6 +233,19 @@ describe('the rest', () => {
     await client.images.delete('stepped')
     await client.blobs.delete(blob)
     expect(await client.blobs.has(blob)).toBe(false)
+  })
+
+  test('a build is cancelled, and told so', async () => {
+    const steps = [{ type: 'run' as const, command: 'echo begun ; sleep 1000' }]
+    const building = client.images.build({ name: 'endless', source: { type: 'recipe', from: 'base', steps } })
+    const ended = expect(building).rejects.toThrow(CancelledError)
+    const found = async () => (await client.images.list({ name: 'endless' }).toArray())[0]?.id ?? ''
+    await expect.poll(found).not.toBe('')
+    const id = await found()
+    expect(await client.images.cancel(id)).toMatchObject({ state: 'failed', failure: 'The build was cancelled' })
+    await ended
+    await expect(client.images.cancel('base')).rejects.toMatchObject({ code: 'wrong_state' })
+    await client.images.delete(id)
   })
 
   test('images are built of Dockerfiles, and kept while they are used', async () => {

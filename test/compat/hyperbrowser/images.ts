@@ -138,6 +138,11 @@ export function imageTests(at: () => HyperWorld): void {
       }
       await at().client.sandboxes.completeImageBuild(build.id, input)
       expect(await finished(build.id)).toMatchObject({ status: 'completed', errorMessage: null })
+      const known = { imageName: 'saved', sourceImageDigest: dockerImageManifest.imageDigest, imageConfigUser: 'app' }
+      expect((await at().call('/images/builds/reuse', known)).body).toMatchObject({
+        hit: true,
+        build: { id: build.id },
+      })
       const sandbox = await at().client.sandboxes.create({ imageName: 'saved' })
       const result = await sandbox.exec('id -u; cd /home/app; cat layered; ls gone')
       expect(result).toMatchObject({ stdout: '1001\nsecond\n', stderr: expect.stringContaining('gone') })
@@ -170,7 +175,34 @@ export function imageTests(at: () => HyperWorld): void {
         (await at().call<Placed>('/images/builds', { ...order, inputFormat: 'docker_image_manifest_v1' })).status,
       ).toBe(400)
       expect((await at().call<Placed>('/images/builds', { ...order, imageName: 'no name' })).status).toBe(400)
-      expect((await at().call<Placed>('/images/builds/reuse', {})).body).toEqual({ hit: false })
+    })
+
+    it('a build that has begun is canceled, and leaves nothing', async () => {
+      const context = gzipSync(tarOf([{ name: 'Dockerfile', data: 'FROM sent\nRUN sleep 1000\n' }]))
+      const input = { inputSha256: digest(context), inputSizeBytes: context.length }
+      const order = { imageName: 'endless', ...input, inputFormat: 'dockerfile_context_tar_gz' }
+      const { build, upload } = (await at().call<Placed>('/images/builds', order)).body
+      await fetch(upload.url, { method: 'PUT', body: new Uint8Array(context) })
+      const { client, world } = at()
+      await client.sandboxes.completeImageBuild(build.id, input)
+      const [image] = await world.client.images.list({ name: 'endless' }).toArray()
+      // Until the step runs.
+      await until(async () => {
+        const entries = await Array.fromAsync(world.client.images.log(String(image?.id)))
+        return entries.some(({ message }) => message.includes('RUN sleep'))
+      })
+      await expect(client.sandboxes.createImageBuild({ imageName: 'endless', ...input })).rejects.toMatchObject({
+        statusCode: 409,
+        code: 'image_build_in_progress',
+        details: { build: { id: build.id } },
+      })
+      expect(await client.sandboxes.cancelImageBuild(build.id)).toMatchObject({
+        status: 'canceled',
+        imageId: image?.id,
+      })
+      const { builds } = await client.sandboxes.listImageBuilds({ status: 'canceled' })
+      expect(builds.map(({ imageName }) => imageName)).toEqual(['endless', 'fails'])
+      expect((await client.sandboxes.listImages({ search: 'endless' })).images).toEqual([])
     })
   })
 }

@@ -59,6 +59,24 @@ export function idempotencySuite(bench: LedgerBench): void {
       expect((await bench.ledger.read.idempotent(teamId, 'k'))?.response).toEqual({ status: 204, body })
     })
 
+    it('finds what was answered under keys that begin alike, newest first', async () => {
+      const teamId = freshTeam()
+      const keys = ['p:1', 'p:2', 'p:\u{1f600}', 'p:open', 'p', 'q:1']
+      const claimed = keys.map((key, n) => ({ ...record(teamId, key), createdAt: new Date(1_700_000_000_000 + n) }))
+      await bench.put(async (tx) => {
+        for (const one of claimed) await tx.claimIdempotency(one)
+        await tx.claimIdempotency(record(freshTeam(), 'p:other'))
+        for (const key of keys.filter((key) => key !== 'p:open'))
+          await tx.finishIdempotency(teamId, key, { status: 200, body: key })
+      })
+      const under = async (prefix: string, limit: number) =>
+        (await bench.ledger.read.idempotentUnder(teamId, prefix, limit)).map(({ response }) => response?.body)
+      expect(await under('p:', 10)).toEqual(['p:\u{1f600}', 'p:2', 'p:1'])
+      expect(await under('p:', 2)).toEqual(['p:\u{1f600}', 'p:2'])
+      expect(await under('p:1', 2)).toEqual(['p:1'])
+      expect(await under('x', 10)).toEqual([])
+    })
+
     it('can be claimed anew after release', async () => {
       const teamId = freshTeam()
       await bench.put((tx) => tx.claimIdempotency(record(teamId, 'k')))

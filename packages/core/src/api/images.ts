@@ -33,6 +33,11 @@ export interface ImagesApi {
     filter: { name?: string | undefined; states?: Image['state'][] | undefined; labels?: Labels | undefined },
     page: PageRequest,
   ): Promise<Page<Image>>
+  /**
+   * Ends its build; resolves once nothing of that is left, with the image, which has failed. Only by id is an image found that
+   * is not ready. One that was cancelled before is answered alike; rejects `wrong_state` for any other that is not being built.
+   */
+  cancel(by: Principal, ref: string): Promise<Image>
   /** Sandboxes, snapshots and images made from it live on. With `ifUnused`, `in_use` while sandboxes started from it live. */
   delete(by: Principal, ref: string, options?: { ifUnused?: boolean | undefined }): Promise<void>
   /**

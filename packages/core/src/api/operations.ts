@@ -45,6 +45,13 @@ export interface EventsApi {
   ): AsyncIterable<Event>
 }
 
+/** What was answered to a request with a key. */
+export interface StoredAnswer {
+  key: string
+  body: unknown
+  at: Date
+}
+
 export interface IdempotencyApi {
   /**
    * Runs `work` once for a key of a team: a repeat gets the stored response, a repeat while the first is under way
@@ -61,4 +68,6 @@ export interface IdempotencyApi {
     requestHash: string,
     work: (by: Principal) => Promise<{ status: number; body: unknown }>,
   ): Promise<{ status: number; body: unknown; replayed: boolean }>
+  /** The answers to requests whose keys begin so, as long as they are kept, newest first, at most `limit`. */
+  answers(by: Principal, prefix: string, limit: number): Promise<StoredAnswer[]>
 }

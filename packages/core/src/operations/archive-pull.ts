@@ -6,7 +6,8 @@ import { setTags } from '../services/names.ts'
 import { censusIn } from '../snapshot/census.ts'
 import { manifestOf } from '../snapshot/manifest.ts'
 import { receiptOf } from './capture.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { interrupted } from './cut-off.ts'
+import type { OperationDefinition, Work } from './runner.ts'
 
 export interface PullDetail {
   snapshotId: SnapshotId

@@ -14,7 +14,8 @@ import type {
 import type { Signer } from '../services/signer.ts'
 import { censusIn } from '../snapshot/census.ts'
 import { describeSnapshot } from '../snapshot/portable.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { interrupted } from './cut-off.ts'
+import type { OperationDefinition, Work } from './runner.ts'
 
 export interface PushDetail {
   /** An ordinary image, or the snapshot with all it has */

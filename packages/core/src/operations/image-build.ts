@@ -3,13 +3,15 @@ import type { BaseSource, Image, Labels } from '../model.ts'
 import type { BuildProgress, BuiltImage, LedgerTx, RegistryAccess } from '../ports/index.ts'
 import { buildRecipe, undoRecipe } from '../recipe/build.ts'
 import { BuildLog } from '../recipe/build-log.ts'
+import { mustGoOn } from '../recipe/commands.ts'
 import type { BuiltRecord, ImageDetail, RecipeDetail } from '../recipe/detail.ts'
 import { buildDockerfile, undoDockerfile } from '../recipe/dockerfile.ts'
 import type { Pull } from '../recipe/origins.ts'
 import type { BuildSecrets } from '../recipe/secrets.ts'
 import { LIMITS } from '../services/checks.ts'
 import { setTags } from '../services/names.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { interrupted, stopped } from './cut-off.ts'
+import type { OperationDefinition, Work } from './runner.ts'
 
 /** Space of the pool that a build leaves to others, as a share of what is free. */
 const LEFT_FREE = 0.1
@@ -33,9 +35,11 @@ export interface BuildMeans {
   pull: Pull | null
   /** For the steps of a Dockerfile that ask for them */
   secrets: BuildSecrets
+  /** Aborted, with the error that it then ends with, when nobody wants the image any more */
+  cancelled: AbortSignal
 }
 
-const NOBODY: BuildMeans = { access: null, pull: null, secrets: new Map() }
+const NOBODY: BuildMeans = { access: null, pull: null, secrets: new Map(), cancelled: new AbortController().signal }
 
 /** The same with what only whoever got the request can have. */
 export function imageBuildWith(means: BuildMeans): OperationDefinition<ImageDetail, Image> {
@@ -43,12 +47,16 @@ export function imageBuildWith(means: BuildMeans): OperationDefinition<ImageDeta
 }
 
 async function build(work: Work<ImageDetail>, means: BuildMeans): Promise<Image> {
-  const { parts, detail } = work
+  const { detail } = work
   const log = new BuildLog(work, detail.imageId)
+  work.endWith(means.cancelled)
   try {
+    const { parts } = work
     const image = await parts.ledger.read.image(detail.imageId)
     if (image === null) throw new Error(`image ${detail.imageId} has no record`)
+    mustGoOn(parts)
     const { change, bootSnapshot } = await built(work, image, log, means)
+    mustGoOn(parts)
     log.add('info', null, 'The image is ready')
     const lines = await log.close()
     let ready!: Image
@@ -71,8 +79,10 @@ async function build(work: Work<ImageDetail>, means: BuildMeans): Promise<Image>
     })
     return ready
   } catch (error) {
-    await undo(work, error, log)
-    throw error
+    // Whatever it was that the cancellation has broken off.
+    const known = means.cancelled.aborted ? stopped(means.cancelled) : error
+    await undo(work, known, log)
+    throw known
   }
 }
 

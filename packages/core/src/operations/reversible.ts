@@ -1,5 +1,6 @@
 import type { OperationKind } from '../model.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { interrupted } from './cut-off.ts'
+import type { OperationDefinition, Work } from './runner.ts'
 
 /** An operation with one turning point: what fails or is cut off before it is undone, what is cut off after it finished. */
 export interface Reversible<Detail, Result> {

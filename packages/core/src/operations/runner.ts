@@ -47,7 +47,7 @@ export function newOperation<Detail extends object>(parts: Parts, fresh: NewOper
 
 /** An operation being worked on: its record, its named points and its progress. */
 export class Work<Detail> {
-  readonly parts: Parts
+  #parts: Parts
   readonly guests: Guests
   readonly detail: Detail
   readonly #runner: OperationRunner
@@ -57,15 +57,24 @@ export class Work<Detail> {
   readonly steps: { step: string; ms: number }[] = []
 
   constructor(parts: Parts, guests: Guests, runner: OperationRunner, operation: Operation) {
-    this.parts = parts
+    this.#parts = parts
     this.guests = guests
     this.#runner = runner
     this.#operation = operation
     this.detail = operation.detail as Detail
   }
 
+  get parts(): Parts {
+    return this.#parts
+  }
+
   get operation(): Operation {
     return this.#operation
+  }
+
+  /** From here on it is stopped by this signal as by the server's end: `parts.closing` is either. */
+  endWith(signal: AbortSignal): void {
+    this.#parts = { ...this.#parts, closing: AbortSignal.any([this.#parts.closing, signal]) }
   }
 
   /**
@@ -386,10 +395,4 @@ export function started<T>(value: T, launched: { operationId: OperationId; done:
 
 function unresponsive({ sandboxId }: Operation, what: string): SpawnpointError {
   return new SpawnpointError('guest_unresponsive', `The agent did not answer: ${what}`, { sandboxId: sandboxId ?? '' })
-}
-
-export function interrupted(): SpawnpointError {
-  return new SpawnpointError('unavailable', 'The server stopped while this was under way; it was undone, try again', {
-    reason: 'interrupted',
-  })
 }

@@ -5,8 +5,9 @@ import type { LedgerTx } from '../ports/index.ts'
 import { expiryFrom, moveSandbox } from '../sandbox/records.ts'
 import { imageOrigin, snapshotOrigin } from '../standby.ts'
 import { type BootPlan, boot, unboot } from './boot.ts'
+import { interrupted } from './cut-off.ts'
 import { bringRemotes } from './remotes.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import type { OperationDefinition, Work } from './runner.ts'
 
 /** What `sandbox.create` needs to be undone; a child of a fork has the same. */
 export interface CreateDetail {

@@ -2,7 +2,8 @@ import { toSpawnpointError } from '../errors.ts'
 import type { IncarnationId, RootId, Sandbox, SandboxId } from '../model.ts'
 import { arrive, moveSandbox, recordOf } from '../sandbox/records.ts'
 import { boot, unboot } from './boot.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { interrupted } from './cut-off.ts'
+import type { OperationDefinition, Work } from './runner.ts'
 
 export interface StartDetail {
   sandboxId: SandboxId

@@ -2,7 +2,8 @@ import { isCode, SpawnpointError, toSpawnpointError } from '../errors.ts'
 import type { Snapshot, SnapshotId } from '../model.ts'
 import { MANIFEST_VERSION } from '../snapshot/manifest.ts'
 import { noteOutcome } from '../snapshot/outcome.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { interrupted } from './cut-off.ts'
+import type { OperationDefinition, Work } from './runner.ts'
 
 export interface CheckDetail {
   snapshotId: SnapshotId

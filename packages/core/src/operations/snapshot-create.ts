@@ -5,7 +5,8 @@ import { changeSnapshot, fallBack, liveSandbox, moveSandbox } from '../sandbox/r
 import { setTags } from '../services/names.ts'
 import { manifestOf } from '../snapshot/manifest.ts'
 import { all, type Captured, capture, letRun, receiptOf } from './capture.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { interrupted } from './cut-off.ts'
+import type { OperationDefinition, Work } from './runner.ts'
 
 export interface SnapshotDetail {
   sandboxId: SandboxId

@@ -8,7 +8,8 @@ import { fromSnapshot, newSandbox } from '../services/new-sandbox.ts'
 import { noteOutcome } from '../snapshot/outcome.ts'
 import { snapshotOrigin } from '../standby.ts'
 import { boot, retire, unboot } from './boot.ts'
-import { interrupted, type OperationDefinition, type Work } from './runner.ts'
+import { interrupted } from './cut-off.ts'
+import type { OperationDefinition, Work } from './runner.ts'
 
 export interface DrillDetail extends Footing {
   snapshotId: SnapshotId

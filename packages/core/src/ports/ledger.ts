@@ -197,6 +197,8 @@ export interface LedgerReads extends AccountReads {
   /** As last put; `null` if never. */
   storage(teamId: TeamId): Promise<TeamStorage | null>
   idempotent(teamId: TeamId, key: string): Promise<IdempotencyRecord | null>
+  /** Answered ones whose keys begin so, newest first, at most `limit`. */
+  idempotentUnder(teamId: TeamId, prefix: string, limit: number): Promise<IdempotencyRecord[]>
 }
 
 /** Records that are kept for a while after their end, and then are history that nobody asks for. */

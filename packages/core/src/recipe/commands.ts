@@ -1,6 +1,6 @@
 import { SpawnpointError } from '../errors.ts'
 import type { Env } from '../model.ts'
-import { interrupted } from '../operations/runner.ts'
+import { stopped } from '../operations/cut-off.ts'
 import type { Parts } from '../parts.ts'
 import type { Guest, ProcessExit, ProcessOutput } from '../ports/index.ts'
 
@@ -36,8 +36,13 @@ export async function exitOf(
   throw new SpawnpointError('cancelled', 'The output of a program ended before the program', { what: 'build step' })
 }
 
+/** Throws if the build is cancelled, or the server closes. */
+export function mustGoOn({ closing }: Pick<Parts, 'closing'>): void {
+  if (closing.aborted) throw stopped(closing)
+}
+
 /**
- * Rejects `timeout` after `ms` milliseconds and `unavailable` when the server closes, whatever the guest does or leaves
+ * Rejects `timeout` after `ms` milliseconds, `cancelled` when the build is and `unavailable` when the server closes, whatever the guest does or leaves
  * undone: what goes on inside ends when the incarnation is killed.
  */
 export async function limited<T>(
@@ -53,7 +58,7 @@ export async function limited<T>(
     over.reject(error)
     controller.abort(error)
   }
-  const closed = () => end(interrupted())
+  const closed = () => end(stopped(closing))
   const timedOut = () =>
     end(
       new SpawnpointError('timeout', `${limit.what} took longer than ${limit.ms / 1000} s`, {

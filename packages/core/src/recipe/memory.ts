@@ -1,12 +1,12 @@
 import { SpawnpointError } from '../errors.ts'
 import type { Image, ImageDefaults, Snapshot, SnapshotId } from '../model.ts'
 import { capture } from '../operations/capture.ts'
-import { interrupted, type Work } from '../operations/runner.ts'
+import type { Work } from '../operations/runner.ts'
 import type { ProcessExit } from '../ports/index.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
 import { type BuildLog, Lines } from './build-log.ts'
 import { type Builder, buildFailed, closeBuilder, openBuilder } from './builder.ts'
-import { exitOf, limited, shellArgs } from './commands.ts'
+import { exitOf, limited, mustGoOn, shellArgs } from './commands.ts'
 import type { Footing } from './detail.ts'
 import { published } from './layers.ts'
 
@@ -127,14 +127,14 @@ async function untilReady(
   log.add('info', STEP, 'It is ready')
 }
 
-/** Resolves after so long, or when the start command has ended. Rejects when the server closes. */
+/** Resolves after so long, or when the start command has ended. Rejects when the build is cancelled or the server closes. */
 async function pause({ parts }: Work<unknown>, ms: number, started: Started | null): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   using _timer = parts.clock.after(ms, resolve)
   parts.closing.addEventListener('abort', () => resolve(), { once: true })
   if (parts.closing.aborted) resolve()
   await Promise.race([promise, ...(started === null ? [] : [started.ended])])
-  if (parts.closing.aborted) throw interrupted()
+  mustGoOn(parts)
 }
 
 async function captureAll(

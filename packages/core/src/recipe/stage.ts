@@ -3,6 +3,7 @@ import type { Work } from '../operations/runner.ts'
 import type { RootSource } from '../ports/index.ts'
 import type { BuildLog } from './build-log.ts'
 import { type Builder, closeBuilder, copyFiles, openBuilder, runCommand, undoBuilder } from './builder.ts'
+import { mustGoOn } from './commands.ts'
 import type { StageDetail } from './detail.ts'
 import { dropLayers, keepLayer, type Layer } from './layers.ts'
 import { withMounts } from './mounts.ts'
@@ -38,6 +39,7 @@ export async function buildFiles(
   const first = { ...ground.defaults, ...rest[0]?.before }
   const builder = await openBuilder(work, image, ground.builder, files, { defaults: first, tmpOnRoot: true })
   for (const step of rest) {
+    mustGoOn(work.parts)
     log.begun(step)
     await runStep(work, image, ground, builder, step, log)
     const layer = ground.layers[step.number - 1] ?? null

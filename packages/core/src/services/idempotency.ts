@@ -1,4 +1,4 @@
-import type { IdempotencyApi, Principal } from '../api.ts'
+import type { IdempotencyApi, Principal, StoredAnswer } from '../api.ts'
 import { invalidArgument, SpawnpointError } from '../errors.ts'
 import type { Operation, OperationKind } from '../model.ts'
 import type { Parts } from '../parts.ts'
@@ -53,6 +53,18 @@ export class Idempotency implements IdempotencyApi {
       if (own.storing === null) this.#underWay.delete(name)
       else void own.storing.then(() => this.#underWay.delete(name))
     }
+  }
+
+  async answers(by: Principal, prefix: string, limit: number): Promise<StoredAnswer[]> {
+    const { ledger, clock, config } = this.#parts
+    // What was answered already is among them.
+    const given = [...this.#underWay].filter(([name]) => name.startsWith(`${by.teamId} ${prefix}`))
+    await Promise.all(given.map(([, { storing }]) => storing))
+    const since = clock.now().getTime() - config.keep.idempotencyMs
+    const found = await ledger.read.idempotentUnder(by.teamId, prefix, limit)
+    return found.flatMap(({ key, response, createdAt: at }) =>
+      response === null || at.getTime() < since ? [] : [{ key, body: response.body, at }],
+    )
   }
 
   /** Resolves when every answer that was given is stored. */

@@ -1,8 +1,9 @@
 import type { BuildImageRequest, ImagesApi, Principal, Started } from '../api.ts'
 import { invalidArgument, isCode, notFound, SpawnpointError } from '../errors.ts'
-import { type ImageId, newId, type SnapshotId, type TeamId } from '../ids.ts'
+import { type ImageId, newId, type OperationId, type SnapshotId, type TeamId } from '../ids.ts'
 import { parseImageReference } from '../image-reference.ts'
 import type { Image, ImageDefaults, ImageSource, Operation } from '../model.ts'
+import { BUILD_CANCELLED, buildCancelled } from '../operations/cut-off.ts'
 import { imageBuildWith } from '../operations/image-build.ts'
 import { type ImageDeleteDetail, imageDelete } from '../operations/image-delete.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
@@ -37,6 +38,8 @@ export class Images implements ImagesApi {
   readonly #runner: OperationRunner
   readonly #registries: Registries
   readonly #removeSnapshot: (teamId: TeamId, id: SnapshotId) => Promise<void>
+  /** Builds that this server works on */
+  readonly #building = new Map<ImageId, { operationId: OperationId; cancel: AbortController }>()
 
   constructor(
     parts: Parts,
@@ -119,14 +122,21 @@ export class Images implements ImagesApi {
       await tie(tx, by, operation)
     })
     // What a Dockerfile names is pulled by a build of its own; idempotency key and audit line are those of this one.
+    const cancel = new AbortController()
     const pull: Pull = async ({ name, tags, reference }) => {
       const own = { ...by, once: undefined, audit: undefined }
-      return (await this.build(own, { name, tags, source: { type: 'oci', reference } })).done
+      const { value, done } = await this.build(own, { name, tags, source: { type: 'oci', reference } })
+      const cancelled = () => this.#building.get(value.id)?.cancel.abort(buildCancelled())
+      cancel.signal.addEventListener('abort', cancelled, { once: true })
+      if (cancel.signal.aborted) cancelled()
+      return done
     }
-    const launched = this.#runner.launch(
-      imageBuildWith({ access, pull, secrets: new Map(Object.entries(request.secrets ?? {})) }),
-      operation,
-    )
+    const secrets = new Map(Object.entries(request.secrets ?? {}))
+    const means = { access, pull, secrets, cancelled: cancel.signal }
+    this.#building.set(image.id, { operationId: operation.id, cancel })
+    const launched = this.#runner.launch(imageBuildWith(means), operation)
+    const over = () => void this.#building.delete(image.id)
+    launched.done.then(over, over)
     if (inSandboxes) this.#runner.behind(operation.id, this.#trim(by.teamId, launched.done))
     return started(image, launched)
   }
@@ -167,6 +177,22 @@ export class Images implements ImagesApi {
     const image = await findImage(this.#parts.ledger.read, by.teamId, ref)
     // A sandbox that is made of it locks it too: it is seen here, or sees that the image is going.
     await this.#delete(image, (tx) => (ifUnused ? mustBeUnused(tx, image) : Promise.resolve()))
+  }
+
+  async cancel(by: Principal, ref: string): Promise<Image> {
+    const { read } = this.#parts.ledger
+    const { id } = await findImage(read, by.teamId, ref)
+    const building = this.#building.get(id)
+    building?.cancel.abort(buildCancelled())
+    if (building !== undefined) await this.#runner.ended(building.operationId)
+    const image = await findImage(read, by.teamId, id)
+    if (image.state === 'failed' && image.failure === BUILD_CANCELLED) return image
+    throw new SpawnpointError('wrong_state', `The image is ${image.state}`, {
+      resource: 'image',
+      id,
+      state: image.state,
+      request: 'cancel',
+    })
   }
 
   /** One that failed long ago, with its name if nothing else bears that. */

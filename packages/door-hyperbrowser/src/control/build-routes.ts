@@ -6,16 +6,19 @@ import { z } from 'zod'
 import type { DoorContext } from '../context.ts'
 import { originOf } from '../runtime-address.ts'
 import {
-  BUILD_LABEL,
   beginBuild,
   blobKey,
+  buildUnderWay,
   cancelBuild,
   completeSchema,
   findBuild,
   type ImageBuild,
+  listBuilds,
   missing,
   orderSchema,
   placeOrder,
+  reusable,
+  reuseSchema,
 } from './image-builds.ts'
 
 /** Seconds that an address for an upload is good for. */
@@ -50,7 +53,7 @@ export function buildRoutes({ api }: DoorContext, mounted: string): AnyRoute[] {
     inputSha256: order?.inputSha256 ?? null,
     inputSizeBytes: order?.inputSizeBytes ?? null,
     errorCode: status === 'failed' ? 'build_failed' : null,
-    errorMessage: image?.failure ?? null,
+    errorMessage: status === 'failed' ? (image?.failure ?? null) : null,
     metadata: {
       inputFormat: order?.inputFormat ?? 'rootfs_export_tar_gz',
       sourcePlatform: order?.sourcePlatform ?? 'linux/amd64',
@@ -80,6 +83,12 @@ export function buildRoutes({ api }: DoorContext, mounted: string): AnyRoute[] {
       path: '/api/images/builds',
       body: orderSchema,
       handle: async ({ by, body, request }) => {
+        const running = await buildUnderWay(api, by, body.imageName)
+        if (running !== null) {
+          // Clients that ask for the same at the same moment wait for it together.
+          const message = `An image build for ${body.imageName} is already in progress`
+          return { status: 409, body: { message, code: 'image_build_in_progress', build: await json(by, running) } }
+        }
         const build = await placeOrder(api, by, body)
         const uploads = (await missing(api, by, body)).map((sha256) => uploadJson(by, sha256, request))
         // Clients that know of one only send it, whether it is here or not.
@@ -90,17 +99,19 @@ export function buildRoutes({ api }: DoorContext, mounted: string): AnyRoute[] {
     route({
       method: 'POST',
       path: '/api/images/builds/reuse',
-      // What is here already is not sent again: that is told with the order.
-      handle: async () => ({ status: 200, body: { hit: false } }),
+      body: reuseSchema,
+      handle: async ({ by, body }) => {
+        const build = await reusable(api, by, body)
+        // Of what is here otherwise nothing is sent again: that is told with the order.
+        return { status: 200, body: build === null ? { hit: false } : { hit: true, build: await json(by, build) } }
+      },
     }),
     route({
       method: 'GET',
       path: '/api/images/builds',
       query: z.object({ status: optional(z.enum(BUILD_STATUSES)), limit: optional(z.coerce.number().int().min(1)) }),
       handle: async ({ by, query: { status, limit = MAX_LISTED } }) => {
-        const { items } = await api.images.list(by, {}, { limit: 500 })
-        const ids = items.flatMap(({ labels }) => labels[BUILD_LABEL] ?? [])
-        const builds = await Promise.all(ids.map((id) => findBuild(api, by, id)))
+        const builds = await listBuilds(api, by)
         const found = builds.filter((build) => status === undefined || build.status === status)
         return {
           status: 200,

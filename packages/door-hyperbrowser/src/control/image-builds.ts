@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import {
+  BUILD_CANCELLED,
   type BuildImageRequest,
   type Image,
   invalidArgument,
@@ -10,11 +11,15 @@ import {
   type SpawnpointApi,
   SpawnpointError,
 } from '@spawnpoint/core'
-import { optional } from '@spawnpoint/door-kit'
+import { everyPage, optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 
 /** Label of an image with the id that its build was given before it began. */
-export const BUILD_LABEL = 'hyperbrowser.build'
+const BUILD_LABEL = 'hyperbrowser.build'
+/** Label of an image that was made of a local one of Docker's, with what follows from all that went into it. */
+const SOURCE_LABEL = 'hyperbrowser.source'
+/** Orders that are looked through for a list */
+const MAX_ORDERS = 500
 
 const sha256 = z
   .string()
@@ -34,25 +39,43 @@ const FORMATS = [
 /** Characters of an image's config in base64 */
 const MAX_CONFIG_CHARS = 2 ** 20
 
+const imageName = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "letters, digits, '.', '_' and '-'")
+const imageInit = optional(
+  z.object({
+    env: optional(z.record(z.string(), z.string())),
+    command: optional(z.string().max(4096)),
+    args: optional(z.array(z.string().max(4096)).max(256)),
+    workingDir: optional(z.string().max(4096)),
+  }),
+)
+const imageConfigUser = optional(z.string().max(128))
+const sourcePlatform = optional(z.literal('linux/amd64'))
+const digest = z
+  .string()
+  .regex(/^sha256:[0-9a-fA-F]{64}$/, 'sha256: and 64 hex digits')
+  .transform((text) => text.toLowerCase())
+
+/** What a local image of Docker's would come to, asked before it is sent. */
+export const reuseSchema = z.object({
+  imageName,
+  sourceImageDigest: digest,
+  sourcePlatform,
+  imageConfigUser,
+  imageInit,
+})
+
 /** What a build is asked for before its files are sent. */
 export const orderSchema = z.object({
-  imageName: z
-    .string()
-    .max(64)
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "letters, digits, '.', '_' and '-'"),
+  imageName,
   inputSha256: sha256,
   inputSizeBytes: sizeBytes,
   inputFormat: optional(z.enum(FORMATS)),
-  sourcePlatform: optional(z.literal('linux/amd64')),
-  imageConfigUser: optional(z.string().max(128)),
-  imageInit: optional(
-    z.object({
-      env: optional(z.record(z.string(), z.string())),
-      command: optional(z.string().max(4096)),
-      args: optional(z.array(z.string().max(4096)).max(256)),
-      workingDir: optional(z.string().max(4096)),
-    }),
-  ),
+  sourcePlatform,
+  imageConfigUser,
+  imageInit,
   // Of what it is built in
   vcpus: optional(z.number().positive()),
   memMiB: optional(z.number().positive()),
@@ -66,6 +89,7 @@ export const orderSchema = z.object({
   ),
   dockerImageManifest: optional(
     z.object({
+      imageDigest: optional(digest),
       config: z.object({ sha256, dataBase64: z.base64().max(MAX_CONFIG_CHARS) }),
       layers: z.array(z.object({ sha256, sizeBytes })).max(256),
     }),
@@ -106,11 +130,51 @@ export async function placeOrder(api: SpawnpointApi, by: Principal, asked: Build
 /** Rejects `not_found` if there is none. */
 export async function findBuild(api: SpawnpointApi, by: Principal, id: string): Promise<ImageBuild> {
   const [image = null] = (await api.images.list(by, { labels: { [BUILD_LABEL]: id } }, { limit: 1 })).items
-  const kept = await keptUnder(api, by, key('order', id))
-  const order = kept === null ? null : keptSchema.parse(kept)
+  const [kept] = await api.idempotency.answers(by, key('order', id), 1)
+  const order = kept === undefined ? null : keptSchema.parse(kept.body)
   if (image === null && order === null) throw notFound('image', id)
-  const canceled = (await keptUnder(api, by, key('cancel', id))) !== null
-  return { id, order, image, status: await statusOf(api, by, order, image, canceled) }
+  return { id, order, image, status: await statusOf(api, by, order, image, await isCanceled(api, by, id)) }
+}
+
+/** Those that have begun, and orders of a day that have not, newest first. */
+export async function listBuilds(api: SpawnpointApi, by: Principal): Promise<ImageBuild[]> {
+  const images = await everyPage((page) => api.images.list(by, {}, page))
+  const begun = new Map(
+    images.flatMap((image) => (image.labels[BUILD_LABEL] ? [[image.labels[BUILD_LABEL], image]] : [])),
+  )
+  const orders = new Map<string, KeptOrder>()
+  for (const { key: under, body } of await api.idempotency.answers(by, key('order', ''), MAX_ORDERS))
+    orders.set(idOf(under), keptSchema.parse(body))
+  const canceled = new Set(
+    (await api.idempotency.answers(by, key('cancel', ''), MAX_ORDERS)).map((one) => idOf(one.key)),
+  )
+  const builds = await Promise.all(
+    [...new Set([...begun.keys(), ...orders.keys()])].map(async (id) => {
+      const [order, image] = [orders.get(id) ?? null, begun.get(id) ?? null]
+      return { id, order, image, status: await statusOf(api, by, order, image, canceled.has(id)) }
+    }),
+  )
+  const placed = ({ order, image }: ImageBuild) => order?.placedAt ?? image?.createdAt.toISOString() ?? ''
+  return builds.sort((one, other) => (placed(one) < placed(other) ? 1 : -1))
+}
+
+/** One of this name that is being built: the vendor's server has one at a time. */
+export async function buildUnderWay(api: SpawnpointApi, by: Principal, name: string): Promise<ImageBuild | null> {
+  const { items } = await api.images.list(by, { name, states: ['building'] }, { limit: 100 })
+  const id = items.flatMap(({ labels }) => labels[BUILD_LABEL] ?? [])[0]
+  return id === undefined ? null : findBuild(api, by, id)
+}
+
+/** The build of what the name stands for, if it was made of just that. */
+export async function reusable(
+  api: SpawnpointApi,
+  by: Principal,
+  asked: z.output<typeof reuseSchema>,
+): Promise<ImageBuild | null> {
+  const { items } = await api.images.list(by, { name: asked.imageName, states: ['ready'] }, { limit: 1 })
+  const { [SOURCE_LABEL]: source, [BUILD_LABEL]: id } = items[0]?.labels ?? {}
+  if (id === undefined || source !== sourceKey(asked.sourceImageDigest, asked)) return null
+  return findBuild(api, by, id)
 }
 
 /** Uploads that are not there yet, by their SHA-256. */
@@ -143,16 +207,25 @@ export async function beginBuild(
     const { value } = await api.images.build(tied, { ...requestOf(id, order), builder: builderOf(order, api.limits) })
     return { status: 202, body: value.id }
   })
+  // Whoever cancelled it meanwhile did not find it begun.
+  if (await isCanceled(api, by, id)) return cancelBuild(api, by, id)
   return findBuild(api, by, id)
 }
 
-/** One that has begun cannot be stopped any more. */
+/** Ends it, whether it has begun or not; one that was canceled is so again. Rejects `wrong_state` for one that is over. */
 export async function cancelBuild(api: SpawnpointApi, by: Principal, id: string): Promise<ImageBuild> {
-  const { image, status } = await findBuild(api, by, id)
-  if (image !== null) throw wrongState(id, status)
+  const before = await findBuild(api, by, id)
+  if (before.status === 'canceled') return before
+  if (before.status === 'completed' || before.status === 'failed') throw wrongState(id, before.status)
   const cancel = key('cancel', id)
   await api.idempotency.once(by, cancel, cancel, async () => ({ status: 200, body: true }))
+  const { image } = await findBuild(api, by, id)
+  if (image?.state === 'building') await api.images.cancel(by, image.id)
   return findBuild(api, by, id)
+}
+
+async function isCanceled(api: SpawnpointApi, by: Principal, id: string): Promise<boolean> {
+  return (await api.idempotency.answers(by, key('cancel', id), 1)).length > 0
 }
 
 /** The config comes with the order; the rest is sent like any upload. Rejects `invalid_argument` if it is another one. */
@@ -179,6 +252,7 @@ function sourceOf(order: BuildOrder): BuildImageRequest['source'] {
 
 function requestOf(id: string, order: BuildOrder): BuildImageRequest {
   const { imageInit: { env, command, args = [], workingDir } = {}, imageConfigUser } = order
+  const imageDigest = order.dockerImageManifest?.imageDigest
   return {
     name: order.imageName,
     source: sourceOf(order),
@@ -189,8 +263,23 @@ function requestOf(id: string, order: BuildOrder): BuildImageRequest {
       ...(imageConfigUser === undefined || imageConfigUser === '' ? {} : { user: imageConfigUser }),
       ...(workingDir === undefined || workingDir === '' ? {} : { workdir: workingDir }),
     },
-    labels: { [BUILD_LABEL]: id },
+    labels: {
+      [BUILD_LABEL]: id,
+      ...(imageDigest === undefined ? {} : { [SOURCE_LABEL]: sourceKey(imageDigest, order) }),
+    },
   }
+}
+
+/** The same for what would come to the same image. */
+function sourceKey(
+  imageDigest: string,
+  { imageConfigUser = '', imageInit }: Pick<BuildOrder, 'imageConfigUser' | 'imageInit'>,
+): string {
+  const variables = Object.entries(imageInit?.env ?? {}).sort(([one], [other]) => (one < other ? -1 : 1))
+  const start = [imageInit?.command ?? '', imageInit?.args ?? [], imageInit?.workingDir ?? '']
+  return createHash('sha256')
+    .update(JSON.stringify([imageDigest, imageConfigUser, variables, start]))
+    .digest('hex')
 }
 
 const MIB = 2 ** 20
@@ -220,7 +309,9 @@ async function statusOf(
   image: Image | null,
   canceled: boolean,
 ): Promise<ImageBuild['status']> {
-  if (image !== null) return image.state === 'building' ? 'building' : image.state === 'failed' ? 'failed' : 'completed'
+  // One that a restart has ended before it was canceled is canceled all the same.
+  if (image?.state === 'failed') return canceled || image.failure === BUILD_CANCELLED ? 'canceled' : 'failed'
+  if (image !== null) return image.state === 'building' ? 'building' : 'completed'
   if (canceled || order === null) return 'canceled'
   return (await missing(api, by, order)).length > 0 ? 'awaiting_upload' : 'upload_verified'
 }
@@ -234,18 +325,7 @@ function key(what: string, id: string): string {
   return `hyperbrowser-${what}:${id}`
 }
 
-/** What is kept under an idempotency key, which is its own hash; `null` if there is nothing. */
-async function keptUnder(api: SpawnpointApi, by: Principal, under: string): Promise<unknown> {
-  try {
-    const { body } = await api.idempotency.once(by, under, under, async () => {
-      throw new NothingKept()
-    })
-    return body
-  } catch (error) {
-    if (error instanceof NothingKept) return null
-    throw error
-  }
+/** The build that something is kept of. */
+function idOf(key: string): string {
+  return key.slice(key.indexOf(':') + 1)
 }
-
-/** Keeps the key free. */
-class NothingKept extends Error {}

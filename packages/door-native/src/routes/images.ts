@@ -100,6 +100,22 @@ export function imageRoutes({ api }: DoorContext): AnyRoute[] {
     }),
     route({
       method: 'POST',
+      path: '/images/{ref}/cancel',
+      operationId: 'cancelBuild',
+      tag,
+      summary: 'Cancel the build of an image',
+      description:
+        'By its id. Answers once nothing of the build is left: the image has failed, and says that it was cancelled.',
+      params: refParams,
+      responses: { 200: { description: 'The image, which has failed', schema: schemas.image } },
+      errors: ['not_found', 'wrong_state', 'unavailable'],
+      handle: async (call) => ({
+        status: 200,
+        body: await json(call.by)(await api.images.cancel(call.by, call.params.ref)),
+      }),
+    }),
+    route({
+      method: 'POST',
       path: '/images/{ref}/push',
       operationId: 'pushImage',
       tag,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { addBuild } from './build.ts'
+import { addCancel } from './cancel.ts'
 import { addList } from './list.ts'
 import { addLog } from './log.ts'
 import { addPull } from './pull.ts'
@@ -16,6 +17,7 @@ export function addImage(root: Command): void {
   addList(noun)
   addShow(noun)
   addLog(noun)
+  addCancel(noun)
   addTag(noun)
   addRm(noun)
 }
