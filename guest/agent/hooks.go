@@ -53,6 +53,8 @@ func (a *agent) runHook(kind, name, path string, limit time.Duration) hookOutcom
 		outcome.Outcome = "timed_out"
 		return outcome
 	}
+	// Hooks take their time: what was answered before goes out first.
+	a.session.out.flush()
 	identity := a.identity.current()
 	began := time.Now()
 	p := &process{table: a.processes, internal: true, pty: -1, followers: map[*follower]struct{}{}}

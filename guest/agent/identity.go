@@ -96,6 +96,8 @@ func identify(c *call) (any, error) {
 	if given.Cause != "boot" && given.Cause != "restore" {
 		return nil, failed("bad_request", "cause %.20q", given.Cause)
 	}
+	c.agent.processes.poller.keep(c.turn)
+	defer c.agent.processes.poller.letGo(c.turn)
 	if given.TmpOnRoot {
 		if err := tmpOnRoot(); err != nil {
 			return nil, err

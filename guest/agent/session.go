@@ -50,6 +50,8 @@ func (s *session) read() {
 		case parsedMarker:
 			s.restart(s.parser.nonce)
 		case parsedNothing:
+			// What is said without giving the turn away, greeting included, goes out in one piece.
+			s.out.flush()
 			n, err := syscall.Read(s.fd, s.parser.space())
 			switch {
 			case n > 0:
@@ -81,7 +83,6 @@ func (s *session) restart(nonce [16]byte) {
 	s.over = make(chan struct{})
 	s.mu.Unlock()
 	s.agent.processes.thaw()
-	s.out.flush()
 }
 
 // accept takes one frame; a complete request comes back to be run.
@@ -148,7 +149,7 @@ func (c *channel) run(t *turn) {
 		c.fail(failed("unknown_method", "unknown method %.40q", request.Method))
 		return
 	}
-	if request.Method != mayKeepTurn {
+	if !mayKeepTurn[request.Method] {
 		t.give()
 	}
 	value, err := method(&call{agent: c.session.agent, channel: c, turn: t, params: request.Params})
@@ -156,7 +157,9 @@ func (c *channel) run(t *turn) {
 		c.fail(err)
 	} else if value != handled {
 		c.result(value, flagEnd)
-		c.session.out.flush()
+		if t.over.Load() {
+			c.session.out.flush()
+		}
 		// Whatever the host still sends on this channel is dropped.
 		c.session.forget(c)
 	}
@@ -166,7 +169,7 @@ func (c *channel) run(t *turn) {
 type call struct {
 	agent   *agent
 	channel *channel
-	// turn was given away already, but for the method mayKeepTurn
+	// turn was given away already, but for the methods mayKeepTurn
 	turn   *turn
 	params json.RawMessage
 }

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// mayKeepTurn is the method that sees to the turn itself; all others begin when another goroutine reads.
-const mayKeepTurn = "process.start"
+// mayKeepTurn are the methods that see to the turn themselves, or never wait; all others begin when another goroutine reads.
+var mayKeepTurn = map[string]bool{"process.start": true, "hello": true, "identify": true}
 
 // turn is the right to read what the host sends. Whoever holds it may carry out a request before he reads on, as long as the
 // host sends nothing: waking another thread up to wait meanwhile takes longer than much of what is asked for.
