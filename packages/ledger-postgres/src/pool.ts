@@ -21,8 +21,8 @@ const types: NonNullable<PoolConfig['types']> = {
 export type ConnectionTarget = Pick<PoolConfig, 'connectionString' | 'host' | 'port' | 'user' | 'database'>
 
 /**
- * The driver's pool with four habits put right: one query at a time per connection, failures in our own codes, statements
- * are prepared, and a connection that failed is thrown away instead of being given to the next.
+ * The driver's pool with three habits put right: failures in our own codes, statements are prepared, and a connection that
+ * failed is thrown away instead of being given to the next. Questions go out as they are asked, and are answered in order.
  */
 export class LedgerPool implements PostgresPool {
   /** Kysely would take these over for connections of its own, which we never ask it to make. */
@@ -35,6 +35,7 @@ export class LedgerPool implements PostgresPool {
     this.#pool = new pg.Pool({
       ...target,
       types,
+      pipeline: true,
       max: options.size,
       application_name: 'spawnpoint',
       connectionTimeoutMillis: 10_000,
@@ -52,7 +53,7 @@ export class LedgerPool implements PostgresPool {
     this.#pool.on('connect', (client) => client.on('error', () => undefined))
   }
 
-  async connect(): Promise<PostgresPoolClient> {
+  async connect(): Promise<LedgerClient> {
     const client = await this.#pool.connect().catch((thrown: unknown) => {
       throw translate(thrown)
     })
@@ -90,10 +91,16 @@ class StatementNames {
   }
 }
 
-class LedgerClient implements PostgresPoolClient {
+/** What only reads may be sent before its transaction is known to have begun. */
+const READS = /^\s*select\b/i
+
+export class LedgerClient implements PostgresPoolClient {
   readonly #client: PoolClient
   readonly #names: StatementNames
-  #last: Promise<unknown> = Promise.resolve()
+  /** Until it is answered */
+  #beginning: Promise<void> | null = null
+  /** Something waits for, or went along with, `#beginning` */
+  #accompanied = false
   #broken = false
 
   constructor(client: PoolClient, names: StatementNames) {
@@ -101,13 +108,36 @@ class LedgerClient implements PostgresPoolClient {
     this.#names = names
   }
 
+  /**
+   * Begins a transaction. The first question after it goes out with it if it only reads; everything else waits until it has
+   * begun, or fails as it did.
+   */
+  async begin(): Promise<void> {
+    const beginning = this.#run('start transaction isolation level read committed', []).then(() => {
+      this.#beginning = null
+    })
+    this.#beginning = beginning
+    this.#accompanied = false
+    try {
+      await beginning
+    } catch (thrown) {
+      // Whatever it is good for, nobody is to find it like this.
+      this.#broken = true
+      throw thrown
+    }
+  }
+
   query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
   query(cursor: never): never
   query<R>(sql: string, parameters: readonly unknown[] = []): Promise<PostgresQueryResult<R>> {
-    const result = this.#last.then(() => this.#run<R>(sql, parameters))
-    // The failure is the caller's; the next query in line only waits for the end of this one.
-    this.#last = result.catch(() => undefined)
-    return result
+    const beginning = this.#beginning
+    if (beginning === null) return this.#run(sql, parameters)
+    const goesAlong = !this.#accompanied && READS.test(sql)
+    this.#accompanied = true
+    if (!goesAlong) return beginning.then(() => this.#run(sql, parameters))
+    const answer = this.#run<R>(sql, parameters)
+    answer.catch(() => {}) // told below, unless it is the beginning that failed
+    return beginning.then(() => answer)
   }
 
   async #run<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {

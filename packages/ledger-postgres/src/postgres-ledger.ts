@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { isCode, type Ledger, type LedgerReads, type LedgerTx } from '@spawnpoint/core'
-import { Kysely, PostgresDialect, sql } from 'kysely'
+import { Kysely, PostgresDialect } from 'kysely'
 import { type Log, PostgresSupervisor } from './embedded/supervisor.ts'
 import { isRetryable, unavailable } from './failures.ts'
 import { migrate } from './migrations/index.ts'
+import { type Connections, onConnection } from './on-connection.ts'
 import { type ConnectionTarget, LedgerPool } from './pool.ts'
 import { PostgresReads } from './reads.ts'
 import type { Tables } from './tables.ts'
@@ -33,12 +34,12 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
   readonly read: LedgerReads
   readonly #options: PostgresLedgerOptions
   #supervisor: PostgresSupervisor | null = null
-  #db: { transactions: Kysely<Tables>; reads: Kysely<Tables> } | null = null
+  #db: { transactions: Connections; reads: Connections } | null = null
   #target: ConnectionTarget | null = null
 
   constructor(options: PostgresLedgerOptions) {
     this.#options = options
-    this.read = new PostgresReads(() => this.#opened().reads)
+    this.read = new PostgresReads(() => this.#opened().reads.db)
   }
 
   /** Rejects `unavailable` when the database does not come up or belongs to another server that runs. */
@@ -61,7 +62,7 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
   async close(): Promise<void> {
     const db = this.#db
     this.#db = null
-    await Promise.all([db?.transactions.destroy(), db?.reads.destroy()])
+    await Promise.all([db?.transactions.db.destroy(), db?.reads.db.destroy()])
     await this.#supervisor?.stop()
     this.#supervisor = null
   }
@@ -86,12 +87,11 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
     for (let attempt = 1; ; attempt += 1) {
       let begun = false
       try {
-        return await this.#attempt((tx) => {
+        return await this.#attempt(work, durability, () => {
           begun = true
-          return work(tx)
-        }, durability)
+        })
       } catch (thrown) {
-        // A connection of the pool that was cut while nobody used it: nothing was asked on it yet, and others are there.
+        // A connection of the pool that was cut while nobody used it: nothing has happened on it, and others are there.
         const unbegun = !begun && isCode(thrown, 'unavailable') && attempt < UNBEGUN_ATTEMPTS
         if (!unbegun && !isRetryable(thrown)) throw thrown
         if (attempt === ATTEMPTS) throw unavailable('Too many transactions at once on the same rows', thrown)
@@ -100,32 +100,44 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
     }
   }
 
-  async #attempt<T>(work: (tx: LedgerTx) => Promise<T>, durability: 'now' | 'later'): Promise<T> {
-    let refused: { thrown: unknown } | undefined
-    // READ COMMITTED: each statement sees what was committed before it, and locked rows are read as they are now. The
-    // stricter levels would fail whoever waited for a lock, which is the common case here, not the rare one.
-    const transaction = this.#opened().transactions.transaction().setIsolationLevel('read committed')
+  /**
+   * READ COMMITTED: each statement sees what was committed before it, and locked rows are read as they are now. The
+   * stricter levels would fail whoever waited for a lock, which is the common case here, not the rare one.
+   */
+  async #attempt<T>(work: (tx: LedgerTx) => Promise<T>, durability: 'now' | 'later', begun: () => void): Promise<T> {
+    const { transactions } = this.#opened()
+    const client = await transactions.pool.connect()
+    let [asking, over] = [true, false]
     try {
-      return await transaction.execute(async (db) => {
-        try {
-          const tx = new PostgresTx(db)
-          const result = await work(tx)
-          await tx.finish()
-          // Its place in the log is before that of all that commit after it, whose flush takes it along.
-          if (durability === 'later') await sql`set local synchronous_commit to off`.execute(db)
-          return result
-        } catch (thrown) {
-          refused = { thrown }
-          throw thrown
-        }
-      })
-    } catch (thrown) {
-      // When the connection is gone the rollback fails too, and would hide why the work was refused.
-      throw refused ? refused.thrown : thrown
+      const beginning = client.begin().then(begun)
+      beginning.catch(() => {}) // whatever is asked after it fails as it does
+      const tx = new PostgresTx(onConnection(transactions, client, () => !asking))
+      try {
+        const result = await work(tx)
+        tx.finish()
+        asking = false
+        // Its place in the log is before that of all that commit after it, whose flush takes it along.
+        if (durability === 'later') tx.behind(client.query('set local synchronous_commit to off', []))
+        await tx.committed(client.query('commit', []))
+        over = true
+        return result
+      } catch (thrown) {
+        asking = false
+        const refusal = await tx.refusal(thrown)
+        // When the connection is gone this fails too, and is not why the work was refused.
+        if (!over)
+          over = await client.query('rollback', []).then(
+            () => true,
+            () => false,
+          )
+        throw refusal
+      }
+    } finally {
+      client.release(!over)
     }
   }
 
-  #opened(): { transactions: Kysely<Tables>; reads: Kysely<Tables> } {
+  #opened(): { transactions: Connections; reads: Connections } {
     if (!this.#db) throw unavailable('The ledger is not open')
     return this.#db
   }
@@ -137,14 +149,14 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
   }
 }
 
-function connect(target: ConnectionTarget, options: { size: number; timeouts: boolean }): Kysely<Tables> {
-  const dialect = new PostgresDialect({ pool: new LedgerPool(target, options) })
-  return new Kysely<Tables>({ dialect }).withSchema('spawnpoint')
+function connect(target: ConnectionTarget, options: { size: number; timeouts: boolean }): Connections {
+  const pool = new LedgerPool(target, options)
+  return { pool, db: new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }).withSchema('spawnpoint') }
 }
 
 /** On a connection without time limits: a migration may take as long as it needs. */
 async function migrateAt(target: ConnectionTarget): Promise<void> {
-  const db = connect(target, { size: 1, timeouts: false })
+  const { db } = connect(target, { size: 1, timeouts: false })
   try {
     await migrate(db)
   } finally {

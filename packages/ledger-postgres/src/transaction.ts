@@ -66,15 +66,47 @@ import { toVolume, volumeRow } from './volume-rows.ts'
 /** First of the two numbers of our advisory locks: `even` in hex. */
 const EVENTS_LOCK = 0x6576656e
 
-/** The writing half of one transaction; see `PostgresLedger.transact` for its begin and end. */
+/**
+ * The writing half of one transaction; see `PostgresLedger.transact` for its begin and end. What is written often is not
+ * waited for: it goes out as it is asked, reads after it find it, and if it is refused the commit is, for its reason.
+ */
 export class PostgresTx extends PostgresReads implements LedgerTx {
   readonly #db: Kysely<Tables>
   #events: Insertable<Tables['events']>[] = []
   #ended = false
+  readonly #written: Promise<unknown>[] = []
 
+  /** `db` asks on one connection, in order and without waiting. */
   constructor(db: Kysely<Tables>) {
     super(() => db)
     this.#db = db
+  }
+
+  /** Goes on without waiting for this, which has been asked already; `committed` and `refusal` tell its failure. */
+  behind(writing: Promise<unknown>): void {
+    writing.catch(() => {})
+    this.#written.push(writing)
+  }
+
+  #behind(writing: Promise<unknown>): void {
+    this.behind(writing)
+    if (this.#ended) throw new Error('This transaction has ended')
+  }
+
+  /** Resolves when all that was written is committed. */
+  async committed(commit: Promise<{ command: string }>): Promise<void> {
+    this.behind(commit)
+    await Promise.all(this.#written)
+    const { command } = await commit
+    if (command !== 'COMMIT') throw new Error(`a commit ended as ${command}`)
+  }
+
+  /** Why it fails: the first that was refused makes all that comes after it fail. Resolves when everything is answered. */
+  async refusal(thrown: unknown): Promise<unknown> {
+    this.#ended = true
+    const ends = await Promise.allSettled(this.#written)
+    const first = ends.find((end) => end.status === 'rejected')
+    return first === undefined ? thrown : first.reason
   }
 
   lockSandbox(id: SandboxId): Promise<Sandbox | null> {
@@ -184,17 +216,18 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
   async putSandbox(sandbox: Sandbox): Promise<void> {
     const { id, ...rest } = sandboxRow(sandbox)
     const query = this.#db.insertInto('sandboxes').values({ id, ...rest })
-    try {
-      await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
-    } catch (thrown) {
-      throw violates(thrown, 'sandboxes_living_name') ? nameTaken('sandbox', sandbox.name, thrown) : thrown
-    }
+    const writing = query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+    this.#behind(
+      writing.catch((thrown) => {
+        throw violates(thrown, 'sandboxes_living_name') ? nameTaken('sandbox', sandbox.name, thrown) : thrown
+      }),
+    )
   }
 
   async putSnapshot(snapshot: Snapshot): Promise<void> {
     const { id, ...rest } = snapshotRow(snapshot)
     const query = this.#db.insertInto('snapshots').values({ id, ...rest })
-    await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+    this.#behind(query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute())
   }
 
   async deleteSnapshot(id: SnapshotId): Promise<void> {
@@ -261,12 +294,13 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     const { id, ...rest } = operationRow(operation)
     await this.#refuseSecondExclusive(operation)
     const query = this.#db.insertInto('operations').values({ id, ...rest })
-    try {
-      await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
-    } catch (thrown) {
-      // Two at the same moment, neither of which held the sandbox's row: the index decides.
-      throw violates(thrown, 'operations_one_exclusive') ? inProgress(operation, 'another', thrown) : thrown
-    }
+    const writing = query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+    this.#behind(
+      writing.catch((thrown) => {
+        // Two at the same moment, neither of which held the sandbox's row: the index decides.
+        throw violates(thrown, 'operations_one_exclusive') ? inProgress(operation, 'another', thrown) : thrown
+      }),
+    )
   }
 
   async #refuseSecondExclusive({ id, sandboxId, state, kind }: Operation): Promise<void> {
@@ -283,26 +317,26 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     if (other) throw inProgress({ sandboxId }, other.kind)
   }
 
-  /** Only checks and remembers; `flushEvents` writes. */
+  /** Only checks and remembers; `#flushEvents` writes. */
   async addEvent(event: Omit<Event, 'seq'>): Promise<void> {
     if (this.#ended) throw new Error('An event was added to a transaction that has ended')
     this.#events.push(eventRow(event))
   }
 
   override async events(...request: Parameters<PostgresReads['events']>): Promise<Event[]> {
-    await this.flushEvents()
+    this.#flushEvents()
     return super.events(...request)
   }
 
   override async latestEvent(...request: Parameters<PostgresReads['latestEvent']>): Promise<number> {
-    await this.flushEvents()
+    this.#flushEvents()
     return super.latestEvent(...request)
   }
 
   /** The last thing before the commit. */
-  async finish(): Promise<void> {
+  finish(): void {
+    this.#flushEvents()
     this.#ended = true
-    await this.flushEvents()
   }
 
   /**
@@ -315,25 +349,26 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
    * one commit only. A reading of events inside the transaction takes them earlier; a deadlock that this may cause is
    * retried like any other.
    */
-  async flushEvents(): Promise<void> {
+  #flushEvents(): void {
     const rows = this.#events
     if (rows.length === 0) return
     this.#events = []
     const teams = [...new Set(rows.map((row) => row.team_id))]
     // Teams whose hashes collide wait for each other, which is harmless.
-    await sql`
+    const locking = sql`
       select pg_advisory_xact_lock(${EVENTS_LOCK}, key)
       from (select distinct hashtext(team) as key from unnest(${teams}::text[]) as team order by key) as keys
-    `.execute(this.#db)
-    await this.#db.insertInto('events').values(rows).execute()
+    `
+    this.#behind(locking.execute(this.#db))
+    this.#behind(this.#db.insertInto('events').values(rows).execute())
   }
 
   claimIdempotency(record: IdempotencyRecord): Promise<IdempotencyRecord | null> {
     return claimIdempotency(this.#db, record)
   }
 
-  tieIdempotency(teamId: TeamId, key: string, operationId: OperationId): Promise<void> {
-    return tieIdempotency(this.#db, teamId, key, operationId)
+  async tieIdempotency(teamId: TeamId, key: string, operationId: OperationId): Promise<void> {
+    this.#behind(tieIdempotency(this.#db, teamId, key, operationId))
   }
 
   finishIdempotency(teamId: TeamId, key: string, response: { status: number; body: unknown }): Promise<void> {
@@ -344,12 +379,12 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     return releaseIdempotency(this.#db, teamId, key)
   }
 
-  beginUsage(interval: UsageInterval): Promise<void> {
-    return beginUsage(this.#db, interval)
+  async beginUsage(interval: UsageInterval): Promise<void> {
+    this.#behind(beginUsage(this.#db, interval))
   }
 
-  endUsage(id: IncarnationId | SnapshotId, at: Date): Promise<void> {
-    return endUsage(this.#db, id, at)
+  async endUsage(id: IncarnationId | SnapshotId, at: Date): Promise<void> {
+    this.#behind(endUsage(this.#db, id, at))
   }
 
   noteUsage(notes: readonly UsageNote[]): Promise<void> {
@@ -360,8 +395,8 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     return noteKeyUse(this.#db, id, at)
   }
 
-  putAudit(entry: AuditEntry): Promise<void> {
-    return putAudit(this.#db, entry)
+  async putAudit(entry: AuditEntry): Promise<void> {
+    this.#behind(putAudit(this.#db, entry))
   }
 
   purge(kind: HistoryKind, before: Date, limit: number): Promise<number> {
