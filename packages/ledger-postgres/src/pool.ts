@@ -99,8 +99,8 @@ export class LedgerClient implements PostgresPoolClient {
   readonly #names: StatementNames
   /** Until it is answered */
   #beginning: Promise<void> | null = null
-  /** Something waits for, or went along with, `#beginning` */
-  #accompanied = false
+  /** What may go out with `#beginning` */
+  #company: 'read' | 'any' | 'none' = 'none'
   #broken = false
 
   constructor(client: PoolClient, names: StatementNames) {
@@ -109,15 +109,15 @@ export class LedgerClient implements PostgresPoolClient {
   }
 
   /**
-   * Begins a transaction. The first question after it goes out with it if it only reads; everything else waits until it has
-   * begun, or fails as it did.
+   * Begins a transaction. The first question after it goes out with it if it only reads, or if it would do no harm were there
+   * no transaction; everything else waits until it has begun, or fails as it did.
    */
-  async begin(): Promise<void> {
+  async begin(first: 'read' | 'any'): Promise<void> {
     const beginning = this.#run('start transaction isolation level read committed', []).then(() => {
       this.#beginning = null
     })
     this.#beginning = beginning
-    this.#accompanied = false
+    this.#company = first
     try {
       await beginning
     } catch (thrown) {
@@ -132,8 +132,8 @@ export class LedgerClient implements PostgresPoolClient {
   query<R>(sql: string, parameters: readonly unknown[] = []): Promise<PostgresQueryResult<R>> {
     const beginning = this.#beginning
     if (beginning === null) return this.#run(sql, parameters)
-    const goesAlong = !this.#accompanied && READS.test(sql)
-    this.#accompanied = true
+    const goesAlong = this.#company === 'any' || (this.#company === 'read' && READS.test(sql))
+    this.#company = 'none'
     if (!goesAlong) return beginning.then(() => this.#run(sql, parameters))
     const answer = this.#run<R>(sql, parameters)
     answer.catch(() => {}) // told below, unless it is the beginning that failed

@@ -109,7 +109,7 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
     const client = await transactions.pool.connect()
     let [asking, over] = [true, false]
     try {
-      const beginning = client.begin().then(begun)
+      const beginning = client.begin(durability === 'later' ? 'any' : 'read').then(begun)
       beginning.catch(() => {}) // whatever is asked after it fails as it does
       const tx = new PostgresTx(onConnection(transactions, client, () => !asking))
       try {
@@ -125,11 +125,7 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
         asking = false
         const refusal = await tx.refusal(thrown)
         // When the connection is gone this fails too, and is not why the work was refused.
-        if (!over)
-          over = await client.query('rollback', []).then(
-            () => true,
-            () => false,
-          )
+        if (!over) over = await didWork(client.query('rollback', []))
         throw refusal
       }
     } finally {
@@ -148,6 +144,12 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
     return await this.#supervisor.start()
   }
 }
+
+const didWork = (asked: Promise<unknown>): Promise<boolean> =>
+  asked.then(
+    () => true,
+    () => false,
+  )
 
 function connect(target: ConnectionTarget, options: { size: number; timeouts: boolean }): Connections {
   const pool = new LedgerPool(target, options)

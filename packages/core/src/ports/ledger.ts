@@ -47,7 +47,7 @@ export interface Ledger {
    * Runs `work` in one serialisable-enough transaction: rows read with `lock` cannot change until it ends. A rejection
    * rolls everything back. `work` may run again after a serialisation failure or deadlock: it must have no other effects.
    * With `durability` `later` it may still be lost when the machine dies, never without all that was committed after it:
-   * for what nobody is told of before something else is.
+   * for what nobody is told of before something else is, and whose first write does no harm alone.
    */
   transact<T>(work: (tx: LedgerTx) => Promise<T>, options?: { durability?: 'now' | 'later' }): Promise<T>
   /** Reads outside a transaction. */
