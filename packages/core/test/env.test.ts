@@ -62,6 +62,18 @@ describe('an environment', () => {
     expect(await envInside(world, core, sandbox)).toEqual(['A=i', 'B=5', 'IMAGE=i'])
   })
 
+  it('of what is started from a snapshot can be another than that of its sandbox', async () => {
+    const { world, core, sandbox } = await begin()
+    await using _ = core
+    const request = { kind: 'filesystem' as const, env: { B: '8' } }
+    const { id } = await (await core.snapshots.create(world.by, sandbox.id, request)).done
+    const child = await (await core.sandboxes.create(world.by, { snapshot: id })).done
+    expect(await envInside(world, core, child)).toEqual(['A=i', 'B=8', 'IMAGE=i'])
+    expect(await envInside(world, core, sandbox)).toEqual(['A=1', 'B=2', 'IMAGE=i'])
+    const bad = core.snapshots.create(world.by, sandbox.id, { kind: 'filesystem', env: { 'A=': '1' } })
+    await expect(bad).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+
   it('changed while it is being paused holds whether the pause succeeds or not', async () => {
     for (const fails of [false, true]) {
       const { world, core, sandbox } = await begin()

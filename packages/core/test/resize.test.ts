@@ -34,6 +34,20 @@ describe('a sandbox of another size', () => {
     expect(snapshot.resources).toEqual(updated.resources)
   })
 
+  it('can be what its snapshot gives to others, as long as the disk is no smaller', async () => {
+    const capture = (diskBytes: number) =>
+      core.snapshots.create(world.by, sandbox.id, { kind: 'filesystem', diskBytes }).then(({ done }) => done)
+    const diskBytes = sandbox.resources.diskBytes + GIB
+    const { id, resources } = await capture(diskBytes)
+    expect(resources).toEqual({ ...sandbox.resources, diskBytes })
+    const child = await (await core.sandboxes.create(world.by, { snapshot: id })).done
+    expect(child.resources).toEqual(resources)
+    expect(world.host.roots.get(child.rootId ?? ('' as never))?.tree.limitBytes).toBe(diskBytes)
+    await expect(capture(sandbox.resources.diskBytes - 1)).rejects.toMatchObject({ code: 'invalid_argument' })
+    await expect(capture(2 ** 60)).rejects.toMatchObject({ code: 'limit_exceeded' })
+    expect((await core.sandboxes.get(world.by, sandbox.id)).resources).toEqual(sandbox.resources)
+  })
+
   it('is charged for what it runs with', async () => {
     await resize({ cpus: 2 })
     const usage = () => [...world.host.ledger.committed.usage.values()].map(({ interval }) => interval.cpus)

@@ -1,5 +1,5 @@
 import type { Principal, Started } from '../api.ts'
-import type { ImageDefaults, Labels, Snapshot, SnapshotKind, SnapshotState } from '../model.ts'
+import type { Env, ImageDefaults, Labels, Snapshot, SnapshotKind, SnapshotState } from '../model.ts'
 import type { Page, PageRequest } from '../ports/index.ts'
 import type { DeletePlan, DeleteSnapshotOptions } from './trash.ts'
 
@@ -14,6 +14,10 @@ export interface CreateSnapshotRequest {
   credentials?: boolean | undefined
   /** What its record says of a start command, instead of what its sandbox began with; absent fields stay */
   start?: Partial<Pick<ImageDefaults, 'startCommand' | 'entrypoint' | 'exposedPorts' | 'idle'>> | undefined
+  /** What is in the environment of what is started from it, instead of the sandbox's; memory is as it is */
+  env?: Env | undefined
+  /** Disk of what is started from it, in bytes, unless that asks for another: no less than the sandbox's, which is the default */
+  diskBytes?: number | undefined
   /** Whether the sandbox's remotes are brought anew into what is started from it; default false */
   remotes?: boolean | undefined
   /** Milliseconds until it is deleted, `null` for never; absent for what the team has set */

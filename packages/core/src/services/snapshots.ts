@@ -7,7 +7,7 @@ import type { Parts } from '../parts.ts'
 import { type Deadlines, removalDue } from '../sandbox/deadlines.ts'
 import { type LiveSandbox, moveSandbox, snapshotEvent } from '../sandbox/records.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
-import { checkLabels, checkStart, LIMITS } from './checks.ts'
+import { checkEnv, checkLabels, checkStart, LIMITS, mergeResources } from './checks.ts'
 import { Claims } from './claims.ts'
 import { claimQuota, mustKeepWithin, retentionOf } from './quotas.ts'
 import { checkName, checkTag, findSandbox, findSnapshot, findTrashedToo } from './refs.ts'
@@ -40,6 +40,7 @@ export class Snapshots implements SnapshotsApi {
     if (request.tag !== undefined && request.name === undefined) throw invalidArgument('tag', 'needs a name')
     checkLabels(request.labels ?? {})
     checkStart(request.start ?? {})
+    if (request.env !== undefined) checkEnv('env', request.env)
     checkTtl(request.ttlMs)
     if (request.kind === 'memory' && !this.#parts.runtime.info.capabilities.memorySnapshots) {
       throw new SpawnpointError('incompatible', 'The runtime of this server cannot capture memory', {
@@ -54,6 +55,7 @@ export class Snapshots implements SnapshotsApi {
       snapshotCreate,
       async (tx, current) => {
         const sandbox = current as LiveSandbox
+        this.#checkDisk(sandbox, request.diskBytes)
         const team = await claimQuota(tx, by.teamId, { snapshots: 1, storageBytes: 1 })
         const ttlMs = retentionOf(team, request.ttlMs)
         const snapshot = newSnapshot(this.#parts, sandbox, { ...request, ttlMs, scheduleId })
@@ -89,6 +91,12 @@ export class Snapshots implements SnapshotsApi {
       () => {}, // a snapshot that failed does not expire; the caller has the error
     )
     return started(answer.value, answer)
+  }
+
+  #checkDisk({ resources }: LiveSandbox, diskBytes: number | undefined): void {
+    mergeResources(this.#parts.config, resources, { diskBytes })
+    if (diskBytes !== undefined && diskBytes < resources.diskBytes)
+      throw invalidArgument('resources.diskBytes', `at least that of the sandbox, ${resources.diskBytes}`)
   }
 
   async #begun({ id, snapshotId }: Operation): Promise<Started<Snapshot>> {

@@ -1,5 +1,5 @@
 import { newId, type ScheduleId, type SnapshotId } from '../ids.ts'
-import type { ImageDefaults, Labels, Sandbox, Snapshot, SnapshotKind } from '../model.ts'
+import type { Env, ImageDefaults, Labels, Sandbox, Snapshot, SnapshotKind } from '../model.ts'
 import type { Parts } from '../parts.ts'
 
 /** The record of a snapshot about to be taken of `sandbox`. */
@@ -14,6 +14,8 @@ export function newSnapshot(
     credentials?: boolean | undefined
     start?: Partial<ImageDefaults> | undefined
     remotes?: boolean | undefined
+    env?: Env | undefined
+    diskBytes?: number | undefined
     ttlMs?: number | null | undefined
     scheduleId?: ScheduleId | undefined
   },
@@ -32,8 +34,8 @@ export function newSnapshot(
     parentId: sandbox.sourceSnapshotId,
     imageId: sandbox.imageId,
     defaults: { ...sandbox.defaults, ...request.start },
-    env: sandbox.env,
-    resources: sandbox.resources,
+    env: request.env ?? sandbox.env,
+    resources: { ...sandbox.resources, diskBytes: request.diskBytes ?? sandbox.resources.diskBytes },
     volumes: request.kind === 'memory' ? sandbox.volumes : [],
     credentials: request.credentials === true ? sandbox.credentials : [],
     remotes: request.remotes === true ? sandbox.remotes : [],
