@@ -10,6 +10,8 @@ from langsmith.sandbox import (
     ResourceNotFoundError,
     SandboxClient,
     SandboxClientError,
+    SandboxOperationError,
+    ValidationError,
     opaque_secret,
     proxy_config,
     workspace_secret,
@@ -46,6 +48,11 @@ def test_commands(box):
     again = box.reconnect(handle.command_id)
     handle.kill()
     assert again.result.exit_code != 0
+    handle = box.run('cat; echo end', wait=False, close_input=False)
+    handle.send_input('x\n')
+    again = handle.reconnect()
+    again.close_input()
+    assert again.result.stdout == 'x\nend\n'
     with pytest.raises(CommandTimeoutError):
         box.run('sleep 60', timeout=1)
     assert 'xterm' in box.run('tty >/dev/null && echo $TERM', pty=True).stdout
@@ -74,6 +81,12 @@ def test_files(box):
     assert [(one.line, one.text) for one in box.grep('tw', path='/opt').matches] == [(2, 'two')]
     with pytest.raises(ResourceNotFoundError):
         box.read('/opt/none')
+    with pytest.raises(SandboxOperationError, match='relative to path') as refused:
+        box.glob('/etc/*', path='/opt')
+    assert refused.value.operation == 'read'
+    with pytest.raises(SandboxOperationError) as refused:
+        box.write('/opt/new/dir/a.txt/b', 'x')
+    assert refused.value.operation == 'write'
 
 
 def test_services_downloads_and_tunnels(client, box):
@@ -108,6 +121,9 @@ def test_boxes_are_found_changed_and_gone(client, box):
     client.update_sandbox('tour', proxy_config=proxy_config(rules=[]))
     with pytest.raises(SandboxClientError):
         client.create_sandbox(name='tour')
+    with pytest.raises(ValidationError) as refused:
+        client.create_sandbox(mem_bytes=2**50)
+    assert refused.value.field == 'mem_bytes'
     with pytest.raises(ResourceNotFoundError):
         client.get_sandbox('none')
 
@@ -122,9 +138,12 @@ def test_async():
                 assert await box.read('/opt/a') == b'\x00\xff'
                 handle = await box.run('echo a; echo b', wait=False)
                 assert ''.join([one.data async for one in handle]) == 'a\nb\n'
-                snapshot = await box.capture_snapshot('async-captured')
-            async with await client.sandbox(snapshot_id=snapshot.id) as child:
+                await box.stop()
+                snapshot = await client.capture_snapshot('async-tour', 'async/captured', tag='v1')
+            async with await client.sandbox(snapshot='async/captured:v1') as child:
                 assert await child.read('/opt/a') == b'\x00\xff'
-            await client.delete_snapshot(snapshot.id)
+            tags = await client.list_snapshot_tags('async/captured')
+            assert [(one.tag, one.snapshot_id) for one in tags] == [('v1', snapshot.id)]
+            await client.delete_snapshot('async/captured:v1')
 
     asyncio.run(tour())

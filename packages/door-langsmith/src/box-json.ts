@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import type { Sandbox } from '@spawnpoint/core'
+import type { Principal, Sandbox, SpawnpointApi } from '@spawnpoint/core'
+import { everyPage } from '@spawnpoint/door-kit'
 import { dataPlaneUrl } from './address.ts'
 import { proxyConfigJson } from './egress.ts'
 import { OWN, usersLabels } from './labels.ts'
@@ -9,15 +10,41 @@ import { runConfigJson } from './run-config.ts'
 import { boxStatus } from './states.ts'
 import { tagsOf } from './tag-values.ts'
 
-export function boxJson(sandbox: Sandbox, request: Pick<IncomingMessage, 'headers' | 'socket'>) {
+type Request = Pick<IncomingMessage, 'headers' | 'socket'>
+export type BoxJson = ReturnType<typeof shown>
+
+export async function boxJson(api: SpawnpointApi, by: Principal, sandbox: Sandbox, request: Request): Promise<BoxJson> {
+  return shown(sandbox, request, await volumeNames(api, by, [sandbox]))
+}
+
+export async function boxesJson(
+  api: SpawnpointApi,
+  by: Principal,
+  sandboxes: readonly Sandbox[],
+  request: Request,
+): Promise<BoxJson[]> {
+  const names = await volumeNames(api, by, sandboxes)
+  return sandboxes.map((sandbox) => shown(sandbox, request, names))
+}
+
+/** By id; looked for only where any has one. */
+async function volumeNames(api: SpawnpointApi, by: Principal, sandboxes: readonly Sandbox[]) {
+  if (sandboxes.every(({ volumes }) => volumes.length === 0)) return new Map<string, string>()
+  const all = await everyPage((each) => api.volumes.list(by, {}, each))
+  return new Map<string, string>(all.map(({ id, name }) => [id, name]))
+}
+
+function shown(sandbox: Sandbox, request: Request, volumes: ReadonlyMap<string, string>) {
   const { resources, timeout, labels } = sandbox
+  const [changedAt, changedBy] = labels[OWN.changed]?.split(' ') ?? []
+  const movedAt = (sandbox.endedAt ?? sandbox.haltedAt ?? sandbox.startedAt ?? sandbox.createdAt).toISOString()
   return {
     id: sandbox.id,
     name: sandbox.name ?? sandbox.id,
     dataplane_url: dataPlaneUrl(request, sandbox.id),
     ...statusJson(sandbox),
     created_at: sandbox.createdAt.toISOString(),
-    updated_at: (sandbox.endedAt ?? sandbox.haltedAt ?? sandbox.startedAt ?? sandbox.createdAt).toISOString(),
+    updated_at: changedAt !== undefined && changedAt > movedAt ? changedAt : movedAt,
     stopped_at: sandbox.haltedAt?.toISOString(),
     idle_ttl_seconds: seconds(timeout.idleTimeoutMs),
     delete_after_stop_seconds: seconds(timeout.deleteAfterMs),
@@ -34,8 +61,10 @@ export function boxJson(sandbox: Sandbox, request: Pick<IncomingMessage, 'header
     proxy_config: proxyConfigJson(sandbox),
     mount_config: mountConfigJson(sandbox.remotes),
     created_by: labels[OWN.createdBy],
+    updated_by: changedBy ?? labels[OWN.createdBy],
     volumes: sandbox.volumes.map(({ volumeId, path, readOnly }) => ({
       volume_id: volumeId,
+      volume_name: volumes.get(volumeId),
       mount_path: path,
       read_only: readOnly,
     })),

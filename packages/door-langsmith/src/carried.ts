@@ -1,7 +1,8 @@
-import type { Labels, Sandbox } from '@spawnpoint/core'
+import type { Env, Labels, Sandbox } from '@spawnpoint/core'
 import { invalidArgument } from '@spawnpoint/core'
 import { z } from 'zod'
-import { OWN, usersLabels } from './labels.ts'
+import { jsonOf, OWN, usersLabels } from './labels.ts'
+import { ownEnvNames, withoutOwn } from './own-env.ts'
 
 const SETTINGS = ['mounts', 'proxy_config', 'env_vars', 'resources', 'lifecycle', 'labels'] as const
 type Setting = (typeof SETTINGS)[number]
@@ -17,10 +18,10 @@ export function carried(
   { env, credentials, timeout, labels }: Sandbox,
   include: z.output<typeof includeSchema>,
   confirmed: boolean,
-): { labels: Labels; credentials: boolean; remotes: boolean } {
+): { labels: Labels; env: Env; credentials: boolean; remotes: boolean } {
   const settings = new Set<Setting>(include.includes('all') ? SETTINGS : include.filter((one) => one !== 'all'))
   const literal =
-    (settings.has('env_vars') && Object.keys(env).length > 0) ||
+    (settings.has('env_vars') && ownEnvNames(labels).size > 0) ||
     (settings.has('proxy_config') &&
       credentials.some(({ headers, auth }) => [...headers, ...(auth?.values ?? [])].some((one) => 'sealed' in one)))
   if (literal && !confirmed)
@@ -37,11 +38,17 @@ export function carried(
     labels: {
       ...(settings.has('labels') ? usersLabels(labels) : {}),
       ...(settings.has('lifecycle') ? { [OWN.lifecycle]: JSON.stringify(lifecycle) } : {}),
+      ...(settings.has('env_vars') ? ownLabel(labels) : {}),
       ...(settings.size > 0 ? { [OWN.included]: SETTINGS.filter((one) => settings.has(one)).join(',') } : {}),
     },
+    env: settings.has('env_vars') ? env : withoutOwn(env, labels),
     credentials: settings.has('proxy_config'),
     remotes: settings.has('mounts'),
   }
+}
+
+function ownLabel({ [OWN.ownEnv]: text }: Labels): Labels {
+  return text === undefined ? {} : { [OWN.ownEnv]: text }
 }
 
 export function includedOf(labels: Labels): string[] {
@@ -50,15 +57,7 @@ export function includedOf(labels: Labels): string[] {
 
 /** What boxes of the snapshot have where their requests say nothing. */
 export function lifecycleOf(labels: Labels): Partial<Lifecycle> {
-  const text = labels[OWN.lifecycle]
-  if (text === undefined) return {}
-  try {
-    return lifecycleSchema.parse(JSON.parse(text))
-  } catch (error) {
-    // Labels can be changed through other protocols: what is none says nothing.
-    if (error instanceof SyntaxError || error instanceof z.ZodError) return {}
-    throw error
-  }
+  return lifecycleSchema.safeParse(jsonOf(labels[OWN.lifecycle])).data ?? {}
 }
 
 function seconds(ms: number | null): number {

@@ -18,6 +18,7 @@ import { networkOf, proxyConfigSchema } from './egress.ts'
 import { unsupported } from './errors.ts'
 import { checkUsersLabels, inheritedLabels, madeBy, OWN, usersLabels } from './labels.ts'
 import { mountConfigSchema, remotesOf } from './mounts.ts'
+import { ownEnvLabel, ownEnvNames, withoutOwn } from './own-env.ts'
 import { envOf, runConfigSchema, runLabels } from './run-config.ts'
 import { idOf } from './snapshot-json.ts'
 import { defaultImage, findSnapshot } from './snapshot-refs.ts'
@@ -87,7 +88,11 @@ export async function createRequest(
     ...('image' in found ? { image: found.image.id } : { snapshot: found.snapshot.id }),
     cold: isCold(found, body),
     ...(body.name === undefined ? {} : { name: body.name }),
-    env: { ...envOf(source.labels), ...body.env_vars, ...body.run_config?.env_vars },
+    env: {
+      ...envOf(source.labels),
+      ...withoutOwn(body.run_config?.env_vars ?? {}, source.labels),
+      ...body.env_vars,
+    },
     labels: { ...labelsOf(body, found), ...madeBy(by) },
     resources: resourcesOf(body, source.resources.diskBytes),
     ...(network === undefined ? {} : { network }),
@@ -118,8 +123,6 @@ function refuseUnsupported(body: CreateBody): void {
     throw invalidArgument('body.preserve_memory_on_stop', 'not with persistent: false')
   if (body.access_delegation !== undefined && body.access_delegation !== null)
     throw unsupported('access_delegation: boxes cannot reach this server to act for anybody')
-  if (body.env_vars !== undefined && body.run_config?.env_vars !== undefined)
-    throw invalidArgument('body.env_vars', 'not together with run_config.env_vars')
 }
 
 async function mountsOf(
@@ -168,15 +171,17 @@ function badSource(message: string, id: string): SpawnpointError<'wrong_state'> 
 
 function labelsOf(body: CreateBody, found: Resolved): Labels {
   const { labels } = 'image' in found ? found.image : found.snapshot
-  const { [OWN.description]: _description, [OWN.env]: _env, ...inherited } = inheritedLabels(labels)
-  // The default has an account of its own; here people expect to be root.
-  const isDefault = body.snapshot_id ?? body.snapshot_name ?? body.snapshot
+  const { [OWN.description]: _description, ...inherited } = inheritedLabels(labels)
+  // The default has an account of its own; here people expect to be root, if they say nothing of whom they expect.
+  const isRoot =
+    (body.snapshot_id ?? body.snapshot_name ?? body.snapshot) === undefined && body.run_config?.user === undefined
   return {
     ...usersLabels(labels),
     ...checkUsersLabels(body.labels),
-    ...(isDefault === undefined ? { [OWN.user]: 'root', [OWN.workDir]: '/root' } : {}),
+    ...(isRoot ? { [OWN.user]: 'root', [OWN.workDir]: '/root' } : {}),
     ...inherited,
     ...runLabels(body.run_config ?? {}),
+    ...ownEnvLabel([...ownEnvNames(labels), ...Object.keys(body.env_vars ?? {})]),
     ...tagLabels(body.tag_value_ids),
     [OWN.snapshot]: idOf(found),
     ...(body.persistent === false ? { [OWN.persistent]: 'false' } : {}),
@@ -188,11 +193,9 @@ export function resourcesOf(
   sourceDiskBytes?: number,
 ): Partial<Omit<Resources, 'maxProcesses'>> {
   const { vcpus, cpu_millicores, mem_bytes, fs_capacity_bytes } = body
-  if (vcpus !== undefined && cpu_millicores !== undefined)
-    throw invalidArgument('body.cpu_millicores', 'not together with vcpus')
   if (fs_capacity_bytes !== undefined && sourceDiskBytes !== undefined && fs_capacity_bytes < sourceDiskBytes)
     throw invalidArgument('body.fs_capacity_bytes', `at least that of the snapshot, ${sourceDiskBytes}`)
-  const cpus = vcpus ?? (cpu_millicores === undefined ? undefined : cpu_millicores / 1000)
+  const cpus = cpu_millicores === undefined ? vcpus : cpu_millicores / 1000
   return {
     ...(cpus === undefined ? {} : { cpus }),
     ...(mem_bytes === undefined ? {} : { memoryBytes: mem_bytes }),

@@ -45,6 +45,18 @@ const OPERATIONS: Record<string, string> = {
   grep: 'ReadError',
 }
 
+/** What the core calls otherwise than this protocol. */
+const FIELDS: Record<string, string> = {
+  'resources.cpus': 'vcpus',
+  'resources.memoryBytes': 'mem_bytes',
+  'resources.diskBytes': 'fs_capacity_bytes',
+  'source.reference': 'docker_image',
+  'timeout.idleTimeoutMs': 'idle_ttl_seconds',
+  'timeout.deleteAfterMs': 'delete_after_stop_seconds',
+  'tags.0': 'tag',
+  env: 'env_vars',
+}
+
 const DATA_CALL = /\/v2\/sandboxes\/[^/?]+\/(execute|upload|download|glob|grep)(?:[/?]|$)/
 
 const DOWNLOAD_LINK = /\/v2\/sandboxes\/downloads(?:\?|$)/
@@ -52,8 +64,10 @@ const DOWNLOAD_LINK = /\/v2\/sandboxes\/downloads(?:\?|$)/
 /** `url` as the client asked for it: what is done inside a sandbox is refused in words of its own. */
 export function refusal(error: SpawnpointError | RefusedByRouter, url: string): Refusal {
   if (!('code' in error)) return said([error.status, routerError(error.status)], error.message)
-  if (isCode(error, 'invalid_argument')) return { status: 422, body: { detail: error.context.issues.map(issue) } }
   const call = DATA_CALL.exec(url)?.[1] ?? (DOWNLOAD_LINK.test(url) ? 'download' : undefined)
+  const issues = issuesOf(error)
+  // Clients of the inside do not look for lists.
+  if (issues !== null && call === undefined) return { status: 422, body: { detail: issues } }
   const refused = said(wordsFor(error, call), error.message)
   if (!isCode(error, 'rate_limited')) return refused
   const seconds = Math.max(1, Math.ceil(error.context.retryAfterMs / 1000))
@@ -62,18 +76,27 @@ export function refusal(error: SpawnpointError | RefusedByRouter, url: string): 
 
 function wordsFor(error: SpawnpointError, call: string | undefined): Said {
   const usual = SAID[error.code]
-  // More than this server gives to anybody is a bad value, not a used-up quota.
-  if (isCode(error, 'limit_exceeded') && error.context.limit.startsWith('resources.')) return [422, 'ValidationError']
   if (call === undefined) return usual
   if (isCode(error, 'wrong_state') || isCode(error, 'stale_incarnation')) return [400, 'NotReady']
+  if (isCode(error, 'invalid_argument')) return [usual[0], OPERATIONS[call] ?? usual[1]]
   if (!isCode(error, 'guest_error')) return usual
   const { errno, what } = error.context
-  if (what === undefined && (errno === 'ENOENT' || errno === 'ENOTDIR')) return [404, 'FileNotFound']
+  const isAbsent = errno === 'ENOENT' || (errno === 'ENOTDIR' && call !== 'upload')
+  if (what === undefined && isAbsent) return [404, 'FileNotFound']
   return [errno === 'EACCES' || errno === 'EPERM' ? 403 : 400, OPERATIONS[call] ?? usual[1]]
 }
 
-function issue({ path, message }: { path: string; message: string }) {
-  return { loc: path.split('.'), msg: `${path}: ${message}`, type: 'value_error' }
+function issuesOf(error: SpawnpointError) {
+  if (isCode(error, 'invalid_argument')) return error.context.issues.map(({ path, message }) => issue(path, message))
+  // More than this server gives to anybody is a bad value, not a used-up quota.
+  if (!isCode(error, 'limit_exceeded') || !error.context.limit.startsWith('resources.')) return null
+  const { limit } = error.context
+  return [issue(limit, error.message.replace(`${limit}: `, ''))]
+}
+
+function issue(path: string, message: string) {
+  const at = /^(body|query|path)(\.|$)/.test(path) ? path : `body.${FIELDS[path] ?? path}`
+  return { loc: at.split('.'), msg: `${at}: ${message}`, type: 'value_error' }
 }
 
 function said([status, error]: Said, message: string): Refusal {
@@ -81,12 +104,17 @@ function said([status, error]: Said, message: string): Refusal {
 }
 
 function routerError(status: number): string {
-  return { 404: 'NotFound', 409: 'Conflict', 413: 'PayloadTooLarge' }[status] ?? 'InvalidRequest'
+  return { 404: 'NotFound', 409: 'Conflict', 413: 'PayloadTooLarge', 422: 'CrashLoop' }[status] ?? 'InvalidRequest'
 }
 
 /** What the protocol rules out because of something else that was asked for; a state of its own, not of the core. */
 export function conflict(message: string): Error {
   return Object.assign(new Error(message), { statusCode: 409 })
+}
+
+/** What was asked for is well, and did not come up: clients know that from a bad value by its shape. */
+export function creationFailed(message: string): Error {
+  return Object.assign(new Error(message), { statusCode: 422 })
 }
 
 /** Of the protocol, but not of this server. */

@@ -7,8 +7,10 @@ export const OWN = {
   /** Whom commands run as, and where */
   user: `${PREFIX}user`,
   workDir: `${PREFIX}work-dir`,
-  /** JSON of variables that a captured snapshot gives its sandboxes */
+  /** JSON of variables that a captured snapshot gives its sandboxes; only of older ones, newer have an environment of their own */
   env: `${PREFIX}env`,
+  /** Names of the variables that are a box's own, see `own-env.ts` */
+  ownEnv: `${PREFIX}own-env`,
   /** What a box was asked to begin from */
   snapshot: `${PREFIX}snapshot`,
   description: `${PREFIX}description`,
@@ -19,6 +21,8 @@ export const OWN = {
   tags: `${PREFIX}tags`,
   /** Id of the key that made it */
   createdBy: `${PREFIX}created-by`,
+  /** When it was last changed, and the id of the key that did so */
+  changed: `${PREFIX}changed`,
   /** With a port behind it: that it is shared, see `services/shares.ts` */
   service: `${PREFIX}service`,
   /** `false` for a box whose files go with every stop */
@@ -37,7 +41,15 @@ export function ownLabels(labels: Labels): Labels {
 /** Without what is of that one alone: who made it, and what was shared of it. */
 export function inheritedLabels(labels: Labels): Labels {
   const own = Object.entries(ownLabels(labels))
-  const alone: readonly string[] = [OWN.createdBy, OWN.included, OWN.lifecycle, OWN.tags]
+  const alone: readonly string[] = [
+    OWN.createdBy,
+    OWN.included,
+    OWN.lifecycle,
+    OWN.tags,
+    OWN.ownEnv,
+    OWN.env,
+    OWN.changed,
+  ]
   return Object.fromEntries(own.filter(([key]) => !alone.includes(key) && !key.startsWith(`${OWN.service}.`)))
 }
 
@@ -52,6 +64,19 @@ export function checkUsersLabels(labels: Labels | undefined): Labels {
 /** What is made by the server itself, as by a schedule, is nobody's. */
 export function madeBy({ keyId }: Principal): Labels {
   return keyId === null ? {} : { [OWN.createdBy]: keyId }
+}
+
+export function changedBy({ keyId }: Principal): Labels {
+  return { [OWN.changed]: [new Date().toISOString(), keyId].join(' ').trim() }
+}
+
+/** Labels can be changed through other protocols: what is no JSON says nothing. */
+export function jsonOf(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** Without those that are not there. */

@@ -87,7 +87,8 @@ export function page<T extends Listed>(
   return {
     items: shown.map(({ item }) => item),
     next_cursor: more ? Buffer.from(JSON.stringify(last.place)).toString('base64url') : null,
-    offset: query.offset ?? 0,
+    // Where the next page begins; nought is the end.
+    offset: more ? from + shown.length : 0,
   }
 }
 

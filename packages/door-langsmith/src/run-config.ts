@@ -1,7 +1,8 @@
-import { type Env, type Image, invalidArgument, type Labels, type Sandbox } from '@spawnpoint/core'
+import type { Env, Image, Labels, Sandbox } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { OWN, present } from './labels.ts'
+import { jsonOf, OWN, present } from './labels.ts'
+import { withoutOwn } from './own-env.ts'
 
 /** User, directory and variables of commands; each layer over the one before: image, snapshot, box, one command. */
 export const runConfigSchema = z.object({
@@ -16,28 +17,8 @@ export function runLabels({ user, work_dir }: RunConfig): Labels {
   return present({ [OWN.user]: user, [OWN.workDir]: work_dir })
 }
 
-export function envLabel(env: Env | undefined): Labels {
-  if (env === undefined || Object.keys(env).length === 0) return {}
-  const text = JSON.stringify(env)
-  // Labels hold no more.
-  if (text.length > 1024)
-    throw invalidArgument('body.run_config.env_vars', 'of a captured snapshot at most 1,024 characters in all')
-  return { [OWN.env]: text }
-}
-
 export function envOf(labels: Labels): Env {
-  const text = labels[OWN.env]
-  const parsed = z.record(z.string(), z.string()).safeParse(text === undefined ? {} : jsonOf(text))
-  return parsed.success ? parsed.data : {}
-}
-
-/** Labels can be changed through other protocols: what is no JSON says nothing. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return z.record(z.string(), z.string()).safeParse(jsonOf(labels[OWN.env])).data ?? {}
 }
 
 type Layered = Pick<Image, 'defaults' | 'labels'> & { env?: Env }
@@ -46,7 +27,7 @@ export function runConfigJson({ defaults, labels, env }: Layered) {
   return {
     user: labels[OWN.user] ?? defaults.user,
     work_dir: labels[OWN.workDir] ?? defaults.workdir,
-    env_vars: { ...defaults.env, ...env, ...envOf(labels) },
+    env_vars: { ...defaults.env, ...withoutOwn(env ?? {}, labels), ...envOf(labels) },
   }
 }
 

@@ -5,6 +5,7 @@ import { imageConfigJson } from './image-config.ts'
 import { OWN, usersLabels } from './labels.ts'
 import { mountConfigJson } from './mounts.ts'
 import { runConfigJson } from './run-config.ts'
+import { shownName } from './snapshot-names.ts'
 import { snapshotStatus } from './states.ts'
 
 /** Built images and captured snapshots are one kind of thing here. */
@@ -26,7 +27,7 @@ function shown(api: SpawnpointApi, one: Resolved, tagged: readonly { name: Name;
   const both = 'image' in one ? one.image : one.snapshot
   return {
     id,
-    name: both.name ?? id,
+    name: shownName(both.name ?? id),
     status: snapshotStatus(both),
     status_message: both.failure ?? undefined,
     fs_capacity_bytes: both.resources.diskBytes ?? api.limits.resources.diskBytes,

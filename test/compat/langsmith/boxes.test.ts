@@ -148,7 +148,10 @@ describe('boxes', () => {
     const box = await client.createSandbox({ name: 'taken' })
     await expect(client.createSandbox({ name: 'taken' })).rejects.toThrow('taken')
     await expect(client.createSandbox({ name: 'bad name' })).rejects.toMatchObject({ name: 'LangSmithValidationError' })
-    await expect(client.createSandbox({ vCpus: 1000 })).rejects.toMatchObject({ name: 'LangSmithSandboxCreationError' })
+    await expect(client.createSandbox({ vCpus: 1000 })).rejects.toMatchObject({
+      name: 'LangSmithValidationError',
+      field: 'vcpus',
+    })
     await expect(client.createSandbox('0'.repeat(24))).rejects.toThrow('snapshot not found')
     await expect(new SandboxClient({ apiKey: 'wrong' }).listSandboxes()).rejects.toMatchObject({
       name: 'LangSmithSandboxAuthenticationError',
@@ -191,6 +194,7 @@ describe('commands', () => {
     expect(await box.run('whoami; pwd', { runConfig: { user: 'user', work_dir: '/tmp' } })).toMatchObject({
       stdout: 'user\n/tmp\n',
     })
+    expect(await box.run('id -un; pwd', { runConfig: { user: 'user' } })).toMatchObject({ stdout: 'user\n/\n' })
     await expect(box.run('sleep 30', { timeout: 1 })).rejects.toMatchObject({ name: 'LangSmithCommandTimeoutError' })
   })
 
@@ -220,6 +224,12 @@ describe('commands', () => {
     )
     expect([first?.stdout.trim(), second?.stdout.trim()]).toEqual(['1', '1'])
     const handle = await box.run('printf é1; sleep 1; printf ü2', { wait: false })
+    const reader = await box.run('cat; echo end', { wait: false, closeInput: false, commandId: 'read: 1/é' })
+    reader.sendInput('a\n')
+    const closing = await reader.reconnect()
+    // Before it has a connection.
+    closing.closeInput()
+    expect((await closing.result).stdout).toBe('a\nend\n')
     const again = await box.reconnect(handle.commandId ?? '', { stdoutOffset: 3 })
     expect((await again.result).stdout).toBe('ü2')
     expect((await handle.result).stdout).toBe('é1ü2')

@@ -6,6 +6,7 @@ import {
   type ProcessOutput,
   SpawnpointError,
 } from '@spawnpoint/core'
+import { processIdOf } from './command-id.ts'
 import { termsOf } from './terms.ts'
 
 export type Followed = { info: ProcessInfo; output: AsyncIterable<ProcessOutput> }
@@ -13,7 +14,7 @@ export type Followed = { info: ProcessInfo; output: AsyncIterable<ProcessOutput>
 /** A command that was started before, unless it ended too long ago. Rejects `process_not_found`. */
 export async function comeBack({ processes }: Guest, id: string, options: AttachOptions): Promise<Followed> {
   try {
-    const followed = await processes.follow(id, options)
+    const followed = await processes.follow(processIdOf(id), options)
     const { ttlMs } = termsOf(followed.info.tag)
     const endedAt = followed.info.exit?.at.getTime()
     if (endedAt === undefined || ttlMs === null || Date.now() - endedAt <= ttlMs) return followed

@@ -16,6 +16,8 @@ export const EVENTS = {
 export async function* commandEvents(
   { sandbox, guest }: { sandbox: Sandbox; guest: Guest },
   { info, output }: Followed,
+  /** As the client calls it */
+  commandId: string | undefined,
   from: { stdout: number; stderr: number },
   leases: Leases,
 ): AsyncGenerator<string> {
@@ -27,7 +29,7 @@ export async function* commandEvents(
   if (exit !== null) lease.ended()
   const at = { ...from }
   try {
-    yield event('started', { command_id: id, pid })
+    yield event('started', { command_id: commandId ?? id, pid })
     for await (const item of output) {
       if (item.type === 'exit') {
         lease.ended()

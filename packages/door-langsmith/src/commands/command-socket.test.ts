@@ -102,6 +102,19 @@ describe('a command', () => {
     expect(messages.at(-1).exit_code).not.toBe(0)
   })
 
+  it('hears what its client said before it came back to it', async () => {
+    const counts = execute('', { shell: 'counter', command: '1', command_id: 'job: 1/é', close_stdin: undefined })
+    const first = await talk(counts)
+    expect(await first.heard('started')).toMatchObject({ command_id: 'job: 1/é' })
+    const back = await talk({ type: 'input', data: 'early\n' })
+    back.say({ type: 'reconnect', command_id: 'job: 1/é', stdout_offset: 0, stderr_offset: 0 })
+    await expect.poll(() => back.messages.map(({ data = '' }) => data).join('')).toContain('value ')
+    expect(back.messages[0]).toMatchObject({ type: 'started', command_id: 'job: 1/é' })
+    back.say({ type: 'kill' })
+    expect(await back.closed).toBe(1000)
+    expect(back.messages.at(-1)).toEqual({ type: 'exit', exit_code: 137 })
+  })
+
   it('goes with its client if it is to', async () => {
     const { socket, heard } = await talk(execute('sleep 100', { command_id: 'mine', kill_on_disconnect: true }))
     await heard('started')

@@ -52,6 +52,9 @@ export class CommandSocket {
   readonly #log: Log
   #process: ProcessInfo | null = null
   #begun = false
+  /** What came before the command was there: a client that comes back may say that its input is over before it says so */
+  #early: RawData[] = []
+  #earlyBytes = 0
   #heard = true
   #killed = false
   /** Writes to stdin in order; each waits for the one before */
@@ -96,9 +99,10 @@ export class CommandSocket {
     ws.on('message', (data) => {
       this.#heard = true
       if (ws.readyState !== WebSocket.OPEN) return
+      if (this.#process !== null) return this.#later(data)
+      if (this.#begun || !(parsed(laterMessage, data) instanceof z.ZodError)) return this.#keep(data)
       clearTimeout(late)
-      if (this.#begun) this.#later(data)
-      else void this.#first(data)
+      void this.#first(data)
     })
   }
 
@@ -107,9 +111,10 @@ export class CommandSocket {
     const message = parsed(firstMessage, data)
     if (message instanceof z.ZodError) return this.#end('CommandError', reasonOf(message))
     try {
-      if (message.type === 'execute') await this.#show(await this.#start(message), { stdout: 0, stderr: 0 })
+      const { command_id: id } = message
+      if (message.type === 'execute') await this.#show(await this.#start(message), id, { stdout: 0, stderr: 0 })
       else
-        await this.#show(await comeBack(this.#guest, message.command_id, { signal: this.#gone.signal }), {
+        await this.#show(await comeBack(this.#guest, message.command_id, { signal: this.#gone.signal }), id, {
           stdout: message.stdout_offset,
           stderr: message.stderr_offset,
         })
@@ -121,14 +126,16 @@ export class CommandSocket {
   /** One that is there already is followed from its beginning: the client may not have heard that it began. */
   async #start(message: Execute): Promise<Followed> {
     const spec: ProcessSpec = followedSpec(this.#sandbox, await this.#prepare(message))
-    return withShell(spec, (one) => this.#guest.processes.startAndFollow(one, this.#gone.signal))
+    return withShell(spec, message, (one) => this.#guest.processes.startAndFollow(one, this.#gone.signal))
   }
 
-  async #show({ info, output }: Followed, from: Offsets): Promise<void> {
+  async #show({ info, output }: Followed, commandId: string | undefined, from: Offsets): Promise<void> {
     this.#process = info
     const lease = this.#follow(info)
     const text = { stdout: new Utf8Stream(from.stdout), stderr: new Utf8Stream(from.stderr) }
-    this.#send({ type: 'started', command_id: info.id, pid: info.pid })
+    this.#send({ type: 'started', command_id: commandId ?? info.id, pid: info.pid })
+    for (const data of this.#early.splice(0)) this.#later(data)
+    if (this.#earlyBytes > STDIN_WINDOW_BYTES) this.#ws.resume()
     try {
       for await (const item of untilAborted(output, this.#gone.signal)) {
         if (this.#ws.readyState !== WebSocket.OPEN) return
@@ -171,9 +178,15 @@ export class CommandSocket {
     return new Promise((resolve) => this.#ws.send(frame, () => resolve()))
   }
 
+  #keep(data: RawData): void {
+    this.#early.push(data)
+    this.#earlyBytes += bytesOf(data).length
+    if (this.#earlyBytes > STDIN_WINDOW_BYTES) this.#ws.pause()
+  }
+
   #later(data: RawData): void {
     const message = parsed(laterMessage, data)
-    // What a newer client says is none of ours; what comes before the command runs has nowhere to go.
+    // What a newer client says is none of ours.
     if (message instanceof z.ZodError || this.#process === null) return
     const { id } = this.#process
     const { processes } = this.#guest
@@ -232,11 +245,14 @@ export class CommandSocket {
   }
 }
 
+function bytesOf(data: RawData): Buffer {
+  return Buffer.isBuffer(data) ? data : Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data)
+}
+
 function parsed<T extends z.ZodType>(schema: T, data: RawData): z.output<T> | z.ZodError {
-  const bytes = Buffer.isBuffer(data) ? data : Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data)
   let json: unknown
   try {
-    json = JSON.parse(bytes.toString('utf8'))
+    json = JSON.parse(bytesOf(data).toString('utf8'))
   } catch {
     json = undefined
   }

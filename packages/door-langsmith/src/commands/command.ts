@@ -1,7 +1,8 @@
 import { type Guest, invalidArgument, isCode, type ProcessSpec, type Sandbox } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { processDefaults, runConfigSchema } from '../run-config.ts'
+import { processDefaults, type RunConfig, runConfigSchema } from '../run-config.ts'
+import { processIdOf } from './command-id.ts'
 import { type Terms, tagOf } from './terms.ts'
 
 const DEFAULT_TIMEOUT_S = 60
@@ -9,6 +10,8 @@ const DEFAULT_IDLE_S = 300
 const DEFAULT_TTL_S = 600
 /** Output kept for clients that come back, of each stream */
 const BUFFER_BYTES = 4 * 2 ** 20
+/** Linux takes no more in one argument, with the byte that ends it */
+const COMMAND_MAX_BYTES = 128 * 1024 - 1
 const TERMINAL = { cols: 80, rows: 24 }
 export const DEFAULT_SHELL = '/bin/bash'
 
@@ -16,7 +19,7 @@ export const commandFields = {
   command: z
     .string()
     .min(1)
-    .max(2 ** 20),
+    .refine((text) => Buffer.byteLength(text) <= COMMAND_MAX_BYTES, `at most ${COMMAND_MAX_BYTES} bytes`),
   shell: optional(z.string().min(1).max(4096)),
   env: optional(z.record(z.string().min(1).max(256), z.string())),
   cwd: optional(z.string().min(1).max(4096)),
@@ -28,7 +31,7 @@ const lasting = optional(z.number().min(-1).max(31_536_000))
 
 export const executeSchema = z.object({
   ...commandFields,
-  command_id: optional(z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, 'up to 128 letters, digits, _ and -')),
+  command_id: optional(z.string().min(1).max(256)),
   idle_timeout_seconds: lasting,
   ttl_seconds: lasting,
   kill_on_disconnect: optional(z.boolean()),
@@ -59,7 +62,7 @@ export function followedSpec(sandbox: Sandbox, body: Execute): ProcessSpec {
   const spec = commandSpec(sandbox, body)
   return {
     ...spec,
-    ...(body.command_id === undefined ? {} : { id: body.command_id }),
+    ...(body.command_id === undefined ? {} : { id: processIdOf(body.command_id) }),
     ...(body.pty ? { pty: TERMINAL, env: { TERM: 'xterm-256color', ...spec.env } } : {}),
     stdin: body.pty === true || body.close_stdin !== true,
     tag: tagOf(termsFor(body)),
@@ -76,16 +79,40 @@ export function termsFor(body: Execute): Terms {
   }
 }
 
-/** Clients always name bash; an image without it has the shell that every system has. */
-export async function withShell<T>(spec: ProcessSpec, start: (spec: ProcessSpec) => Promise<T>): Promise<T> {
-  try {
-    return await start(spec)
-  } catch (error) {
-    const [shell, ...rest] = spec.args
-    const lacking = isCode(error, 'guest_error') && error.context.errno === 'ENOENT' && error.context.what === 'program'
-    if (shell !== DEFAULT_SHELL || !lacking) throw error
-    return start({ ...spec, args: ['/bin/sh', ...rest] })
+interface Asked {
+  cwd?: string | undefined
+  run_config?: RunConfig | undefined
+}
+
+/**
+ * Clients always name bash; an image without it has the shell that every system has. And whom a command runs as may not enter
+ * the directory that is meant for another account: without a word about that it begins at the root.
+ */
+export async function withShell<T>(
+  spec: ProcessSpec,
+  { cwd, run_config: run }: Asked,
+  start: (spec: ProcessSpec) => Promise<T>,
+): Promise<T> {
+  let next = spec
+  for (;;) {
+    try {
+      return await start(next)
+    } catch (error) {
+      if (!isCode(error, 'guest_error')) throw error
+      const { errno, what } = error.context
+      const [shell, ...rest] = next.args
+      if (shell === DEFAULT_SHELL && errno === 'ENOENT' && what === 'program')
+        next = { ...next, args: ['/bin/sh', ...rest] }
+      else if (errno === 'EACCES' && what === 'cwd' && next.cwd !== '/' && isOthers(run) && cwd === undefined)
+        next = { ...next, cwd: '/' }
+      else throw error
+    }
   }
+}
+
+/** Another user than the box's, and nothing about where. */
+function isOthers(run: Asked['run_config']): boolean {
+  return run?.user !== undefined && run.work_dir === undefined
 }
 
 export type Processes = Guest['processes']

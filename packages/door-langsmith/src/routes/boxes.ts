@@ -1,4 +1,5 @@
 import {
+  type ErrorCode,
   invalidArgument,
   isCode,
   type Labels,
@@ -10,7 +11,7 @@ import {
 } from '@spawnpoint/core'
 import { type AnyRoute, everyPage, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { boxJson, statusJson } from '../box-json.ts'
+import { type BoxJson, boxesJson, boxJson, statusJson } from '../box-json.ts'
 import {
   createRequest,
   createSchema,
@@ -22,7 +23,9 @@ import {
 } from '../create-request.ts'
 import { credentialsOf } from '../credential-rules.ts'
 import { networkOf, proxyConfigSchema } from '../egress.ts'
-import { checkUsersLabels, OWN, ownLabels } from '../labels.ts'
+import { creationFailed } from '../errors.ts'
+import { changedBy, checkUsersLabels, OWN, ownLabels } from '../labels.ts'
+import { withoutOwn } from '../own-env.ts'
 import { listQuery, page, type SortKeys } from '../paging.ts'
 import { runConfigSchema, runLabels } from '../run-config.ts'
 import { tagLabels, tagValueIds } from '../tag-values.ts'
@@ -40,7 +43,7 @@ const patchSchema = z.object({
   tag_value_ids: optional(tagValueIds),
 })
 
-const SORT: SortKeys<ReturnType<typeof boxJson>> = {
+const SORT: SortKeys<BoxJson> = {
   name: ({ name }) => name,
   status: ({ status }) => status,
   created_at: ({ created_at }) => created_at,
@@ -58,8 +61,8 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
       handle: async ({ by, body, request }) => {
         const { request: asked, waitMs } = await createRequest(api, by, body)
         const { value, done } = await api.sandboxes.create(by, asked)
-        const sandbox = waitMs === 0 ? value : await within(waitMs, value, done.catch(refusedMount))
-        return { status: 201, body: boxJson(sandbox, request.raw) }
+        const sandbox = waitMs === 0 ? value : await within(waitMs, value, done.catch(refusedCreation))
+        return { status: 201, body: await boxJson(api, by, sandbox, request.raw) }
       },
     }),
     route({
@@ -68,7 +71,7 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
       query: z.object(listQuery),
       handle: async ({ by, query, request }) => {
         const all = await everyPage((each) => api.sandboxes.list(by, {}, each))
-        const boxes = all.map((sandbox) => boxJson(sandbox, request.raw))
+        const boxes = await boxesJson(api, by, all, request.raw)
         const { items, ...rest } = page(boxes, query, SORT, { defaultLimit: null, me: by.keyId })
         return { status: 200, body: { sandboxes: items, items, ...rest } }
       },
@@ -79,7 +82,7 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
       params: boxParams,
       handle: async ({ by, params, request }) => ({
         status: 200,
-        body: boxJson(await find(api, by, params.name), request.raw),
+        body: await boxJson(api, by, await find(api, by, params.name), request.raw),
       }),
     }),
     route({
@@ -103,10 +106,13 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
           name: body.name,
           ...(body.labels === undefined ? {} : { labels: replacedLabels(sandbox, body.labels) }),
           changeLabels: {
+            ...changedBy(by),
             ...runLabels(run ?? {}),
             ...(body.tag_value_ids === undefined ? {} : { [OWN.tags]: null, ...tagLabels(body.tag_value_ids) }),
           },
-          ...(run?.env_vars === undefined ? {} : { env: { ...sandbox.env, ...run.env_vars } }),
+          ...(run?.env_vars === undefined
+            ? {}
+            : { env: { ...sandbox.env, ...withoutOwn(run.env_vars, sandbox.labels) } }),
           ...(Object.keys(resources).length === 0 ? {} : { resources }),
           ...(network === undefined ? {} : { network }),
           ...(credentials === undefined ? {} : { credentials }),
@@ -115,7 +121,7 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
             ...(after === undefined ? {} : { deleteAfterMs: milliseconds(after) }),
           },
         })
-        return { status: 200, body: boxJson(updated, request.raw) }
+        return { status: 200, body: await boxJson(api, by, updated, request.raw) }
       },
     }),
     route({
@@ -160,10 +166,14 @@ function replacedLabels(sandbox: Sandbox, labels: Labels): Labels {
   return { ...checkUsersLabels(labels), ...ownLabels(sandbox.labels) }
 }
 
-/** To clients these of this call would be about the sandbox, or their key. */
-function refusedMount(error: unknown): never {
+/** Why one that was well asked for did not come up. */
+const BROKEN = new Set<ErrorCode>(['runtime_failed', 'guest_unresponsive', 'guest_error', 'hook_failed'])
+
+/** To clients these of this call would be about the sandbox, their key, or a server that is to be asked again. */
+function refusedCreation(error: unknown): never {
   const ofMount = isCode(error, 'forbidden') || (isCode(error, 'not_found') && error.context.resource === 'remote')
-  throw ofMount ? invalidArgument('body.mount_config', error.message) : error
+  if (ofMount) throw invalidArgument('body.mount_config', error.message)
+  throw error instanceof SpawnpointError && BROKEN.has(error.code) ? creationFailed(error.message) : error
 }
 
 /** What it is once it is up; it goes on coming up if that takes longer than the client waits. */

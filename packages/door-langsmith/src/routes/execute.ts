@@ -28,7 +28,7 @@ export function executeRoutes(api: SpawnpointApi, leases: Leases): AnyRoute[] {
         const { sandbox, guest } = await reachBox(api, by, params.id)
         const spec = { ...commandSpec(sandbox, body), gatherMs: PATIENT_MS }
         using _ = holdActive(api, by, sandbox.id)
-        const { output } = await withShell(spec, (one) => guest.processes.startAndFollow(one, signal))
+        const { output } = await withShell(spec, body, (one) => guest.processes.startAndFollow(one, signal))
         const { stdout, stderr, encoding, exit } = await collectOutput(output, sandbox.id, { signal })
         if (exit.timedOut) {
           const timeoutMs = spec.timeoutMs ?? 0
@@ -48,9 +48,12 @@ export function executeRoutes(api: SpawnpointApi, leases: Leases): AnyRoute[] {
         const reached = await reachBox(api, call.by, call.params.id)
         // It has no input: there is no way to send any.
         const spec = { ...followedSpec(reached.sandbox, call.body), stdin: false }
-        const followed = await withShell(spec, (one) => reached.guest.processes.startAndFollow(one, call.signal))
+        const followed = await withShell(spec, call.body, (one) =>
+          reached.guest.processes.startAndFollow(one, call.signal),
+        )
         using _ = holdActive(api, call.by, reached.sandbox.id)
-        await streamItems(call, EVENTS, commandEvents(reached, followed, { stdout: 0, stderr: 0 }, leases))
+        const from = { stdout: 0, stderr: 0 }
+        await streamItems(call, EVENTS, commandEvents(reached, followed, call.body.command_id, from, leases))
         return STREAMED
       },
     }),
@@ -65,7 +68,7 @@ export function executeRoutes(api: SpawnpointApi, leases: Leases): AnyRoute[] {
         const from = { stdout, stderr }
         const followed = await comeBack(reached.guest, command_id, { from, signal: call.signal })
         using _ = holdActive(api, call.by, reached.sandbox.id)
-        await streamItems(call, EVENTS, commandEvents(reached, followed, from, leases))
+        await streamItems(call, EVENTS, commandEvents(reached, followed, command_id, from, leases))
         return STREAMED
       },
     }),

@@ -37,9 +37,9 @@ export function lifeRoutes(api: SpawnpointApi): AnyRoute[] {
       handle: async ({ by, params, request }) => {
         const { id, state, labels } = await mustBe(by, params.name, ['stopped', 'failed'], 'started')
         if (keepsNothing({ labels }))
-          return { status: 202, body: boxJson(await startAnew(api, by, { id }), request.raw) }
+          return { status: 202, body: await boxJson(api, by, await startAnew(api, by, { id }), request.raw) }
         const started = state === 'paused' ? api.sandboxes.resume(by, id) : api.sandboxes.start(by, id)
-        return { status: 202, body: boxJson(await (await started).done, request.raw) }
+        return { status: 202, body: await boxJson(api, by, await (await started).done, request.raw) }
       },
     }),
     route({

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import {
   invalidArgument,
   normalRegistryHost,
@@ -16,10 +17,12 @@ import { unsupported } from '../errors.ts'
 import { imageConfigSchema, startOf } from '../image-config.ts'
 import { checkUsersLabels, inheritedLabels, madeBy, OWN, present } from '../labels.ts'
 import { listQuery, page, type SortKeys } from '../paging.ts'
-import { keepsNothing } from '../reach-box.ts'
-import { envLabel, runConfigSchema, runLabels } from '../run-config.ts'
+import { keepsNothing, reachBox } from '../reach-box.ts'
+import { runConfigSchema, runLabels } from '../run-config.ts'
 import { snapshotJson, snapshotsJson } from '../snapshot-json.ts'
-import { findSnapshot, LATEST } from '../snapshot-refs.ts'
+import { newName, shownName } from '../snapshot-names.ts'
+import { findName, findSnapshot, LATEST } from '../snapshot-refs.ts'
+import { boxStatus } from '../states.ts'
 import { boxParams, find } from './boxes.ts'
 
 const params = z.object({ ref: z.string().min(1).max(512) })
@@ -51,6 +54,9 @@ const captureSchema = z.object({
   fs_capacity_bytes: optional(z.number().int().positive()),
 })
 
+/** A client looks at once whether it is ready, and then only every two seconds */
+const SOON_MS = 1_000
+
 type SnapshotJson = Awaited<ReturnType<typeof snapshotJson>>
 const SORT: SortKeys<SnapshotJson> = {
   name: ({ name }) => name,
@@ -65,9 +71,9 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       path: '/snapshots',
       body: buildSchema,
       handle: async ({ by, body }) => {
-        const { value } = await api.images.build(by, {
-          name: body.name,
-          tags: [body.tag ?? LATEST],
+        const { value, done } = await api.images.build(by, {
+          name: newName(body.name),
+          tags: [body.tag ?? tagOf(body.docker_image)],
           source: { type: 'oci', reference: body.docker_image },
           // What the image would run at its start is known, and not run: boxes begin idle here.
           defaults: { idle: true, ...imageDefaults(body.run_config) },
@@ -75,7 +81,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
           labels: { ...ownedLabels(body), ...madeBy(by) },
           ...credentialsOf(body),
         })
-        return { status: 201, body: await snapshotJson(api, by, { image: value }) }
+        return { status: 201, body: await snapshotJson(api, by, { image: await soon(value, done) }) }
       },
     }),
     route({
@@ -86,20 +92,22 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       handle: async ({ by, params, body }) => {
         if (body.checkpoint !== undefined && body.checkpoint !== null)
           throw unsupported('checkpoint: no checkpoints are kept apart from snapshots, so there is none to name')
-        const sandbox = await find(api, by, params.name)
+        const found = await find(api, by, params.name)
         const number = builtNumber(body.docker_image)
         if (number !== null) return { status: 201, body: await ofBuilt(by, number, body) }
         if (body.docker_image !== undefined && body.docker_image !== null)
           throw unsupported('docker_image other than one of createSnapshotFromDockerfile: no Docker runs in boxes')
-        if (keepsNothing(sandbox)) throw unsupported('a snapshot of a sandbox that is not persistent')
-        if (body.fs_capacity_bytes !== undefined && body.fs_capacity_bytes !== sandbox.resources.diskBytes)
-          throw unsupported("fs_capacity_bytes other than the sandbox's")
+        if (keepsNothing(found)) throw unsupported('a snapshot of a sandbox that is not persistent')
+        // As any use of one that is stopped.
+        const { sandbox } = boxStatus(found) === 'stopped' ? await reachBox(api, by, found.id) : { sandbox: found }
         const carries = carried(sandbox, body.include ?? [], body.confirm_allow_snapshot_secret_values ?? false)
         const { [OWN.snapshot]: _source, ...inherited } = inheritedLabels(sandbox.labels)
-        const { value } = await api.snapshots.create(by, sandbox.id, {
+        const { value, done } = await api.snapshots.create(by, sandbox.id, {
           kind: body.include_memory ? 'memory' : 'filesystem',
-          name: body.name,
+          name: newName(body.name),
           tag: body.tag ?? LATEST,
+          env: { ...carries.env, ...body.run_config?.env_vars },
+          ...(body.fs_capacity_bytes === undefined ? {} : { diskBytes: body.fs_capacity_bytes }),
           credentials: carries.credentials,
           start: startOf(sandbox.defaults, body.image_config),
           remotes: carries.remotes,
@@ -109,10 +117,9 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
             ...ownedLabels(body),
             ...madeBy(by),
             ...runLabels(body.run_config ?? {}),
-            ...envLabel(body.run_config?.env_vars),
           },
         })
-        return { status: 201, body: await snapshotJson(api, by, { snapshot: value }) }
+        return { status: 201, body: await snapshotJson(api, by, { snapshot: await soon(value, done) }) }
       },
     }),
     route({
@@ -154,12 +161,12 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       path: '/snapshots-by-name/:ref',
       params,
       handle: async ({ by, params }) => {
-        const { id, name } = await api.names.get(by, params.ref)
+        const { id, name } = await findName(api, by, params.ref)
         const tags = await api.names.tags(by, id)
         return {
           status: 200,
           body: {
-            name,
+            name: shownName(name),
             tags: tags.map(({ tag, imageId, snapshotId }) => ({ tag, snapshot_id: imageId ?? snapshotId })),
           },
         }
@@ -171,7 +178,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
   async function ofBuilt(by: Principal, number: string, body: z.output<typeof captureSchema>) {
     const built = await builtImage(api, by, number)
     const { value, done } = await api.images.build(by, {
-      name: body.name,
+      name: newName(body.name),
       tags: [body.tag ?? LATEST],
       source: { type: 'recipe', from: built.id, steps: [] },
       // As for those of registries
@@ -185,7 +192,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       .catch((error: unknown) =>
         log.warn({ err: error, image: built.id }, 'an image that was built for a snapshot stays'),
       )
-    return snapshotJson(api, by, { image: value })
+    return snapshotJson(api, by, { image: await soon(value, done) })
   }
 
   /** The core would let it go, as its sandboxes live on without; clients of this protocol are promised otherwise. */
@@ -203,6 +210,25 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
     // A box that was made meanwhile counts as well.
     await api.images.delete(by, id, { ifUnused: true })
   }
+}
+
+/** What it came to, if it comes to that soon; whoever asks for it later is told why it failed. */
+async function soon<T>(begun: T, done: Promise<T>): Promise<T> {
+  const late = new AbortController()
+  try {
+    return await Promise.race([
+      done.catch(() => begun),
+      setTimeout(SOON_MS, begun, { signal: late.signal, ref: false }),
+    ])
+  } finally {
+    late.abort()
+  }
+}
+
+/** The image's own. */
+function tagOf(dockerImage: string): string {
+  const image = parseImageReference(dockerImage, 'body.docker_image')
+  return (image.transport === 'registry' ? image.tag : null) ?? LATEST
 }
 
 function ownedLabels({

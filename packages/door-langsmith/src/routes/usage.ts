@@ -1,7 +1,6 @@
 import { invalidArgument, type SpawnpointApi } from '@spawnpoint/core'
 import { type AnyRoute, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { unsupported } from '../errors.ts'
 
 const HOUR_MS = 3_600_000
 const MAX_RANGE_MS = 31 * 24 * HOUR_MS
@@ -40,7 +39,7 @@ export function usageRoutes(api: SpawnpointApi): AnyRoute[] {
       path: '/usage/costs',
       query,
       handle: async ({ by, query: asked }) => {
-        if (asked.include_totals || asked.include_daily) throw unsupported('include_totals and include_daily')
+        checkTotals(asked)
         const { from, to, steps } = stepsOf(asked)
         const items: ReturnType<typeof cost>[] = []
         for (const [start, end] of steps) {
@@ -64,6 +63,13 @@ export function usageRoutes(api: SpawnpointApi): AnyRoute[] {
       },
     }),
   ]
+}
+
+/** They are left out of an answer where a server has none, as here, but only where they could be in it. */
+function checkTotals({ granularity, include_totals: totals, include_daily: daily }: z.output<typeof query>): void {
+  if ((totals || daily) && granularity !== 'RESOURCE')
+    throw invalidArgument('query.granularity', 'RESOURCE with include_totals')
+  if (daily && !totals) throw invalidArgument('query.include_daily', 'only with include_totals')
 }
 
 function stepsOf({ start_time, end_time, granularity }: z.output<typeof query>) {

@@ -1,6 +1,6 @@
 import { invalidArgument, type Labels, type Principal, type Sandbox, type SpawnpointApi } from '@spawnpoint/core'
 import { z } from 'zod'
-import { OWN } from '../labels.ts'
+import { jsonOf, OWN } from '../labels.ts'
 
 const common = { created_at: z.string(), created_by: z.string().optional() }
 /** A port that somebody was given an address of, until its token is over. */
@@ -112,13 +112,4 @@ function overOf(sandbox: Sandbox): Record<string, null> {
   const lasting = new Set(allOf(sandbox).map(({ port }) => labelOf(port)))
   const noted = Object.keys(sandbox.labels).filter((key) => key.startsWith(`${OWN.service}.`))
   return Object.fromEntries(noted.filter((key) => !lasting.has(key)).map((key) => [key, null]))
-}
-
-/** Labels can be changed through other protocols: what is no JSON says nothing. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
