@@ -2,11 +2,19 @@ import { createHash } from 'node:crypto'
 import { lstat, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runConfined } from '@spawnpoint/confined'
-import { type ArchiveReference, type BuildProgress, invalidArgument, isCode } from '@spawnpoint/core'
+import {
+  type ArchiveReference,
+  type BuildProgress,
+  formatImageReference,
+  invalidArgument,
+  isCode,
+  notFound,
+  type SpawnpointError,
+} from '@spawnpoint/core'
 import { type FetchedImage, readConfig } from './fetched-image.ts'
 import { array, parseObject } from './json.ts'
 import { limitMet, tooLarge } from './limits.ts'
-import { type Descriptor, descriptor, malformed, parseManifest } from './manifest.ts'
+import { type Descriptor, descriptor, machinePlatform, malformed, otherPlatform, parseManifest } from './manifest.ts'
 import { packingOf, unpackFile } from './packing.ts'
 
 export interface ArchiveOptions {
@@ -52,10 +60,23 @@ export async function readArchive(reference: ArchiveReference, options: ArchiveO
       signal: AbortSignal.any([signal, size.exceeded]),
     })
   } catch (error) {
-    throw isCode(error, 'cancelled') && size.exceeded.aborted ? tooLarge(maxBytes) : limitMet(error, maxBytes)
+    if (isCode(error, 'cancelled') && size.exceeded.aborted) throw tooLarge(maxBytes)
+    throw told(error, reference) ?? limitMet(error, maxBytes)
   }
   await rm(join(workDir, 'tmp'), { recursive: true })
   return openLayout(join(workDir, 'image'))
+}
+
+/** What skopeo means to say of a reference, as far as it is the caller's to do something about it. */
+function told(error: unknown, reference: ArchiveReference): SpawnpointError | null {
+  const detail = isCode(error, 'runtime_failed') ? error.context.detail : ''
+  if (/no image found in .+ for architecture/.test(detail)) return otherPlatform(machinePlatform(), 'other machines')
+  if (/more than one image in oci|expected 1 item, got [2-9]/.test(detail)) {
+    const form = `${reference.transport}:${reference.name}:${reference.transport === 'docker-archive' ? 'IMAGE:TAG' : 'TAG'}`
+    return invalidArgument('source.reference', `there is more than one image in it; say which, as ${form}`)
+  }
+  const missing = /Tag \\?".*" not found|no descriptor found for reference/.test(detail)
+  return missing ? notFound('image', formatImageReference(reference)) : null
 }
 
 /** What is packed as a whole, as `docker save | gzip` makes it, is unpacked first: not every skopeo can. */
@@ -63,7 +84,7 @@ async function plainArchive(path: string, workDir: string, maxBytes: number, sig
   const packing = await packingOf(path)
   if (packing === 'plain') return path
   const plain = join(workDir, 'tmp/archive.tar')
-  await unpackFile(path, packing, plain, maxBytes, signal)
+  await unpackFile(path, packing, plain, { limitBytes: maxBytes }, signal)
   return plain
 }
 

@@ -3,7 +3,6 @@ import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createZstdDecompress, constants as zlib } from 'node:zlib'
 import { runConfined } from '@spawnpoint/confined'
 import {
   type ArchiveTarget,
@@ -16,9 +15,10 @@ import { object, parseObject, text } from './json.ts'
 import type { HeldBlob, LayerCache } from './layer-cache.ts'
 import { limitMet, tooLarge } from './limits.ts'
 import { type Descriptor, type ImageManifest, malformed, parseManifest } from './manifest.ts'
-import { MAX_WINDOW_LOG } from './packing.ts'
+import { zstdUnpacker } from './packing.ts'
 import { openSource } from './piece-source.ts'
 import { AGENT_TYPE, DESCRIPTION_TYPE, FILES_TYPE, MEMORY_TYPE, payloadOf, SIGNATURE } from './snapshot-artifact.ts'
+import { zstdFrames } from './zstd-frames.ts'
 
 export interface FindOptions {
   cache: LayerCache
@@ -124,7 +124,6 @@ async function unpackPiece(
   { maxBytes, rights, timeoutMs }: { maxBytes: number; rights: string[]; timeoutMs: number },
   signal: AbortSignal,
 ): Promise<void> {
-  const zstd = createZstdDecompress({ params: { [zlib.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } })
   let bytes = 0
   const counted = new Transform({
     transform(piece: Buffer, _encoding, done) {
@@ -146,9 +145,11 @@ async function unpackPiece(
     fileBytes: maxBytes,
     timeoutMs,
     input: (stdin) =>
-      pipeline(createReadStream(path), zstd, counted, stdin, { signal }).catch((error: NodeJS.ErrnoException) => {
-        throw /^Z(STD)?_/.test(error.code ?? '') ? malformed(`a piece cannot be unpacked (${error.code})`) : error
-      }),
+      pipeline(createReadStream(path), zstdFrames, zstdUnpacker(), counted, stdin, { signal }).catch(
+        (error: NodeJS.ErrnoException) => {
+          throw /^Z(STD)?_/.test(error.code ?? '') ? malformed(`a piece cannot be unpacked (${error.code})`) : error
+        },
+      ),
     signal,
   }).catch((error: unknown) => {
     throw limitMet(error, maxBytes)

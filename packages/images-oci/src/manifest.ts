@@ -7,6 +7,8 @@ export interface Descriptor {
   /** `sha256:` and 64 hex digits */
   digest: string
   size: number
+  /** Addresses where it is if the image's registry does not have it */
+  urls?: readonly string[]
 }
 
 export interface ImageManifest {
@@ -31,6 +33,7 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/
 /** Docker stops at 127 layers. */
 const MAX_LAYERS = 256
 const MAX_ENTRIES = 1_000
+const MAX_URLS = 8
 const INDEX_TYPES = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
@@ -71,7 +74,8 @@ export function descriptor(value: unknown): Descriptor {
   const [digest, size] = [text(fields?.digest), fields?.size]
   if (digest === undefined || !DIGEST.test(digest)) throw malformed('a digest in the manifest is not sha256')
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw malformed('a size in it is no size')
-  return { mediaType: text(fields?.mediaType) ?? '', digest, size }
+  const urls = (texts(fields?.urls) ?? []).slice(0, MAX_URLS)
+  return { mediaType: text(fields?.mediaType) ?? '', digest, size, ...(urls.length > 0 ? { urls } : {}) }
 }
 
 // ---------------------------------------------------------------- platform
@@ -105,7 +109,7 @@ function fits(platform: Platform, machine: Platform): boolean {
   return platform.os === machine.os && platform.architecture === machine.architecture
 }
 
-function otherPlatform(machine: Platform, has: string): SpawnpointError<'incompatible'> {
+export function otherPlatform(machine: Platform, has: string): SpawnpointError<'incompatible'> {
   const needs = `${machine.os}/${machine.architecture}`
   return new SpawnpointError('incompatible', `The image is not for this machine (${needs}); it is for ${has}`, {
     needs,

@@ -8,6 +8,7 @@ import {
   type BuiltImage,
   type ImageBuilder,
   type ImageReference,
+  isCode,
   notFound,
   parseImageReference,
   type ReadUpload,
@@ -21,7 +22,7 @@ import { defaultsFrom, labelsFrom } from './image-config.ts'
 import { LayerCache } from './layer-cache.ts'
 import { malformed } from './manifest.ts'
 import { pull } from './registry/pull.ts'
-import { unpackLayout } from './unpack.ts'
+import { emptyDirectory, unpackLayout } from './unpack.ts'
 import { uploadedImage } from './uploaded-layers.ts'
 
 export interface OciImageBuilderOptions {
@@ -139,9 +140,16 @@ export class OciImageBuilder implements ImageBuilder {
   ): Promise<BuiltImage> {
     const { maxBytes, unpackTimeoutMs: timeoutMs } = this.#options
     report({ step: 'unpack', fraction: null, line: `${fetched.image.layers.length} layers` })
+    const limits = { maxBytes, timeoutMs }
     const layout = join(workDir, 'layout')
-    await makeLayout(fetched, layout, maxBytes, signal)
-    await unpackLayout(layout, dir, { maxBytes, timeoutMs }, signal)
+    await makeLayout(fetched, layout, { limitBytes: maxBytes }, signal)
+    await unpackLayout(layout, dir, limits, signal).catch(async (error: unknown) => {
+      const tidied = join(workDir, 'tidied')
+      const again = isCode(error, 'runtime_failed') && !signal.aborted
+      if (!again || !(await makeLayout(fetched, tidied, { limitBytes: maxBytes, tidy: true }, signal))) throw error
+      await emptyDirectory(dir)
+      await unpackLayout(tidied, dir, limits, signal)
+    })
     return {
       defaults: defaultsFrom(fetched.config),
       labels: labelsFrom(fetched.config),

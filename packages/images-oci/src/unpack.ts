@@ -33,20 +33,26 @@ export async function unpackLayout(
   await makeMountPoints(dir)
 }
 
-/**
- * The runtime gives each sandbox its own `/dev`. `find` follows no link and stays on the file system; the nodes were never
- * of use, since the pool is mounted without devices.
- */
-async function removeDevices(dir: string): Promise<void> {
-  const args = ['-P', dir, '-xdev', '(', '-type', 'b', '-o', '-type', 'c', ')', '-delete']
-  const child = spawn('find', args, { stdio: 'ignore' })
+/** The runtime gives each sandbox its own `/dev`; the nodes were never of use, since the pool is mounted without devices. */
+function removeDevices(dir: string): Promise<void> {
+  return remove(dir, '(', '-type', 'b', '-o', '-type', 'c', ')')
+}
+
+/** Of what unpacking has left that did not come to its end. */
+export function emptyDirectory(dir: string): Promise<void> {
+  return remove(dir, '-mindepth', '1')
+}
+
+/** `find` follows no link and stays on the file system. */
+async function remove(dir: string, ...which: string[]): Promise<void> {
+  const child = spawn('find', ['-P', dir, '-xdev', ...which, '-delete'], { stdio: 'ignore' })
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', resolve)
   })
   if (code === 0) return
   const detail = `find ended with status ${code}`
-  throw new SpawnpointError('runtime_failed', 'Could not unpack the image: device nodes stay', {
+  throw new SpawnpointError('runtime_failed', 'Could not unpack the image: files cannot be removed', {
     step: 'unpack the image',
     detail,
   })

@@ -54,10 +54,11 @@ export async function pull(
     for (const blob of map.values()) blob[Symbol.dispose]()
   })
   const tell = progressOf(total, options.report)
+  const urls = new Map(image.layers.map((layer) => [layer.digest, layer.urls]))
   const source: BlobSource = {
     origin: reference.registry,
     allowed: (digest) => client.has(digest),
-    open: (digest, from) => client.blob(digest, from),
+    open: (digest, from) => client.blob(digest, from, urls.get(digest)),
   }
   const fetch = async (blob: Descriptor) => {
     held.set(blob.digest, await fetchBlob(blob, source, { ...options, signal }, tell))

@@ -55,21 +55,35 @@ export class RegistryClient {
     return false
   }
 
-  /** The blob from byte `from` on, or all of it where the registry cannot begin in the middle. */
-  async blob(digest: string, from: number): Promise<{ start: number; body: Readable }> {
+  /**
+   * The blob from byte `from` on, or all of it where the registry cannot begin in the middle. What it does not have is asked
+   * for at `urls`, as nobody: layers that their makers did not want to be copied ("foreign") are there.
+   */
+  async blob(digest: string, from: number, urls: readonly string[] = []): Promise<{ start: number; body: Readable }> {
+    const session = this.#session
     const path = `blobs/${digest}`
     const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {}
-    const answer = await this.#session.expect({ method: 'GET', path, headers }, from > 0 ? [200, 206, 416] : [200])
+    let answer = await session.ask({ method: 'GET', path, headers })
+    for (const url of urls) {
+      if (answer.status !== 404) break
+      discard(answer)
+      answer = await session.askElsewhere(url, headers)
+    }
+    if (answer.status === 404) {
+      discard(answer)
+      throw session.missing(`it has no ${digest}, which the image names`)
+    }
+    session.check(answer, from > 0 ? [200, 206, 416] : [200])
     if (answer.status === 416) {
       // It cannot begin there: from the start then.
       discard(answer)
-      return this.blob(digest, 0)
+      return this.blob(digest, 0, urls)
     }
     if (answer.status === 200) return { start: 0, body: answer.body }
     const start = Number(/^bytes (\d+)-/.exec(answer.header('content-range') ?? '')?.[1] ?? Number.NaN)
     if (start === from) return { start, body: answer.body }
     discard(answer)
-    throw this.#session.nonsense(`asked for byte ${from} and on, it answered from ${start}`)
+    throw session.nonsense(`asked for byte ${from} and on, it answered from ${start}`)
   }
 
   /** Puts a blob there, unless it is; `content` is made anew each time that it is sent. */

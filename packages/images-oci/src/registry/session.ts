@@ -80,9 +80,17 @@ export class RegistrySession implements Disposable {
     return this.#follow(url, request)
   }
 
+  /** Of an address that an image names: as nobody, and no nearer to this host than the registry is. */
+  async askElsewhere(address: string, headers: Record<string, string>): Promise<HttpAnswer> {
+    return this.#follow(this.#next(this.#base, address), { method: 'GET', path: '', headers }, null)
+  }
+
   /** As `ask`, and rejects unless the status is one of these. */
   async expect(request: SessionRequest, statuses: number[]): Promise<HttpAnswer> {
-    const answer = await this.ask(request)
+    return this.check(await this.ask(request), statuses)
+  }
+
+  check(answer: HttpAnswer, statuses: number[]): HttpAnswer {
     if (statuses.includes(answer.status)) return answer
     discard(answer)
     if (answer.status === 404) throw notFound('image', formatImageReference(this.reference))
@@ -102,12 +110,16 @@ export class RegistrySession implements Disposable {
     })
   }
 
-  async #follow(from: URL, { method, headers = {}, body }: SessionRequest): Promise<HttpAnswer> {
+  async #follow(
+    from: URL,
+    { method, headers = {}, body }: SessionRequest,
+    proof = this.#authorization,
+  ): Promise<HttpAnswer> {
     let url = from
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
       // Where it sends us on to is not who was trusted with the credentials.
       const own = url.origin === this.#base.origin
-      const authorization = own && this.#authorization !== null ? { authorization: this.#authorization } : {}
+      const authorization = own && proof !== null ? { authorization: proof } : {}
       const answer = await this.#http
         .ask({
           method,
@@ -196,6 +208,12 @@ export class RegistrySession implements Disposable {
   unreachable(reason: string, cause?: unknown): SpawnpointError<'unavailable'> {
     const message = `The registry ${this.reference.registry} ${reason}`
     return new SpawnpointError('unavailable', message, { reason }, { cause })
+  }
+
+  missing(detail: string): SpawnpointError<'not_found'> {
+    const ref = formatImageReference(this.reference)
+    const message = `The registry ${this.reference.registry} cannot hand out ${ref}: ${detail}`
+    return new SpawnpointError('not_found', message, { resource: 'image', ref })
   }
 
   nonsense(detail: string): SpawnpointError<'runtime_failed'> {

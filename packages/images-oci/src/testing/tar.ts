@@ -1,7 +1,8 @@
 /** One entry of an archive; whatever is said is written, however ill-meant. */
 export interface TarEntry {
   name: string
-  type?: 'file' | 'dir' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo'
+  /** `global` is a header for all that follow, as `git archive` writes it */
+  type?: 'file' | 'dir' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo' | 'global'
   mode?: number
   uid?: number
   gid?: number
@@ -13,7 +14,16 @@ export interface TarEntry {
   xattrs?: Record<string, Buffer | string>
 }
 
-const TYPES = { file: '0', hardlink: '1', symlink: '2', char: '3', block: '4', dir: '5', fifo: '6' } as const
+const TYPES = {
+  file: '0',
+  hardlink: '1',
+  symlink: '2',
+  char: '3',
+  block: '4',
+  dir: '5',
+  fifo: '6',
+  global: 'g',
+} as const
 const BLOCK = 512
 
 /** A tar archive (POSIX, with extended headers for attributes). */
@@ -30,8 +40,13 @@ function blocksOf(entry: TarEntry): Buffer[] {
 
 function withHeader(type: string, entry: TarEntry, data: Buffer): Buffer[] {
   const header = Buffer.alloc(BLOCK)
-  const octal = (value: number, at: number, length: number) =>
-    header.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at)
+  const octal = (value: number, at: number, length: number) => {
+    const digits = value.toString(8).padStart(length - 1, '0')
+    if (digits.length < length) return void header.write(`${digits}\0`, at)
+    // As GNU's tar says what does not fit.
+    header.writeUInt8(0x80, at)
+    header.writeUIntBE(value, at + length - 6, 6)
+  }
   header.write(entry.name, 0, 100)
   octal(entry.mode ?? (type === '5' ? 0o755 : 0o644), 100, 8)
   octal(entry.uid ?? 0, 108, 8)
