@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Core, GitSource, RemoteRequest, Sandbox } from '../src/index.ts'
+import { type Core, type GitSource, type RemoteRequest, type Sandbox, shownRemotes } from '../src/index.ts'
 import { World } from './world.ts'
 
 let world: World
@@ -126,7 +126,105 @@ it('is brought anew while the sandbox runs, when it has changed', async () => {
   expect(looks()).toBe(before)
 })
 
+const data: RemoteRequest = {
+  name: 'data',
+  path: '/mnt/data',
+  source: { type: 's3', endpoint: null, region: 'eu-west-1', bucket: 'numbers', prefix: '/of/2026/', pathStyle: false },
+}
+const key = (value: string) => [
+  { name: 'access_key_id', value },
+  { name: 'secret_access_key', value: 'the-secret-of-it' },
+]
+const bucket = (files: Record<string, string>, authorization?: string) =>
+  world.host.buckets.set('s3:numbers/of/2026', { files, ...(authorization === undefined ? {} : { authorization }) })
+
+describe('a bucket', () => {
+  it('is asked with a key of its own, which nobody is shown, nor any program of the sandbox has used for it', async () => {
+    bucket({ 'a/b': '1' }, 'AKIA1')
+    await expect(create({ remotes: [data] })).rejects.toMatchObject({ code: 'forbidden' })
+    const sandbox = await create({ remotes: [{ ...data, auth: { type: 'aws', values: key('AKIA1') } }] })
+    expect(await read(sandbox, '/mnt/data/a/b')).toBe('1')
+    expect(sandbox.credentials).toEqual([])
+    expect(shownRemotes(sandbox.remotes)).toMatchObject([
+      {
+        source: { ...data.source, prefix: 'of/2026' },
+        auth: {
+          type: 'aws',
+          values: [
+            { name: 'access_key_id', value: null, secret: true },
+            { name: 'secret_access_key', value: null, secret: true },
+          ],
+        },
+      },
+    ])
+    expect(JSON.stringify([sandbox, [...world.host.ledger.committed.sandboxes.values()]])).not.toMatch(
+      /AKIA1|the-secret/,
+    )
+    const snapshot = (await core.snapshots.create(world.by, sandbox.id, { kind: 'filesystem', remotes: true })).done
+    bucket({ 'a/b': '2' }, 'AKIA1')
+    expect(await read(await from((await snapshot).id), '/mnt/data/a/b')).toBe('2')
+  })
+
+  it("is asked with the sandbox's rule for its host, or a secret of the team that may go there", async () => {
+    bucket({ a: '1' }, 'AKIA1')
+    const auth = { type: 'aws' as const, values: key('AKIA1') }
+    const rule = { name: 'aws', hosts: [], headers: [], auth }
+    expect(await read(await create({ remotes: [data], credentials: [rule] }), '/mnt/data/a')).toBe('1')
+    const values = [{ name: 'access_key_id', template: '{ID}' }, ...key('').slice(1)]
+    const templated = { remotes: [{ ...data, auth: { type: 'aws', values } }] }
+    await expect(create(templated)).rejects.toMatchObject({ code: 'invalid_argument', message: /no secret ID/ })
+    await core.secrets.set(world.by, 'ID', { value: 'AKIA1', hosts: ['other.test'] })
+    await expect(create(templated)).rejects.toMatchObject({ code: 'invalid_argument', message: /other hosts/ })
+    await core.secrets.set(world.by, 'ID', { value: 'AKIA1', hosts: ['*.amazonaws.com'] })
+    expect(await read(await create(templated), '/mnt/data/a')).toBe('1')
+  })
+
+  it('has only what is another brought anew, and all of it where what is inside may be something else', async () => {
+    await core.close()
+    core = await world.server({ fakeTime: true })
+    bucket({ kept: 'as it was', changed: 'old', 'dir/gone': 'x' })
+    const sandbox = await create({ remotes: [{ ...data, refreshMs: 60_000 }] })
+    const write = async (path: string) => (await filesOf(sandbox)).write(path, Readable.from([Buffer.from('mine')]))
+    const version = async () => (await core.sandboxes.get(world.by, sandbox.id)).remotes[0]?.version
+    const changed = async () => {
+      const before = await version()
+      const passed = () => {
+        world.clock.advance(60_000)
+        return version()
+      }
+      await expect.poll(passed, { timeout: 20_000 }).not.toBeOneOf([before, null])
+    }
+    await write('/mnt/data/kept')
+    const snapshot = await (await core.snapshots.create(world.by, sandbox.id, { kind: 'filesystem' })).done
+    bucket({ kept: 'as it was', changed: 'new', 'new/dir/file': 'there' })
+    await changed()
+    expect([await read(sandbox, '/mnt/data/changed'), await read(sandbox, '/mnt/data/new/dir/file')]).toEqual([
+      'new',
+      'there',
+    ])
+    expect(await read(sandbox, '/mnt/data/kept')).toBe('mine')
+    await expect(read(sandbox, '/mnt/data/dir/gone')).rejects.toMatchObject({ context: { errno: 'ENOENT' } })
+    expect((await (await filesOf(sandbox)).list('/mnt', { depth: 1, limit: 10 })).map(({ name }) => name)).toEqual([
+      'data',
+    ])
+    await (await core.sandboxes.rollback(world.by, sandbox.id, { snapshot: snapshot.id })).done
+    expect(await version()).toBeNull()
+    await changed()
+    expect([await read(sandbox, '/mnt/data/changed'), await read(sandbox, '/mnt/data/kept')]).toEqual([
+      'new',
+      'as it was',
+    ])
+    // A file where a directory has come to be inside: what was begun is brought as a whole by the next look.
+    bucket({ kept: 'as it was', changed: 'newer' })
+    await (await filesOf(sandbox)).remove('/mnt/data/changed')
+    await write('/mnt/data/changed/in/the/way')
+    await changed()
+    expect(await read(sandbox, '/mnt/data/changed')).toBe('newer')
+  })
+})
+
 describe('is refused where it cannot be', () => {
+  const s3 = (over: object, more: object = {}) => [{ ...data, ...more, source: { ...data.source, ...over } }]
   const git = (over: Partial<GitSource>) => [{ ...app, source: { ...app.source, ...over } }]
   it.each<[string, object[]]>([
     ['a name of other letters', [{ ...app, name: 'a b' }]],
@@ -143,6 +241,17 @@ describe('is refused where it cannot be', () => {
     ['a query', git({ url: 'https://git.test/app.git?x' })],
     ['no name of a branch', git({ ref: { type: 'branch', name: 'a..b' } })],
     ['looks too often', [{ ...app, refreshMs: 10 }]],
+    ['a bucket with a slash', s3({ bucket: 'a/b' })],
+    ['a bucket that leads up', s3({ bucket: '..' })],
+    ['a region that is none', s3({ region: 'x/y' })],
+    ['a prefix that leads up', s3({ prefix: 'a/../b' })],
+    ['an endpoint with a path', s3({ endpoint: 'https://s3.test/a' })],
+    ['an endpoint that is none', s3({ endpoint: 'file:///etc' })],
+    ['a user in its endpoint', s3({ endpoint: 'https://a:b@s3.test' })],
+    ['an account that is none', s3({ type: 'azure', account: 'A.b' })],
+    ["another store's credential", s3({}, { auth: { type: 'google', scopes: ['s'], values: [] } })],
+    ['half a key', s3({}, { auth: { type: 'aws', values: key('a').slice(1) } })],
+    ['a key for Git', [{ ...app, auth: { type: 'aws', values: key('a') } }]],
     ['a line in it', git({ ref: { type: 'branch', name: 'a\nwant b' } })],
   ])('%s', async (_, remotes) => {
     await expect(create({ remotes })).rejects.toMatchObject({ code: 'invalid_argument' })

@@ -6,8 +6,8 @@ import {
   FakeHost,
   FakeImageBuilder,
   FakePool,
-  FakeRemoteReader,
   FakeRuntime,
+  fakeRemoteReaders,
   MemoryLedger,
 } from '@spawnpoint/fakes'
 import {
@@ -64,7 +64,7 @@ export class World {
       blobs: new FakeBlobs(this.host),
       imageBuilders: [new FakeImageBuilder(this.host)],
       archive: new FakeArchive(this.host),
-      remotes: [new FakeRemoteReader(this.host)],
+      remotes: fakeRemoteReaders(this.host),
       dockerfiles: new DockerfileFrontEnd(),
       clock: options.fakeTime ? this.clock : systemClock,
       log: options.log ?? silent,

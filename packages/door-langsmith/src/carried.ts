@@ -1,4 +1,4 @@
-import type { Env, Labels, Sandbox } from '@spawnpoint/core'
+import type { CredentialHeader, Env, Labels, Sandbox } from '@spawnpoint/core'
 import { invalidArgument } from '@spawnpoint/core'
 import { z } from 'zod'
 import { jsonOf, OWN, usersLabels } from './labels.ts'
@@ -15,15 +15,17 @@ type Lifecycle = z.output<typeof lifecycleSchema>
 
 /** Settings of a box that a snapshot of it carries, with what the snapshot is to have for that. */
 export function carried(
-  { env, credentials, timeout, labels }: Sandbox,
+  { env, credentials, remotes, timeout, labels }: Sandbox,
   include: z.output<typeof includeSchema>,
   confirmed: boolean,
 ): { labels: Labels; env: Env; credentials: boolean; remotes: boolean } {
   const settings = new Set<Setting>(include.includes('all') ? SETTINGS : include.filter((one) => one !== 'all'))
+  const isLiteral = (one: CredentialHeader) => 'sealed' in one
   const literal =
     (settings.has('env_vars') && ownEnvNames(labels).size > 0) ||
+    (settings.has('mounts') && remotes.some(({ auth }) => auth?.values.some(isLiteral))) ||
     (settings.has('proxy_config') &&
-      credentials.some(({ headers, auth }) => [...headers, ...(auth?.values ?? [])].some((one) => 'sealed' in one)))
+      credentials.some(({ headers, auth }) => [...headers, ...(auth?.values ?? [])].some(isLiteral)))
   if (literal && !confirmed)
     throw invalidArgument(
       'body.confirm_allow_snapshot_secret_values',

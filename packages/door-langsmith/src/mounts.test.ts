@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type DoorWorld, openDoorWorld } from './testing/door-world.ts'
 
@@ -42,9 +43,66 @@ it('brings a repository, says so, and has a snapshot carry it that is told to', 
   expect((await world.box({ snapshot_id: carrying.id, mount_config: { mounts: [] } })).mount_config).toBeUndefined()
 })
 
+const data = {
+  id: 'data',
+  type: 's3',
+  mount_path: '/mnt/mounts/data',
+  read_only: true,
+  s3: { endpoint_url: 'https://s3.amazonaws.com', region: 'eu-west-1', bucket: 'data', path_style: false, prefix: 'a/b' },
+}
+const objects = {
+  id: 'objects',
+  type: 'gcs',
+  mount_path: '/mnt/mounts/objects',
+  read_only: true,
+  gcs: { bucket: 'objects' },
+}
+const aws = {
+  access_key_id: { type: 'opaque', value: 'AKIA1' },
+  secret_access_key: { type: 'workspace_secret', value: '{AWS}' },
+}
+
+it('brings buckets that are only read, with credentials for them alone that nobody is told', async () => {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const account = JSON.stringify({
+    client_email: 'robot@test',
+    private_key: privateKey.export({ format: 'pem', type: 'pkcs8' }),
+    token_uri: 'https://token.test/',
+  })
+  world.host.buckets.set('s3:data/a/b', { files: { one: '1' }, authorization: 'AKIA1' })
+  world.host.buckets.set('gcs:objects/', { files: { two: '2' } })
+  await world.core.secrets.set(world.by, 'AWS', { value: 'the-secret' })
+  const auth = { aws, gcp: { service_account_json: { type: 'opaque', value: account } } }
+  const { status, body: box } = await world.post('/boxes', { mount_config: { auth, mounts: [data, objects] } })
+  const shown = {
+    auth: {
+      aws: {
+        access_key_id: { type: 'opaque', is_set: true },
+        secret_access_key: { type: 'workspace_secret', value: '{AWS}', is_set: true },
+      },
+      gcp: { service_account_json: { type: 'opaque', is_set: true } },
+    },
+    mounts: [data, objects],
+  }
+  expect([status, box.mount_config, box.proxy_config?.rules ?? []]).toEqual([201, shown, []])
+  for (const path of ['data/one', 'objects/two'])
+    expect((await world.get(`/../../v2/sandboxes/${box.id}/download?path=/mnt/mounts/${path}`)).status).toBe(200)
+  const capture = { name: 'carrying', include: ['mounts'] }
+  expect((await world.post(`/boxes/${box.id}/snapshot`, capture)).status).toBe(422)
+  const confirmed = { ...capture, confirm_allow_snapshot_secret_values: true }
+  const { body: snapshot } = await world.post(`/boxes/${box.id}/snapshot`, confirmed)
+  await expect.poll(async () => (await world.get(`/snapshots/${snapshot.id}`)).body.status).toBe('ready')
+  expect((await world.box({ snapshot_id: snapshot.id })).mount_config).toEqual(shown)
+})
+
 it.each<[number, RegExp, object]>([
+  [400, /written back.*read_only: true/, { ...data, read_only: false }],
+  [400, /written back.*read_only: true/, { ...data, read_only: undefined }],
+  [422, /s3: missing/, { ...data, s3: undefined }],
+  [422, /not a URL/, { ...data, s3: { ...data.s3, endpoint_url: 's3' } }],
+  [422, /bucket/, { ...data, s3: { ...data.s3, bucket: '../b' } }],
+  [422, /No such remote/, { ...data, s3: { ...data.s3, bucket: 'none' } }],
   [400, /contexthub, which is in LangSmith's own cloud/, { ...app, type: 'contexthub', contexthub: { repo: '-/a' } }],
-  [400, /mounts\[0\]: the type azure_blob/, { ...app, type: 'azure_blob' }],
   [422, /refresh_interval_seconds/, { ...app, git: { ...app.git, refresh_interval_seconds: 0.5 } }],
   [422, /mount_path/, { ...app, mount_path: '/srv/app' }],
   [422, /not of git/, { ...app, read_only: true }],
@@ -59,6 +117,5 @@ it.each<[number, RegExp, object]>([
 })
 
 it('refuses credentials that no mount is for', async () => {
-  const aws = { access_key_id: { type: 'opaque', value: 'a' }, secret_access_key: { type: 'opaque', value: 'b' } }
   expect((await world.post('/boxes', { mount_config: { auth: { aws }, mounts: [app] } })).status).toBe(422)
 })

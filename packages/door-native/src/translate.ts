@@ -20,7 +20,7 @@ import type {
   Tag,
   Volume,
 } from '@spawnpoint/core'
-import { pushedBy, shownCredentials } from '@spawnpoint/core'
+import { pushedBy, shownCredentials, shownRemotes } from '@spawnpoint/core'
 import type { z } from 'zod'
 import type { ImageNames } from './image-names.ts'
 import type * as schemas from './schemas/index.ts'
@@ -46,7 +46,7 @@ export async function sandboxJson(
     labels: sandbox.labels,
     resources: sandbox.resources,
     volumes: sandbox.volumes,
-    remotes: sandbox.remotes,
+    remotes: shownRemotes(sandbox.remotes),
     network: sandbox.network,
     credentials: shownCredentials(sandbox.credentials),
     ingress: sandbox.ingress,
@@ -88,7 +88,7 @@ export function snapshotJson(snapshot: Snapshot): z.output<typeof schemas.snapsh
     resources: snapshot.resources,
     volumes: snapshot.volumes,
     credentials: shownCredentials(snapshot.credentials),
-    remotes: snapshot.remotes,
+    remotes: shownRemotes(snapshot.remotes),
     network: snapshot.network,
     ingress: snapshot.ingress,
     generation: snapshot.generation,

@@ -5,7 +5,7 @@ import { FakeHost } from './host.ts'
 import { FakeImageBuilder } from './image-builder.ts'
 import { MemoryLedger } from './memory-ledger.ts'
 import { FakePool } from './pool.ts'
-import { FakeRemoteReader } from './remotes.ts'
+import { fakeRemoteReaders } from './remotes.ts'
 import { FakeRuntime } from './runtime.ts'
 
 const GIB = 2 ** 30
@@ -50,7 +50,7 @@ export async function openFakeCore(): Promise<FakeCore> {
     blobs: new FakeBlobs(host),
     imageBuilders: [new FakeImageBuilder(host)],
     archive: new FakeArchive(host),
-    remotes: [new FakeRemoteReader(host)],
+    remotes: fakeRemoteReaders(host),
     clock: systemClock,
     log,
     config: CONFIG,

@@ -46,6 +46,8 @@ export class FakeHost {
   readonly pushedSnapshots = new Map<string, FakePushedSnapshot>()
   /** What is elsewhere, by address */
   readonly repositories = new Map<string, FakeRepository>()
+  /** By `TYPE:BUCKET/PREFIX` */
+  readonly buckets = new Map<string, FakeRepository>()
   /** By team and key */
   readonly blobs = new Map<string, { data: Buffer; usedAt: number }>()
   readonly incarnations = new Map<IncarnationId, FakeIncarnation>()

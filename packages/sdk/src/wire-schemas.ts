@@ -370,14 +370,73 @@ export interface Schemas {
   Remote: {
     name: string
     path: string
-    source: {
-      type: 'git'
-      url: string
-      ref: {
-        type: 'branch' | 'tag'
-        name: string
-      } | null
-    }
+    source:
+      | {
+          type: 'git'
+          url: string
+          ref: {
+            type: 'branch' | 'tag'
+            name: string
+          } | null
+        }
+      | {
+          type: 's3'
+          endpoint: string | null
+          bucket: string
+          prefix: string
+          region: string
+          pathStyle: boolean
+        }
+      | {
+          type: 'gcs'
+          endpoint: string | null
+          bucket: string
+          prefix: string
+        }
+      | {
+          type: 'azure'
+          endpoint: string | null
+          bucket: string
+          prefix: string
+          account: string
+        }
+    auth?:
+      | {
+          type: 'aws'
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'google'
+          scopes: string[]
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'callback'
+          url: string
+          ttlMs: number
+          wholeRequest: boolean
+          signature: {
+            header: string
+            subject: string
+          }
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | undefined
     refreshMs: number | null
     version: string | null
   }
@@ -506,17 +565,76 @@ export interface Schemas {
           name: string
           path: string
           refreshMs?: number | null | undefined
-          source: {
-            type: 'git'
-            url: string
-            ref?:
-              | {
-                  type: 'branch' | 'tag'
+          source:
+            | {
+                type: 'git'
+                url: string
+                ref?:
+                  | {
+                      type: 'branch' | 'tag'
+                      name: string
+                    }
+                  | null
+                  | undefined
+              }
+            | {
+                type: 's3'
+                endpoint?: string | null | undefined
+                bucket: string
+                prefix?: string | undefined
+                region?: string | undefined
+                pathStyle?: boolean | undefined
+              }
+            | {
+                type: 'gcs'
+                endpoint?: string | null | undefined
+                bucket: string
+                prefix?: string | undefined
+              }
+            | {
+                type: 'azure'
+                endpoint?: string | null | undefined
+                bucket: string
+                prefix?: string | undefined
+                account: string
+              }
+          auth?:
+            | {
+                type: 'aws'
+                values: {
                   name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'google'
+                scopes: string[]
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'callback'
+                url: string
+                ttlMs: number
+                wholeRequest: boolean
+                signature: {
+                  header: string
+                  subject: string
                 }
-              | null
-              | undefined
-          }
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | undefined
         }[]
       | undefined
     name?: string | undefined
@@ -638,17 +756,76 @@ export interface Schemas {
           name: string
           path: string
           refreshMs?: number | null | undefined
-          source: {
-            type: 'git'
-            url: string
-            ref?:
-              | {
-                  type: 'branch' | 'tag'
+          source:
+            | {
+                type: 'git'
+                url: string
+                ref?:
+                  | {
+                      type: 'branch' | 'tag'
+                      name: string
+                    }
+                  | null
+                  | undefined
+              }
+            | {
+                type: 's3'
+                endpoint?: string | null | undefined
+                bucket: string
+                prefix?: string | undefined
+                region?: string | undefined
+                pathStyle?: boolean | undefined
+              }
+            | {
+                type: 'gcs'
+                endpoint?: string | null | undefined
+                bucket: string
+                prefix?: string | undefined
+              }
+            | {
+                type: 'azure'
+                endpoint?: string | null | undefined
+                bucket: string
+                prefix?: string | undefined
+                account: string
+              }
+          auth?:
+            | {
+                type: 'aws'
+                values: {
                   name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'google'
+                scopes: string[]
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'callback'
+                url: string
+                ttlMs: number
+                wholeRequest: boolean
+                signature: {
+                  header: string
+                  subject: string
                 }
-              | null
-              | undefined
-          }
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | undefined
         }[]
       | undefined
     schedule?: Schemas['NewSandboxSchedule'] | undefined

@@ -1,6 +1,14 @@
-import type { Remote } from '../model.ts'
+import type { CredentialScheme, Remote } from '../model.ts'
+import type { CredentialRuleRequest, ShownCredentialHeader } from './credentials.ts'
 
 export interface RemoteRequest extends Pick<Remote, 'name' | 'path' | 'source'> {
   /** Default `null` */
   refreshMs?: number | null | undefined
+  /** As of a credential rule, of the kind that the store takes: `aws` of `s3`, `google` of `gcs`. Absent for the sandbox's credentials */
+  auth?: CredentialRuleRequest['auth']
+}
+
+/** As it may be shown. */
+export interface ShownRemote extends Omit<Remote, 'auth'> {
+  auth?: (CredentialScheme & { values: ShownCredentialHeader[] }) | undefined
 }

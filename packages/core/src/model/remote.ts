@@ -1,3 +1,5 @@
+import type { CredentialAuth } from './credential.ts'
+
 /**
  * Files of somewhere else that are put into a sandbox while it is made. What is done to them inside changes nothing there; what
  * changes there is brought anew, in the place of what is inside, every `refreshMs` while the sandbox runs.
@@ -8,13 +10,19 @@ export interface Remote {
   /** Directory inside that they are put into, in the place of what it had; absolute */
   path: string
   source: RemoteSource
+  /**
+   * How the store of a bucket is asked, for this remote alone; absent for the sandbox's credentials for its host, or for nobody's where
+   * there are none
+   */
+  auth?: CredentialAuth | undefined
   /** Milliseconds between looks, 1,000 at least; `null` for none after the first */
   refreshMs: number | null
-  /** What was brought last, as its source names it; `null` while nothing was */
+  /** What was brought last, as its source names it; `null` while nothing was, and when what is inside may be something else */
   version: string | null
 }
 
-export type RemoteSource = GitSource
+export type RemoteSource = GitSource | BucketSource
+export type BucketSource = S3Source | GcsSource | AzureSource
 
 /** The files of one commit, without its history. What asking for them takes besides is the sandbox's credentials. */
 export interface GitSource {
@@ -23,4 +31,33 @@ export interface GitSource {
   url: string
   /** `null` for the branch that the repository names */
   ref: { type: 'branch' | 'tag'; name: string } | null
+}
+
+/** Objects whose keys are paths of files, see `objectPath`. */
+interface Objects {
+  /** `https://HOST[:PORT]`, or `http://` in networks that the server may ask; `null` for the cloud's own */
+  endpoint: string | null
+  bucket: string
+  /** Directory in the bucket, without a slash at either end; empty for all of it */
+  prefix: string
+}
+
+/** Of Amazon S3, or of a store that speaks the same. */
+export interface S3Source extends Objects {
+  type: 's3'
+  region: string
+  /** The bucket is in the path of addresses, not in the name of the host */
+  pathStyle: boolean
+}
+
+/** Of Google Cloud Storage. */
+export interface GcsSource extends Objects {
+  type: 'gcs'
+}
+
+/** Of Azure Blob Storage; its buckets are called containers. */
+export interface AzureSource extends Objects {
+  type: 'azure'
+  /** Storage account */
+  account: string
 }

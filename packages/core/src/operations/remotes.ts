@@ -1,25 +1,26 @@
+import { dirname } from 'node:path/posix'
 import { isCode } from '../errors.ts'
 import type { Remote, Sandbox } from '../model.ts'
 import type { Parts } from '../parts.ts'
-import type { Guest, GuestFiles, OutgoingRule } from '../ports/index.ts'
-import { outgoingRules } from '../services/credentials.ts'
+import type { Guest, GuestFiles, RemoteChange } from '../ports/index.ts'
+import { rulesFor } from '../services/remotes.ts'
 import type { Work } from './runner.ts'
 
 /** Milliseconds that one remote may take; readers have limits of their own, which say more */
 const BRING_MS = 20 * 60_000
+/** Where more has changed all of it is put in the place of what is there */
+const MAX_MOVES = 1_000
 
 /**
  * Puts the sandbox's remotes where they belong, one after the other, and tells them as they are then. Nothing of it outlives a
  * server that dies here but what is in the sandbox, which goes with it.
  */
 export async function bringRemotes(work: Work<unknown>, sandbox: Sandbox, guest: Guest): Promise<Remote[]> {
-  const { remotes } = sandbox
-  if (remotes.length === 0) return remotes
-  const rules = await outgoingRules(work.parts, sandbox)
   const brought: Remote[] = []
-  for (const remote of remotes) {
+  for (const remote of sandbox.remotes) {
     const ended = new AbortController()
-    const run = () => bringRemote(work.parts, sandbox, guest.files, { ...remote, version: null }, rules, ended.signal)
+    const whole = { ...remote, version: null }
+    const run = () => bringRemote(work.parts, sandbox, guest.files, whole, ended.signal)
     try {
       const bring = () => work.fromGuest(`bring ${remote.name}`, run, { timeoutMs: BRING_MS })
       brought.push({ ...remote, version: await work.step('bring remote', bring) })
@@ -30,25 +31,31 @@ export async function bringRemotes(work: Work<unknown>, sandbox: Sandbox, guest:
   return brought
 }
 
-/** Puts what a remote holds in the place of what is there, unless that is what it holds. Answers which version it is. */
+/**
+ * Puts what a remote holds in the place of what is there, or changes that, unless it is what the remote holds. Answers which version it
+ * is. While single files change there is none, which `changing` is told before the first does.
+ */
 export async function bringRemote(
-  { closing, remotes = [] }: Parts,
-  { resources, defaults }: Sandbox,
+  parts: Parts,
+  sandbox: Sandbox,
   files: GuestFiles,
-  { path, source, version }: Remote,
-  credentials: readonly OutgoingRule[],
+  remote: Remote,
   signal: AbortSignal,
+  changing: () => Promise<void> = async () => {},
 ): Promise<string> {
+  const { closing, remotes = [] } = parts
+  const { path, source, version } = remote
   const reader = remotes.find(({ type }) => type === source.type)
   if (reader === undefined) throw new Error(`nobody reads remotes of ${source.type}`)
-  const owner = defaults.user
+  const credentials = await rulesFor(parts, sandbox, remote)
+  const owner = sandbox.defaults.user
   // Beside it, so that what is there is whole until what replaces it is.
   const aside = path.replace(/([^/]+)$/, '.$1.spawnpoint')
   // More than its disk holds could not be put there.
-  const ask = { source, credentials, known: version, maxBytes: resources.diskBytes }
+  const ask = { source, credentials, known: version, maxBytes: sandbox.resources.diskBytes, maxChanges: MAX_MOVES }
   return reader.read(
     ask,
-    async (archive) => {
+    async (archive, change) => {
       await remove(files, aside)
       await files.mkdir(aside, { parents: true, owner })
       try {
@@ -57,11 +64,28 @@ export async function bringRemote(
         // An archive with nothing in it, as of a commit without files: the directory is there.
         if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOENT' || error.context.path !== '.') throw error
       }
-      await remove(files, path)
-      await files.move(aside, path)
+      if (change === null) {
+        await remove(files, path)
+        await files.move(aside, path)
+        return
+      }
+      await changing()
+      await apply(files, change, { aside, path, owner })
+      await remove(files, aside)
     },
     AbortSignal.any([closing, signal]),
   )
+}
+
+async function apply(
+  files: GuestFiles,
+  { brought, gone }: RemoteChange,
+  { aside, path, owner }: { aside: string; path: string; owner: string },
+): Promise<void> {
+  for (const name of gone) await remove(files, `${path}/${name}`)
+  for (const directory of new Set(brought.map((name) => dirname(`${path}/${name}`))))
+    await files.mkdir(directory, { parents: true, owner })
+  for (const name of brought) await files.move(`${aside}/${name}`, `${path}/${name}`)
 }
 
 async function remove(files: GuestFiles, path: string): Promise<void> {

@@ -53,7 +53,9 @@ export const sandboxRollback = reversible<RollbackDetail, Sandbox>({
     const generation = Math.max(sandbox.generation, snapshot?.generation ?? 0) + 1
     const { report } = await boot(work, { ...sandbox, generation }, { rootId, incarnationId, ...origin })
     await work.enter('switched', async (tx) => {
-      const patch = { incarnationId, rootId, pausedSnapshotId: null, sourceSnapshotId: snapshotId, generation }
+      // What is inside is what it was then: the next look brings all there is.
+      const remotes = sandbox.remotes.map((one) => (one.refreshMs === null ? one : { ...one, version: null }))
+      const patch = { incarnationId, rootId, pausedSnapshotId: null, sourceSnapshotId: snapshotId, generation, remotes }
       await arrive(parts, tx, detail.sandboxId, patch, { snapshotId, identity: report })
     })
   },

@@ -2,7 +2,6 @@ import type { Guests } from '../guests.ts'
 import type { IncarnationId, Remote, Sandbox, SandboxId } from '../model.ts'
 import { bringRemote } from '../operations/remotes.ts'
 import type { Parts } from '../parts.ts'
-import { outgoingRules } from '../services/credentials.ts'
 import { isUp } from './records.ts'
 
 /** One life of a sandbox with remotes that are looked at again. */
@@ -14,7 +13,7 @@ interface Watched {
 
 /**
  * Looks again, while a sandbox runs, at what its remotes hold, and brings what has changed. The record says which version is
- * inside; a server that dies in between brings the same once more. It is no use of the sandbox: its idle timeout goes on.
+ * inside, and of none while single files are changed; a server that dies in between brings the same once more, or all of it. It is no use of the sandbox: its idle timeout goes on.
  */
 export class Refresher {
   readonly #parts: Parts
@@ -75,16 +74,17 @@ export class Refresher {
       if (found === null) return null
       const { sandbox, remote } = found
       looked = remote
-      const rules = await outgoingRules(this.#parts, sandbox)
+      const inside = (version: string | null) =>
+        ledger.transact(async (tx) => {
+          const now = present(await tx.lockSandbox(id))
+          if (now === null) return
+          const remotes = now.sandbox.remotes.map((one) => (one.name === name ? { ...one, version } : one))
+          await tx.putSandbox({ ...now.sandbox, remotes })
+        })
       const { files } = await this.#guests.of(sandbox)
-      const version = await bringRemote(this.#parts, sandbox, files, remote, rules, closing)
-      if (version === remote.version) return remote
-      await ledger.transact(async (tx) => {
-        const now = present(await tx.lockSandbox(id))
-        if (now === null) return
-        const remotes = now.sandbox.remotes.map((one) => (one.name === name ? { ...one, version } : one))
-        await tx.putSandbox({ ...now.sandbox, remotes })
-      })
+      const changing = () => inside(null)
+      const version = await bringRemote(this.#parts, sandbox, files, remote, closing, changing)
+      if (version !== remote.version) await inside(version)
       return remote
     } catch (error) {
       // What is inside stays; the next look may find it.

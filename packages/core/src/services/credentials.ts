@@ -5,7 +5,15 @@ import type {
   ShownCredentialRule,
 } from '../api.ts'
 import { invalidArgument } from '../errors.ts'
-import type { CredentialHeader, CredentialRule, Env, Sandbox, TeamId } from '../model.ts'
+import type {
+  CredentialAuth,
+  CredentialHeader,
+  CredentialRule,
+  CredentialScheme,
+  Env,
+  Sandbox,
+  TeamId,
+} from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { OutgoingRule, OutgoingValue } from '../ports/index.ts'
 import { callbackSigner } from './callback-key.ts'
@@ -64,7 +72,6 @@ export function credentialRules(
     checkEnv(`${path}.env`, env)
     const old = before.find((rule) => rule.name === name && rule.hosts.join() === hosts.join())
     const rewrite = checkRewrite(`${path}.rewrite`, request)
-    const asked = request.auth === undefined ? null : checkAuth(`${path}.auth`, request.auth)
     const isSameWay = audienceOf({ rewrite: old?.rewrite }) === audienceOf({ rewrite })
     const headers = request.headers.map((header, at) =>
       storedValue(
@@ -77,21 +84,33 @@ export function credentialRules(
     )
     const described = description === '' ? {} : { description }
     const rule = { name, enabled, ...described, hosts, paths, matchHeaders, headers, ...(rewrite && { rewrite }), env }
-    if (asked === null) return rule
-    const { scheme } = asked
-    const kept =
-      old?.auth !== undefined && audienceOf(old) === audienceOf({ auth: scheme }) ? old.auth.values : undefined
-    const values = asked.values.map((value, at) =>
-      storedValue(
-        seal,
-        `${path}.auth.values[${at}]`,
-        value,
-        subjectOf(teamId, hosts, { auth: scheme }, value.name),
-        kept,
-      ),
-    )
-    return { ...rule, auth: { ...scheme, values } }
+    if (request.auth === undefined) return rule
+    return { ...rule, auth: storedAuth({ config }, teamId, `${path}.auth`, hosts, request.auth, old) }
   })
+}
+
+/** What a credential for these hosts is stored as. Rejects `invalid_argument`. */
+export function storedAuth(
+  { config }: Pick<Parts, 'config'>,
+  teamId: TeamId,
+  path: string,
+  hosts: readonly string[],
+  asked: NonNullable<CredentialRuleRequest['auth']>,
+  before?: CredentialRule,
+): CredentialAuth {
+  const seal = sealOf(config.secret)
+  const { scheme, values } = checkAuth(path, asked)
+  const isSame = before?.auth !== undefined && audienceOf(before) === audienceOf({ auth: scheme })
+  const stored = values.map((value, at) =>
+    storedValue(
+      seal,
+      `${path}.values[${at}]`,
+      value,
+      subjectOf(teamId, hosts, { auth: scheme }, value.name),
+      isSame ? before.auth?.values : undefined,
+    ),
+  )
+  return { ...scheme, values: stored }
 }
 
 function storedValue(
@@ -164,8 +183,12 @@ export function shownCredentials(rules: readonly CredentialRule[]): ShownCredent
   return rules.map(({ auth, ...rule }) => ({
     ...rule,
     headers: rule.headers.map(shown),
-    ...(auth === undefined ? {} : { auth: { ...auth, values: auth.values.map(shown) } }),
+    ...(auth === undefined ? {} : { auth: shownAuth(auth) }),
   }))
+}
+
+export function shownAuth(auth: CredentialAuth): CredentialScheme & { values: ShownCredentialHeader[] } {
+  return { ...auth, values: auth.values.map(shown) }
 }
 
 function shown(header: CredentialHeader): ShownCredentialHeader {

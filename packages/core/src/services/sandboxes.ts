@@ -32,6 +32,7 @@ import { LiveChanges } from './live-changes.ts'
 import { fromSnapshot, mustBeReady, newSandbox } from './new-sandbox.ts'
 import { claimQuota, useOf } from './quotas.ts'
 import { findImage, findSandbox, findSnapshot } from './refs.ts'
+import { ruleOf } from './remotes.ts'
 import type { Samples } from './samples.ts'
 import { checkSchedule, newSchedule } from './schedules.ts'
 import { secretChanged } from './secret-changes.ts'
@@ -130,6 +131,7 @@ export class Sandboxes implements SandboxesApi {
         await mustBeReady(tx, image, snapshot)
         await mustMount(tx, by.teamId, sandbox.volumes)
         await mustHaveSecrets(tx, by.teamId, sandbox.credentials)
+        await mustHaveSecrets(tx, by.teamId, sandbox.remotes.map(ruleOf), ['remotes', 'auth'])
         await claimQuota(tx, by.teamId, useOf([sandbox]))
         await tx.putSandbox(sandbox)
         if (schedule !== null) await tx.putSchedule(schedule)

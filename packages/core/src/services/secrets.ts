@@ -99,13 +99,15 @@ export function checkTemplate(path: string, template: string): void {
 export async function mustHaveSecrets(
   reads: LedgerReads,
   teamId: TeamId,
-  rules: readonly CredentialRule[],
+  rules: readonly (CredentialRule | null)[],
+  [list, field]: readonly [list: string, field: string] = ['credentials', 'headers'],
 ): Promise<void> {
-  const names = secretsOf(rules)
+  const names = secretsOf(rules.filter((rule) => rule !== null))
   if (names.length === 0) return
   const found = await reads.sealedSecrets(teamId, names)
   for (const [index, rule] of rules.entries()) {
-    const path = `credentials[${index}].headers`
+    if (rule === null) continue
+    const path = `${list}[${index}].${field}`
     for (const name of secretsOf([rule])) {
       const secret = found.find((one) => one.secret.name === name)?.secret
       if (secret === undefined) throw invalidArgument(path, `the team has no secret ${name}`)

@@ -5,7 +5,7 @@ import type { Parts } from '../parts.ts'
 import { imageOrigin, type Origin, snapshotOrigin } from '../standby.ts'
 import { fromImage, fromSnapshot, type Source } from './new-sandbox.ts'
 import { findImage, findSnapshot, findSource } from './refs.ts'
-import { remotesOf } from './remotes.ts'
+import { newRemotes, placed } from './remotes.ts'
 import { mountsFrom, mountsOf } from './volumes.ts'
 
 /** Where a new sandbox begins. */
@@ -25,7 +25,10 @@ export async function startPoint(parts: Parts, teamId: TeamId, request: CreateSa
   if ('snapshot' in found) {
     const { snapshot } = found
     const volumes = mountsFrom(snapshot, cold, mounts)
-    const remotes = remotesOf(parts, request.remotes ?? snapshot.remotes, volumes)
+    const remotes =
+      request.remotes === undefined
+        ? placed(parts, snapshot.remotes, volumes)
+        : newRemotes(parts, teamId, request.remotes, volumes)
     return {
       image: null,
       snapshot,
@@ -35,7 +38,7 @@ export async function startPoint(parts: Parts, teamId: TeamId, request: CreateSa
   }
   const { image } = found
   const volumes = mounts ?? []
-  const remotes = remotesOf(parts, request.remotes ?? [], volumes)
+  const remotes = newRemotes(parts, teamId, request.remotes ?? [], volumes)
   const source = { ...fromImage(parts, image), volumes, remotes }
   // The memory of its start command knows of no volumes.
   const started = cold || source.volumes.length > 0 ? null : await startedImage(parts, image, request.resources ?? {})

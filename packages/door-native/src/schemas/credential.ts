@@ -17,7 +17,7 @@ const matchHeaders = z
   .max(64)
   .describe('The request must have all of these, with these values')
 
-const shownHeaders = z.array(
+export const shownHeaders = z.array(
   z.object({
     name: header,
     value: z.string().nullable().describe('`null` for a secret'),
@@ -26,7 +26,7 @@ const shownHeaders = z.array(
   }),
 )
 
-const setHeaders = z
+export const setHeaders = z
   .array(
     z.strictObject({
       name: header,
@@ -59,7 +59,7 @@ const rewrite = z
   .describe('Where requests go instead of to the hosts; not together with `auth`')
 
 /** Ways to give a request its credential, each with the values that it needs. */
-function auths<V extends z.ZodType>(values: V) {
+export function auths<V extends z.ZodType>(values: V) {
   return z.discriminatedUnion('type', [
     z.object({
       type: z.literal('aws').describe('Signed anew (Signature Version 4); values `access_key_id`, `secret_access_key`'),

@@ -54,7 +54,7 @@ async function read(
 ): Promise<Record<string, string>> {
   let archive = Buffer.alloc(0)
   await reader.read(
-    { source: from, credentials, known: null, maxBytes },
+    { source: from, credentials, known: null, maxBytes, maxChanges: 0 },
     async (body) => {
       archive = await buffer(body)
     },
@@ -170,7 +170,11 @@ it('ends when it is told to, at a limit, and with whoever takes the files', asyn
     return Promise.reject(full)
   }
   await expect(
-    reader.read({ source: source('large'), credentials: [], known: null, maxBytes: 2 ** 30 }, take, open),
+    reader.read(
+      { source: source('large'), credentials: [], known: null, maxBytes: 2 ** 30, maxChanges: 0 },
+      take,
+      open,
+    ),
   ).rejects.toBe(full)
 })
 
@@ -181,7 +185,7 @@ it('tells the version, and does not fetch one that is known', async () => {
     const take = async (archive: Readable) => {
       taken = (await buffer(archive)).length > 0
     }
-    const ask = { source: source('moving'), credentials: [], known, maxBytes: 2 ** 30 }
+    const ask = { source: source('moving'), credentials: [], known, maxBytes: 2 ** 30, maxChanges: 0 }
     return [await reader.read(ask, take, open), taken]
   }
   expect([await look(null), await look(first)]).toEqual([

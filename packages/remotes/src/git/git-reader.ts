@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { cancelled, runConfined } from '@spawnpoint/confined'
-import { type RemoteAsk, type RemoteReader, SpawnpointError } from '@spawnpoint/core'
+import { type GitSource, type RemoteAsk, type RemoteReader, SpawnpointError, type TakeRemote } from '@spawnpoint/core'
 import { GitSession } from './git-session.ts'
 import { findCommit, packOf } from './repository.ts'
 
@@ -38,7 +38,7 @@ exec git -c tar.umask=0022 archive --format=tar "$1"
  * Reads Git repositories over HTTP. This server asks for the pack itself, so that where it is sent on to and what it shows to
  * whom is its own; what comes is looked into by `git`, which has neither a network nor anything of the host.
  */
-export class GitReader implements RemoteReader {
+export class GitReader implements RemoteReader<GitSource> {
   readonly type = 'git'
   readonly #dir: string
   readonly #timeoutMs: number
@@ -56,8 +56,8 @@ export class GitReader implements RemoteReader {
   }
 
   async read(
-    { source, credentials, known, maxBytes }: RemoteAsk,
-    take: (archive: Readable) => Promise<void>,
+    { source, credentials, known, maxBytes }: RemoteAsk<GitSource>,
+    take: TakeRemote,
     given: AbortSignal,
   ): Promise<string> {
     const late = AbortSignal.timeout(this.#timeoutMs)
@@ -80,7 +80,7 @@ export class GitReader implements RemoteReader {
         fileBytes: limit,
         timeoutMs: this.#timeoutMs,
         input: (stdin) => pipeline(Readable.from(packOf(session, commit, limit)), stdin),
-        output: take,
+        output: (archive) => take(archive, null),
         signal,
       })
       return commit.id

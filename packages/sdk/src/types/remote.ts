@@ -1,15 +1,21 @@
+import type { CredentialScheme, SetCredentialValue, ShownCredentialValue } from './credential.ts'
+
 /** Files of somewhere else that are put into a sandbox while it is made. */
 export interface Remote {
   /** `[A-Za-z0-9_-]{1,64}`, unique among the sandbox's */
   name: string
   /** Directory inside that they are put into, in the place of what it had; absolute */
   path: string
-  source: GitSource
+  source: RemoteSource
+  /** Credential for the store of a bucket; absent for the sandbox's credentials for its host, or none */
+  auth?: (CredentialScheme & { values: ShownCredentialValue[] }) | undefined
   /** Milliseconds between looks for what has changed, while it runs; `null` for none after the first */
   refreshMs: number | null
-  /** Of what was brought last: of Git the id of a commit or tag */
+  /** Of what was brought last: of Git the id of a commit or tag, of a bucket a digest of what it had */
   version: string | null
 }
+
+export type RemoteSource = GitSource | S3Source | GcsSource | AzureSource
 
 /** The files of one commit, without its history. */
 export interface GitSource {
@@ -25,9 +31,46 @@ export interface GitRef {
   name: string
 }
 
+interface Objects {
+  /** `https://HOST[:PORT]`, or `http://` in networks that the server may ask; `null` for the cloud's own */
+  endpoint: string | null
+  bucket: string
+  /** Directory in the bucket; empty for all of it */
+  prefix: string
+}
+
+/** Objects of Amazon S3, or of a store that speaks the same. */
+export interface S3Source extends Objects {
+  type: 's3'
+  region: string
+  /** The bucket is in the path of addresses, not in the name of the host */
+  pathStyle: boolean
+}
+
+/** Objects of Google Cloud Storage. */
+export interface GcsSource extends Objects {
+  type: 'gcs'
+}
+
+/** Objects of Azure Blob Storage; `bucket` is the container. */
+export interface AzureSource extends Objects {
+  type: 'azure'
+  /** Storage account */
+  account: string
+}
+
+/** Fields that are not needed: all of a bucket, at the cloud's own address, in `us-east-1` and by host name. */
+type Asked<S, K extends keyof S> = Omit<S, K> & { [P in K]?: S[P] | undefined }
+
 /** What takes a user and a password takes a credential for its host besides. */
 export interface BringRemote extends Pick<Remote, 'name' | 'path'> {
   /** At least 1,000; default `null` */
   refreshMs?: number | null | undefined
-  source: Omit<GitSource, 'ref'> & { ref?: GitRef | null | undefined }
+  source:
+    | Asked<GitSource, 'ref'>
+    | Asked<S3Source, 'endpoint' | 'prefix' | 'region' | 'pathStyle'>
+    | Asked<GcsSource, 'endpoint' | 'prefix'>
+    | Asked<AzureSource, 'endpoint' | 'prefix'>
+  /** Of a bucket: `aws` of S3, `google` of Google. Absent for the sandbox's credentials for its host, or none */
+  auth?: (CredentialScheme & { values: SetCredentialValue[] }) | undefined
 }

@@ -1,5 +1,5 @@
-import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
-import { SignatureV4 } from '@smithy/signature-v4'
+import { createHash } from 'node:crypto'
+import { type AwsKeys, awsSignature } from '@spawnpoint/outbound'
 import { type Authorized, NotAuthorized, type OutgoingRequest } from './outgoing-request.ts'
 
 /** A body that says nothing of its hash is read to its end for it */
@@ -10,13 +10,8 @@ const SIGNATURE_HEADERS = ['authorization', 'x-amz-date', 'x-amz-security-token'
 const SIGNATURE_QUERY = /^X-Amz-(Algorithm|Credential|Date|Expires|SignedHeaders|Signature|Security-Token)$/i
 const PART = /^[a-z0-9-]{1,64}$/
 
-interface Keys {
-  accessKeyId: string
-  secretAccessKey: string
-}
-
 /** Signs a request to AWS anew (Signature Version 4). Rejects `NotAuthorized` for what cannot be. */
-export async function signAws(request: OutgoingRequest, keys: Keys, now: Date = new Date()): Promise<Authorized> {
+export async function signAws(request: OutgoingRequest, keys: AwsKeys, now: Date = new Date()): Promise<Authorized> {
   const { method, host, target, headers } = request
   const [path = '/', search = ''] = split(target)
   const query = search.split('&').filter((part) => part !== '')
@@ -33,20 +28,7 @@ export async function signAws(request: OutgoingRequest, keys: Keys, now: Date = 
       signed[lower] = lower in signed ? `${signed[lower]},${asSent(value)}` : asSent(value)
   }
   signed[CONTENT_HASH] = hash
-  const signer = new SignatureV4({
-    service: scope.service,
-    region: scope.region,
-    credentials: keys,
-    sha256: NodeHash,
-    // S3 signs paths as they are; the others encode them once more.
-    uriEscapePath: !['s3', 's3-object-lambda', 's3-outposts', 's3express'].includes(scope.service),
-    applyChecksum: true,
-  })
-  const parsed = parameters(rest)
-  const { headers: out } = await signer.sign(
-    { method, protocol: 'https:', hostname: host, path: path, query: parsed, headers: signed },
-    { signingDate: now },
-  )
+  const out = await awsSignature({ method, path, query: parameters(rest), headers: signed }, scope, keys, now)
   const set = ['authorization', 'x-amz-date', CONTENT_HASH].map((name) => ({ name, value: out[name] ?? '' }))
   return { set, drop: SIGNATURE_HEADERS, target: rest.length === 0 ? path : `${path}?${rest.join('&')}` }
 }
@@ -141,35 +123,4 @@ function asSent(value: string): string {
 function split(target: string): string[] {
   const [, path = '/', search = ''] = /^([^?]*)\??(.*)$/s.exec(target) ?? []
   return [path, search]
-}
-
-/** As the library wants to have it. */
-class NodeHash {
-  readonly #secret: Uint8Array | string | undefined
-  #hash: Hash | Hmac
-
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#secret = secret === undefined || typeof secret === 'string' ? secret : bytesOf(secret)
-    this.#hash = this.#begin()
-  }
-
-  update(data: Uint8Array | string): void {
-    this.#hash.update(data)
-  }
-
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest()
-  }
-
-  reset(): void {
-    this.#hash = this.#begin()
-  }
-
-  #begin(): Hash | Hmac {
-    return this.#secret === undefined ? createHash('sha256') : createHmac('sha256', this.#secret)
-  }
-}
-
-function bytesOf(data: ArrayBuffer | ArrayBufferView): Uint8Array {
-  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data)
 }
