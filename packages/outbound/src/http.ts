@@ -33,20 +33,22 @@ export interface HttpOptions {
   roots?: readonly string[]
   /** What holds for every request in place of its `nearest`: no proxy stands between, and each connection is looked at anew */
   boundary?: Boundary
+  /** Connections are kept for the next request; default where there is no boundary */
+  keepAlive?: boolean
 }
 
-/** One request without redirects. Connections are kept for the next until `close`. */
+/** One request without redirects. Connections that are kept for the next are closed with it. */
 export class Http implements Disposable {
   readonly #plain: HttpAgent
   readonly #secure: HttpsAgent
   readonly #silenceMs: number
   readonly #boundary: Boundary | null
 
-  constructor({ silenceMs = SILENCE_MS, roots, boundary }: HttpOptions = {}) {
+  constructor({ silenceMs = SILENCE_MS, roots, boundary, keepAlive = boundary === undefined }: HttpOptions = {}) {
     this.#silenceMs = silenceMs
     this.#boundary = boundary ?? null
     // Proxies as the operator's environment names them (HTTPS_PROXY, NO_PROXY); what they reach is theirs to decide.
-    const options = boundary === undefined ? { keepAlive: true, proxyEnv: process.env } : {}
+    const options = { keepAlive, ...(boundary === undefined ? { proxyEnv: process.env } : {}) }
     this.#plain = new HttpAgent(options)
     this.#secure = new HttpsAgent({ ...options, ...(roots === undefined ? {} : { ca: [...roots] }) })
   }

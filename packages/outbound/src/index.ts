@@ -1,5 +1,6 @@
 export { Asker } from './asker.ts'
 export { type AwsKeys, type AwsRequest, awsSignature } from './aws-signature.ts'
 export { type Boundary, type BoundaryOptions, boundary } from './boundary.ts'
+export { fieldsOf, googleToken } from './google-token.ts'
 export { BodyTooLarge, discard, Http, type HttpAnswer, type HttpOptions, type HttpRequest, readAll } from './http.ts'
 export { ForbiddenAddress, type Reach, reachOf } from './reach.ts'

@@ -1,9 +1,9 @@
 import type { OutgoingAuth, OutgoingValue } from '@spawnpoint/core'
 import type { Asker } from '@spawnpoint/outbound'
+import { googleToken } from '@spawnpoint/outbound'
 import type { Log } from '../../../log.ts'
 import { isSignedByOthers, signAws } from './aws.ts'
 import { askCallback } from './callback.ts'
-import { googleToken } from './google.ts'
 import { type Authorized, NotAuthorized, type OutgoingRequest } from './outgoing-request.ts'
 
 /** Before a token ends it is got anew, in milliseconds */

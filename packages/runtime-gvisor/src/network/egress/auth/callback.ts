@@ -1,7 +1,7 @@
 import { createHash, sign } from 'node:crypto'
 import type { OutgoingAuth } from '@spawnpoint/core'
 import type { Asker } from '@spawnpoint/outbound'
-import { fieldsOf } from './google.ts'
+import { fieldsOf } from '@spawnpoint/outbound'
 import type { OutgoingRequest } from './outgoing-request.ts'
 
 export type CallbackAuth = Extract<OutgoingAuth, { type: 'callback' }>

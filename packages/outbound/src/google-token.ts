@@ -1,5 +1,5 @@
 import { sign } from 'node:crypto'
-import type { Asker } from '@spawnpoint/outbound'
+import type { Asker } from './asker.ts'
 
 const TOKEN_SECONDS = 3_600
 const GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'

@@ -1,0 +1,97 @@
+import { cancelled } from '@spawnpoint/confined'
+import {
+  type BucketSource,
+  type RemoteAsk,
+  type RemoteReader,
+  SpawnpointError,
+  type TakeRemote,
+} from '@spawnpoint/core'
+import { GCS } from './gcs.ts'
+import { KeptListings } from './kept-listings.ts'
+import { changeOf, readListing, versionOf } from './listing.ts'
+import { type Networks, networks } from './networks.ts'
+import { objectsArchive, tooLarge } from './objects-archive.ts'
+import { S3 } from './s3.ts'
+import type { StoreProtocol } from './store.ts'
+import { StoreSession } from './store-session.ts'
+
+export interface BucketReaderOptions {
+  /** For what is known of buckets; belongs to these readers alone */
+  dir: string
+  /** IPv4 addresses and CIDRs of private networks, or of this machine, where stores may be; without TLS there alone */
+  near?: readonly string[]
+  /** PEM; of those that may say who a store is */
+  roots: readonly string[]
+  /** Milliseconds that one bucket may take, default ten minutes */
+  timeoutMs?: number
+}
+
+const TEN_MINUTES_MS = 600_000
+const STEP = 'read the bucket'
+
+/** Readers of all kinds of buckets. Removes what an earlier process left half done. */
+export async function openBucketReaders(options: BucketReaderOptions): Promise<RemoteReader[]> {
+  const { near = [], roots, timeoutMs = TEN_MINUTES_MS } = options
+  const common = { kept: await KeptListings.open(options.dir), networks: networks(near), roots, timeoutMs }
+  return [new BucketReader(S3, common), new BucketReader(GCS, common)]
+}
+
+interface Common {
+  kept: KeptListings
+  networks: Networks
+  roots: readonly string[]
+  timeoutMs: number
+}
+
+/** Reads what is below a directory of a bucket: all of it at first, then what is not as it was. */
+class BucketReader<S extends BucketSource> implements RemoteReader<S> {
+  readonly type: S['type']
+  readonly #protocol: StoreProtocol<S>
+  readonly #common: Common
+
+  constructor(protocol: StoreProtocol<S>, common: Common) {
+    this.type = protocol.type
+    this.#protocol = protocol
+    this.#common = common
+  }
+
+  async read(ask: RemoteAsk<S>, take: TakeRemote, given: AbortSignal): Promise<string> {
+    const { networks, roots, timeoutMs } = this.#common
+    const late = AbortSignal.timeout(timeoutMs)
+    const { source, credentials } = ask
+    const { title } = this.#protocol
+    const signal = AbortSignal.any([given, late])
+    try {
+      signal.throwIfAborted()
+      using session = new StoreSession({ source, title, credentials, networks, roots, signal })
+      return await this.#read(session, ask, take)
+    } catch (error) {
+      if (given.aborted) throw cancelled(STEP)
+      if (late.aborted) {
+        const message = `Could not ${STEP} within ${Math.round(timeoutMs / 1_000)} s: ${source.bucket}`
+        throw new SpawnpointError('timeout', message, { what: STEP, timeoutMs })
+      }
+      throw error
+    }
+  }
+
+  async #read(
+    session: StoreSession,
+    { source, known, maxBytes, maxChanges }: RemoteAsk<S>,
+    take: TakeRemote,
+  ): Promise<string> {
+    const { kept } = this.#common
+    const listing = await readListing(this.#protocol, session, source)
+    if (versionOf(listing) === known) return known
+    const total = listing.values().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    if (total > maxBytes) throw tooLarge(maxBytes)
+    const before = known === null ? null : await kept.find(known)
+    const change = before === null ? null : changeOf(before, listing, maxChanges)
+    const paths = change?.brought ?? [...listing.keys()]
+    const asked = { protocol: this.#protocol, session, source, paths, maxBytes, mayLackSome: change === null }
+    await take(objectsArchive(listing, asked), change)
+    const version = versionOf(listing)
+    await kept.keep(version, listing)
+    return version
+  }
+}

@@ -1,0 +1,64 @@
+import { bucketUrl, type S3Source } from '@spawnpoint/core'
+import { encodedPath, type Page, plainEtag, type StoredObject, type StoreProtocol } from './store.ts'
+import { readXml } from './xml.ts'
+
+/** Of one page */
+const MAX_BYTES = 16 * 2 ** 20
+const ROOT = '/ListBucketResult'
+const OBJECT = `${ROOT}/Contents`
+/** They are not to be had before somebody asks for them to be thawed */
+const FROZEN = new Set(['GLACIER', 'DEEP_ARCHIVE'])
+
+/** Amazon S3's protocol (ListObjectsV2, GetObject). */
+export const S3: StoreProtocol<S3Source> = {
+  type: 's3',
+  title: 'S3',
+  etagHeader: 'etag',
+
+  async list(session, source, prefix, after): Promise<Page> {
+    const query = {
+      'list-type': '2',
+      'encoding-type': 'url',
+      'max-keys': '1000',
+      ...(prefix === '' ? {} : { prefix }),
+      ...(after === null ? {} : { 'continuation-token': after }),
+    }
+    const answer = await session.get({ url: bucketUrl(source), query })
+    const objects: StoredObject[] = []
+    let fields: Record<string, string> = {}
+    let isEncoded = false
+    let isListing = false
+    const about: Record<string, string> = {}
+    if (answer !== null)
+      await readXml(answer.body, MAX_BYTES, ({ path, text }) => {
+        if (path === `${ROOT}/EncodingType`) isEncoded = text === 'url'
+        else if (path === OBJECT) {
+          const { Key = '', Size = '', ETag = '', StorageClass = '' } = fields
+          if (!FROZEN.has(StorageClass)) objects.push({ key: Key, sizeBytes: Number(Size), etag: plainEtag(ETag) })
+          fields = {}
+        } else if (path.startsWith(`${OBJECT}/`)) fields[path.slice(OBJECT.length + 1)] = text
+        else if (path === ROOT) isListing = true
+        else if (path.startsWith(`${ROOT}/`)) about[path.slice(ROOT.length + 1)] = text
+      }).catch((error: unknown) => {
+        throw session.explained(error)
+      })
+    if (!isListing) throw session.nonsense('no S3 answers there')
+    const { IsTruncated, NextContinuationToken = '' } = about
+    if (IsTruncated === 'true' && NextContinuationToken === '') throw session.nonsense('a page that has no next')
+    return {
+      objects: isEncoded ? objects.map((one) => ({ ...one, key: decoded(one.key) })) : objects,
+      next: IsTruncated === 'true' ? NextContinuationToken : null,
+    }
+  },
+
+  object: (source, key) => ({ url: new URL(encodedPath(key), bucketUrl(source)) }),
+}
+
+/** A space is a plus in it; what is not encoded after all is taken as it is. */
+function decoded(key: string): string {
+  try {
+    return decodeURIComponent(key.replaceAll('+', ' '))
+  } catch {
+    return key
+  }
+}

@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type BucketSource,
+  type ErrorContexts,
+  matchingRule,
+  notFound,
+  type OutgoingRule,
+  SpawnpointError,
+} from '@spawnpoint/core'
+import {
+  Asker,
+  BodyTooLarge,
+  discard,
+  ForbiddenAddress,
+  googleToken,
+  Http,
+  type HttpAnswer,
+} from '@spawnpoint/outbound'
+import { credentialHeaders } from './authorize.ts'
+import type { Networks } from './networks.ts'
+import { encoded, type StoreRequest } from './store.ts'
+import { BadXml } from './xml.ts'
+
+const ATTEMPTS = 4
+const FIRST_WAIT_MS = 200
+/** Stores say so when they are asked too much, or are being looked after */
+const TO_BE_ASKED_AGAIN = new Set([429, 500, 502, 503, 504])
+const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
+
+export interface StoreSessionOptions {
+  source: BucketSource
+  /** As errors call the store */
+  title: string
+  credentials: readonly OutgoingRule[]
+  networks: Networks
+  /** PEM; of those that may say who a store is */
+  roots: readonly string[]
+  signal: AbortSignal
+}
+
+/** Requests to one bucket: where they may go, who we are, and what it means when they fail. What is answered is shown to nobody. */
+export class StoreSession implements Disposable {
+  readonly #options: StoreSessionOptions
+  readonly #secure: Http
+  readonly #plain: Http
+  readonly #asker: Asker
+  readonly #tokens = new Map<string, Promise<string>>()
+
+  constructor(options: StoreSessionOptions) {
+    const { networks, roots } = options
+    this.#options = options
+    this.#secure = new Http({ boundary: networks.open, roots, keepAlive: true })
+    this.#plain = new Http({ boundary: networks.near, keepAlive: true })
+    this.#asker = new Asker(networks.open, roots)
+  }
+
+  [Symbol.dispose](): void {
+    this.#secure[Symbol.dispose]()
+    this.#plain[Symbol.dispose]()
+  }
+
+  /** An answer of status 200; `null` for an object that is not there. */
+  async get(request: StoreRequest, { mayBeGone = false } = {}): Promise<HttpAnswer | null> {
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await this.#ask(request, attempt < ATTEMPTS)
+      if (answer?.status === 200) return answer
+      if (answer !== null) discard(answer)
+      if (answer?.status === 404 && mayBeGone) return null
+      if (answer !== null && !(TO_BE_ASKED_AGAIN.has(answer.status) && attempt < ATTEMPTS)) throw this.#refused(answer)
+      await sleep(FIRST_WAIT_MS * 2 ** attempt, undefined, { signal: this.#options.signal })
+    }
+  }
+
+  /** `null` for a connection that broke, if it may be asked again. */
+  async #ask({ url, query = {}, headers = {} }: StoreRequest, again: boolean): Promise<HttpAnswer | null> {
+    const { credentials, source, signal } = this.#options
+    const asked = new URL(url)
+    try {
+      const target = withQuery(asked.pathname, query)
+      const rule = matchingRule(credentials, asked.hostname, target, Object.entries(headers))
+      const request = { url: asked, query, headers }
+      const { headers: sent, query: added } = await credentialHeaders(request, rule, source, (account, scopes) =>
+        this.#token(account, scopes),
+      )
+      const whole = new URL(withQuery(asked.href, { ...query, ...added }))
+      const http = asked.protocol === 'https:' ? this.#secure : this.#plain
+      return await http.ask({ method: 'GET', url: whole, headers: sent, signal })
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+      if (again && !signal.aborted && BROKEN.has(code)) return null
+      throw this.explained(error)
+    }
+  }
+
+  #token(account: string, scopes: readonly string[]): Promise<string> {
+    const known = this.#tokens.get(account)
+    if (known !== undefined) return known
+    const asked = googleToken(this.#asker, account, scopes).then(
+      ({ token }) => token,
+      (error: Error) => {
+        const message = `No token was given out for the service account of the ${this.#name}: ${error.message}`
+        throw new SpawnpointError('forbidden', message, { what: this.#name })
+      },
+    )
+    this.#tokens.set(account, asked)
+    return asked
+  }
+
+  // ---------------------------------------------------------------- errors
+
+  get #name(): string {
+    return `${this.#options.title} bucket ${this.#options.source.bucket}`
+  }
+
+  #refused(answer: HttpAnswer): Error {
+    const { status } = answer
+    const region = answer.header('x-amz-bucket-region')
+    if (status === 401 || status === 403) {
+      const message = `The ${this.#name} is not handed out (${status}): a credential for it is missing, wrong, or may not list and read it`
+      return new SpawnpointError('forbidden', message, { what: this.#name })
+    }
+    if (status === 404) return notFound('remote', this.#name)
+    if (status < 500 && region !== undefined && /^[a-z0-9-]{1,64}$/.test(region))
+      return this.nonsense(`it is in the region ${region}`)
+    if (status >= 300 && status < 400) return this.nonsense('it sends us on to somewhere else')
+    return this.#unavailable(`answered with status ${status}`)
+  }
+
+  /** What was answered is not what the store should say. */
+  nonsense(detail: string): SpawnpointError<'runtime_failed'> {
+    return this.#error('runtime_failed', `cannot be read: ${detail}`, { step: 'read a remote', detail })
+  }
+
+  #unavailable(reason: string, cause?: unknown): SpawnpointError<'unavailable'> {
+    return this.#error('unavailable', reason, { reason }, { cause })
+  }
+
+  #error<C extends 'runtime_failed' | 'unavailable'>(
+    code: C,
+    what: string,
+    context: ErrorContexts[C],
+    options?: ErrorOptions,
+  ): SpawnpointError<C> {
+    return new SpawnpointError(code, `The ${this.#name} ${what}`, context, options)
+  }
+
+  explained(error: unknown): unknown {
+    const { signal } = this.#options
+    if (error instanceof SpawnpointError) return error
+    if (signal.aborted) return signal.reason
+    if (error instanceof BadXml || error instanceof BodyTooLarge) return this.nonsense(error.message)
+    if (error instanceof ForbiddenAddress) {
+      const message = `The ${this.#name}: ${error.message}; private networks, this machine, and http:// anywhere else are not asked unless the server is told to`
+      return new SpawnpointError('forbidden', message, { what: error.host })
+    }
+    const reason = error instanceof Error ? ('code' in error ? String(error.code) : error.message) : String(error)
+    return this.#unavailable(`cannot be reached (${reason})`, error)
+  }
+}
+
+function withQuery(base: string, query: Record<string, string>): string {
+  const parts = Object.entries(query).map(([name, value]) => `${encoded(name)}=${encoded(value)}`)
+  return parts.length === 0 ? base : `${base}?${parts.join('&')}`
+}

@@ -1,0 +1,50 @@
+import type { BucketSource } from '@spawnpoint/core'
+import type { StoreSession } from './store-session.ts'
+
+/** As a listing has it. */
+export interface StoredObject {
+  key: string
+  sizeBytes: number
+  /** Another one whenever the content is */
+  etag: string
+}
+
+export interface Page {
+  objects: StoredObject[]
+  /** What the next page is asked for with; `null` after the last */
+  next: string | null
+}
+
+/** An address and its query, not encoded. */
+export interface StoreRequest {
+  url: URL
+  query?: Record<string, string>
+  headers?: Record<string, string>
+}
+
+/** How one kind of store is asked, and what it answers. */
+export interface StoreProtocol<S extends BucketSource> {
+  readonly type: S['type']
+  /** As errors call it */
+  readonly title: string
+  /** Header of an object's answer that has its etag */
+  readonly etagHeader: string
+  /** One page of the objects whose keys begin with `prefix`. */
+  list(session: StoreSession, source: S, prefix: string, after: string | null): Promise<Page>
+  object(source: S, key: string): StoreRequest
+}
+
+/** Of a quoted, perhaps weak, etag what identifies it. */
+export function plainEtag(text: string): string {
+  return text.replace(/^W\//, '').replace(/^"(.*)"$/s, '$1')
+}
+
+/** A key as a part of a path. */
+export function encodedPath(key: string): string {
+  return key.split('/').map(encoded).join('/')
+}
+
+/** As signatures want it (RFC 3986). */
+export function encoded(text: string): string {
+  return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+}
