@@ -25,7 +25,7 @@ import { DebianImageBuilder, TarImageBuilder } from '@spawnpoint/images-debian'
 import { OciArchive, OciImageBuilder } from '@spawnpoint/images-oci'
 import { PostgresLedger } from '@spawnpoint/ledger-postgres'
 import { BtrfsPool } from '@spawnpoint/pool-btrfs'
-import { GitReader } from '@spawnpoint/remotes'
+import { GitReader, openBucketReaders } from '@spawnpoint/remotes'
 import { GvisorRuntime } from '@spawnpoint/runtime-gvisor'
 import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import type { Logger } from 'pino'
@@ -84,7 +84,10 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         log,
       }),
       dockerfiles: new DockerfileFrontEnd(),
-      remotes: [await GitReader.open({ dir: join(config.dataDir, 'remotes') })],
+      remotes: [
+        await GitReader.open({ dir: join(config.dataDir, 'remotes') }),
+        ...(await openBucketReaders({ dir: join(config.dataDir, 'buckets'), near: config.callbackNetworks })),
+      ],
       archive: await OciArchive.open({
         dir: join(config.dataDir, 'archive'),
         exportsDir: join(config.dataDir, 'exports'),

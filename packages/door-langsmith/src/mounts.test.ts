@@ -48,7 +48,13 @@ const data = {
   type: 's3',
   mount_path: '/mnt/mounts/data',
   read_only: true,
-  s3: { endpoint_url: 'https://s3.amazonaws.com', region: 'eu-west-1', bucket: 'data', path_style: false, prefix: 'a/b' },
+  s3: {
+    endpoint_url: 'https://s3.amazonaws.com',
+    region: 'eu-west-1',
+    bucket: 'data',
+    path_style: false,
+    prefix: 'a/b',
+  },
 }
 const objects = {
   id: 'objects',

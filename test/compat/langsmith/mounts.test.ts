@@ -1,21 +1,35 @@
-import { GitServer } from '@spawnpoint/remotes/testing'
+import { BucketServer, GitServer } from '@spawnpoint/remotes/testing'
+import aws4 from 'aws4'
 import { Langsmith } from 'langsmith'
-import { opaqueSecret, proxyConfig, SandboxClient, type SandboxMountConfig } from 'langsmith/sandbox'
+import {
+  awsAuth,
+  mountConfig,
+  opaqueSecret,
+  proxyConfig,
+  type Sandbox,
+  SandboxClient,
+  type SandboxMountConfig,
+  s3Mount,
+  workspaceSecret,
+} from 'langsmith/sandbox'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { until, VendorWorld } from '../vendor-world.ts'
 
 let git: GitServer
+let store: BucketServer
 let vendor: VendorWorld
 let client: SandboxClient
 beforeAll(async () => {
   git = await GitServer.open()
+  store = await BucketServer.open()
   git.commit('app', { 'README.md': 'hello\n', 'bin/run.sh': '#!/bin/sh\necho ran\n' }, { tag: 'v1' })
-  vendor = await VendorWorld.start()
+  vendor = await VendorWorld.start({ SPAWNPOINT_CALLBACK_NETWORKS: '127.0.0.1' })
   client = new SandboxClient()
 })
 afterAll(async () => {
   await vendor?.[Symbol.asyncDispose]()
   await git?.[Symbol.asyncDispose]()
+  await store?.[Symbol.asyncDispose]()
 })
 
 const mounts = (ref: { type: 'branch' | 'tag'; name: string }, more: object = {}): SandboxMountConfig => ({
@@ -84,4 +98,82 @@ it('shows what a private repository wants to its host, and not inside', async ()
   const needle = secret.slice(-20).replace(/^(.)/, '[$1]')
   expect(await said(box, `grep -rsI ${needle} /proc/[0-9]*/environ /etc /run /tmp /root /mnt`)).toBe('')
   await box.delete()
+})
+
+const bucket = (readOnly = true) =>
+  s3Mount({
+    id: 'data',
+    mountPath: '/mnt/mounts/data',
+    bucket: 'numbers',
+    prefix: 'of/2026',
+    region: 'eu-central-1',
+    endpointUrl: store.url,
+    pathStyle: true,
+    readOnly,
+  })
+
+it('has the objects of a bucket there, with a key that nothing inside has', async () => {
+  const secret = `key${crypto.randomUUID()}`
+  await vendor.world.client.secrets.set('BUCKET_KEY', { value: secret })
+  store.put('numbers', { 'of/2026/one': '1\n', 'of/2026/more/two': '2\n', 'of/2025/old': '0' })
+  store.refuses = ({ method = '', headers, target }) => {
+    const { host = '', 'x-amz-date': date, 'x-amz-content-sha256': hash } = headers
+    const own = { Host: host, 'X-Amz-Date': String(date), 'X-Amz-Content-Sha256': String(hash) }
+    const keys = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: secret }
+    const other = aws4.sign({ method, host, path: target, service: 's3', region: 'eu-central-1', headers: own }, keys)
+    return other.headers.Authorization !== headers.authorization
+  }
+  const auth = [
+    awsAuth({
+      accessKeyId: opaqueSecret('AKIAIOSFODNN7EXAMPLE'),
+      secretAccessKey: workspaceSecret('BUCKET_KEY'),
+    }),
+  ]
+  const writable = mountConfig({ auth, mounts: [bucket(false)] })
+  await expect(client.createSandbox({ mountConfig: writable })).rejects.toThrow(/read_only: true/)
+  const box: Sandbox = await client.createSandbox({ mountConfig: mountConfig({ auth, mounts: [bucket()] }) })
+  expect(await said(box, 'cd /mnt/mounts/data && find . -type f | sort && cat one more/two')).toBe(
+    './more/two\n./one\n1\n2\n',
+  )
+  const generated = new Langsmith({ baseURL: `${vendor.world.url}/langsmith` })
+  expect((await generated.sandboxes.boxes.retrieve(box.name)).mount_config).toEqual({
+    auth: {
+      aws: {
+        access_key_id: { type: 'opaque', is_set: true },
+        secret_access_key: { type: 'workspace_secret', value: '{BUCKET_KEY}', is_set: true },
+      },
+    },
+    mounts: [bucket()],
+  })
+  const needle = secret.slice(-20).replace(/^(.)/, '[$1]')
+  expect(
+    await said(box, `env | grep -c AWS_; grep -rsI ${needle} /proc/[0-9]*/environ /etc /run /tmp /root /mnt`),
+  ).toBe('0\n')
+  await box.delete()
+})
+
+it('has what has changed in a bucket, and lets the rest be', async () => {
+  store.refuses = () => false
+  store.put('numbers', { kept: 'as it was\n', changed: 'before\n', 'gone/file': '' })
+  const box = await vendor.world.client.sandboxes.create({
+    image: 'base',
+    remotes: [
+      {
+        name: 'numbers',
+        path: '/srv/numbers',
+        refreshMs: 1000,
+        source: { type: 's3', endpoint: store.url, bucket: 'numbers', pathStyle: true },
+      },
+    ],
+  })
+  const inside = async (command: string) => (await box.run(command)).stdout
+  await inside('echo mine > /srv/numbers/kept')
+  store.asked.length = 0
+  store.put('numbers', { kept: 'as it was\n', changed: 'after\n', 'new/file': 'new\n' })
+  const files = 'cd /srv/numbers && find . | sort && cat kept changed new/file'
+  await until(async () => (await inside(files)) === '.\n./changed\n./kept\n./new\n./new/file\nmine\nafter\nnew\n')
+  const fetched = store.asked.filter((target) => !target.includes('list-type')).sort()
+  expect(fetched).toEqual(['/numbers/changed', '/numbers/new/file'])
+  expect(await inside('ls -A /srv')).toBe('numbers\n')
+  await box.kill()
 })

@@ -13,11 +13,13 @@ interface Asked {
 /** What a request is sent with so that it is one of the rule's: headers that it has then, and what its query has besides. */
 export async function credentialHeaders(
   { url, query, headers }: Asked,
-  rule: OutgoingRule | null,
+  fitting: OutgoingRule | null,
   source: BucketSource,
   token: (account: string, scopes: readonly string[]) => Promise<string>,
 ): Promise<{ headers: Record<string, string>; query: Record<string, string> }> {
   const sent = { ...headers }
+  // What belongs to a host that requests are sent to instead is not for this one.
+  const rule = fitting?.rewrite === undefined ? fitting : null
   for (const header of rule?.headers ?? []) sent[header.name.toLowerCase()] = opened(header)
   const auth = rule?.auth
   if (auth?.type === 'aws' && source.type === 's3') {

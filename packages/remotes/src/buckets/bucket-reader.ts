@@ -6,6 +6,7 @@ import {
   SpawnpointError,
   type TakeRemote,
 } from '@spawnpoint/core'
+import { systemRoots } from '@spawnpoint/outbound'
 import { GCS } from './gcs.ts'
 import { KeptListings } from './kept-listings.ts'
 import { changeOf, readListing, versionOf } from './listing.ts'
@@ -20,8 +21,8 @@ export interface BucketReaderOptions {
   dir: string
   /** IPv4 addresses and CIDRs of private networks, or of this machine, where stores may be; without TLS there alone */
   near?: readonly string[]
-  /** PEM; of those that may say who a store is */
-  roots: readonly string[]
+  /** PEM; of those that may say who a store is, default whom this machine trusts */
+  roots?: readonly string[]
   /** Milliseconds that one bucket may take, default ten minutes */
   timeoutMs?: number
 }
@@ -31,7 +32,7 @@ const STEP = 'read the bucket'
 
 /** Readers of all kinds of buckets. Removes what an earlier process left half done. */
 export async function openBucketReaders(options: BucketReaderOptions): Promise<RemoteReader[]> {
-  const { near = [], roots, timeoutMs = TEN_MINUTES_MS } = options
+  const { near = [], roots = systemRoots(), timeoutMs = TEN_MINUTES_MS } = options
   const common = { kept: await KeptListings.open(options.dir), networks: networks(near), roots, timeoutMs }
   return [new BucketReader(S3, common), new BucketReader(GCS, common)]
 }

@@ -22,7 +22,7 @@ import { encoded, type StoreRequest } from './store.ts'
 import { BadXml } from './xml.ts'
 
 const ATTEMPTS = 4
-const FIRST_WAIT_MS = 200
+const FIRST_WAIT_MS = 100
 /** Stores say so when they are asked too much, or are being looked after */
 const TO_BE_ASKED_AGAIN = new Set([429, 500, 502, 503, 504])
 const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
@@ -67,7 +67,7 @@ export class StoreSession implements Disposable {
       if (answer !== null) discard(answer)
       if (answer?.status === 404 && mayBeGone) return null
       if (answer !== null && !(TO_BE_ASKED_AGAIN.has(answer.status) && attempt < ATTEMPTS)) throw this.#refused(answer)
-      await sleep(FIRST_WAIT_MS * 2 ** attempt, undefined, { signal: this.#options.signal })
+      await sleep(FIRST_WAIT_MS * 2 ** (attempt - 1), undefined, { signal: this.#options.signal })
     }
   }
 

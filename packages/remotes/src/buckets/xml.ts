@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { parser } from 'sax'
+import sax from 'sax'
 
 const MAX_DEPTH = 16
 const MAX_TEXT_CHARS = 16_384
@@ -19,15 +19,15 @@ export interface XmlElement {
  * `BadXml`, and what reading the body rejects with.
  */
 export async function readXml(body: Readable, maxBytes: number, tell: (element: XmlElement) => void): Promise<void> {
-  const sax = parser(true, { position: false })
+  const parser = sax.parser(true, { position: false })
   const open: { path: string; text: string; attributes: Record<string, string> }[] = []
-  sax.onerror = (error) => {
+  parser.onerror = (error) => {
     throw new BadXml(`no XML: ${error.message.split('\n')[0]}`)
   }
-  sax.ondoctype = () => {
+  parser.ondoctype = () => {
     throw new BadXml('it has a document type')
   }
-  sax.onopentag = ({ name, attributes }) => {
+  parser.onopentag = ({ name, attributes }) => {
     if (open.length >= MAX_DEPTH) throw new BadXml('elements within elements without an end')
     const texts = Object.entries(attributes).map(([key, value]) => [key, String(value)])
     open.push({ path: `${open.at(-1)?.path ?? ''}/${name}`, text: '', attributes: Object.fromEntries(texts) })
@@ -38,9 +38,9 @@ export async function readXml(body: Readable, maxBytes: number, tell: (element: 
     element.text += text
     if (element.text.length > MAX_TEXT_CHARS) throw new BadXml('text without an end')
   }
-  sax.ontext = add
-  sax.oncdata = add
-  sax.onclosetag = () => {
+  parser.ontext = add
+  parser.oncdata = add
+  parser.onclosetag = () => {
     const element = open.pop()
     if (element !== undefined) tell(element)
   }
@@ -50,7 +50,7 @@ export async function readXml(body: Readable, maxBytes: number, tell: (element: 
     bytes += piece.length
     // Leaving the loop destroys the body.
     if (bytes > maxBytes) throw new BadXml(`more than ${maxBytes} bytes`)
-    sax.write(decoder.decode(piece, { stream: true }))
+    parser.write(decoder.decode(piece, { stream: true }))
   }
-  sax.write(decoder.decode()).close()
+  parser.write(decoder.decode()).close()
 }

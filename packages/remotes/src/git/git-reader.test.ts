@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers'
 import type { GitSource, OutgoingRule } from '@spawnpoint/core'
 import { readTar } from '@spawnpoint/fakes'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { GitServer } from '../testing/index.ts'
+import { GitServer, selfSigned } from '../testing/index.ts'
 import { GitReader } from './git-reader.ts'
 
 let dir: string
@@ -194,6 +194,26 @@ it('tells the version, and does not fetch one that is known', async () => {
   ])
   const second = server.commit('moving', { a: '2' })
   expect(await look(first)).toEqual([second, true])
+})
+
+it('asks over TLS whom it can trust, and nobody else', async () => {
+  const tls = selfSigned()
+  await using secure = await GitServer.open(tls)
+  secure.commit('app', { 'README.md': 'over TLS' })
+  const asked = (by: GitReader) => {
+    const from: GitSource = { type: 'git', url: secure.urlOf('app'), ref: null }
+    const take = async (archive: Readable) => {
+      await buffer(archive)
+    }
+    return by.read({ source: from, credentials: [], known: null, maxBytes: 2 ** 20, maxChanges: 0 }, take, open)
+  }
+  await expect(asked(reader)).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining('DEPTH_ZERO_SELF_SIGNED_CERT'),
+  })
+  expect(secure.asked).toEqual([])
+  const trusting = await GitReader.open({ dir: join(dir, 'git'), roots: [tls.cert] })
+  expect(await asked(trusting)).toMatch(/^[0-9a-f]{40}$/)
 })
 
 it('removes what an earlier process left', async () => {

@@ -5,12 +5,15 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { cancelled, runConfined } from '@spawnpoint/confined'
 import { type GitSource, type RemoteAsk, type RemoteReader, SpawnpointError, type TakeRemote } from '@spawnpoint/core'
+import { systemRoots } from '@spawnpoint/outbound'
 import { GitSession } from './git-session.ts'
 import { findCommit, packOf } from './repository.ts'
 
 export interface GitReaderOptions {
   /** For work in progress; belongs to this reader alone */
   dir: string
+  /** PEM; of those that may say who a server is, default whom this machine trusts */
+  roots?: readonly string[]
   /** Milliseconds that one repository may take, default ten minutes */
   timeoutMs?: number
 }
@@ -41,10 +44,12 @@ exec git -c tar.umask=0022 archive --format=tar "$1"
 export class GitReader implements RemoteReader<GitSource> {
   readonly type = 'git'
   readonly #dir: string
+  readonly #roots: readonly string[]
   readonly #timeoutMs: number
 
-  private constructor({ dir, timeoutMs = TEN_MINUTES_MS }: GitReaderOptions) {
+  private constructor({ dir, roots = systemRoots(), timeoutMs = TEN_MINUTES_MS }: GitReaderOptions) {
     this.#dir = dir
+    this.#roots = roots
     this.#timeoutMs = timeoutMs
   }
 
@@ -65,7 +70,7 @@ export class GitReader implements RemoteReader<GitSource> {
     const work = join(this.#dir, randomUUID())
     await mkdir(work, { mode: 0o700 })
     try {
-      using session = new GitSession(source.url, credentials, signal)
+      using session = new GitSession(source.url, credentials, this.#roots, signal)
       const commit = await findCommit(session, source)
       if (commit.id === known) return known
       const limit = Math.min(maxBytes, MAX_PACK_BYTES)

@@ -10,7 +10,7 @@ const SERVICE = 'git-upload-pack'
  * means when it does not work. What a stranger's server says is shown to nobody but as the text of an error, cut short.
  */
 export class GitSession implements Disposable {
-  readonly #http = new Http()
+  readonly #http: Http
   readonly #credentials: readonly OutgoingRule[]
   readonly #signal: AbortSignal
   /** As it was asked for */
@@ -20,7 +20,9 @@ export class GitSession implements Disposable {
   /** Of the address that was asked for, from its first answer on */
   #reach: Reach | null = null
 
-  constructor(url: string, credentials: readonly OutgoingRule[], signal: AbortSignal) {
+  /** `roots` are certificates (PEM) of those that may say who a server is. */
+  constructor(url: string, credentials: readonly OutgoingRule[], roots: readonly string[], signal: AbortSignal) {
+    this.#http = new Http({ roots })
     this.#url = url.replace(/\/+$/, '')
     this.#origin = new URL(url).origin
     this.#credentials = credentials

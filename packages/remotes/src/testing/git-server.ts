@@ -1,7 +1,8 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -24,13 +25,16 @@ export class GitServer implements AsyncDisposable {
   /** The requests' paths and `Authorization` headers */
   readonly asked: { url: string; authorization: string | undefined }[] = []
   readonly #server: Server
+  readonly #scheme: 'http' | 'https'
 
-  private constructor() {
-    this.#server = createServer((request, response) => this.#serve(request, response))
+  private constructor(tls: { key: string; cert: string } | null) {
+    const listener: RequestListener = (request, response) => this.#serve(request, response)
+    this.#server = tls === null ? createServer(listener) : createSecureServer(tls, listener)
+    this.#scheme = tls === null ? 'http' : 'https'
   }
 
-  static async open(): Promise<GitServer> {
-    const server = new GitServer()
+  static async open(tls: { key: string; cert: string } | null = null): Promise<GitServer> {
+    const server = new GitServer(tls)
     server.#server.listen(0, '127.0.0.1')
     await once(server.#server, 'listening')
     return server
@@ -41,7 +45,7 @@ export class GitServer implements AsyncDisposable {
   }
 
   urlOf(name: string, host = '127.0.0.1'): string {
-    return `http://${host}:${this.port}/${name}.git`
+    return `${this.#scheme}://${host}:${this.port}/${name}.git`
   }
 
   /** Commits these files, and nothing else, to a branch of the repository, which is made if there is none; tags it, if asked to. */

@@ -1,1 +1,3 @@
+export { type BucketAnswer, type BucketRequest, BucketServer } from './bucket-server.ts'
 export { type Answer, GitServer } from './git-server.ts'
+export { selfSigned } from './self-signed.ts'

@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+
+export interface BucketAnswer {
+  status: number
+  headers?: Record<string, string>
+  body?: string | Buffer
+  /** The connection ends in the middle of it */
+  cut?: boolean
+}
+
+export type BucketRequest = Pick<IncomingMessage, 'method' | 'headers'> & { url: URL; target: string }
+
+/**
+ * Buckets over HTTP as S3 and Google Cloud Storage answer for them (with the bucket in the path), in memory. Who may ask is for
+ * `refuses` to say.
+ */
+export class BucketServer implements AsyncDisposable {
+  /** Content by bucket and key */
+  readonly buckets = new Map<string, Map<string, string | Buffer>>()
+  /** Objects of one page of a listing */
+  pageSize = 1000
+  /** Whether a request is not to be answered */
+  refuses: (request: BucketRequest) => boolean = () => false
+  /** What is answered instead, if anything */
+  instead: (request: BucketRequest) => BucketAnswer | null = () => null
+  /** Paths and queries of requests */
+  readonly asked: string[] = []
+  /** Requests for objects that must have come before the first of them is answered */
+  waitsFor = 0
+  /** Most requests that were being answered at a time */
+  mostAtOnce = 0
+  readonly #server: Server
+  #now = 0
+  #held: (() => void)[] = []
+
+  private constructor(tls: { key: string; cert: string } | null) {
+    const listener: RequestListener = (request, response) => this.#serve(request, response)
+    this.#server = tls === null ? createServer(listener) : createSecureServer(tls, listener)
+  }
+
+  static async open(tls: { key: string; cert: string } | null = null): Promise<BucketServer> {
+    const server = new BucketServer(tls)
+    server.#server.listen(0, '127.0.0.1')
+    await once(server.#server, 'listening')
+    return server
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  put(bucket: string, objects: Record<string, string | Buffer>): void {
+    this.buckets.set(bucket, new Map(Object.entries(objects)))
+  }
+
+  #serve(message: IncomingMessage, response: ServerResponse): void {
+    const target = message.url ?? '/'
+    const request = { method: message.method, headers: message.headers, url: new URL(target, this.url), target }
+    this.asked.push(target)
+    this.#now += 1
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.#now)
+    response.once('close', () => {
+      this.#now -= 1
+    })
+    const answer = () => this.#respond(request, response)
+    if (request.url.searchParams.has('list-type') || request.url.searchParams.has('maxResults')) answer()
+    else this.#held.push(answer)
+    if (this.#held.length < this.waitsFor) return
+    this.waitsFor = 0
+    for (const one of this.#held.splice(0)) one()
+  }
+
+  #respond(request: BucketRequest, response: ServerResponse): void {
+    const { status, headers = {}, body = '', cut = false } = this.instead(request) ?? this.#answer(request)
+    response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers })
+    if (cut) response.write(body, () => response.destroy())
+    else response.end(body)
+  }
+
+  #answer(request: BucketRequest): BucketAnswer {
+    if (this.refuses(request)) return { status: 403, body: '<Error><Code>AccessDenied</Code></Error>' }
+    const { pathname, searchParams } = request.url
+    const google = /^\/storage\/v1\/b\/([^/]+)\/o(?:\/([^/]+))?$/.exec(pathname)
+    const [, name = '', key = ''] = google ?? /^\/([^/]+)\/(.*)$/.exec(pathname) ?? []
+    const bucket = this.buckets.get(decodeURIComponent(name))
+    if (bucket === undefined) return { status: 404 }
+    if (key !== '') {
+      const content = bucket.get(decodeURIComponent(key))
+      if (content === undefined) return { status: 404 }
+      const identity = google === null ? { etag: `"${etagOf(content)}"` } : { 'x-goog-generation': etagOf(content) }
+      const headers = { ...identity, 'last-modified': 'Wed, 01 Jan 2025 00:00:00 GMT' }
+      return { status: 200, headers, body: content }
+    }
+    const after = searchParams.get(google === null ? 'continuation-token' : 'pageToken') ?? ''
+    const all = [...bucket.keys()].filter((one) => one.startsWith(searchParams.get('prefix') ?? '')).sort()
+    const from = after === '' ? 0 : Number(after.slice('after '.length))
+    const page = all.slice(from, from + this.pageSize).map((one) => ({ key: one, content: bucket.get(one) ?? '' }))
+    const next = from + this.pageSize < all.length ? `after ${from + this.pageSize}` : null
+    return google === null ? s3Listing(page, next) : googleListing(page, next)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+}
+
+type Listed = { key: string; content: string | Buffer }[]
+
+function etagOf(content: string | Buffer): string {
+  return createHash('md5').update(content).digest('hex')
+}
+
+function s3Listing(page: Listed, next: string | null): BucketAnswer {
+  const contents = page.map(({ key, content }) => {
+    const name = encodeURIComponent(key).replaceAll('%2F', '/').replaceAll('%20', '+')
+    const about = `<LastModified>2025-01-01T00:00:00.000Z</LastModified><ETag>&quot;${etagOf(content)}&quot;</ETag>`
+    return `<Contents><Key>${name}</Key>${about}<Size>${Buffer.byteLength(content)}</Size><StorageClass>STANDARD</StorageClass></Contents>`
+  })
+  const more =
+    next === null ? '' : `<NextContinuationToken>${next}</NextContinuationToken><IsTruncated>true</IsTruncated>`
+  const body = `<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType>${contents.join('')}${more}</ListBucketResult>`
+  return { status: 200, headers: { 'content-type': 'application/xml' }, body }
+}
+
+function googleListing(page: Listed, next: string | null): BucketAnswer {
+  const items = page.map(({ key, content }) => ({
+    name: key,
+    size: String(Buffer.byteLength(content)),
+    generation: etagOf(content),
+  }))
+  const body = JSON.stringify({ ...(items.length === 0 ? {} : { items }), ...(next && { nextPageToken: next }) })
+  return { status: 200, headers: { 'content-type': 'application/json' }, body }
+}
