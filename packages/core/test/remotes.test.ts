@@ -139,7 +139,7 @@ const bucket = (files: Record<string, string>, authorization?: string) =>
   world.host.buckets.set('s3:numbers/of/2026', { files, ...(authorization === undefined ? {} : { authorization }) })
 
 describe('a bucket', () => {
-  it('is asked with a key of its own, which nobody is shown, nor any program of the sandbox has used for it', async () => {
+  it('is asked with a key of its own, which nobody is shown and no rule of the sandbox has', async () => {
     bucket({ 'a/b': '1' }, 'AKIA1')
     await expect(create({ remotes: [data] })).rejects.toMatchObject({ code: 'forbidden' })
     const sandbox = await create({ remotes: [{ ...data, auth: { type: 'aws', values: key('AKIA1') } }] })
