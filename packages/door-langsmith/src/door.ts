@@ -39,7 +39,7 @@ export async function registerLangsmithDoor<L extends FastifyBaseLogger>(
     ...registryRoutes(api),
     ...serviceRoutes(api, { domain, tls }),
     ...executeRoutes(api, leases),
-    ...fileRoutes(api),
+    ...fileRoutes(api, domain),
     ...searchRoutes(api),
     ...usageRoutes(api),
   ]

@@ -25,9 +25,11 @@ export function idOf(one: Resolved) {
 function shown(api: SpawnpointApi, one: Resolved, tagged: readonly { name: Name; tag: Tag }[]) {
   const id = idOf(one)
   const both = 'image' in one ? one.image : one.snapshot
+  const named = tagged.filter(({ tag }) => (tag.imageId ?? tag.snapshotId) === id)
   return {
     id,
-    name: shownName(both.name ?? id),
+    // One that was made without a name may have got one since.
+    name: shownName(both.name ?? named[0]?.name.name ?? id),
     status: snapshotStatus(both),
     status_message: both.failure ?? undefined,
     fs_capacity_bytes: both.resources.diskBytes ?? api.limits.resources.diskBytes,
@@ -37,7 +39,7 @@ function shown(api: SpawnpointApi, one: Resolved, tagged: readonly { name: Name;
     image_config: imageConfigJson(both.defaults),
     labels: usersLabels(both.labels),
     description: both.labels[OWN.description],
-    tags: tagged.filter(({ tag }) => (tag.imageId ?? tag.snapshotId) === id).map(({ tag }) => tag.tag),
+    tags: named.map(({ tag }) => tag.tag),
     included: includedOf(both.labels),
     created_by: both.labels[OWN.createdBy],
     created_at: both.createdAt.toISOString(),

@@ -157,6 +157,19 @@ it('with a domain each port of a box has a host of its own, over TLS', async () 
   const { host: at } = new URL(host)
   expect((await fetch(`https://${at.replace('8080', '8081')}/`, { headers: { cookie } })).status).toBe(403)
 
+  // So has each file, and with it an origin that no other has.
+  await other.write('/opt/page.html', '<p>hi')
+  const { sandboxes } = new Langsmith({ baseURL: `${url}/langsmith`, apiKey: key })
+  const link = await sandboxes.boxes.generateDownloadURL('web', { path: '/opt/page.html', csp_sandbox: false })
+  const file = new URL(link.download_url)
+  expect(file.host).toMatch(new RegExp(`^file-[0-9a-f]{32}\\.${tls.world.domain}$`))
+  const shownPage = await fetch(file)
+  expect([await shownPage.text(), shownPage.headers.get('content-security-policy')]).toEqual([
+    '<p>hi',
+    expect.stringMatching(/^default-src 'self'/),
+  ])
+  expect((await fetch(`${url}${file.pathname}${file.search}`)).status).toBe(401)
+
   // Who signs in does so at the server, whose origin no program of a box has.
   const durable = await over.serviceUrl('web', {
     port: 8080,

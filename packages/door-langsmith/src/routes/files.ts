@@ -1,5 +1,5 @@
 import type { FileInfo, Guest, Sandbox, SpawnpointApi } from '@spawnpoint/core'
-import { invalidArgument } from '@spawnpoint/core'
+import { invalidArgument, SpawnpointError } from '@spawnpoint/core'
 import { type AnyRoute, type Call, eachFile, MalformedForm, route, STREAMED, streamBytes } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import mime from 'mime'
@@ -7,12 +7,14 @@ import { z } from 'zod'
 import { etagOf, wantedOf } from '../conditions.ts'
 import { fileAccess } from '../file-access.ts'
 import { reachBox } from '../reach-box.ts'
+import { givesOrigin } from '../services/content-policy.ts'
 import { readDownloadToken } from '../services/download-token.ts'
+import { isAtFileHost } from '../services/file-host.ts'
 import { dataParams } from './execute.ts'
 
 const pathQuery = z.object({ path: z.string().min(1).max(4096) })
 
-export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
+export function fileRoutes(api: SpawnpointApi, domain: string | null): AnyRoute[] {
   return [
     route({
       method: 'POST',
@@ -56,6 +58,9 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
       query: z.object({ token: z.string() }),
       handle: async (call) => {
         const { id, path, type, disposition, policy = 'sandbox' } = readDownloadToken(api.tokens, call.query.token)
+        const { host } = call.request.raw.headers
+        if (givesOrigin(policy) && !(domain !== null && isAtFileHost(host, { id, path }, domain)))
+          throw new SpawnpointError('unauthenticated', 'This download link is good at its own host only', {})
         const { sandbox, guest } = await reachBox(api, call.by, id)
         using _ = holdActive(api, call.by, sandbox.id)
         return send(call, {
@@ -64,7 +69,7 @@ export function fileRoutes(api: SpawnpointApi): AnyRoute[] {
           path,
           headers: {
             // A link is for browsers: what a sandbox wrote must not run as a page of this server.
-            'content-security-policy': policy,
+            ...(policy === '' ? {} : { 'content-security-policy': policy }),
             ...(type === undefined ? {} : { 'content-type': type }),
             ...(disposition === undefined ? {} : { 'content-disposition': disposition }),
           },

@@ -1,4 +1,7 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type DoorWorld, openDoorWorld } from '../testing/door-world.ts'
 
 let world: DoorWorld
@@ -74,4 +77,61 @@ it.each([
 ])('never gives it the origin of the server: %j', async (more, status) => {
   const { id } = await world.box()
   expect((await world.post(`/boxes/${id}/download-url`, { path: '/a', ...more })).status).toBe(status)
+})
+
+describe('with a domain', () => {
+  let other: DoorWorld
+  beforeEach(async () => {
+    other = await openDoorWorld('sbx.test:8443')
+  })
+  afterEach(() => other[Symbol.asyncDispose]())
+
+  const file = async () => {
+    const { id } = await other.box()
+    const body = new FormData()
+    body.append('file', new Blob(['<p>hi']), 'file')
+    await other.send('POST', `/${id}/upload?path=/a.html`, { body })
+    await other.send('POST', `/${id}/upload?path=/b.html`, { body })
+    return async (path: string, more: object = {}) => {
+      const answer = await other.post(`/boxes/${id}/download-url`, { path, ...more })
+      return { status: answer.status, at: answer.status === 200 ? new URL(answer.body.download_url) : new URL('none:') }
+    }
+  }
+  /** As a browser that finds these hosts here. */
+  const follow = async ({ pathname, search }: URL, host: string) => {
+    const asked = request(`${other.url}${pathname}${search}`, { headers: { host }, setHost: false }).end()
+    const [answer]: IncomingMessage[] = await once(asked, 'response')
+    if (answer === undefined) throw new Error('no answer')
+    return { status: answer.statusCode, policy: answer.headers['content-security-policy'], text: await text(answer) }
+  }
+
+  it('each file has a host of its own, and there the origin that its link gives it', async () => {
+    const link = await file()
+    const plain = await link('/a.html')
+    const { at } = await link('/a.html', { csp_sandbox: false, csp_source_bundles: ['any'] })
+    expect(at.host).toMatch(/^file-[0-9a-f]{32}\.sbx\.test:8443$/)
+    expect(plain.at.host).toBe(at.host)
+    const got = await follow(at, at.host.toUpperCase())
+    expect(got).toEqual({ status: 200, policy: undefined, text: '<p>hi' })
+    const same = await link('/a.html', { csp_sandbox_flags: ['allow-same-origin', 'allow-scripts'] })
+    expect((await follow(same.at, at.hostname)).policy).toMatch(
+      /^sandbox allow-same-origin allow-scripts; default-src 'self'/,
+    )
+    const bundled = await link('/a.html', { csp_sandbox: false, csp_source_bundles: ['none'] })
+    expect((await follow(bundled.at, at.host)).policy).toMatch(/^default-src 'self'/)
+    expect((await link('/a.html', { csp_sandbox: false, csp_sandbox_flags: [] })).status).toBe(422)
+  })
+
+  it('it has none at the host of the server or of another file', async () => {
+    const link = await file()
+    const { at } = await link('/a.html', { csp_sandbox: false })
+    const others = await link('/b.html')
+    expect(others.at.host).not.toBe(at.host)
+    for (const host of [new URL(other.url).host, others.at.host, 'sbx.test:8443', '']) {
+      const refused = await follow(at, host)
+      expect([host, refused.status, refused.text]).toEqual([host, 401, expect.stringContaining('its own host')])
+    }
+    // What has no origin is the same wherever it comes from.
+    expect((await follow(others.at, new URL(other.url).host)).policy).toBe('sandbox')
+  })
 })

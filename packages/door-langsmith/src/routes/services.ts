@@ -7,6 +7,7 @@ import { conflict } from '../errors.ts'
 import { contentPolicy, contentPolicyFields } from '../services/content-policy.ts'
 import { issueDownloadToken } from '../services/download-token.ts'
 import { embedOriginsSchema } from '../services/embed-origins.ts'
+import { fileHost } from '../services/file-host.ts'
 import { EMBED, LOGIN } from '../services/service-path.ts'
 import { issueServiceToken } from '../services/service-token.ts'
 import { forgetShares, loginOf, noteLogin, noteShare, sharesOf } from '../services/shares.ts'
@@ -29,11 +30,12 @@ export interface ServiceOptions {
 }
 
 export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOptions): AnyRoute[] {
+  const below = (request: IncomingMessage, host: string): string =>
+    `${tls ? 'https' : originOf(request).split('://', 1)[0]}://${host}`
   const addressOf = (request: IncomingMessage, { id, port }: { id: string; port: number }): string => {
-    const origin = originOf(request)
     return domain === null
-      ? `${origin}${BASES[1]}/${id}/services/${port}`
-      : `${tls ? 'https' : origin.split('://', 1)[0]}://${port}-${id}.${domain}`
+      ? `${originOf(request)}${BASES[1]}/${id}/services/${port}`
+      : below(request, `${port}-${id}.${domain}`)
   }
   return [
     route({
@@ -109,7 +111,7 @@ export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOption
         ...contentPolicyFields,
       }),
       handle: async ({ by, params, body, request }) => {
-        const policy = contentPolicy(body)
+        const policy = contentPolicy(body, domain !== null)
         const { id } = await find(api, by, params.name)
         const until = body.expires_in_seconds === undefined ? undefined : Date.now() + body.expires_in_seconds * 1000
         const token = issueDownloadToken(api.tokens, {
@@ -121,7 +123,9 @@ export function serviceRoutes(api: SpawnpointApi, { domain, tls }: ServiceOption
           ...(body.content_disposition === undefined ? {} : { disposition: body.content_disposition }),
         })
         const expires_at = until === undefined ? null : new Date(until).toISOString()
-        const download_url = `${originOf(request.raw)}${BASES[1]}/downloads?token=${token}`
+        const origin =
+          domain === null ? originOf(request.raw) : below(request.raw, fileHost({ id, path: body.path }, domain))
+        const download_url = `${origin}${BASES[1]}/downloads?token=${token}`
         return { status: 200, body: { download_url, token, expires_at } }
       },
     }),

@@ -71,3 +71,36 @@ it('give their boxes a larger disk where that was asked for, and no smaller one'
     expect([status, body.detail[0].loc]).toEqual([422, ['body', 'fs_capacity_bytes']])
   }
 })
+
+it('are made of checkpoints: those of the box that have no name yet', async () => {
+  const { id } = await world.box({ name: 'source' })
+  const other = await world.box()
+  const taken = async (box: string) =>
+    (await (await world.core.snapshots.create(world.by, box, { kind: 'filesystem', labels: { by: 'schedule' } })).done)
+      .id
+  const checkpoint = await taken(id)
+  const { status, body } = await capture('source', {
+    name: 'team/kept',
+    checkpoint,
+    description: 'x',
+    labels: { a: '1' },
+  })
+  expect([status, body]).toMatchObject([
+    201,
+    { id: checkpoint, name: 'team/kept', tags: ['latest'], description: 'x', labels: { by: 'schedule', a: '1' } },
+  ])
+  expect((await world.get(at('team/kept'))).body.id).toBe(checkpoint)
+  expect((await world.box({ snapshot_name: 'team/kept' })).snapshot_id).toBe(checkpoint)
+  const again = await capture(id, { name: 'team/kept', tag: 'v2', checkpoint })
+  expect(again.body.tags).toEqual(expect.arrayContaining(['latest', 'v2']))
+  const named = await capture(id, { name: 'named' })
+  for (const none of ['nothing', named.body.id, await taken(other.id)]) {
+    const refused = await capture(id, { name: 'never', checkpoint: none })
+    expect([refused.status, refused.body.detail.message]).toEqual([
+      400,
+      expect.stringContaining('checkpoint not found'),
+    ])
+  }
+  expect((await capture(id, { name: 'never', checkpoint, include: ['all'] })).status).toBe(422)
+  expect((await world.get('/snapshots-by-name/never')).status).toBe(404)
+})

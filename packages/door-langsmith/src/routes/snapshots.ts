@@ -11,6 +11,7 @@ import {
 import { type AnyRoute, everyPage, type Log, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { carried, includeSchema } from '../carried.ts'
+import { checkPromotion, promote } from '../checkpoint.ts'
 import { builtImage, builtNumber } from '../commands/dockerfile-build.ts'
 import { labelsSchema } from '../create-request.ts'
 import { unsupported } from '../errors.ts'
@@ -49,7 +50,7 @@ const captureSchema = z.object({
   include: optional(includeSchema),
   confirm_allow_snapshot_secret_values: optional(z.boolean()),
   docker_image: given,
-  checkpoint: given,
+  checkpoint: optional(z.string().min(1).max(255)),
   image_config: optional(imageConfigSchema),
   fs_capacity_bytes: optional(z.number().int().positive()),
 })
@@ -90,21 +91,30 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       params: boxParams,
       body: captureSchema,
       handle: async ({ by, params, body }) => {
-        if (body.checkpoint !== undefined && body.checkpoint !== null)
-          throw unsupported('checkpoint: no checkpoints are kept apart from snapshots, so there is none to name')
         const found = await find(api, by, params.name)
+        if (body.checkpoint !== undefined) {
+          checkPromotion(body)
+          const promotion = {
+            name: newName(body.name),
+            tag: body.tag ?? LATEST,
+            labels: { ...ownedLabels(body), ...madeBy(by) },
+          }
+          const snapshot = await promote(api, by, found, body.checkpoint, promotion)
+          return { status: 201, body: await snapshotJson(api, by, { snapshot }) }
+        }
         const number = builtNumber(body.docker_image)
         if (number !== null) return { status: 201, body: await ofBuilt(by, number, body) }
         if (body.docker_image !== undefined && body.docker_image !== null)
           throw unsupported('docker_image other than one of createSnapshotFromDockerfile: no Docker runs in boxes')
         if (keepsNothing(found)) throw unsupported('a snapshot of a sandbox that is not persistent')
+        const name = newName(body.name)
+        const carries = carried(found, body.include ?? [], body.confirm_allow_snapshot_secret_values ?? false)
         // As any use of one that is stopped.
         const { sandbox } = boxStatus(found) === 'stopped' ? await reachBox(api, by, found.id) : { sandbox: found }
-        const carries = carried(sandbox, body.include ?? [], body.confirm_allow_snapshot_secret_values ?? false)
         const { [OWN.snapshot]: _source, ...inherited } = inheritedLabels(sandbox.labels)
         const { value, done } = await api.snapshots.create(by, sandbox.id, {
           kind: body.include_memory ? 'memory' : 'filesystem',
-          name: newName(body.name),
+          name,
           tag: body.tag ?? LATEST,
           env: { ...carries.env, ...body.run_config?.env_vars },
           ...(body.fs_capacity_bytes === undefined ? {} : { diskBytes: body.fs_capacity_bytes }),
