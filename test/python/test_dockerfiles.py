@@ -1,5 +1,7 @@
 """Dockerfiles, as the vendors' clients have them built."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hyperbrowser import Hyperbrowser
 from hyperbrowser.models import CreateSandboxParams
@@ -37,6 +39,19 @@ def test_hyperbrowser(context):
     sandbox = client.sandboxes.create(CreateSandboxParams(image_name='from-python'))
     assert sandbox.exec('cat out; stat -c %U out').stdout == 'a\nnobody\nuser\n'
     sandbox.stop()
+    # Who asks for the same at the same moment waits for it together; later it is there.
+    with ThreadPoolExecutor() as several:
+        asked = [
+            several.submit(client.sandboxes.get_or_build_image, context_path=context, poll_interval=0.2) for _ in range(3)
+        ]
+        assert len({one.result().image_name for one in asked}) == 1
+    assert client.sandboxes.get_or_build_image(context_path=context).outcome == 'reused'
+    (context / 'Dockerfile').write_text('FROM base\nRUN sleep 1000\n')
+    endless = client.sandboxes.build_image_from_dockerfile(context_path=str(context), image_name='endless', wait=False)
+    assert client.sandboxes.cancel_image_build(endless.id).status == 'canceled'
+    with pytest.raises(RuntimeError, match='image build canceled'):
+        client.sandboxes.wait_for_image_build(endless.id)
+    assert endless.id in [one.id for one in client.sandboxes.list_image_builds({'status': 'canceled'}).builds]
     (context / 'Dockerfile').write_text('FROM base\nRUN exit 3\n')
     with pytest.raises(RuntimeError, match=r'Dockerfile:2: \[2/2\] failed with exit code 3'):
         client.sandboxes.build_image_from_dockerfile(

@@ -1,9 +1,11 @@
 """A short tour with each of Hyperbrowser's clients, and what they raise."""
 
 import asyncio
+import os
 import time
 import urllib.request
 
+import httpx
 import pytest
 from hyperbrowser import AsyncHyperbrowser, Hyperbrowser
 from hyperbrowser.exceptions import HyperbrowserError
@@ -39,12 +41,29 @@ def test_sandboxes(client, sandbox):
     with pytest.raises(HyperbrowserError) as raised:
         client.sandboxes.get('0' * 24)
     assert raised.value.status_code == 404
-    # Secrets of the vendor's vaults are refused, not left out.
-    with pytest.raises(HyperbrowserError) as raised:
-        client.sandboxes.create(CreateSandboxParams(image_name='base', vault='mine'))
-    assert (raised.value.status_code, 'vaults' in str(raised.value)) == (400, True)
-    with pytest.raises(HyperbrowserError):
-        sandbox.exec('env', secrets={'TOKEN': 'mine'})
+    # As another door makes them; one that cannot be read would take the whole list along.
+    whole = {'cpus': 0.5}, {'timeoutMs': 90_000}
+    made = httpx.post(
+        os.environ['HYPERBROWSER_BASE_URL'].replace('/hyperbrowser', '/v1/sandboxes'),
+        headers={'authorization': f'Bearer {os.environ["HYPERBROWSER_API_KEY"]}'},
+        json={'image': 'base', 'resources': whole[0], 'timeout': whole[1]},
+        timeout=60,
+    ).json()
+    assert [(one.cpu, one.timeout_minutes) for one in client.sandboxes.list().sandboxes if one.id == made['id']] == [(1, 2)]
+    client.sandboxes.stop(made['id'])
+
+
+def test_secrets(client, sandbox):
+    """Secrets of the vendor's vaults are refused, not left out."""
+    for refused in [
+        lambda: client.sandboxes.create(CreateSandboxParams(image_name='base', vault='mine')),
+        lambda: sandbox.exec('env', secrets={'TOKEN': 'mine'}),
+        lambda: client.secrets.create({'name': 'mine', 'value': 'x'}),
+        lambda: client.vaults.list(),
+    ]:
+        with pytest.raises(HyperbrowserError) as raised:
+            refused()
+        assert (raised.value.code, raised.value.retryable) == ('SECRETS_NOT_CONFIGURED', False)
 
 
 def test_processes(sandbox):

@@ -34,6 +34,22 @@ export const STATUSES: { readonly [C in ErrorCode]: number } = {
   cursor_expired: 410,
 }
 
+const ERRNOS: Partial<Record<string, number>> = {
+  ENOENT: 404,
+  EEXIST: 409,
+  // Of a process that has ended, or reads no more, and of what is no terminal any more
+  EPIPE: 409,
+  ENOTTY: 409,
+  ENOSPC: 507,
+  EDQUOT: 507,
+}
+
+const SAID: Partial<Record<string, string>> = {
+  ENOENT: 'File not found',
+  EPIPE: 'The process has exited, or has closed its stdin',
+  ENOTTY: 'Not a terminal, or one that has ended',
+}
+
 /** What the vendor's clients look at besides the status. */
 const CODES: Partial<Record<ErrorCode, string>> = {
   wrong_state: 'sandbox_not_running',
@@ -52,7 +68,7 @@ export function refusal(error: SpawnpointError | RefusedByRouter): Refusal {
 
 function statusOf(error: SpawnpointError): number {
   if (!isCode(error, 'guest_error')) return STATUSES[error.code]
-  return { ENOENT: 404, EEXIST: 409, ENOSPC: 507, EDQUOT: 507 }[error.context.errno] ?? STATUSES.guest_error
+  return ERRNOS[error.context.errno] ?? STATUSES.guest_error
 }
 
 function codeOf(error: SpawnpointError): string {
@@ -63,7 +79,10 @@ function codeOf(error: SpawnpointError): string {
 function messageOf(error: SpawnpointError): string {
   if (isCode(error, 'wrong_state') && error.context.resource === 'sandbox') return 'Sandbox is not running'
   if (isCode(error, 'process_not_found')) return `Process not found: ${error.context.ref}`
-  if (isCode(error, 'guest_error') && error.context.errno === 'ENOENT') return `File not found: ${error.message}`
+  if (isCode(error, 'guest_error')) {
+    const said = SAID[error.context.errno]
+    return said === undefined ? error.message : `${said}: ${error.message}`
+  }
   if (!isCode(error, 'not_found')) return error.message
   const { resource, ref } = error.context
   return resource === 'route' ? error.message : `${resource} not found: ${ref}`

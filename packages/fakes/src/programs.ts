@@ -230,7 +230,10 @@ const shell: FakeProgram = {
 
 function scriptOf(io: ProgramIo): string | null {
   const flag = io.args.findIndex((arg) => /^-[a-z]*c$/.test(arg))
-  return flag > 0 ? (io.args[flag + 1] ?? '') : null
+  if (flag <= 0) return null
+  const script = io.args[flag + 1] ?? ''
+  // What hands its first argument on to a shell comes to that.
+  return script.endsWith('exec /bin/sh -c "$1"') ? (io.args[flag + 3] ?? '') : script
 }
 
 export const BUILT_IN_PROGRAMS: [string, FakeProgram][] = [

@@ -67,7 +67,7 @@ export function fileTests(at: () => HyperWorld): void {
       await files.copy({ source: '/home/user/d/one', destination: '/home/user/d/link', overwrite: true })
       expect(await sh(sandbox, 'test -L /home/user/d/link || cat /home/user/d/link')).toBe('1')
       expect(await files.rename('/home/user/d/two', '/home/user/d/three')).toMatchObject({ name: 'three' })
-      await files.chmod({ path: '/home/user/d', mode: '0700', recursive: true })
+      await files.chmod({ path: '/home/user/d', mode: '0o700', recursive: true })
       expect(await sh(sandbox, 'stat -c %a /home/user/d/three')).toBe('700')
       await files.withRunAs('root').writeText('/root/own', 'root')
       await expect(files.readText('/root/own')).rejects.toMatchObject({ statusCode: 400 })

@@ -50,8 +50,9 @@ export function processTests(at: () => HyperWorld): void {
       const rest = await sandbox.processes.list({ cursor: first.nextCursor ?? '' })
       expect([...first.data, ...rest.data].map(({ id }) => id)).toEqual([handle.id, sleeper.id])
       await expect(sandbox.processes.list({ status: 'nonsense' as never })).rejects.toMatchObject({ statusCode: 400 })
-      await sleeper.signal('TERM')
+      await sleeper.signal('15')
       expect(await sleeper.wait()).toMatchObject({ status: 'killed', exitCode: 143 })
+      await expect(sleeper.writeStdin('too late')).rejects.toMatchObject({ statusCode: 409 })
       const other = await sandbox.processes.start({ command: 'exec sleep 1000' })
       expect(await other.kill()).toMatchObject({ status: 'killed' })
       await expect(sandbox.getProcess('nothing')).rejects.toMatchObject({
@@ -97,6 +98,7 @@ export function processTests(at: () => HyperWorld): void {
       expect(await shell.wait()).toMatchObject({ command: 'exit', args: ['5'], exitCode: 5 })
       const other = await sandbox.pty.create({ command: 'sleep', args: ['1000'] })
       expect(await other.kill()).toMatchObject({ running: false })
+      await expect(other.resize(1, 1)).rejects.toMatchObject({ statusCode: 409 })
       await expect(sandbox.terminal.get('nothing')).rejects.toMatchObject({ statusCode: 404 })
     })
   })

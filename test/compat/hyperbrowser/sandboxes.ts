@@ -115,6 +115,7 @@ export function sandboxTests(at: () => HyperWorld): void {
       const reader = await at().create({ mounts: { '/data': { id: volume.id, type: 'ro', shared: true } } })
       await sh(writer, 'echo shared > /mnt/data/file')
       expect(await sh(reader, 'cat /data/file')).toBe('shared')
+      await sh(writer, 'head -c 4000000 /dev/urandom > /mnt/data/large && sync')
       expect((await reader.exec('touch /data/other')).stderr).toContain('Read-only file system')
       await expect(at().client.volumes.delete('Datasets')).rejects.toMatchObject({ statusCode: 409 })
       await Promise.all([writer.stop(), reader.stop()])
@@ -122,8 +123,8 @@ export function sandboxTests(at: () => HyperWorld): void {
       const later = await at().create({ mounts: { '/data': { id: volume.id, type: 'rw' } } })
       expect(await sh(later, 'cat /data/file')).toBe('shared')
       await later.stop()
-      expect((await at().client.volumes.list({ search: 'data' })).volumes).toEqual([volume])
-      expect(await at().client.volumes.get(volume.id)).toEqual(volume)
+      expect((await at().client.volumes.list({ search: 'data' })).volumes).toMatchObject([{ id: volume.id }])
+      expect((await at().client.volumes.get(volume.id)).size).toBeGreaterThan(volume.size ?? 0)
       expect(await at().client.volumes.delete('Datasets')).toMatchObject({
         deleted: true,
         id: volume.id,

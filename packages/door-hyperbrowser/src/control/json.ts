@@ -2,6 +2,7 @@ import {
   may,
   type NetworkPolicy,
   type Principal,
+  type Resources,
   type Sandbox,
   type SandboxState,
   type Snapshot,
@@ -40,12 +41,20 @@ export const SNAPSHOT_STATUSES = {
   deleting: 'failed',
 } as const
 
+/** Label of a sandbox with the region that it was asked for in. */
+export const REGION_LABEL = 'hyperbrowser.region'
+
 /** Label of a sandbox, and of its snapshots, with the name that it asked for its image by, where the image has another. */
 export const IMAGE_LABEL = 'hyperbrowser.image'
 
 export function networkJson({ internet, allow, allowDomains, deny }: NetworkPolicy) {
   const plain = (cidr: string) => cidr.replace(/\/32$/, '')
   return { allowInternetAccess: internet, allowOut: [...allow.map(plain), ...allowDomains], denyOut: deny.map(plain) }
+}
+
+/** In whole numbers: Python's client takes no others, and loses a whole list over one. */
+function sizesJson({ cpus, memoryBytes, diskBytes }: Resources) {
+  return { vcpus: Math.ceil(cpus), memMiB: Math.ceil(memoryBytes / MIB), diskSizeMiB: Math.ceil(diskBytes / MIB) }
 }
 
 /** Without a session. What opens a port is for who may write. */
@@ -75,14 +84,14 @@ export function sandboxJson(
     jobId: null,
     launchState: null,
     creditsUsed: null,
-    region: 'us',
+    region: sandbox.labels[REGION_LABEL] ?? 'us',
     sessionUrl: `${origin.scheme}://${origin.host}/sandboxes/${id}`,
     duration: Math.max(0, (end ?? Date.now()) - start),
     proxyBytesUsed: 0,
-    vcpus: resources.cpus,
-    memMiB: Math.round(resources.memoryBytes / MIB),
-    diskSizeMiB: Math.round(resources.diskBytes / MIB),
-    timeoutMinutes: timeout.timeoutMs === null ? null : timeout.timeoutMs / 60_000,
+    ...sizesJson(resources),
+    timeoutMinutes: timeout.timeoutMs === null ? null : Math.ceil(timeout.timeoutMs / 60_000),
+    // None are put into sandboxes.
+    containsSecrets: false,
     network: networkJson(sandbox.network),
     runtime: runtimeAddress(origin, domain, id),
     exposedPorts: Object.keys(shown)
@@ -135,7 +144,6 @@ export function imageJson({ name, image, source }: NamedImage, namespace: string
 
 export async function snapshotJson(api: SpawnpointApi, by: Principal, snapshot: Snapshot, namespace: string) {
   const image = await imageById(api, by, snapshot.imageId)
-  const { resources } = snapshot
   const { [IMAGE_LABEL]: askedFor, ...metadata } = snapshot.labels
   return {
     id: snapshot.id,
@@ -145,9 +153,8 @@ export async function snapshotJson(api: SpawnpointApi, by: Principal, snapshot: 
     imageName: askedFor ?? image?.name ?? '',
     imageId: snapshot.imageId,
     status: SNAPSHOT_STATUSES[snapshot.state],
-    vcpus: resources.cpus,
-    memMiB: Math.round(resources.memoryBytes / MIB),
-    diskSizeMiB: Math.round(resources.diskBytes / MIB),
+    ...sizesJson(snapshot.resources),
+    containsSecrets: false,
     compatibilityTag: snapshot.requirements?.runtimeVersion ?? '',
     metadata,
     uploaded: snapshot.state === 'ready',

@@ -28,15 +28,14 @@ const mountSchema = z.object({
   shared: optional(z.boolean()),
 })
 
-const isNothing = (given: unknown) => typeof given === 'object' && given !== null && Object.keys(given).length === 0
-const nothing = optional(z.unknown().refine(isNothing, 'there are no vaults and secrets here'))
+const REGIONS = ['us', 'us-central', 'us-west', 'us-east', 'us-dev', 'europe-west', 'asia-south'] as const
 
 export const createSchema = z.object({
   imageName: optional(z.string().min(1).max(128)),
   imageId: optional(z.string().max(64)),
   snapshotName: optional(z.string().min(1).max(128)),
   snapshotId: optional(z.string().max(64)),
-  region: optional(z.enum(['us', 'us-central', 'us-west', 'us-east', 'us-dev', 'europe-west', 'asia-south'])),
+  region: optional(z.enum(REGIONS)),
   enableRecording: optional(z.boolean()),
   exposedPorts: optional(z.array(exposeSchema).max(64)),
   mounts: optional(z.record(z.string().max(1024), mountSchema)),
@@ -55,10 +54,10 @@ export const createSchema = z.object({
       .max(2 ** 30),
   ),
   ...networkSchema.shape,
-  // Of newer clients; there are no vaults here to take them from.
-  secrets: nothing,
-  vault: nothing,
-  onePassword: nothing,
+  // Of newer clients, see `wantsSecrets`
+  secrets: optional(z.unknown()),
+  vault: optional(z.unknown()),
+  onePassword: optional(z.unknown()),
 })
 export type CreateBody = z.output<typeof createSchema>
 

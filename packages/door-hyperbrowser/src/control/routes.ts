@@ -1,5 +1,5 @@
+import { randomBytes } from 'node:crypto'
 import {
-  invalidArgument,
   isCode,
   type Labels,
   notFound,
@@ -20,11 +20,13 @@ import {
   IMAGE_LABEL,
   imageJson,
   networkJson,
+  REGION_LABEL,
   SNAPSHOT_STATUSES,
   STATUSES,
   sandboxJson,
   snapshotJson,
 } from './json.ts'
+import { NO_SECRETS, noSecretRoutes, wantsSecrets } from './no-secrets.ts'
 import { many, paged, pageQuery } from './paging.ts'
 import {
   checkCreate,
@@ -39,6 +41,7 @@ import {
   resourcesOf,
   USUAL_SIZES,
 } from './requests.ts'
+import { Turns } from './turns.ts'
 import { volumeRoutes } from './volume-routes.ts'
 
 const params = z.object({ id: z.string().min(1).max(256) })
@@ -50,6 +53,8 @@ function ok(body: unknown): Answer {
 /** The control plane, below `/api`. */
 export function controlRoutes(context: DoorContext): AnyRoute[] {
   const { api, domain } = context
+  /** Of changes to which ports of a sandbox are exposed */
+  const turns = new Turns()
   const namespaceOf = async (by: Principal) => (await api.keys.team(by)).name
   /** A sandbox that is over is not acted on any more. */
   const live = async (by: Principal, id: string): Promise<Sandbox> => {
@@ -69,12 +74,13 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       body: createSchema,
       handle: async ({ by, body, request }) => {
         checkCreate(body)
+        if (wantsSecrets(body)) return NO_SECRETS
         const { source, labels, usual } = await sourceOf(by, body)
         const asked = resourcesOf(body)
         const create = (resources: Partial<Resources>) =>
           api.sandboxes.create(by, {
             ...source,
-            labels,
+            labels: { ...labels, ...(body.region === undefined ? {} : { [REGION_LABEL]: body.region }) },
             volumes: mountsOf(body),
             resources,
             network: newNetworkOf(body),
@@ -149,7 +155,8 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       body: z.object({ snapshotName: optional(z.string().min(1).max(128)) }),
       handle: async ({ by, params: { id }, body }) => {
         const sandbox = await live(by, id)
-        const name = body.snapshotName ?? `snapshot-${Date.now().toString(36)}`
+        // Nobody else's, also at the same moment: who asks for it by this name gets the newest that bears it.
+        const name = body.snapshotName ?? `snapshot-${Date.now().toString(36)}-${randomBytes(3).toString('hex')}`
         const { value } = await api.snapshots.create(by, sandbox.id, {
           kind: 'memory',
           name,
@@ -166,7 +173,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       params,
       handle: async ({ by, params: { id } }) => {
         await live(by, id)
-        throw invalidArgument('secrets', 'there are no vaults and secrets here')
+        return NO_SECRETS
       },
     }),
     route({
@@ -175,9 +182,11 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       params,
       body: exposeSchema,
       handle: async ({ by, params: { id }, body, request }) => {
-        const { ingress } = await live(by, id)
         const [port, access] = portAccess(body)
-        const sandbox = await api.sandboxes.update(by, id, { ingress: { ports: { ...ingress.ports, [port]: access } } })
+        const sandbox = await turns.take(id, async () => {
+          const { ports } = (await live(by, id)).ingress
+          return api.sandboxes.update(by, id, { ingress: { ports: { ...ports, [port]: access } } })
+        })
         return ok(exposureJson(api, sandbox, body.port, originOf(request.raw), domain))
       },
     }),
@@ -187,8 +196,10 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       params,
       body: exposeSchema,
       handle: async ({ by, params: { id }, body: { port } }) => {
-        const { [String(port)]: _gone, ...ports } = (await live(by, id)).ingress.ports
-        await api.sandboxes.update(by, id, { ingress: { ports } })
+        await turns.take(id, async () => {
+          const { [String(port)]: _gone, ...ports } = (await live(by, id)).ingress.ports
+          await api.sandboxes.update(by, id, { ingress: { ports } })
+        })
         return ok({ port, exposed: false })
       },
     }),
@@ -270,6 +281,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       },
     }),
     ...volumeRoutes(api),
+    ...noSecretRoutes(),
   ]
 
   async function sourceOf(by: Principal, body: z.output<typeof createSchema>) {

@@ -1,4 +1,4 @@
-import { notFound, type Principal, type SpawnpointApi, type Volume } from '@spawnpoint/core'
+import { isCode, notFound, type Principal, type SpawnpointApi, SpawnpointError, type Volume } from '@spawnpoint/core'
 import { type AnyRoute, everyPage, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { paged, pageQuery } from './paging.ts'
@@ -15,7 +15,8 @@ export function volumeRoutes(api: SpawnpointApi): AnyRoute[] {
       handle: async ({ by, query }) => {
         const nameContains = query.search === '' ? undefined : query.search
         const { items, counts } = paged(await everyPage((page) => api.volumes.list(by, { nameContains }, page)), query)
-        return { status: 200, body: { volumes: items.map(volumeJson), ...counts } }
+        const volumes = await Promise.all(items.map((volume) => volumeJson(api, by, volume)))
+        return { status: 200, body: { volumes, ...counts } }
       },
     }),
     route({
@@ -24,14 +25,17 @@ export function volumeRoutes(api: SpawnpointApi): AnyRoute[] {
       body: z.object({ name: z.string().min(1).max(128) }),
       handle: async ({ by, body: { name } }) => ({
         status: 200,
-        body: volumeJson(await api.volumes.create(by, { name })),
+        body: await volumeJson(api, by, await api.volumes.create(by, { name })),
       }),
     }),
     route({
       method: 'GET',
       path: '/api/volume/:key',
       params,
-      handle: async ({ by, params: { key } }) => ({ status: 200, body: volumeJson(await byKey(by, key)) }),
+      handle: async ({ by, params: { key } }) => ({
+        status: 200,
+        body: await volumeJson(api, by, await byKey(by, key)),
+      }),
     }),
     route({
       method: 'DELETE',
@@ -45,16 +49,31 @@ export function volumeRoutes(api: SpawnpointApi): AnyRoute[] {
     }),
   ]
 
-  /** By id or name; of names that differ in case alone, the one that is written like this. */
+  /** By id or name; of names that differ in case alone, the one that is written like this. Rejects `name_taken` if none is. */
   async function byKey(by: Principal, key: string): Promise<Volume> {
     const all = await everyPage((page) => api.volumes.list(by, {}, page))
-    const same = ({ name }: Volume) => name.toLowerCase() === key.toLowerCase()
-    const found = all.find(({ id, name }) => id === key || name === key) ?? all.find(same)
+    const exact = all.find(({ id, name }) => id === key || name === key)
+    if (exact !== undefined) return exact
+    const [found, ...others] = all.filter(({ name }) => name.toLowerCase() === key.toLowerCase())
     if (found === undefined) throw notFound('volume', key)
-    return found
+    if (others.length === 0) return found
+    throw new SpawnpointError('name_taken', `Several volumes are called ${key}: say which by its id`, {
+      resource: 'volume',
+      name: key,
+    })
   }
 }
 
-function volumeJson({ id, name, sizeBytes }: Volume) {
-  return { id, name, size: sizeBytes, transferAmount: 0 }
+/** Its size is that of what is in it. */
+async function volumeJson(api: SpawnpointApi, by: Principal, { id, name }: Volume) {
+  return { id, name, size: await sizeOf(api, by, id), transferAmount: 0 }
+}
+
+async function sizeOf(api: SpawnpointApi, by: Principal, id: string): Promise<number> {
+  try {
+    return (await api.volumes.usage(by, id)).usedBytes
+  } catch (error) {
+    if (isCode(error, 'not_found')) return 0 // deleted since: who asks for it next is told
+    throw error
+  }
 }

@@ -14,7 +14,12 @@ const path = z.string().min(1).max(4096)
 const runAs = optional(z.string().max(256))
 const flag = optional(z.boolean())
 const encoding = optional(z.enum(['utf8', 'base64']))
-const mode = optional(z.union([z.string().regex(/^[0-7]{1,4}$/, 'octal digits'), z.number().int().min(0).max(0o7777)]))
+/** Permission bits, as `0644`, `644` or `0o644` */
+const octal = z
+  .string()
+  .regex(/^(0o?)?[0-7]{1,4}$/, 'octal digits')
+  .transform((digits) => Number.parseInt(digits.replace(/^0o/, ''), 8))
+const mode = optional(z.union([octal, z.number().int().min(0).max(0o7777)]))
 
 const LIST_LIMIT = 20_000
 /** Bytes of a file that come back within JSON */
@@ -199,12 +204,12 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       method: 'POST',
       path: '/files/chmod',
       params,
-      body: z.object({ path, mode: z.string().regex(/^[0-7]{1,4}$/, 'octal digits'), recursive: flag, runAs }),
+      body: z.object({ path, mode: octal, recursive: flag, runAs }),
       handle: async ({ by, params: { sandbox }, body }) => {
         const at = await inside(context, by, sandbox, body.runAs)
         const { path: found } = await at.guest.files.stat(body.path, at.access)
         const recursive = body.recursive ? ['-R'] : []
-        await tool(at, ['chmod', ...recursive, '--', body.mode, found])
+        await tool(at, ['chmod', ...recursive, '--', body.mode.toString(8).padStart(4, '0'), found])
         return ok({ ok: true })
       },
     }),
@@ -234,7 +239,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
         method: 'POST',
         path: `/files/presign-${what}`,
         params,
-        body: z.object({ path, expiresInSeconds: optional(z.number().positive()), oneTime: flag, runAs }),
+        body: z.object({ path, expiresInSeconds: optional(z.number().min(0)), oneTime: flag, runAs }),
         handle: async ({ params: { sandbox }, body, request }) => {
           const method: Method = what === 'upload' ? 'PUT' : 'GET'
           const { token, expiresAt } = presign(api, sandbox, method, body.path, {
@@ -267,9 +272,8 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
   }
 }
 
-function modeOf(mode: string | number | undefined): { mode?: number } {
-  if (mode === undefined) return {}
-  return { mode: typeof mode === 'number' ? mode : Number.parseInt(mode, 8) }
+function modeOf(mode: number | undefined): { mode?: number } {
+  return mode === undefined ? {} : { mode }
 }
 
 async function* once(data: Buffer): AsyncGenerator<Buffer> {

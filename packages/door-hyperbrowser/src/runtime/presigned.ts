@@ -28,7 +28,8 @@ export function presign(
   path: string,
   options: { seconds: number | undefined; oneTime: boolean; runAs: string | undefined },
 ): Presigned {
-  const seconds = Math.min(options.seconds ?? DEFAULT_SECONDS, MAX_SECONDS)
+  // Nothing is what is said of the default.
+  const seconds = Math.min(options.seconds || DEFAULT_SECONDS, MAX_SECONDS)
   const grant: Grant = {
     expiresAt: Date.now() + seconds * 1000,
     nonce: options.oneTime ? randomBytes(12).toString('hex') : '',

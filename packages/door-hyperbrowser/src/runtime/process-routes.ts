@@ -1,4 +1,4 @@
-import { invalidArgument, type ProcessSpec, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
+import { invalidArgument, type Principal, type ProcessSpec, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
 import { type Answer, type AnyRoute, optional, route, STREAMED, streamItems } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
@@ -6,6 +6,7 @@ import type { DoorContext } from '../context.ts'
 import { lateAnswer } from './late-answer.ts'
 import { asciiJson, processJson, resultJson, shellArgs } from './process-json.ts'
 import type { RecordedChunk, Recorder } from './recorder.ts'
+import { signalName } from './signal-name.ts'
 
 const params = z.object({ sandbox: z.string(), id: z.string().min(1).max(128) })
 const sandboxParams = z.object({ sandbox: z.string() })
@@ -14,11 +15,11 @@ const TOLD_MS = 19_000
 
 const commandSchema = z.object({
   command: z.string().min(1),
-  cwd: optional(z.string().min(1).max(4096)),
+  cwd: optional(z.string().max(4096)),
   env: optional(z.record(z.string(), z.string())),
-  timeoutMs: optional(z.number().positive()),
-  timeout_sec: optional(z.number().positive()),
-  runAs: optional(z.string().min(1).max(256)),
+  timeoutMs: optional(z.number().min(0)),
+  timeout_sec: optional(z.number().min(0)),
+  runAs: optional(z.string().max(256)),
 })
 const waitSchema = z.object({ timeoutMs: optional(z.number().min(0)), timeout_sec: optional(z.number().min(0)) })
 
@@ -42,9 +43,15 @@ export function ok(body: unknown): Answer {
   return { status: 200, body }
 }
 
-/** Milliseconds, whichever way they were given; `null` for no limit. */
-export function limitOf({ timeoutMs, timeout_sec }: z.output<typeof waitSchema>): number | null {
-  return timeoutMs ?? (timeout_sec === undefined ? null : timeout_sec * 1000)
+/** Milliseconds, whichever way they were given; `null` for no limit, which 0 is too. */
+export function limitOf({ timeoutMs = 0, timeout_sec = 0 }: Partial<z.output<typeof waitSchema>>): number | null {
+  if (timeout_sec > 0) return timeout_sec * 1000
+  return timeoutMs > 0 ? timeoutMs : null
+}
+
+/** Where a process runs and as whom, if that is said; nothing is what is said of the default. */
+export function placeAndUser({ cwd = '', runAs = '' }: { cwd?: string | undefined; runAs?: string | undefined }) {
+  return { ...(cwd === '' ? {} : { cwd }), ...(runAs === '' ? {} : { user: runAs }) }
 }
 
 export function processRoutes({ api, recorders }: DoorContext): AnyRoute[] {
@@ -54,8 +61,7 @@ export function processRoutes({ api, recorders }: DoorContext): AnyRoute[] {
       args: shellArgs(body.command),
       env: body.env ?? {},
       stdin: true,
-      ...(body.cwd === undefined ? {} : { cwd: body.cwd }),
-      ...(body.runAs === undefined ? {} : { user: body.runAs }),
+      ...placeAndUser(body),
       ...(timeoutMs === null ? {} : { timeoutMs: Math.max(1, Math.ceil(timeoutMs)) }),
     }
   }
@@ -147,14 +153,14 @@ export function processRoutes({ api, recorders }: DoorContext): AnyRoute[] {
       method: 'POST',
       path: '/processes/:id/signal',
       params,
-      body: z.object({ signal: z.string().regex(/^(SIG)?[A-Z0-9]{1,10}$/, 'a name such as TERM') }),
+      body: z.object({ signal: signalName }),
       handle: ({ by, params: { sandbox, id }, body }) => signalled(by, sandbox, id, body.signal),
     }),
     route({
       method: 'DELETE',
       path: '/processes/:id',
       params,
-      handle: ({ by, params: { sandbox, id } }) => signalled(by, sandbox, id, 'KILL'),
+      handle: ({ by, params: { sandbox, id } }) => signalled(by, sandbox, id, 'SIGKILL'),
     }),
     route({
       method: 'POST',
@@ -200,10 +206,9 @@ export function processRoutes({ api, recorders }: DoorContext): AnyRoute[] {
     }),
   ]
 
-  async function signalled(by: Parameters<typeof recorders.get>[0], sandbox: string, id: string, signal: string) {
+  async function signalled(by: Principal, sandbox: string, id: string, signal: string | number) {
     const recorder = await recorders.get(by, sandbox, id)
-    const name = signal.startsWith('SIG') ? signal : `SIG${signal}`
-    if (!recorder.over) await (await recorders.guest(by, sandbox)).processes.signal(id, name, true)
+    if (!recorder.over) await (await recorders.guest(by, sandbox)).processes.signal(id, signal, true)
     return ok({ process: processJson(recorder) })
   }
 }

@@ -5,8 +5,9 @@ import type { DoorContext } from '../context.ts'
 import { flag } from './flag.ts'
 import { lateAnswer } from './late-answer.ts'
 import { ptyJson, shellTerminalArgs } from './process-json.ts'
-import { ended, ok } from './process-routes.ts'
+import { ended, limitOf, ok, placeAndUser } from './process-routes.ts'
 import type { PtySizes } from './pty-sizes.ts'
+import { signalName } from './signal-name.ts'
 
 const params = z.object({ sandbox: z.string(), id: z.string().min(1).max(128) })
 const side = z.number().int().min(1).max(10_000)
@@ -21,25 +22,25 @@ export function ptyRoutes({ api, recorders }: DoorContext, sizes: PtySizes): Any
       body: z.object({
         command: z.string().min(1),
         args: optional(z.array(z.string()).max(1000)),
-        cwd: optional(z.string().min(1).max(4096)),
+        cwd: optional(z.string().max(4096)),
         env: optional(z.record(z.string(), z.string())),
         useShell: optional(z.boolean()),
         rows: optional(side),
         cols: optional(side),
-        timeoutMs: optional(z.number().positive()),
-        runAs: optional(z.string().min(1).max(256)),
+        timeoutMs: optional(z.number().min(0)),
+        runAs: optional(z.string().max(256)),
       }),
       handle: async ({ by, params: { sandbox }, body }) => {
         const size = { cols: body.cols ?? 80, rows: body.rows ?? 24 }
         const { command, args = [] } = body
+        const limit = limitOf(body)
         const recorder = await recorders.start(by, sandbox, {
           args: body.useShell ? shellTerminalArgs(command, args) : [command, ...args],
           env: { TERM: 'xterm-256color', ...body.env },
           stdin: true,
           pty: size,
-          ...(body.cwd === undefined ? {} : { cwd: body.cwd }),
-          ...(body.runAs === undefined ? {} : { user: body.runAs }),
-          ...(body.timeoutMs === undefined ? {} : { timeoutMs: Math.ceil(body.timeoutMs) }),
+          ...placeAndUser(body),
+          ...(limit === null ? {} : { timeoutMs: Math.ceil(limit) }),
         })
         sizes.set(sandbox, recorder.info.id, size)
         return ok({ pty: ptyJson(recorder, size, false) })
@@ -62,7 +63,8 @@ export function ptyRoutes({ api, recorders }: DoorContext, sizes: PtySizes): Any
       body: z.object({ timeoutMs: optional(z.number().min(0)), includeOutput: flag }),
       handle: async (call) => {
         const { sandbox, id } = call.params
-        const { timeoutMs = null, includeOutput = false } = call.body
+        const { includeOutput = false } = call.body
+        const timeoutMs = limitOf(call.body)
         const recorder = await recorders.get(call.by, sandbox, id)
         using _ = holdActive(api, call.by, sandbox)
         const work = ended(recorder, timeoutMs, call.signal).then(() => ({
@@ -75,11 +77,10 @@ export function ptyRoutes({ api, recorders }: DoorContext, sizes: PtySizes): Any
       method: 'POST',
       path: '/pty/:id/kill',
       params,
-      body: z.object({ signal: optional(z.string().regex(/^(SIG)?[A-Z0-9]{1,10}$/, 'a name such as TERM')) }),
-      handle: async ({ by, params: { sandbox, id }, body: { signal = 'KILL' } }) => {
+      body: z.object({ signal: optional(signalName) }),
+      handle: async ({ by, params: { sandbox, id }, body: { signal = 'SIGKILL' } }) => {
         const recorder = await recorders.get(by, sandbox, id)
-        const name = signal.startsWith('SIG') ? signal : `SIG${signal}`
-        if (!recorder.over) await (await recorders.guest(by, sandbox)).processes.signal(id, name, true)
+        if (!recorder.over) await (await recorders.guest(by, sandbox)).processes.signal(id, signal, true)
         return ok({ pty: ptyJson(recorder, sizes.get(sandbox, id), false) })
       },
     }),

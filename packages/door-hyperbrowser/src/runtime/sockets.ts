@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -161,6 +162,7 @@ function refuse(socket: Duplex, error: SpawnpointError): void {
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
     'Content-Type: application/json',
+    `X-Request-Id: ${randomUUID()}`,
     `Content-Length: ${Buffer.byteLength(text)}`,
     'Connection: close',
   ]

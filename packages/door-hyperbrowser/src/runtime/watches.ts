@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type FileEvent, invalidArgument, notFound, SpawnpointError } from '@spawnpoint/core'
+import { type FileEvent, invalidArgument, SpawnpointError } from '@spawnpoint/core'
 import type { Inside } from './inside.ts'
 import { Waiters } from './waiters.ts'
 
@@ -136,7 +136,8 @@ export class Watches {
 
   get(sandboxId: string, id: string): Watch {
     const watch = this.#watches.get(id)
-    if (watch?.sandboxId !== sandboxId) throw notFound('route', `watch ${id}`)
+    if (watch?.sandboxId !== sandboxId)
+      throw new SpawnpointError('not_found', `Watch not found: ${id}`, { resource: 'route', ref: id })
     return watch
   }
 
