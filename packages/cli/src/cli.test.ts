@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Sandbox } from 'spawnpoint'
 import { openServerWorld } from 'spawnpoint/testing'
@@ -266,6 +266,23 @@ describe('the rest', () => {
     const shown = JSON.parse(await out('sandbox', 'show', spawned, '--json'))
     expect(shown.volumes).toEqual([{ volumeId: id, path: '/data', readOnly: true }])
     await out('sandbox', 'rm', spawned)
+  })
+
+  test('files of elsewhere', async () => {
+    const { host } = world.server
+    host.repositories.set('https://git.test/app.git#main', { files: { a: '1' } })
+    host.buckets.set('s3:numbers/of/2026', { files: { b: '2' } })
+    const remotes = ['/srv/app=https://git.test/app.git#main', '/srv/data=s3://numbers/of/2026?region=eu-west-1']
+    const id = (await out('sandbox', 'create', 'base', ...remotes.flatMap((one) => ['--remote', one]))).trim()
+    expect(await out('sandbox', 'show', id)).toMatch(
+      /^remotes: +\/srv\/app: git https:\/\/git.test\/app.git at [0-9a-f]{12}, \/srv\/data: s3 numbers\/of\/2026 at /m,
+    )
+    const snapshot = (await out('snapshot', 'create', id, '--kind', 'filesystem', '--with-remotes')).trim()
+    host.buckets.set('s3:numbers/of/2026', { files: { b: '3' } })
+    const spawned = (await out('snapshot', 'spawn', snapshot)).trim()
+    await out('sandbox', 'cp', `${spawned}:/srv/data/b`, join(directory, 'b'))
+    expect(await readFile(join(directory, 'b'), 'utf8')).toBe('3')
+    for (const one of [id, spawned]) await out('sandbox', 'rm', one)
   })
 
   test('keys', async () => {

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { SetCredentialRule } from 'spawnpoint'
 import { collect } from './collect.ts'
 import { UsageError } from './exit.ts'
+import { contentOf, listOf } from './json-file.ts'
 
 type Header = SetCredentialRule['headers'][number]
 
@@ -35,7 +35,10 @@ export function credentialsFrom(
     rule.headers.push({ name, ...headerValue(text, value, env) })
     rules.set(list, rule)
   }
-  return [...(file === undefined ? [] : rulesOf(file)), ...[...rules].map(([name, rule]) => ({ name, ...rule }))]
+  return [
+    ...(file === undefined ? [] : listOf<SetCredentialRule>(file, 'rules')),
+    ...[...rules].map(([name, rule]) => ({ name, ...rule })),
+  ]
 }
 
 function headerValue(whole: string, text: string, env: NodeJS.ProcessEnv): { value: string } | { template: string } {
@@ -50,27 +53,6 @@ function headerValue(whole: string, text: string, env: NodeJS.ProcessEnv): { val
   throw new UsageError(
     `The value of '${shortened(whole)}' is to come from env:NAME, file:PATH or {SECRET}: arguments are seen by all users`,
   )
-}
-
-function rulesOf(file: string): SetCredentialRule[] {
-  let rules: unknown
-  try {
-    rules = JSON.parse(contentOf(file))
-  } catch (error) {
-    if (error instanceof UsageError) throw error
-    throw new UsageError(`${file} is no JSON`)
-  }
-  // What is wrong within them the server says, by its place.
-  if (!Array.isArray(rules)) throw new UsageError(`${file} is no list of rules`)
-  return rules
-}
-
-function contentOf(path: string): string {
-  try {
-    return readFileSync(path === '-' ? 0 : path, 'utf8')
-  } catch (error) {
-    throw new UsageError(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
-  }
 }
 
 /** Without what may be a secret. */

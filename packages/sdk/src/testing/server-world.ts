@@ -9,6 +9,7 @@ import {
   FakeImageBuilder,
   FakePool,
   FakeRuntime,
+  fakeRemoteReaders,
   MemoryLedger,
 } from '@spawnpoint/fakes'
 import Fastify from 'fastify'
@@ -54,6 +55,7 @@ export async function openServerWorld() {
       imageBuilders: [new FakeImageBuilder(host)],
       archive: new FakeArchive(host),
       dockerfiles: new DockerfileFrontEnd(),
+      remotes: fakeRemoteReaders(host),
       clock: systemClock,
       log,
       config: CONFIG,

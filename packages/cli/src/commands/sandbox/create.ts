@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../exit.ts'
 import { collect, declareOverrides, mountsFrom, overridesFrom } from '../../options.ts'
+import { declareRemotes, remotesFrom } from '../../remotes.ts'
 import { verb } from '../../verb.ts'
 import { declareNewSchedule, newScheduleFrom } from '../schedule/options.ts'
 
@@ -18,13 +19,14 @@ export function addCreate(parent: Command): void {
         snapshot: options.snapshot,
         cold: options.cold,
         volumes: mountsFrom(options.volume),
+        remotes: remotesFrom(options),
         schedule: newScheduleFrom(options),
         ...overridesFrom(options),
       })
       await cli.print(sandbox.info, () => `${sandbox.id}\n`)
     },
     (command) =>
-      declareNewSchedule(declareOverrides(command))
+      declareRemotes(declareNewSchedule(declareOverrides(command)))
         .option('--snapshot <snapshot>', 'go on from this snapshot')
         .option('-v, --volume <volume:path[:ro]>', 'mount a volume; may be given several times', collect)
         .option('--cold', 'boot a memory snapshot from its filesystem alone'),

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { IngressPolicy, Metrics, Sandbox } from 'spawnpoint'
 import { formatAge, formatBytes, formatDuration } from '../../output/units.ts'
+import { remotesText } from '../../remotes.ts'
 import { verb } from '../../verb.ts'
 import { pairsText } from '../image/show.ts'
 
@@ -23,6 +24,7 @@ export function addShow(parent: Command): void {
       ['memory', usedOf(metrics?.memoryBytes, resources.memoryBytes)],
       ['disk', usedOf(metrics?.diskBytes, resources.diskBytes)],
       ['processes', `at most ${resources.maxProcesses}`],
+      ['remotes', remotesText(info.remotes)],
       ['internet', network.internet ? 'yes' : 'no'],
       ['allow', network.allow.join(' ') || null],
       ['allow domains', network.allowDomains.join(' ') || null],

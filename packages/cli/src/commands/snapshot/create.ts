@@ -20,6 +20,7 @@ export function addCreate(parent: Command): void {
         tag: options.tag,
         labels: pairs(options.label, 'label'),
         ttlMs: options.ttl === undefined ? undefined : parseDurationOrNever(options.ttl),
+        remotes: options.withRemotes,
         hooks: options.hooks,
         requireHooks: options.requireHooks,
         whenBusy: options.rejectWhenBusy ? 'reject' : undefined,
@@ -42,6 +43,7 @@ export function addCreate(parent: Command): void {
         .option('-t, --tag <tag>', 'tag of the name that points to it')
         .option('-k, --kind <kind>', 'memory or filesystem', 'memory')
         .option('--ttl <duration|never>', 'delete it after so long')
+        .option('--with-remotes', 'what begins with it has the remotes of the sandbox brought anew')
         .option('--no-hooks', "do not run the sandbox's pre-snapshot hooks")
         .option('--require-hooks', 'fail if a hook fails')
         .option('--reject-when-busy', 'fail rather than wait while other work on the sandbox is under way'),

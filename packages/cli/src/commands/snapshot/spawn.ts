@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../exit.ts'
 import { collect, declareOverrides, integer, mountsFrom, overridesFrom } from '../../options.ts'
+import { declareRemotes, remotesFrom } from '../../remotes.ts'
 import { verb } from '../../verb.ts'
 import { declareNewSchedule, newScheduleFrom } from '../schedule/options.ts'
 
@@ -16,7 +17,8 @@ export function addSpawn(parent: Command): void {
       if (count < 1) throw new UsageError('--count must be at least 1')
       if (count > 1 && name !== undefined) throw new UsageError('--name names one sandbox; leave it out with --count')
       const { cold } = options
-      const each = { ...overrides, cold, volumes: mountsFrom(options.volume), schedule: newScheduleFrom(options) }
+      const brought = { volumes: mountsFrom(options.volume), remotes: remotesFrom(options) }
+      const each = { ...overrides, cold, ...brought, schedule: newScheduleFrom(options) }
       const sandboxes =
         count === 1 ? [await snapshot.spawn({ ...each, name })] : await snapshot.spawn({ ...each, count })
       await cli.print(
@@ -25,7 +27,7 @@ export function addSpawn(parent: Command): void {
       )
     },
     (command) =>
-      declareNewSchedule(declareOverrides(command))
+      declareRemotes(declareNewSchedule(declareOverrides(command)))
         .option('-c, --count <number>', 'how many')
         .option(
           '-v, --volume <volume:path[:ro]>',
