@@ -7,6 +7,7 @@ import {
   type TakeRemote,
 } from '@spawnpoint/core'
 import { systemRoots } from '@spawnpoint/outbound'
+import { AZURE } from './azure.ts'
 import { GCS } from './gcs.ts'
 import { KeptListings } from './kept-listings.ts'
 import { changeOf, readListing, versionOf } from './listing.ts'
@@ -34,7 +35,7 @@ const STEP = 'read the bucket'
 export async function openBucketReaders(options: BucketReaderOptions): Promise<RemoteReader[]> {
   const { near = [], roots = systemRoots(), timeoutMs = TEN_MINUTES_MS } = options
   const common = { kept: await KeptListings.open(options.dir), networks: networks(near), roots, timeoutMs }
-  return [new BucketReader(S3, common), new BucketReader(GCS, common)]
+  return [new BucketReader(S3, common), new BucketReader(GCS, common), new BucketReader(AZURE, common)]
 }
 
 interface Common {

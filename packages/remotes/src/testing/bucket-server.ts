@@ -15,8 +15,8 @@ export interface BucketAnswer {
 export type BucketRequest = Pick<IncomingMessage, 'method' | 'headers'> & { url: URL; target: string }
 
 /**
- * Buckets over HTTP as S3 and Google Cloud Storage answer for them (with the bucket in the path), in memory. Who may ask is for
- * `refuses` to say.
+ * Buckets over HTTP as S3, Google Cloud Storage and Azure Blob Storage answer for them (with the bucket in the path; at Azure with the
+ * account `account` before it), in memory. Who may ask is for `refuses` to say.
  */
 export class BucketServer implements AsyncDisposable {
   /** Content by bucket and key */
@@ -71,7 +71,7 @@ export class BucketServer implements AsyncDisposable {
       this.#now -= 1
     })
     const answer = () => this.#respond(request, response)
-    if (request.url.searchParams.has('list-type') || request.url.searchParams.has('maxResults')) answer()
+    if (['list-type', 'maxResults', 'comp'].some((name) => request.url.searchParams.has(name))) answer()
     else this.#held.push(answer)
     if (this.#held.length < this.waitsFor) return
     this.waitsFor = 0
@@ -88,23 +88,23 @@ export class BucketServer implements AsyncDisposable {
   #answer(request: BucketRequest): BucketAnswer {
     if (this.refuses(request)) return { status: 403, body: '<Error><Code>AccessDenied</Code></Error>' }
     const { pathname, searchParams } = request.url
-    const google = /^\/storage\/v1\/b\/([^/]+)\/o(?:\/([^/]+))?$/.exec(pathname)
-    const [, name = '', key = ''] = google ?? /^\/([^/]+)\/(.*)$/.exec(pathname) ?? []
+    const { name, key, kind } = addressed(pathname)
     const bucket = this.buckets.get(decodeURIComponent(name))
     if (bucket === undefined) return { status: 404 }
     if (key !== '') {
       const content = bucket.get(decodeURIComponent(key))
       if (content === undefined) return { status: 404 }
-      const identity = google === null ? { etag: `"${etagOf(content)}"` } : { 'x-goog-generation': etagOf(content) }
+      const etag = etagOf(content)
+      const identity = kind === 'gcs' ? { 'x-goog-generation': etag } : { etag: `"${etag}"` }
       const headers = { ...identity, 'last-modified': 'Wed, 01 Jan 2025 00:00:00 GMT' }
       return { status: 200, headers, body: content }
     }
-    const after = searchParams.get(google === null ? 'continuation-token' : 'pageToken') ?? ''
+    const after = searchParams.get(NEXT[kind]) ?? ''
     const all = [...bucket.keys()].filter((one) => one.startsWith(searchParams.get('prefix') ?? '')).sort()
     const from = after === '' ? 0 : Number(after.slice('after '.length))
     const page = all.slice(from, from + this.pageSize).map((one) => ({ key: one, content: bucket.get(one) ?? '' }))
     const next = from + this.pageSize < all.length ? `after ${from + this.pageSize}` : null
-    return google === null ? s3Listing(page, next) : googleListing(page, next)
+    return LISTINGS[kind](page, next)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,6 +112,26 @@ export class BucketServer implements AsyncDisposable {
     this.#server.close()
     await once(this.#server, 'close')
   }
+}
+
+type Kind = 's3' | 'gcs' | 'azure'
+const NEXT = { s3: 'continuation-token', gcs: 'pageToken', azure: 'marker' } as const
+const LISTINGS: Record<Kind, (page: Listed, next: string | null) => BucketAnswer> = {
+  s3: s3Listing,
+  gcs: googleListing,
+  azure: azureListing,
+}
+
+function addressed(path: string): { name: string; key: string; kind: Kind } {
+  const of = (kind: Kind, pattern: RegExp) => {
+    const [, name, key = ''] = pattern.exec(path) ?? []
+    return name === undefined ? null : { name, key, kind }
+  }
+  return (
+    of('gcs', /^\/storage\/v1\/b\/([^/]+)\/o(?:\/([^/]+))?$/) ??
+    of('azure', /^\/account\/([^/]+)(?:\/(.+))?$/) ??
+    of('s3', /^\/([^/]+)\/(.*)$/) ?? { name: '', key: '', kind: 's3' }
+  )
 }
 
 type Listed = { key: string; content: string | Buffer }[]
@@ -141,4 +161,16 @@ function googleListing(page: Listed, next: string | null): BucketAnswer {
   }))
   const body = JSON.stringify({ ...(items.length === 0 ? {} : { items }), ...(next && { nextPageToken: next }) })
   return { status: 200, headers: { 'content-type': 'application/json' }, body }
+}
+
+function azureListing(page: Listed, next: string | null): BucketAnswer {
+  const blobs = page.map(({ key, content }) => {
+    // XML has no place for some characters.
+    const isOdd = key.includes('\0')
+    const name = isOdd ? encodeURIComponent(key) : key.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+    const about = `<Content-Length>${Buffer.byteLength(content)}</Content-Length><Etag>${etagOf(content)}</Etag>`
+    return `<Blob><Name${isOdd ? ' Encoded="true"' : ''}>${name}</Name><Properties>${about}<BlobType>BlockBlob</BlobType></Properties></Blob>`
+  })
+  const body = `\ufeff<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>${blobs.join('')}</Blobs><NextMarker>${next ?? ''}</NextMarker></EnumerationResults>`
+  return { status: 200, headers: { 'content-type': 'application/xml' }, body }
 }

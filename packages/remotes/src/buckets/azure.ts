@@ -1,0 +1,62 @@
+import { type AzureSource, bucketUrl } from '@spawnpoint/core'
+import { encodedPath, type Page, plainEtag, type StoredObject, type StoreProtocol } from './store.ts'
+import { readXml } from './xml.ts'
+
+/** Of one page */
+const MAX_BYTES = 16 * 2 ** 20
+const ROOT = '/EnumerationResults'
+const BLOB = `${ROOT}/Blobs/Blob`
+/** The oldest version of the protocol that has what is used here; without one, accounts answer as they are set to */
+const HEADERS = { 'x-ms-version': '2021-08-06' }
+
+/** Azure Blob Storage's protocol (List Blobs, Get Blob). */
+export const AZURE: StoreProtocol<AzureSource> = {
+  type: 'azure',
+  title: 'Azure Blob Storage',
+  etagHeader: 'etag',
+
+  async list(session, source, prefix, after): Promise<Page> {
+    const query = {
+      restype: 'container',
+      comp: 'list',
+      maxresults: '1000',
+      ...(prefix === '' ? {} : { prefix }),
+      ...(after === null ? {} : { marker: after }),
+    }
+    const url = bucketUrl(source)
+    url.pathname = url.pathname.replace(/\/$/, '')
+    const answer = await session.get({ url, query, headers: HEADERS })
+    const objects: StoredObject[] = []
+    let fields: Record<string, string> = {}
+    let next: string | null = null
+    let isListing = false
+    if (answer !== null)
+      await readXml(answer.body, MAX_BYTES, ({ path, text, attributes }) => {
+        if (path === BLOB) {
+          const { Name = '', ResourceType, AccessTier } = fields
+          const about = { sizeBytes: Number(fields['Content-Length'] ?? ''), etag: plainEtag(fields.Etag ?? '') }
+          // An account with directories lists these, too; what is archived is not to be had.
+          if (ResourceType !== 'directory' && AccessTier !== 'Archive') objects.push({ key: Name, ...about })
+          fields = {}
+        } else if (path === `${BLOB}/Name`) fields.Name = attributes.Encoded === 'true' ? decoded(text) : text
+        else if (path.startsWith(`${BLOB}/Properties/`)) fields[path.slice(`${BLOB}/Properties/`.length)] = text
+        else if (path === `${ROOT}/NextMarker`) next = text === '' ? null : text
+        else if (path === ROOT) isListing = true
+      }).catch((error: unknown) => {
+        throw session.explained(error)
+      })
+    if (!isListing) throw session.nonsense('no Azure answers there')
+    return { objects, next }
+  },
+
+  object: (source, key) => ({ url: new URL(encodedPath(key), bucketUrl(source)), headers: HEADERS }),
+}
+
+/** Names with characters that XML has no place for come so; what is not encoded after all is taken as it is. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
+}
