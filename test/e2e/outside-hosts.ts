@@ -36,7 +36,7 @@ const answer = async (request, response) => {
   const own = special[request.headers.host]
   let body = ''
   if (own) for await (const chunk of request.setEncoding('utf8')) body += chunk
-  response.end(own ? own(body) : JSON.stringify(request.headers))
+  response.end(own ? own(body) : JSON.stringify({ ...request.headers, 'x-request-target': request.url }))
 }
 const upgrade = (request, socket) => {
   const hash = crypto.createHash('sha1').update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11')

@@ -33,3 +33,22 @@ it('lets no single sandbox use up the processes of the host', () => {
   expect(maxProcesses * 3 + 512).toBeLessThanOrEqual(Math.min(read('pid_max'), read('threads-max')) / 2)
   expect(maxProcesses).toBeGreaterThanOrEqual(core.resources.maxProcesses)
 })
+
+it('takes for its issuer an address that clouds can ask', () => {
+  const of = (issuer?: string) =>
+    configFrom({}, { SPAWNPOINT_RUNSC: '/bin/true', SPAWNPOINT_AGENT: '/bin/true', SPAWNPOINT_ISSUER: issuer }).issuer
+  expect([of(), of(''), of('https://box.example.com/'), of('https://box.example.com:8443')]).toEqual([
+    null,
+    null,
+    'https://box.example.com',
+    'https://box.example.com:8443',
+  ])
+  for (const bad of [
+    'http://box.example.com',
+    'box.example.com',
+    'https://a:b@c.test',
+    'https://a.test/path',
+    'https://a.test/?b',
+  ])
+    expect(() => of(bad)).toThrow('SPAWNPOINT_ISSUER')
+})

@@ -35,6 +35,8 @@ export interface ServerConfig {
   crashFile: string | null
   /** CIDRs of private networks, or of this machine, where web services may be asked that credential rules name */
   callbackNetworks: string[]
+  /** `https://` address at which clouds find this server's keys; `null` where sandboxes have no identity for them */
+  issuer: string | null
   /** Without the secret, which is in the data directory */
   core: Omit<CoreConfig, 'secret'>
 }
@@ -66,6 +68,7 @@ export function configFrom(options: ServerOptions, env: Env): ServerConfig {
     layerCacheBytes: sizeFrom('SPAWNPOINT_LAYER_CACHE_BYTES', env, 10 * GIB),
     crashFile: env.SPAWNPOINT_CRASH_FILE || null,
     callbackNetworks: networks('SPAWNPOINT_CALLBACK_NETWORKS', env),
+    issuer: issuerFrom(env.SPAWNPOINT_ISSUER),
     core: {
       resources: {
         cpus: Math.min(2, cpus),
@@ -148,6 +151,14 @@ function networks(name: string, env: Env): string[] {
   })
   if (wrong === undefined) return all
   throw missing(`${name} has '${wrong}', which is no IPv4 address or CIDR`)
+}
+
+function issuerFrom(text: string | undefined): string | null {
+  if (!text) return null
+  const url = URL.parse(text)
+  const { protocol, username, password, origin, href } = url ?? {}
+  if (protocol === 'https:' && username === '' && password === '' && href === `${origin}/`) return origin ?? null
+  throw missing(`SPAWNPOINT_ISSUER is '${text}'; use https://HOST or https://HOST:PORT, where this server is reached`)
 }
 
 function sizeFrom(name: string, env: Env, byDefault: number): number {

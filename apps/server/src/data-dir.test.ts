@@ -1,8 +1,9 @@
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { makeDataDir, serverSecret } from './data-dir.ts'
+import { identityKey, makeDataDir, serverSecret } from './data-dir.ts'
 
 let dir: string
 beforeEach(() => {
@@ -33,6 +34,20 @@ describe('the server\u2019s secret', () => {
       expect(readFileSync(path, 'utf8')).toBe(text)
     }
   })
+})
+
+it('makes a key for identities when it is first needed, which stays, and takes no other kind for it', async () => {
+  const key = await identityKey(dir)
+  const path = join(dir, 'identity.key')
+  expect(createPrivateKey(key).asymmetricKeyDetails?.modulusLength).toBe(2048)
+  expect(statSync(path).mode & 0o777).toBe(0o600)
+  expect(await identityKey(dir)).toBe(key)
+  const other = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+  for (const text of [other, 'no key']) {
+    writeFileSync(path, text)
+    await expect(identityKey(dir)).rejects.toMatchObject({ code: 'unavailable' })
+    expect(readFileSync(path, 'utf8')).toBe(text)
+  }
 })
 
 describe('a data directory', () => {

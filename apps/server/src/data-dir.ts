@@ -1,7 +1,8 @@
-import { randomBytes } from 'node:crypto'
+import { createPrivateKey, generateKeyPair, randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { type Core, SpawnpointError } from '@spawnpoint/core'
 import { serverTag } from './config.ts'
 
@@ -80,6 +81,33 @@ export async function serverSecret(dataDir: string): Promise<Uint8Array> {
   const secret = randomBytes(SECRET_BYTES)
   await writeDurably(path, secret)
   return secret
+}
+
+/** The RSA key that tokens of identity are signed with, as PEM, made when it is first needed. Rejects `unavailable` if what is there is none. */
+export async function identityKey(dataDir: string): Promise<string> {
+  const path = join(dataDir, 'identity.key')
+  const present = await readFile(path, 'utf8').catch(missingFile)
+  if (present === '') {
+    const pair = await promisify(generateKeyPair)('rsa', {
+      modulusLength: 2048,
+      publicKeyEncoding: { format: 'pem', type: 'spki' },
+      privateKeyEncoding: { format: 'pem', type: 'pkcs8' },
+    })
+    await writeDurably(path, pair.privateKey)
+    return pair.privateKey
+  }
+  if (isRsaKey(present)) return present
+  const reason = `${path} is no RSA key; put back the right one, or remove it, after which clouds must be told of a new one`
+  throw new SpawnpointError('unavailable', reason, { reason })
+}
+
+function isRsaKey(pem: string): boolean {
+  try {
+    return createPrivateKey(pem).asymmetricKeyType === 'rsa'
+  } catch {
+    // It cannot be read as a key at all.
+    return false
+  }
 }
 
 async function writeDurably(path: string, text: string | Uint8Array): Promise<void> {

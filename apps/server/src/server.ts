@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { LocalBlobs } from '@spawnpoint/blobs-local'
-import { Core, SpawnpointError, systemClock } from '@spawnpoint/core'
+import { Core, IDENTITY_KEYS_PATH, SpawnpointError, systemClock } from '@spawnpoint/core'
 import { DockerfileFrontEnd } from '@spawnpoint/dockerfile'
 import { BRIMBLE_PREFIX, refuseBrimble, registerBrimbleDoor } from '@spawnpoint/door-brimble'
 import { controlUrl, E2B, MOUNTS, NOVITA, refuseControl, registerE2bControl } from '@spawnpoint/door-e2b'
@@ -31,7 +31,7 @@ import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest, Log
 import type { Logger } from 'pino'
 import { type ServerConfig, serverTag } from './config.ts'
 import { loadDashboard, serveDashboard } from './dashboard.ts'
-import { adminKey, lockDataDir, serverSecret, writePublicKey } from './data-dir.ts'
+import { adminKey, identityKey, lockDataDir, serverSecret, writePublicKey } from './data-dir.ts'
 import { openTls } from './tls.ts'
 import { toldDomain } from './tls-config.ts'
 import { dispatch, openGateway } from './traffic.ts'
@@ -54,6 +54,8 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   undo.use(await lockDataDir(config.dataDir))
   const failpoint = crashAt(config.crashFile)
   const secret = await serverSecret(config.dataDir)
+  const { issuer } = config
+  const identity = issuer === null ? undefined : { issuer, privateKey: await identityKey(config.dataDir) }
   const images = await OciImageBuilder.open({
     dir: join(config.dataDir, 'oci'),
     importsDir: join(config.dataDir, 'imports'),
@@ -101,7 +103,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         images,
       ],
       clock: systemClock,
-      config: { ...config.core, secret },
+      config: { ...config.core, secret, identity },
       log,
       failpoint,
     }),
@@ -168,6 +170,11 @@ async function listen(
   })
   fastify.get('/healthz', async () => ({ status: 'ok', version: VERSION }))
   fastify.get('/.well-known/jwks.json', async () => core.callbackKeys)
+  const identity = core.identityDocuments
+  if (identity !== null) {
+    fastify.get('/.well-known/openid-configuration', async () => identity.configuration)
+    fastify.get(IDENTITY_KEYS_PATH, async () => identity.keys)
+  }
   fastify.get('/readyz', async (_request, reply) => {
     try {
       await core.ping()

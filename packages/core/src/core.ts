@@ -25,6 +25,7 @@ import { Compare } from './services/compare.ts'
 import { Events } from './services/events.ts'
 import { Signal } from './services/follow.ts'
 import { Idempotency } from './services/idempotency.ts'
+import { type IdentityDocuments, identityDocuments } from './services/identity.ts'
 import { Images } from './services/images.ts'
 import { Keys } from './services/keys.ts'
 import { Names } from './services/names.ts'
@@ -158,6 +159,12 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     this.events = new Events(parts, this.#happened)
     this.idempotency = new Idempotency(parts)
     this.tokens = new Tokens(parts)
+  }
+
+  /** What clouds are told that ask who sandboxes are; `null` where sandboxes have no identity for them. */
+  get identityDocuments(): IdentityDocuments | null {
+    const { identity } = this.#parts.config
+    return identity === undefined ? null : identityDocuments(identity)
   }
 
   /** What web services check the questions of this server with (a JSON Web Key Set), see `CredentialCallback`. */

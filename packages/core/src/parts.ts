@@ -9,6 +9,7 @@ import type {
   RemoteReader,
   Runtime,
 } from './ports/index.ts'
+import type { IdentityConfig } from './services/identity.ts'
 
 /** The core's own view of time, so that tests need not wait. */
 export interface Clock {
@@ -27,6 +28,8 @@ export interface Log {
 export interface CoreConfig {
   /** What tokens are made from: 32 random bytes that stay the same for one ledger */
   secret: Uint8Array
+  /** Absent where sandboxes have no identity that clouds take */
+  identity?: IdentityConfig | undefined
   resources: Resources
   /** Largest a request may ask for */
   maxResources: Resources

@@ -55,6 +55,7 @@ export class World {
       secret?: Uint8Array
       trustedKeys?: string[]
       verify?: CoreConfig['verify']
+      identity?: CoreConfig['identity']
     } = {},
   ): Promise<Core> {
     const core = await Core.open({
@@ -73,6 +74,7 @@ export class World {
         secret: options.secret ?? CONFIG.secret,
         trustedKeys: options.trustedKeys ?? [],
         verify: options.verify ?? CONFIG.verify,
+        identity: options.identity,
       },
       failpoint: (name) => this.points.push(name),
     })

@@ -80,7 +80,7 @@ export async function createRequest(
   const found = await sourceOf(api, by, body)
   const source = 'image' in found ? found.image : found.snapshot
   const network = networkOf(body.proxy_config)
-  const credentials = credentialsOf(body.proxy_config)
+  const credentials = credentialsOf(body.proxy_config, body.tag_value_ids ?? [])
   const remotes = remotesOf(body.mount_config)
   const { idle = DEFAULT_IDLE_S, after = DEFAULT_DELETE_AFTER_S, memory = false } = lifecycleOf(source.labels)
   const persistent = body.persistent !== false

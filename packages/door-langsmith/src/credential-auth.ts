@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import {
-  AUTH_HOSTS,
+  type AzureResource,
+  authHosts,
   type CredentialHeader,
   type CredentialHeaderRequest,
   type CredentialRule,
@@ -9,7 +10,6 @@ import {
 } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { unsupported } from './errors.ts'
 
 const GOOGLE_SCOPE = 'https://www.googleapis.com/auth/cloud-platform'
 /** As the client's verifier of questions has them */
@@ -21,15 +21,37 @@ export const secretSchema = z.object({
 })
 export type SecretBody = z.output<typeof secretSchema>
 
+/** `workspace`, or `tag:` and one of the box's `tag_value_ids` */
+const subjectScope = optional(z.string().max(80))
 export const awsSchema = z.looseObject({
   access_key_id: optional(secretSchema),
   secret_access_key: optional(secretSchema),
-  role_arn: optional(z.string()),
+  role_arn: optional(z.string().max(600)),
+  session_tags: optional(z.record(z.string().max(128), z.string().max(256))),
+  subject_scope: subjectScope,
 })
 export const gcpSchema = z.looseObject({
   service_account_json: optional(secretSchema),
   scopes: optional(z.array(z.string().min(1).max(512)).max(64)),
-  workload_identity_provider: optional(z.string()),
+  workload_identity_provider: optional(z.string().max(512)),
+  service_account_email: optional(z.string().max(256)),
+  subject_scope: subjectScope,
+})
+const RESOURCES = {
+  'https://storage.azure.com': 'storage',
+  'https://vault.azure.net': 'vault',
+  'https://management.azure.com': 'management',
+  'https://cognitiveservices.azure.com': 'cognitive_services',
+} as const satisfies Record<string, AzureResource>
+type Resource = keyof typeof RESOURCES
+export const azureSchema = z.looseObject({
+  storage_account: optional(z.string().max(64)),
+  account_key: optional(secretSchema),
+  sas_token: optional(secretSchema),
+  tenant_id: optional(z.string().max(64)),
+  client_id: optional(z.string().max(64)),
+  resources: optional(z.array(z.enum(Object.keys(RESOURCES) as [Resource, ...Resource[]])).max(8)),
+  subject_scope: subjectScope,
 })
 export const callbackSchema = z.object({
   match_hosts: z.array(z.string().min(1).max(255)).min(1).max(64),
@@ -42,9 +64,16 @@ export type CallbackBody = z.output<typeof callbackSchema>
 
 type Auth = NonNullable<CredentialRuleRequest['auth']>
 
-export function awsAuth(aws: z.output<typeof awsSchema> | undefined, path: string): Auth {
-  // The role trusts an issuer that Amazon can ask.
-  if (aws?.role_arn) throw unsupported(`${path.slice('body.'.length)}.role_arn`)
+/** `tags` are those of the box. */
+export function awsAuth(aws: z.output<typeof awsSchema> | undefined, path: string, tags: readonly string[]): Auth {
+  const { role_arn: role, session_tags: sessionTags = {} } = aws ?? {}
+  if (role) {
+    mustBeWithout(aws, ['access_key_id', 'secret_access_key'], path, 'role_arn')
+    const reserved = Object.keys(sessionTags).find((key) => key.startsWith('langsmith:'))
+    if (reserved !== undefined) throw invalidArgument(`${path}.session_tags`, `${reserved} is reserved`)
+    return { type: 'aws_role', role, sessionTags, subject: subjectOf(aws, path, tags), values: [] }
+  }
+  mustBeWithout(aws, ['session_tags', 'subject_scope'], path, 'static keys')
   return {
     type: 'aws',
     values: [
@@ -54,14 +83,69 @@ export function awsAuth(aws: z.output<typeof awsSchema> | undefined, path: strin
   }
 }
 
-export function googleAuth(gcp: z.output<typeof gcpSchema> | undefined, path: string): Auth {
-  if (gcp?.workload_identity_provider) throw unsupported(`${path.slice('body.'.length)}.workload_identity_provider`)
-  const { scopes = [], service_account_json: account } = gcp ?? {}
-  return {
-    type: 'google',
-    scopes: scopes.length === 0 ? [GOOGLE_SCOPE] : scopes,
-    values: [secretValue('service_account', account, path)],
+export function googleAuth(gcp: z.output<typeof gcpSchema> | undefined, path: string, tags: readonly string[]): Auth {
+  const { scopes: asked = [], service_account_json: account, workload_identity_provider: provider } = gcp ?? {}
+  const scopes = asked.length === 0 ? [GOOGLE_SCOPE] : asked
+  if (provider) {
+    mustBeWithout(gcp, ['service_account_json'], path, 'workload_identity_provider')
+    const serviceAccount = gcp?.service_account_email || null
+    return {
+      type: 'google_identity',
+      provider,
+      serviceAccount,
+      scopes,
+      subject: subjectOf(gcp, path, tags),
+      values: [],
+    }
   }
+  mustBeWithout(gcp, ['service_account_email', 'subject_scope'], path, 'service_account_json')
+  return { type: 'google', scopes, values: [secretValue('service_account', account, path)] }
+}
+
+export function azureAuth(
+  azure: z.output<typeof azureSchema> | undefined,
+  path: string,
+  tags: readonly string[],
+): Auth {
+  const { tenant_id: tenant, client_id: client, storage_account: account, account_key, sas_token } = azure ?? {}
+  if (tenant) {
+    mustBeWithout(azure, ['storage_account', 'account_key', 'sas_token'], path, 'tenant_id')
+    if (!client) throw invalidArgument(`${path}.client_id`, 'missing')
+    const asked = azure?.resources ?? []
+    const resources = (asked.length === 0 ? (Object.keys(RESOURCES) as Resource[]) : asked).map((one) => RESOURCES[one])
+    return {
+      type: 'azure_identity',
+      tenant,
+      client,
+      resources: [...new Set(resources)],
+      subject: subjectOf(azure, path, tags),
+      values: [],
+    }
+  }
+  mustBeWithout(azure, ['client_id', 'resources', 'subject_scope'], path, 'a storage account')
+  if (!account) throw invalidArgument(`${path}.storage_account`, 'missing; or give tenant_id')
+  if ((account_key === undefined) === (sas_token === undefined))
+    throw invalidArgument(path, 'has one of account_key and sas_token')
+  if (sas_token !== undefined)
+    return { type: 'azure_sas', account, values: [secretValue('sas_token', sas_token, path)] }
+  return { type: 'azure_key', account, values: [secretValue('account_key', account_key, path)] }
+}
+
+function mustBeWithout(given: object | undefined, keys: readonly string[], path: string, other: string): void {
+  const values = new Map<string, unknown>(Object.entries(given ?? {}))
+  const wrong = keys.find((key) => ![undefined, null, ''].some((none) => values.get(key) === none))
+  if (wrong !== undefined) throw invalidArgument(`${path}.${wrong}`, `not together with ${other}`)
+}
+
+function subjectOf(
+  given: { subject_scope?: string | undefined } | undefined,
+  path: string,
+  tags: readonly string[],
+): string | undefined {
+  const scope = given?.subject_scope ?? 'workspace'
+  if (scope === 'workspace') return undefined
+  if (scope.startsWith('tag:') && tags.includes(scope.slice('tag:'.length))) return scope
+  throw invalidArgument(`${path}.subject_scope`, "workspace, or tag: and one of the box's tag_value_ids")
 }
 
 export function callbackRule(body: CallbackBody, path: string): CredentialRuleRequest {
@@ -102,11 +186,37 @@ export function secretJson(value: CredentialHeader) {
 /** What a rule of a provider has beside its name; `null` for one of headers alone. */
 export function providerJson({ hosts, auth }: CredentialRule) {
   if (auth === undefined || auth.type === 'callback') return null
+  const narrowed = hosts.join() === authHosts(auth).join() ? {} : { match_hosts: hosts }
+  return { ...narrowed, ...schemeJson(auth) }
+}
+
+function schemeJson(auth: Exclude<NonNullable<CredentialRule['auth']>, { type: 'callback' }>) {
   const byName = Object.fromEntries(auth.values.map((one) => [one.name, secretJson(one)]))
-  const narrowed = hosts.join() === AUTH_HOSTS[auth.type].join() ? {} : { match_hosts: hosts }
-  if (auth.type === 'aws') return { type: 'aws', ...narrowed, aws: byName }
-  const gcp = { service_account_json: byName.service_account, scopes: auth.scopes }
-  return { type: 'gcp', ...narrowed, gcp }
+  const scope = 'subject' in auth && auth.subject !== undefined ? { subject_scope: auth.subject } : {}
+  switch (auth.type) {
+    case 'aws':
+      return { type: 'aws', aws: byName }
+    case 'aws_role': {
+      const { role: role_arn, sessionTags: session_tags } = auth
+      const tags = Object.keys(session_tags).length === 0 ? {} : { session_tags }
+      return { type: 'aws', aws: { role_arn, ...tags, ...scope } }
+    }
+    case 'google':
+      return { type: 'gcp', gcp: { service_account_json: byName.service_account, scopes: auth.scopes } }
+    case 'google_identity': {
+      const { provider: workload_identity_provider, serviceAccount, scopes } = auth
+      const email = serviceAccount === null ? {} : { service_account_email: serviceAccount }
+      return { type: 'gcp', gcp: { workload_identity_provider, ...email, scopes, ...scope } }
+    }
+    case 'azure_key':
+    case 'azure_sas':
+      return { type: 'azure', azure: { storage_account: auth.account, ...byName } }
+    case 'azure_identity': {
+      const { tenant: tenant_id, client: client_id } = auth
+      const resources = Object.entries(RESOURCES).flatMap(([url, one]) => (auth.resources.includes(one) ? [url] : []))
+      return { type: 'azure', azure: { tenant_id, client_id, resources, ...scope } }
+    }
+  }
 }
 
 export function callbacksJson(rules: readonly CredentialRule[]) {

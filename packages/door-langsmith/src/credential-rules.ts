@@ -9,6 +9,8 @@ import { z } from 'zod'
 import {
   awsAuth,
   awsSchema,
+  azureAuth,
+  azureSchema,
   type CallbackBody,
   callbackRule,
   gcpSchema,
@@ -41,16 +43,18 @@ export const ruleSchema = z.looseObject({
   headers: optional(z.array(secretSchema.extend({ name: z.string().min(1).max(128) })).max(64)),
   aws: optional(awsSchema),
   gcp: optional(gcpSchema),
+  azure: optional(azureSchema),
   rewrite: optional(rewriteSchema),
   env_vars: optional(z.record(z.string().min(1).max(256), z.string())),
 })
 
 type Rule = z.output<typeof ruleSchema>
 
-const OTHER_KINDS = ['azure', 'relay'] as const
+const PROVIDERS = ['aws', 'gcp', 'azure'] as const
 
 export function credentialsOf(
   config: { rules?: Rule[] | undefined; callbacks?: CallbackBody[] | undefined } | undefined,
+  tags: readonly string[],
 ): CredentialRuleRequest[] | undefined {
   if (config === undefined) return undefined
   const { rules = [], callbacks = [] } = config
@@ -58,21 +62,21 @@ export function credentialsOf(
     if (rules.filter((rule) => kindOf(rule) === type && rule.enabled !== false).length > 1)
       throw invalidArgument('body.proxy_config.rules', `has more than one of type ${type}`)
   return [
-    ...rules.flatMap((rule, index) => credentialRule(rule, `body.proxy_config.rules[${index}]`)),
+    ...rules.flatMap((rule, index) => credentialRule(rule, `body.proxy_config.rules[${index}]`, tags)),
     ...callbacks.map((one, index) => callbackRule(one, `body.proxy_config.callbacks[${index}]`)),
   ]
 }
 
 function kindOf(rule: Rule): string {
   const has = (key: string) => rule[key] !== undefined && rule[key] !== null
-  const kinds = ['aws', 'gcp', 'rewrite', ...OTHER_KINDS]
+  const kinds = [...PROVIDERS, 'rewrite', 'relay']
   return kinds.find((one) => rule.type === one) ?? kinds.find((one) => has(one) || has(`${one}_id`)) ?? 'headers'
 }
 
-function credentialRule(rule: Rule, path: string): CredentialRuleRequest[] {
+function credentialRule(rule: Rule, path: string, tags: readonly string[]): CredentialRuleRequest[] {
   const enabled = rule.enabled ?? true
   const kind = kindOf(rule)
-  if (OTHER_KINDS.some((one) => one === kind)) {
+  if (kind === 'relay') {
     if (enabled) throw unsupported(`${path.slice('body.'.length)}: the type ${kind}`)
     return []
   }
@@ -85,10 +89,16 @@ function credentialRule(rule: Rule, path: string): CredentialRuleRequest[] {
     env_vars: env = {},
     description,
   } = rule
-  if (kind === 'aws' || kind === 'gcp') {
-    for (const key of ['match_paths', 'match_headers', 'headers'] as const)
+  const provider = PROVIDERS.find((one) => one === kind)
+  if (provider !== undefined) {
+    for (const key of [
+      'match_paths',
+      'match_headers',
+      'headers',
+      ...(kind === 'azure' ? ['match_hosts' as const] : []),
+    ] as const)
       if ((rule[key] ?? []).length > 0) throw invalidArgument(`${path}.${key}`, `not for rules of type ${kind}`)
-    const auth = kind === 'aws' ? awsAuth(rule.aws, `${path}.aws`) : googleAuth(rule.gcp, `${path}.gcp`)
+    const auth = authOf(provider, rule, path, tags)
     return [{ name, enabled, description, hosts, headers: [], auth, env }]
   }
   return [
@@ -104,6 +114,17 @@ function credentialRule(rule: Rule, path: string): CredentialRuleRequest[] {
       env,
     },
   ]
+}
+
+function authOf(provider: (typeof PROVIDERS)[number], rule: Rule, path: string, tags: readonly string[]) {
+  switch (provider) {
+    case 'aws':
+      return awsAuth(rule.aws, `${path}.aws`, tags)
+    case 'gcp':
+      return googleAuth(rule.gcp, `${path}.gcp`, tags)
+    case 'azure':
+      return azureAuth(rule.azure, `${path}.azure`, tags)
+  }
 }
 
 function rewriteOf(rewrite: Rule['rewrite'], path: string): CredentialRewrite {

@@ -71,12 +71,13 @@ describe('every call', () => {
   })
 })
 
+const ROLE = 'arn:aws:iam::123456789012:role/reader'
+
 describe('boxes', () => {
   it.each([
-    [{ proxy_config: { rules: [{ name: 'a', type: 'azure', azure: {} }] } }, 400, /rules\[0\]: the type azure/],
     [{ proxy_config: { rules: [{ name: 'a', type: 'relay', relay_id: 'r' }] } }, 400, /the type relay/],
     [{ proxy_config: { rules: [{ name: 'a', rewrite: { port: 1, sandbox: 'b' } }] } }, 400, /rewrite.sandbox/],
-    [{ proxy_config: { rules: [{ name: 'a', type: 'aws', aws: { role_arn: 'arn' } }] } }, 400, /role_arn/],
+    [{ proxy_config: { rules: [{ name: 'a', type: 'aws', aws: { role_arn: ROLE } }] } }, 400, /SPAWNPOINT_ISSUER/],
     [{ access_delegation: { mode: 'INHERIT' } }, 400, /access_delegation/],
     [{ volumes: [{ volume: 'none', mount_path: '/mnt/x' }] }, 400, /volume not found/],
     [{ snapshot_name: 'no-such' }, 400, /snapshot not found/],

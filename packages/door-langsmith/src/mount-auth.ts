@@ -29,9 +29,11 @@ export function mountAuth(
     if (!has('azure_blob')) throw forNothing('azure')
     throw unsupported('mount_config.auth.azure')
   }
+  if (aws?.role_arn) throw unsupported('mount_config.auth.aws.role_arn')
+  if (gcp?.workload_identity_provider) throw unsupported('mount_config.auth.gcp.workload_identity_provider')
   return {
-    ...(aws === undefined ? {} : { s3: awsAuth(aws, `${place}.aws`) }),
-    ...(gcp === undefined ? {} : { gcs: googleAuth({ ...gcp, scopes: [READ_SCOPE] }, `${place}.gcp`) }),
+    ...(aws === undefined ? {} : { s3: awsAuth(aws, `${place}.aws`, []) }),
+    ...(gcp === undefined ? {} : { gcs: googleAuth({ ...gcp, scopes: [READ_SCOPE] }, `${place}.gcp`, []) }),
   }
 }
 

@@ -1,17 +1,24 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type DoorWorld, openDoorWorld } from './testing/door-world.ts'
 
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const identity = {
+  issuer: 'https://issuer.test',
+  privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+}
+
 let world: DoorWorld
 beforeEach(async () => {
-  world = await openDoorWorld()
+  world = await openDoorWorld(null, { identity })
 })
 afterEach(async () => {
   expect(world.failures).toEqual([])
   await world[Symbol.asyncDispose]()
 })
 
-const shown = async (rule: object) => {
-  const { id, proxy_config } = await world.box({ proxy_config: { rules: [rule] } })
+const shown = async (rule: object, more: object = {}) => {
+  const { id, proxy_config } = await world.box({ proxy_config: { rules: [rule] }, ...more })
   const { incarnationId } = await world.core.sandboxes.get(world.by, id)
   const [outgoing] = world.host.incarnations.get(incarnationId ?? ('' as never))?.credentials ?? []
   // What is shown may be sent back as it is.
@@ -49,5 +56,73 @@ describe('a rule that sends requests to another host', () => {
       422,
       'body.proxy_config.rules[0].rewrite',
     ])
+  })
+})
+
+describe('a rule of Azure', () => {
+  const rule = (azure: object, more: object = {}) => ({ name: 'azure', type: 'azure', azure, ...more })
+  const secret = (value: string) => ({ type: 'opaque', value })
+  const key = Buffer.alloc(64, 7).toString('base64')
+
+  it('has the key of a storage account, or a shared access signature', async () => {
+    const byKey = await shown(rule({ storage_account: 'acct', account_key: secret(key) }))
+    const set = { type: 'opaque', is_set: true }
+    expect(byKey.rule).toMatchObject({ type: 'azure', azure: { storage_account: 'acct', account_key: set } })
+    expect(byKey.rule).not.toHaveProperty('match_hosts')
+    expect(byKey.outgoing?.auth).toMatchObject({ type: 'azure_key', account: 'acct', values: [{ value: key }] })
+    const bySas = await shown(rule({ storage_account: 'acct', sas_token: secret('?sv=1&sig=x') }))
+    expect(bySas.rule).toMatchObject({ azure: { storage_account: 'acct', sas_token: set } })
+    expect(bySas.outgoing?.auth).toMatchObject({ type: 'azure_sas', values: [{ value: '?sv=1&sig=x' }] })
+  })
+
+  it('has an identity for resources, all if it names none', async () => {
+    const ids = { tenant_id: '11111111-2222-3333-4444-555555555555', client_id: '11111111-2222-3333-4444-555555555556' }
+    const { rule: all, outgoing } = await shown(rule(ids))
+    expect(all.azure.resources).toHaveLength(4)
+    expect(outgoing?.auth).toMatchObject({ type: 'azure_identity', client: ids.client_id })
+    const narrowed = await shown(rule({ ...ids, resources: ['https://vault.azure.net'] }))
+    expect(narrowed.rule.azure).toEqual({ ...ids, resources: ['https://vault.azure.net'] })
+    expect(narrowed.outgoing?.hosts).toEqual(['*.vault.azure.net'])
+  })
+
+  it('has one of them, whole', async () => {
+    const at = 'body.proxy_config.rules[0]'
+    expect(await refused(rule({}))).toEqual([422, `${at}.azure.storage_account`])
+    expect(await refused(rule({ storage_account: 'acct' }))).toEqual([422, `${at}.azure`])
+    const both = { storage_account: 'acct', account_key: secret(key), sas_token: secret('sig=x') }
+    expect(await refused(rule(both))).toEqual([422, `${at}.azure`])
+    expect(await refused(rule({ tenant_id: 't' }))).toEqual([422, `${at}.azure.client_id`])
+    expect(await refused(rule({ tenant_id: 't', ...both }))).toEqual([422, `${at}.azure.storage_account`])
+    const narrowed = rule({ storage_account: 'acct', account_key: secret(key) }, { match_hosts: ['a.test'] })
+    expect(await refused(narrowed)).toEqual([422, `${at}.match_hosts`])
+  })
+})
+
+describe('a rule with an identity', () => {
+  const role = { role_arn: 'arn:aws:iam::123456789012:role/reader', session_tags: { customer: 'c' } }
+  const provider = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q'
+
+  it('is of a role of AWS', async () => {
+    const { rule, outgoing } = await shown({ name: 'a', type: 'aws', aws: role })
+    expect(rule.aws).toEqual(role)
+    expect(outgoing?.auth).toMatchObject({ type: 'aws_role', role: role.role_arn, sessionTags: { customer: 'c' } })
+    const keys = { ...role, access_key_id: { type: 'opaque', value: 'a' } }
+    expect((await refused({ name: 'a', type: 'aws', aws: keys }))[0]).toBe(422)
+    const tagged = { ...role, session_tags: { 'langsmith:x': 'y' } }
+    expect((await refused({ name: 'a', type: 'aws', aws: tagged }))[0]).toBe(422)
+  })
+
+  it('is of a provider of Google, or of a service account by it', async () => {
+    const gcp = { workload_identity_provider: provider, service_account_email: 'a@p.iam.gserviceaccount.com' }
+    const { rule, outgoing } = await shown({ name: 'g', type: 'gcp', gcp })
+    expect(rule.gcp).toEqual({ ...gcp, scopes: ['https://www.googleapis.com/auth/cloud-platform'] })
+    expect(outgoing?.auth).toMatchObject({ type: 'google_identity', provider })
+  })
+
+  it('may be for one of the tags of its box, and of no other', async () => {
+    const rule = { name: 'a', type: 'aws', aws: { ...role, subject_scope: 'tag:t1' } }
+    const { rule: got, outgoing } = await shown(rule, { tag_value_ids: ['t1', 't2'] })
+    expect([got.aws.subject_scope, outgoing?.auth]).toMatchObject(['tag:t1', { subject: 'tag:t1' }])
+    expect(await refused(rule)).toEqual([422, 'body.proxy_config.rules[0].aws.subject_scope'])
   })
 })

@@ -38,7 +38,7 @@ export interface FakeCore extends AsyncDisposable {
 }
 
 /** The real core on fakes, with an image named `base` and a key: what tests of doors stand on. */
-export async function openFakeCore(): Promise<FakeCore> {
+export async function openFakeCore(config: Partial<CoreConfig> = {}): Promise<FakeCore> {
   const host = new FakeHost()
   const runtime = new FakeRuntime(host)
   const failures: object[] = []
@@ -53,7 +53,7 @@ export async function openFakeCore(): Promise<FakeCore> {
     remotes: fakeRemoteReaders(host),
     clock: systemClock,
     log,
-    config: CONFIG,
+    config: { ...CONFIG, ...config },
     failpoint: () => {},
   })
   const key = await core.adminKey()

@@ -4,6 +4,8 @@ import { SignatureV4 } from '@smithy/signature-v4'
 export interface AwsKeys {
   accessKeyId: string
   secretAccessKey: string
+  /** Of a session of a role */
+  sessionToken?: string
 }
 
 /** What is signed of a request. */
@@ -20,7 +22,7 @@ export interface AwsRequest {
 /** S3 signs paths as they are; the others encode them once more. */
 const PLAIN_PATHS = ['s3', 's3-object-lambda', 's3-outposts', 's3express']
 
-/** The headers of a request with a Signature Version 4: those that it has, `authorization` and `x-amz-date`. */
+/** The headers of a request with a Signature Version 4: those that it has, `authorization`, `x-amz-date`, and `x-amz-security-token` of a session. */
 export async function awsSignature(
   { method, path, query, headers }: AwsRequest,
   { region, service }: { region: string; service: string },

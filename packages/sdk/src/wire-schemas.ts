@@ -328,6 +328,64 @@ export interface Schemas {
           }[]
         }
       | {
+          type: 'azure_key'
+          account: string
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'azure_sas'
+          account: string
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'aws_role'
+          role: string
+          sessionTags: Record<string, string>
+          subject?: string | undefined
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'google_identity'
+          provider: string
+          serviceAccount: string | null
+          scopes: string[]
+          subject?: string | undefined
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'azure_identity'
+          tenant: string
+          client: string
+          resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+          subject?: string | undefined
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
           type: 'callback'
           url: string
           ttlMs: number
@@ -413,6 +471,64 @@ export interface Schemas {
       | {
           type: 'google'
           scopes: string[]
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'azure_key'
+          account: string
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'azure_sas'
+          account: string
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'aws_role'
+          role: string
+          sessionTags: Record<string, string>
+          subject?: string | undefined
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'google_identity'
+          provider: string
+          serviceAccount: string | null
+          scopes: string[]
+          subject?: string | undefined
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'azure_identity'
+          tenant: string
+          client: string
+          resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+          subject?: string | undefined
           values: {
             name: string
             value: string | null
@@ -619,6 +735,64 @@ export interface Schemas {
                 }[]
               }
             | {
+                type: 'azure_key'
+                account: string
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_sas'
+                account: string
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'aws_role'
+                role: string
+                sessionTags: Record<string, string>
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'google_identity'
+                provider: string
+                serviceAccount: string | null
+                scopes: string[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_identity'
+                tenant: string
+                client: string
+                resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
                 type: 'callback'
                 url: string
                 ttlMs: number
@@ -697,6 +871,64 @@ export interface Schemas {
             | {
                 type: 'google'
                 scopes: string[]
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_key'
+                account: string
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_sas'
+                account: string
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'aws_role'
+                role: string
+                sessionTags: Record<string, string>
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'google_identity'
+                provider: string
+                serviceAccount: string | null
+                scopes: string[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_identity'
+                tenant: string
+                client: string
+                resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+                subject?: string | undefined
                 values: {
                   name: string
                   value?: string | undefined
@@ -810,6 +1042,64 @@ export interface Schemas {
                 }[]
               }
             | {
+                type: 'azure_key'
+                account: string
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_sas'
+                account: string
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'aws_role'
+                role: string
+                sessionTags: Record<string, string>
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'google_identity'
+                provider: string
+                serviceAccount: string | null
+                scopes: string[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_identity'
+                tenant: string
+                client: string
+                resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
                 type: 'callback'
                 url: string
                 ttlMs: number
@@ -889,6 +1179,64 @@ export interface Schemas {
             | {
                 type: 'google'
                 scopes: string[]
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_key'
+                account: string
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_sas'
+                account: string
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'aws_role'
+                role: string
+                sessionTags: Record<string, string>
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'google_identity'
+                provider: string
+                serviceAccount: string | null
+                scopes: string[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_identity'
+                tenant: string
+                client: string
+                resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+                subject?: string | undefined
                 values: {
                   name: string
                   value?: string | undefined
@@ -1006,6 +1354,64 @@ export interface Schemas {
                       }[]
                     }
                   | {
+                      type: 'azure_key'
+                      account: string
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'azure_sas'
+                      account: string
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'aws_role'
+                      role: string
+                      sessionTags: Record<string, string>
+                      subject?: string | undefined
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'google_identity'
+                      provider: string
+                      serviceAccount: string | null
+                      scopes: string[]
+                      subject?: string | undefined
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'azure_identity'
+                      tenant: string
+                      client: string
+                      resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+                      subject?: string | undefined
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
                       type: 'callback'
                       url: string
                       ttlMs: number
@@ -1106,6 +1512,64 @@ export interface Schemas {
                   | {
                       type: 'google'
                       scopes: string[]
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'azure_key'
+                      account: string
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'azure_sas'
+                      account: string
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'aws_role'
+                      role: string
+                      sessionTags: Record<string, string>
+                      subject?: string | undefined
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'google_identity'
+                      provider: string
+                      serviceAccount: string | null
+                      scopes: string[]
+                      subject?: string | undefined
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'azure_identity'
+                      tenant: string
+                      client: string
+                      resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+                      subject?: string | undefined
                       values: {
                         name: string
                         value?: string | undefined
@@ -1223,6 +1687,64 @@ export interface Schemas {
             | {
                 type: 'google'
                 scopes: string[]
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_key'
+                account: string
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_sas'
+                account: string
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'aws_role'
+                role: string
+                sessionTags: Record<string, string>
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'google_identity'
+                provider: string
+                serviceAccount: string | null
+                scopes: string[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'azure_identity'
+                tenant: string
+                client: string
+                resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+                subject?: string | undefined
                 values: {
                   name: string
                   value?: string | undefined

@@ -6,7 +6,7 @@ export interface CredentialRuleRequest {
   enabled?: boolean | undefined
   /** At most 1024 characters */
   description?: string | undefined
-  /** None only with an `auth` that has hosts of its own, see `AUTH_HOSTS` */
+  /** None only with an `auth` that has hosts of its own, see `authHosts` */
   hosts: string[]
   /** Default all */
   paths?: string[] | undefined

@@ -49,7 +49,7 @@ export type CredentialHeader =
   | { name: string; sealed: string }
   | { name: string; template: string }
 
-/** Values are those of `values`, by name; see `AUTH_VALUES`. */
+/** Values are those of `values`, by name; see `services/credential-kinds.ts`. */
 export type CredentialAuth = { values: CredentialHeader[] } & CredentialScheme
 
 export type CredentialScheme =
@@ -57,7 +57,45 @@ export type CredentialScheme =
   | { type: 'aws' }
   /** Requests have a bearer token that is got with the key of `service_account`, its JSON, for these OAuth scopes */
   | { type: 'google'; scopes: string[] }
+  /** Requests to a storage account's endpoints are signed with its `account_key` (Shared Key) */
+  | { type: 'azure_key'; account: string }
+  /** Requests to a storage account's endpoints have `sas_token` in their query */
+  | { type: 'azure_sas'; account: string }
+  | CredentialIdentity
   | CredentialCallback
+
+/**
+ * The server tells a cloud who the sandbox is with an OpenID Connect token of its own, and is given what goes into requests: nothing
+ * secret is stored. The token's subject is `team:ID`, and `:` with `subject` behind it if that is given. No values.
+ */
+export type CredentialIdentity = { subject?: string | undefined } & (
+  | {
+      /** Requests are signed with the keys of an IAM role, by its ARN (AssumeRoleWithWebIdentity) */
+      type: 'aws_role'
+      role: string
+      /** For the role's own policies */
+      sessionTags: Record<string, string>
+    }
+  | {
+      /** A bearer token by Workload Identity Federation */
+      type: 'google_identity'
+      /** `//iam.googleapis.com/projects/…/providers/…` */
+      provider: string
+      /** Address of the service account whose token it is; `null` for the federated identity's own */
+      serviceAccount: string | null
+      scopes: string[]
+    }
+  | {
+      /** A bearer token of Entra ID, for the resource that the host belongs to */
+      type: 'azure_identity'
+      /** Of the directory and of the application: GUIDs */
+      tenant: string
+      client: string
+      resources: AzureResource[]
+    }
+)
+
+export type AzureResource = 'storage' | 'vault' | 'management' | 'cognitive_services'
 
 /**
  * What goes into requests is asked of a web service, with `values` as headers of the question. Counts only for hosts that no rule of

@@ -1,5 +1,6 @@
 import type {
   CredentialCallback,
+  CredentialIdentity,
   CredentialRule,
   CredentialScheme,
   IncarnationId,
@@ -108,13 +109,23 @@ export interface OutgoingValue {
 }
 
 export type OutgoingAuth = { values: OutgoingValue[] } & (
-  | Exclude<CredentialScheme, CredentialCallback>
+  | Exclude<CredentialScheme, CredentialCallback | CredentialIdentity>
+  /** `signer` is `null` where the server gives out no identities any more: requests are refused */
+  | (CredentialIdentity & { signer: IdentitySigner | null; identity: { team: string; sandbox: string } })
   | (CredentialCallback & { signer: CallbackSigner; identity: { tenant_id: string; sandbox_id: string } })
 )
 
 /** What the tokens of a server's questions are signed with. */
 export interface CallbackSigner {
   /** PEM, PKCS #8, Ed25519 */
+  privateKey: string
+  keyId: string
+  issuer: string
+}
+
+/** What the tokens are signed with that say who a sandbox is. */
+export interface IdentitySigner {
+  /** PEM, PKCS #8, RSA */
   privateKey: string
   keyId: string
   issuer: string

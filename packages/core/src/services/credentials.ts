@@ -15,10 +15,11 @@ import type {
   TeamId,
 } from '../model.ts'
 import type { Parts } from '../parts.ts'
-import type { OutgoingRule, OutgoingValue } from '../ports/index.ts'
+import type { OutgoingAuth, OutgoingRule, OutgoingValue } from '../ports/index.ts'
 import { callbackSigner } from './callback-key.ts'
 import { checkDomain, checkEnv, LIMITS } from './checks.ts'
-import { type Audience, audienceOf, authHosts, checkAuth, checkRewrite } from './credential-auth.ts'
+import { type Audience, audienceOf, checkAuth, checkRewrite, ruleHosts } from './credential-auth.ts'
+import { identitySigner, mustHaveIdentity } from './identity.ts'
 import { Seal } from './seal.ts'
 import { checkTemplate, openSecrets, targetsOf } from './secrets.ts'
 
@@ -64,7 +65,7 @@ export function credentialRules(
       throw invalidArgument(`${path}.description`, `at most ${MAX_DESCRIPTION} characters`)
     for (const [key, list] of Object.entries({ hosts: request.hosts, paths, matchHeaders, headers: request.headers }))
       if (list.length > MAX_ENTRIES) throw invalidArgument(`${path}.${key}`, `at most ${MAX_ENTRIES}`)
-    const wanted = authHosts(path, request)
+    const wanted = ruleHosts(path, request)
     if (wanted.length === 0) throw invalidArgument(`${path}.hosts`, 'at least one')
     const hosts = wanted === request.hosts ? wanted.map((host) => checkDomain(`${path}.hosts`, host)) : wanted
     for (const one of paths) checkPattern(`${path}.paths`, one)
@@ -100,6 +101,7 @@ export function storedAuth(
 ): CredentialAuth {
   const seal = sealOf(config.secret)
   const { scheme, values } = checkAuth(path, asked)
+  mustHaveIdentity(config.identity, scheme)
   const isSame = before?.auth !== undefined && audienceOf(before) === audienceOf({ auth: scheme })
   const stored = values.map((value, at) =>
     storedValue(
@@ -168,10 +170,27 @@ export async function outgoingRules(
     const outgoing = { hosts, paths, matchHeaders, headers, ...(rewrite && { rewrite }) }
     if (auth === undefined) return outgoing
     const values = opened(rule, auth.values, { auth })
-    if (auth.type !== 'callback') return { ...outgoing, auth: { ...auth, values } }
-    const identity = { tenant_id: teamId, sandbox_id: id }
-    return { ...outgoing, auth: { ...auth, values, signer: callbackSigner(config.secret), identity } }
+    return { ...outgoing, auth: outgoingAuth(config, { id, teamId }, { ...auth, values }) }
   })
+}
+
+function outgoingAuth(
+  { secret, identity }: Parts['config'],
+  { id, teamId }: Pick<Sandbox, 'id' | 'teamId'>,
+  auth: CredentialScheme & { values: OutgoingValue[] },
+): OutgoingAuth {
+  switch (auth.type) {
+    case 'callback':
+      return { ...auth, signer: callbackSigner(secret), identity: { tenant_id: teamId, sandbox_id: id } }
+    case 'aws_role':
+    case 'google_identity':
+    case 'azure_identity': {
+      const signer = identity === undefined ? null : identitySigner(identity)
+      return { ...auth, signer, identity: { team: teamId, sandbox: id } }
+    }
+    default:
+      return auth
+  }
 }
 
 /** Variables that rules bring. */

@@ -28,7 +28,7 @@ import { changedBy, checkUsersLabels, OWN, ownLabels } from '../labels.ts'
 import { withoutOwn } from '../own-env.ts'
 import { listQuery, page, type SortKeys } from '../paging.ts'
 import { runConfigSchema, runLabels } from '../run-config.ts'
-import { tagLabels, tagValueIds } from '../tag-values.ts'
+import { tagLabels, tagsOf, tagValueIds } from '../tag-values.ts'
 
 export const boxParams = z.object({ name: z.string().min(1).max(255) })
 
@@ -100,7 +100,7 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
         const sandbox = await find(api, by, params.name)
         const resources = resourcesOf(body)
         const network = networkOf(body.proxy_config)
-        const credentials = credentialsOf(body.proxy_config)
+        const credentials = credentialsOf(body.proxy_config, body.tag_value_ids ?? tagsOf(sandbox.labels))
         const { idle_ttl_seconds: idle, delete_after_stop_seconds: after, run_config: run } = body
         const updated = await api.sandboxes.update(by, sandbox.id, {
           name: body.name,

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import type { CoreConfig } from '@spawnpoint/core'
 import { openFakeCore } from '@spawnpoint/fakes'
 import Fastify from 'fastify'
 import { WebSocket } from 'ws'
@@ -12,8 +13,8 @@ export interface Got {
 }
 
 /** The door over the real core on fakes, on a port of its own. */
-export async function openDoorWorld(domain: string | null = null) {
-  const { core, host, runtime, log, failures, key, by } = await openFakeCore()
+export async function openDoorWorld(domain: string | null = null, config: Partial<CoreConfig> = {}) {
+  const { core, host, runtime, log, failures, key, by } = await openFakeCore(config)
   const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 256 } })
   await registerLangsmithDoor(app, { api: core.through('langsmith'), log, domain, tls: false })
   const upgrade = createLangsmithUpgradeHandler({ api: core.through('langsmith'), log })

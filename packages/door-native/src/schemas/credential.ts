@@ -58,6 +58,14 @@ const rewrite = z
   .optional()
   .describe('Where requests go instead of to the hosts; not together with `auth`')
 
+const storageAccount = z.string().min(3).max(24).describe('Name of the storage account')
+const subject = z
+  .string()
+  .min(1)
+  .max(128)
+  .optional()
+  .describe("Behind `team:ID:` in the token's subject; absent for `team:ID` alone")
+
 /** Ways to give a request its credential, each with the values that it needs. */
 export function auths<V extends z.ZodType>(values: V) {
   return z.discriminatedUnion('type', [
@@ -68,6 +76,56 @@ export function auths<V extends z.ZodType>(values: V) {
     z.object({
       type: z.literal('google').describe('A bearer token; value `service_account`, its JSON'),
       scopes: z.array(z.string().min(1).max(512)).min(1).max(64).describe('OAuth scopes'),
+      values,
+    }),
+    z.object({
+      type: z.literal('azure_key').describe('Signed for a storage account (Shared Key); value `account_key`'),
+      account: storageAccount,
+      values,
+    }),
+    z.object({
+      type: z
+        .literal('azure_sas')
+        .describe('A shared access signature in the query, for a storage account; value `sas_token`'),
+      account: storageAccount,
+      values,
+    }),
+    z.object({
+      type: z
+        .literal('aws_role')
+        .describe('Signed with the keys of a role that trusts this server (AssumeRoleWithWebIdentity); no values'),
+      role: z.string().min(1).max(600).describe('Its ARN'),
+      sessionTags: z.record(z.string().min(1).max(128), z.string().min(1).max(256)),
+      subject,
+      values,
+    }),
+    z.object({
+      type: z
+        .literal('google_identity')
+        .describe('A bearer token by Workload Identity Federation, which trusts this server; no values'),
+      provider: z
+        .string()
+        .min(1)
+        .max(512)
+        .describe('`//iam.googleapis.com/projects/N/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`'),
+      serviceAccount: z.string().max(256).nullable().describe('`null` for the federated identity itself'),
+      scopes: z.array(z.string().min(1).max(512)).min(1).max(64).describe('OAuth scopes'),
+      subject,
+      values,
+    }),
+    z.object({
+      type: z
+        .literal('azure_identity')
+        .describe(
+          "A bearer token of Entra ID, by an application's federated credential that trusts this server; no values",
+        ),
+      tenant: z.string().min(1).max(64).describe('Id of the directory'),
+      client: z.string().min(1).max(64).describe('Id of the application'),
+      resources: z
+        .array(z.enum(['storage', 'vault', 'management', 'cognitive_services']))
+        .min(1)
+        .max(4),
+      subject,
       values,
     }),
     z.object({

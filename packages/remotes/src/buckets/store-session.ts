@@ -96,7 +96,7 @@ export class StoreSession implements Disposable {
     const known = this.#tokens.get(account)
     if (known !== undefined) return known
     const asked = googleToken(this.#asker, account, scopes).then(
-      ({ token }) => token,
+      ({ value }) => value,
       (error: Error) => {
         const message = `No token was given out for the service account of the ${this.#name}: ${error.message}`
         throw new SpawnpointError('forbidden', message, { what: this.#name })

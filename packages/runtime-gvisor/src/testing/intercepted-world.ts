@@ -30,29 +30,29 @@ export interface Heard {
   body: string
 }
 
-/** An interceptor between a guest and hosts outside, all of them one server; `api.test` is whom the guest asks. */
+/** An interceptor between a guest and hosts outside, all of them one server, and so are the services that it asks. */
 export class InterceptedWorld implements AsyncDisposable {
   readonly #dir = mkdtempSync(join(tmpdir(), 'spawnpoint-intercept-'))
   /** Whom guests trust, and whom the server does */
   readonly own = Authority.open(join(this.#dir, 'own'))
   readonly others = Authority.open(join(this.#dir, 'others'))
+  /** Whom the guest asks, over TLS */
+  host = 'api.test'
   /** What hosts heard */
   readonly heard: Heard[] = []
   /** By what names they were asked for, over TLS */
   readonly secured: string[] = []
-  /** Addresses of names that are asked for what goes into requests; none but loopback by default */
-  addresses: Record<string, string> = {}
   guest = this.#freshGuest()
   handle = this.#remember
-  readonly #resolver = { resolve4: async (name: string) => [this.addresses[name] ?? ''] }
+  readonly #resolver = { resolve4: async () => [UPSTREAM] }
   readonly #interceptor = new Interceptor(
     this.own,
     new Asker(servicesBoundary(this.#resolver, ['127.0.0.0/8']), [this.others.certificate]),
     silentLog,
   )
   readonly #upstreams: { close(): unknown; closeAllConnections(): void }[] = []
-  readonly #front = this.#frontFor('api.test')
-  readonly #plain = this.#frontFor(null)
+  readonly #front = this.#frontFor('tls')
+  readonly #plain = this.#frontFor('plain')
 
   async open(): Promise<void> {
     const serve = (req: IncomingMessage, res: ServerResponse) => this.handle(req, res)
@@ -80,7 +80,7 @@ export class InterceptedWorld implements AsyncDisposable {
   reset(): void {
     this.heard.length = 0
     this.secured.length = 0
-    this.addresses = {}
+    this.host = 'api.test'
     this.guest = this.#freshGuest()
     this.handle = this.#remember
   }
@@ -111,11 +111,11 @@ export class InterceptedWorld implements AsyncDisposable {
     const outgoing = request({
       host: '127.0.0.1',
       port: portOf(this.#front),
-      servername: 'api.test',
+      servername: this.host,
       ca: this.own.certificate,
       method: options.method ?? 'GET',
       path: options.path ?? '/',
-      headers: { host: 'api.test', ...options.headers },
+      headers: { host: this.host, ...options.headers },
       agent: options.agent ?? new Agent(),
     })
     if (options.body) options.body(outgoing)
@@ -143,12 +143,12 @@ export class InterceptedWorld implements AsyncDisposable {
     return answer
   }
 
-  /** To `api.test`, as a guest connects. */
+  /** As a guest connects. */
   connectTls() {
     return tlsConnect({
       port: portOf(this.#front),
       host: '127.0.0.1',
-      servername: 'api.test',
+      servername: this.host,
       ca: this.own.certificate,
     })
   }
@@ -175,12 +175,12 @@ export class InterceptedWorld implements AsyncDisposable {
   }
 
   /** As the proxy does: it has read whom a connection is for. */
-  #frontFor(host: string | null): Server {
+  #frontFor(over: 'tls' | 'plain'): Server {
     return createServer({ allowHalfOpen: true, pauseOnConnect: true }, async (socket) => {
       socket.resume()
       const [bytes] = (await once(socket, 'data')) as [Buffer]
       socket.pause().unshift(bytes)
-      this.#interceptor.take(socket, this.guest, host)
+      this.#interceptor.take(socket, this.guest, over === 'tls' ? this.host : null)
     })
   }
 }

@@ -71,6 +71,29 @@ export type CredentialScheme =
   | { type: 'aws' }
   /** A bearer token for OAuth scopes; value `service_account`, its JSON */
   | { type: 'google'; scopes: string[] }
+  /** Signed for a storage account's endpoints (Shared Key); value `account_key` */
+  | { type: 'azure_key'; account: string }
+  /** A shared access signature in the query, for a storage account's endpoints; value `sas_token` */
+  | { type: 'azure_sas'; account: string }
+  /**
+   * Signed with the keys of an IAM role, a bearer token of Google or one of Entra ID: by a token that says who the sandbox is, of a
+   * server that these trust. No values. The token's subject is `team:ID`, or `team:ID:SUBJECT`.
+   */
+  | { type: 'aws_role'; role: string; sessionTags: Record<string, string>; subject?: string | undefined }
+  | {
+      type: 'google_identity'
+      provider: string
+      serviceAccount: string | null
+      scopes: string[]
+      subject?: string | undefined
+    }
+  | {
+      type: 'azure_identity'
+      tenant: string
+      client: string
+      resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+      subject?: string | undefined
+    }
   /**
    * What a web service says, for hosts of no other rule; the values are headers of the question. The question is signed, in the
    * named header, with the key at `/.well-known/jwks.json`.

@@ -20,7 +20,15 @@ export const AWS_SECRET = `aws${crypto.randomUUID()}`
 const NAMES = [
   ...['api.test', 'v1.api.test', 'other.test', 'gateway.test', 'asked.test'],
   ...['s3.us-east-1.amazonaws.com', 'storage.googleapis.com'],
+  ...['acct.blob.core.windows.net', 'acct2.queue.core.windows.net', 'keys.vault.azure.net'],
 ]
+/** Token services: what they give out is the token that they were shown, so that hosts show it to a test. */
+const TOKEN_SERVICES = {
+  'sts.amazonaws.com': `(body) => '<AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>' + new URLSearchParams(body).get('WebIdentityToken') + '</SessionToken>'`,
+  'sts.googleapis.com': `(body) => JSON.stringify({ access_token: new URLSearchParams(body).get('subject_token') })`,
+  'login.microsoftonline.com': `(body) => JSON.stringify({ access_token: new URLSearchParams(body).get('client_assertion') })`,
+}
+export const ISSUER = 'https://spawnpoint.example.com'
 
 /** What your application runs beside the sandboxes: it gives out tokens, and answers the proxy's questions. */
 class Service {
@@ -74,7 +82,7 @@ class AuthProxyWorld implements AsyncDisposable {
 
   static async open(): Promise<AuthProxyWorld> {
     await using undo = new AsyncDisposableStack()
-    const outside = undo.use(await OutsideHosts.open(NAMES))
+    const outside = undo.use(await OutsideHosts.open([...NAMES, ...Object.keys(TOKEN_SERVICES)], TOKEN_SERVICES))
     const service = undo.adopt(new Service(), (one) => one.close())
     await service.open()
     const vendor = undo.use(await VendorWorld.start(settings(outside)))
@@ -119,7 +127,7 @@ export function rules(...all: object[]) {
 }
 
 function settings(outside: OutsideHosts): Record<string, string> {
-  return { ...outside.server, SPAWNPOINT_CALLBACK_NETWORKS: '127.0.0.1' }
+  return { ...outside.server, SPAWNPOINT_CALLBACK_NETWORKS: '127.0.0.1', SPAWNPOINT_ISSUER: ISSUER }
 }
 
 function providers(service: string) {

@@ -270,7 +270,8 @@ export class Interceptor {
     const { rewrite } = rule ?? {}
     // What is signed has no port, as none is meant but the usual one.
     const way = rewrite === undefined ? straight(guest, host, secure) : instead(guest, rewrite)
-    const named = rewrite === undefined && rule?.auth?.type !== 'aws' ? given : way.named
+    const isSigned = rule?.auth?.type === 'aws' || rule?.auth?.type === 'aws_role'
+    const named = rewrite === undefined && !isSigned ? given : way.named
     const own = withoutCredentials(rest, rewrite?.guestCredentials ?? 'keep')
     const headers = [
       'Host',

@@ -29,7 +29,8 @@ export async function signAws(request: OutgoingRequest, keys: AwsKeys, now: Date
   }
   signed[CONTENT_HASH] = hash
   const out = await awsSignature({ method, path, query: parameters(rest), headers: signed }, scope, keys, now)
-  const set = ['authorization', 'x-amz-date', CONTENT_HASH].map((name) => ({ name, value: out[name] ?? '' }))
+  const made = ['authorization', 'x-amz-date', CONTENT_HASH, ...(keys.sessionToken ? ['x-amz-security-token'] : [])]
+  const set = made.map((name) => ({ name, value: out[name] ?? '' }))
   return { set, drop: SIGNATURE_HEADERS, target: rest.length === 0 ? path : `${path}?${rest.join('&')}` }
 }
 

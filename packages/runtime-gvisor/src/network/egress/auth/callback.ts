@@ -1,7 +1,6 @@
-import { createHash, sign } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { OutgoingAuth } from '@spawnpoint/core'
-import type { Asker } from '@spawnpoint/outbound'
-import { fieldsOf } from '@spawnpoint/outbound'
+import { type Asker, fieldsOf, jsonWebToken, nowSeconds } from '@spawnpoint/outbound'
 import type { OutgoingRequest } from './outgoing-request.ts'
 
 export type CallbackAuth = Extract<OutgoingAuth, { type: 'callback' }>
@@ -45,9 +44,9 @@ export async function askCallback(
   return set
 }
 
-/** A JSON Web Token (RFC 7519, RFC 8037) that says what was asked, whom and when. */
+/** Says what was asked, whom and when. */
 function signature({ signer, signature: { subject }, url }: CallbackAuth, body: string): string {
-  const now = Math.floor(Date.now() / 1000)
+  const now = nowSeconds()
   const claims = {
     iss: signer.issuer,
     sub: subject,
@@ -56,10 +55,7 @@ function signature({ signer, signature: { subject }, url }: CallbackAuth, body: 
     exp: now + SIGNATURE_SECONDS,
     body_sha256: createHash('sha256').update(body).digest('hex'),
   }
-  const unsigned = [{ alg: 'EdDSA', typ: 'JWT', kid: signer.keyId }, claims]
-    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
-    .join('.')
-  return `${unsigned}.${sign(null, Buffer.from(unsigned), signer.privateKey).toString('base64url')}`
+  return jsonWebToken('EdDSA', signer, claims)
 }
 
 async function shownRequest({ method, host, port, target, headers, body }: OutgoingRequest) {
