@@ -16,6 +16,7 @@ import {
 import {
   createLangsmithUpgradeHandler,
   LANGSMITH_PREFIX,
+  LangsmithLeases,
   refuseLangsmith,
   registerLangsmithDoor,
 } from '@spawnpoint/door-langsmith'
@@ -136,7 +137,8 @@ async function listen(
   const gateway = openGateway(core.through('gateway'), log, domain)
   const upgrade = createNativeUpgradeHandler({ api: core.through('native'), log })
   const hyperbrowser = openHyperbrowserDoor({ api: core.through('hyperbrowser'), log, domain })
-  const langsmithUpgrade = createLangsmithUpgradeHandler({ api: core.through('langsmith'), log })
+  const leases = new LangsmithLeases()
+  const langsmithUpgrade = createLangsmithUpgradeHandler({ api: core.through('langsmith'), log, leases })
   const fastify = Fastify({
     serverFactory: (own) => {
       const handlers = dispatch(gateway, domain, {
@@ -193,7 +195,7 @@ async function listen(
   await registerMcpDoor(fastify, { api: core.through('mcp'), log, version: VERSION })
   await registerBrimbleDoor(fastify, { api: core.through('brimble'), log, domain })
   await hyperbrowser.register(fastify)
-  await registerLangsmithDoor(fastify, { api: core.through('langsmith'), log, domain, tls: tls !== null })
+  await registerLangsmithDoor(fastify, { api: core.through('langsmith'), log, domain, tls: tls !== null, leases })
   undo.defer(() => fastify.close())
   // Before that: the HTTP server would wait for its WebSockets.
   undo.defer(() => upgrade.close())

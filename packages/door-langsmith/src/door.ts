@@ -3,7 +3,7 @@ import type { Principal, SpawnpointApi } from '@spawnpoint/core'
 import { type AnyRoute, type Log, registerDoor } from '@spawnpoint/door-kit'
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply } from 'fastify'
 import { BASES, WORKSPACE_BASE } from './address.ts'
-import { Leases } from './commands/leases.ts'
+import type { Leases } from './commands/leases.ts'
 import { authenticate } from './credentials.ts'
 import { refusal } from './errors.ts'
 import { boxRoutes } from './routes/boxes.ts'
@@ -23,14 +23,15 @@ const JSON_LIMIT_BYTES = 8 * 2 ** 20
 export interface LangsmithDoorOptions extends ServiceOptions {
   api: SpawnpointApi
   log: Log
+  /** Those of the upgrade handler: a command may be followed in both ways */
+  leases: Leases
 }
 
 /** Adds the API that LangSmith's clients speak, below `/langsmith`. */
 export async function registerLangsmithDoor<L extends FastifyBaseLogger>(
   fastify: FastifyInstance<Server, IncomingMessage, ServerResponse, L>,
-  { api, log, domain, tls }: LangsmithDoorOptions,
+  { api, log, domain, tls, leases }: LangsmithDoorOptions,
 ): Promise<void> {
-  const leases = new Leases()
   fastify.addHook('onClose', async () => leases[Symbol.dispose]())
   const routes: AnyRoute[] = [
     ...boxRoutes(api),

@@ -1,4 +1,5 @@
 export { LANGSMITH_PREFIX } from './address.ts'
+export { Leases as LangsmithLeases } from './commands/leases.ts'
 export { type LangsmithDoorOptions, refuseLangsmith, registerLangsmithDoor } from './door.ts'
 export { admitsService, serviceEmbed, serviceLogin, serviceSignIn } from './services/service-host.ts'
 export { EMBED, LOGIN, SERVICE_COOKIE, SERVICE_HEADERS } from './services/service-path.ts'

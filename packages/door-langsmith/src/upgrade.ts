@@ -8,7 +8,7 @@ import { LANGSMITH_PREFIX } from './address.ts'
 import type { Execute } from './commands/command.ts'
 import { CommandSocket } from './commands/command-socket.ts'
 import { askedBuild, beginBuild } from './commands/dockerfile-build.ts'
-import { Leases } from './commands/leases.ts'
+import type { Leases } from './commands/leases.ts'
 import { authenticate } from './credentials.ts'
 import { refusal } from './errors.ts'
 import { reachBox } from './reach-box.ts'
@@ -27,8 +27,14 @@ const SOCKET = new RegExp(`^${LANGSMITH_PREFIX}/(?:api/)?v2/sandboxes/([A-Za-z0-
 const MESSAGE_MAX_BYTES = 16 * 2 ** 20
 const GOING_AWAY = 1001
 
-export function createLangsmithUpgradeHandler({ api, log }: { api: SpawnpointApi; log: Log }): LangsmithUpgradeHandler {
-  const leases = new Leases()
+interface UpgradeOptions {
+  api: SpawnpointApi
+  log: Log
+  /** Those of the door; ended by `close` */
+  leases: Leases
+}
+
+export function createLangsmithUpgradeHandler({ api, log, leases }: UpgradeOptions): LangsmithUpgradeHandler {
   const server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_MAX_BYTES, perMessageDeflate: false })
 
   async function route(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

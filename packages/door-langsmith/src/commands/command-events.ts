@@ -1,4 +1,5 @@
 import type { Guest, Sandbox } from '@spawnpoint/core'
+import { untilAborted } from '@spawnpoint/door-kit'
 import type { Followed } from './come-back.ts'
 import type { Leases } from './leases.ts'
 import { termsOf } from './terms.ts'
@@ -20,6 +21,8 @@ export async function* commandEvents(
   commandId: string | undefined,
   from: { stdout: number; stderr: number },
   leases: Leases,
+  /** The client has gone: a command that is silent must not keep it in mind */
+  gone: AbortSignal,
 ): AsyncGenerator<string> {
   const { id, tag, exit, pid } = info
   const lease = leases.follow(`${sandbox.id} ${id}`, termsOf(tag), () =>
@@ -30,7 +33,7 @@ export async function* commandEvents(
   const at = { ...from }
   try {
     yield event('started', { command_id: commandId ?? id, pid })
-    for await (const item of output) {
+    for await (const item of untilAborted(output, gone)) {
       if (item.type === 'exit') {
         lease.ended()
         for (const stream of ['stdout', 'stderr'] as const) yield event('stream_end', { stream, offset: at[stream] })
@@ -50,7 +53,7 @@ export async function* commandEvents(
       at[stream] = item.offset + item.data.length
       yield event(stream, { offset: at[stream] - data.length, data: data.toString('base64') })
     }
-    yield EVENTS.failure()
+    if (!gone.aborted) yield EVENTS.failure()
   } finally {
     lease[Symbol.dispose]()
   }

@@ -124,6 +124,28 @@ describe('a command', () => {
     expect((await exit).signal).toBe('SIGKILL')
   })
 
+  it('is not ended while it is followed in the other way, by server-sent events', async () => {
+    const gone = new AbortController()
+    const stream = await fetch(`${world.url}/langsmith/v2/sandboxes/${id}/execute/stream/start`, {
+      method: 'POST',
+      headers: { 'x-api-key': world.key, 'content-type': 'application/json' },
+      body: JSON.stringify({ command: 'sleep 100', shell: '/bin/bash', command_id: 'both', kill_on_disconnect: true }),
+      signal: gone.signal,
+    })
+    const reader = stream.body?.getReader()
+    await reader?.read()
+    const back = await talk({ type: 'reconnect', command_id: 'both', stdout_offset: 0, stderr_offset: 0 })
+    await back.heard('started')
+    gone.abort()
+    await reader?.closed.catch(() => {})
+    const { guest } = await world.core.sandboxes.guest(world.by, id)
+    // Whoever leaves last is who it goes with.
+    expect((await guest.processes.get('both')).exit).toBeNull()
+    const exit = guest.processes.wait('both')
+    back.socket.terminate()
+    expect((await exit).signal).toBe('SIGKILL')
+  })
+
   it('is told why it cannot begin', async () => {
     for (const [message, reason] of [
       [{ type: 'execute' }, /command/],

@@ -82,6 +82,22 @@ it('that does not come up is told from one that was badly asked for', async () =
   )
   const answer = await world.post('/boxes', {})
   expect([answer.status, answer.body.detail.error]).toEqual([422, 'CrashLoop'])
+  world.host.faults.failNext(
+    'runtime.start',
+    new SpawnpointError('runtime_failed', 'nor this', { step: 'start', detail: '' }),
+  )
+  const begun = await world.box({ name: 'never-up', wait_for_ready: false })
+  expect(begun.status).toBe('provisioning')
+  // Who waits for it asks by its name.
+  const status = async () => (await world.get('/boxes/never-up/status')).body
+  await expect.poll(async () => (await status()).status).toBe('failed')
+  expect(await status()).toEqual({ status: 'failed', status_message: expect.stringContaining('nor this') })
+  expect((await world.get('/boxes')).body.sandboxes).toEqual([])
+  expect((await world.delete('/boxes/never-up')).status).toBe(204)
+  expect((await world.box({ name: 'never-up' })).status).toBe('ready')
+  expect((await status()).status).toBe('ready')
+  expect((await world.delete('/boxes/never-up')).status).toBe(204)
+  expect((await world.delete('/boxes/never-up')).status).toBe(404)
   // The server says so to whoever runs it, too.
   expect(world.failures.splice(0)).not.toEqual([])
 })

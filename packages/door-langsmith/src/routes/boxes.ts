@@ -3,8 +3,6 @@ import {
   invalidArgument,
   isCode,
   type Labels,
-  notFound,
-  type Principal,
   type Sandbox,
   type SpawnpointApi,
   SpawnpointError,
@@ -24,6 +22,7 @@ import {
 import { credentialsOf } from '../credential-rules.ts'
 import { networkOf, proxyConfigSchema } from '../egress.ts'
 import { creationFailed } from '../errors.ts'
+import { find, remove } from '../find-box.ts'
 import { changedBy, checkUsersLabels, OWN, ownLabels } from '../labels.ts'
 import { withoutOwn } from '../own-env.ts'
 import { listQuery, page, type SortKeys } from '../paging.ts'
@@ -129,7 +128,7 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
       path: '/boxes/:name',
       params: boxParams,
       handle: async ({ by, params }) => {
-        await api.sandboxes.kill(by, params.name)
+        await remove(api, by, params.name)
         return { status: 204 }
       },
     }),
@@ -142,7 +141,7 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
         const skipped: { name: string; reason: string }[] = []
         for (const name of new Set(body.names)) {
           try {
-            await api.sandboxes.kill(by, name)
+            await remove(api, by, name)
             deleted.push(name)
           } catch (error) {
             if (!(error instanceof SpawnpointError)) throw error
@@ -155,19 +154,12 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
   ]
 }
 
-/** One that was deleted is not there; one that never came up is, by its id, and says why. */
-export async function find(api: SpawnpointApi, by: Principal, ref: string): Promise<Sandbox> {
-  const sandbox = await api.sandboxes.get(by, ref)
-  if (sandbox.state === 'killed' && sandbox.failure === null) throw notFound('sandbox', ref)
-  return sandbox
-}
-
 function replacedLabels(sandbox: Sandbox, labels: Labels): Labels {
   return { ...checkUsersLabels(labels), ...ownLabels(sandbox.labels) }
 }
 
 /** Why one that was well asked for did not come up. */
-const BROKEN = new Set<ErrorCode>(['runtime_failed', 'guest_unresponsive', 'guest_error', 'hook_failed'])
+const BROKEN = new Set<ErrorCode>(['runtime_failed', 'guest_unresponsive', 'guest_error', 'hook_failed', 'unavailable'])
 
 /** To clients these of this call would be about the sandbox, their key, or a server that is to be asked again. */
 function refusedCreation(error: unknown): never {

@@ -53,7 +53,11 @@ export function executeRoutes(api: SpawnpointApi, leases: Leases): AnyRoute[] {
         )
         using _ = holdActive(api, call.by, reached.sandbox.id)
         const from = { stdout: 0, stderr: 0 }
-        await streamItems(call, EVENTS, commandEvents(reached, followed, call.body.command_id, from, leases))
+        await streamItems(
+          call,
+          EVENTS,
+          commandEvents(reached, followed, call.body.command_id, from, leases, call.signal),
+        )
         return STREAMED
       },
     }),
@@ -68,7 +72,7 @@ export function executeRoutes(api: SpawnpointApi, leases: Leases): AnyRoute[] {
         const from = { stdout, stderr }
         const followed = await comeBack(reached.guest, command_id, { from, signal: call.signal })
         using _ = holdActive(api, call.by, reached.sandbox.id)
-        await streamItems(call, EVENTS, commandEvents(reached, followed, command_id, from, leases))
+        await streamItems(call, EVENTS, commandEvents(reached, followed, command_id, from, leases, call.signal))
         return STREAMED
       },
     }),

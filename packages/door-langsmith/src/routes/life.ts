@@ -1,9 +1,10 @@
 import { type ErrorCode, type Principal, type Sandbox, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
 import { type AnyRoute, route } from '@spawnpoint/door-kit'
 import { boxJson } from '../box-json.ts'
+import { find } from '../find-box.ts'
 import { keepsNothing, startAnew } from '../reach-box.ts'
 import { boxStatus } from '../states.ts'
-import { boxParams, find } from './boxes.ts'
+import { boxParams } from './boxes.ts'
 
 /** Milliseconds that processes have to end by themselves */
 const GRACE_MS = 5_000

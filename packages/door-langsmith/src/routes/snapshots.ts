@@ -15,6 +15,7 @@ import { checkPromotion, promote } from '../checkpoint.ts'
 import { builtImage, builtNumber } from '../commands/dockerfile-build.ts'
 import { labelsSchema } from '../create-request.ts'
 import { unsupported } from '../errors.ts'
+import { find } from '../find-box.ts'
 import { imageConfigSchema, startOf } from '../image-config.ts'
 import { checkUsersLabels, inheritedLabels, madeBy, OWN, present } from '../labels.ts'
 import { listQuery, page, type SortKeys } from '../paging.ts'
@@ -24,7 +25,7 @@ import { snapshotJson, snapshotsJson } from '../snapshot-json.ts'
 import { newName, shownName } from '../snapshot-names.ts'
 import { findName, findSnapshot, LATEST } from '../snapshot-refs.ts'
 import { boxStatus } from '../states.ts'
-import { boxParams, find } from './boxes.ts'
+import { boxParams } from './boxes.ts'
 
 const params = z.object({ ref: z.string().min(1).max(512) })
 const common = {

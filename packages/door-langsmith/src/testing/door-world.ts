@@ -3,7 +3,7 @@ import type { CoreConfig } from '@spawnpoint/core'
 import { openFakeCore } from '@spawnpoint/fakes'
 import Fastify from 'fastify'
 import { WebSocket } from 'ws'
-import { createLangsmithUpgradeHandler, registerLangsmithDoor } from '../index.ts'
+import { createLangsmithUpgradeHandler, LangsmithLeases, registerLangsmithDoor } from '../index.ts'
 
 export interface Got {
   status: number
@@ -16,8 +16,9 @@ export interface Got {
 export async function openDoorWorld(domain: string | null = null, config: Partial<CoreConfig> = {}) {
   const { core, host, runtime, log, failures, key, by } = await openFakeCore(config)
   const app = Fastify({ forceCloseConnections: true, requestTimeout: 0, routerOptions: { maxParamLength: 256 } })
-  await registerLangsmithDoor(app, { api: core.through('langsmith'), log, domain, tls: false })
-  const upgrade = createLangsmithUpgradeHandler({ api: core.through('langsmith'), log })
+  const leases = new LangsmithLeases()
+  await registerLangsmithDoor(app, { api: core.through('langsmith'), log, domain, tls: false, leases })
+  const upgrade = createLangsmithUpgradeHandler({ api: core.through('langsmith'), log, leases })
   app.server.on('upgrade', upgrade)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
