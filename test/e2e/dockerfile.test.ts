@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Dockerfiles
+import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { tarOf } from '@spawnpoint/contracts'
@@ -56,7 +57,7 @@ COPY --from=build /etc /etc
 COPY --from=build /lib /lib
 COPY --from=build /out.sh /number /tmp/mine /usr/bin/hello /app/
 COPY --from=build --chown=1001:1002 --chmod=640 /src/main.sh /app/owned
-ADD lib.tar /unpacked/
+ADD lib.tar more.tar.xz most.tar.bz2 /unpacked/
 ENV GREETING="hello \${VERSION:-there}" PATH=/app:/bin
 WORKDIR /app
 USER 1001:1002
@@ -66,12 +67,16 @@ ENTRYPOINT ["/bin/sh", "-c", "echo $0 $1 > /tmp/started; exec /bin/busybox sleep
 CMD ["one", "two"]
 `
 
+const packed = (program: string, input: Buffer) => execFileSync(program, ['--stdout'], { input })
+
 async function context(main = '#!/bin/sh\necho main\n'): Promise<string> {
   return world.client.blobs.upload(
     tarOf([
       { name: 'main.sh', data: main, mode: 0o755 },
       { name: 'lib/util', data: 'util', mode: 0o600 },
       { name: 'lib.tar', data: tarOf([{ name: 'inner', data: 'inner' }]) },
+      { name: 'more.tar.xz', data: packed('xz', tarOf([{ name: 'more', data: 'more' }])) },
+      { name: 'most.tar.bz2', data: packed('bzip2', tarOf([{ name: 'most', data: 'most' }])) },
       { name: 'secret', data: 'not sent on' },
       { name: '.dockerignore', data: 'secret\n' },
     ]),
@@ -107,11 +112,11 @@ it('is built in stages, and its sandboxes are what it says', async () => {
   expect(log.some((line) => line.startsWith('[tools'))).toBe(false)
   await using sandbox = await world.client.sandboxes.create({ image: first.id })
   const said = await sandbox.run(
-    'id -u; pwd; echo $GREETING; out.sh; hello; cat /unpacked/inner; stat -c "%u:%g %a %n" mine owned out.sh; ls /src 2>&1',
+    'id -u; pwd; echo $GREETING; out.sh; hello; cat /unpacked/*; stat -c "%u:%g %a %n" mine owned out.sh; ls /src 2>&1',
   )
   expect(said.stdout.split('\n')).toEqual([
     ...['1001', '/app', 'hello there', 'main', 'hello you from /app/hello'],
-    ...['inner1001:1002 644 mine', '1001:1002 640 owned', '0:0 755 out.sh'],
+    ...['innermoremost1001:1002 644 mine', '1001:1002 640 owned', '0:0 755 out.sh'],
     ...['ls: /src: No such file or directory', ''],
   ])
   await expect.poll(() => sandbox.files.readText('/tmp/started').catch(() => '')).toBe('one two\n')

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { LocalBlobs } from '@spawnpoint/blobs-local'
+import { unpacked } from '@spawnpoint/confined'
 import { Core, IDENTITY_KEYS_PATH, SpawnpointError, systemClock } from '@spawnpoint/core'
 import { DockerfileFrontEnd } from '@spawnpoint/dockerfile'
 import { BRIMBLE_PREFIX, refuseBrimble, registerBrimbleDoor } from '@spawnpoint/door-brimble'
@@ -86,7 +87,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         nearServices: config.callbackNetworks,
         log,
       }),
-      dockerfiles: new DockerfileFrontEnd(),
+      dockerfiles: new DockerfileFrontEnd(unpacked),
       remotes: [
         await GitReader.open({ dir: join(config.dataDir, 'remotes') }),
         ...(await openBucketReaders({ dir: join(config.dataDir, 'buckets'), near: config.callbackNetworks })),

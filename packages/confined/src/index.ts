@@ -1,1 +1,2 @@
 export * from './confined.ts'
+export { unpacked } from './unpacked.ts'

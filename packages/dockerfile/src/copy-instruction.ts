@@ -100,12 +100,11 @@ function fromContext(
   }
   const found = sources.flatMap((source) => at(line, () => findSources(context, source)))
   const archives = keyword === 'ADD' ? found.filter(({ packing }) => packing !== null) : []
-  for (const { path, packing } of archives) {
-    if (packing !== 'tar' && packing !== 'gzip')
-      throw new DockerfileError(line, `ADD does not unpack ${path}, which is packed with ${packing}; use COPY and RUN`)
-  }
   const unpacked = archives.map((archive): CopyStep => {
-    const pack = itself(archive)
+    const { path, packing } = archive
+    if (packing === 'zstd')
+      throw new DockerfileError(line, `ADD does not unpack ${path}, which is packed with ${packing}; use COPY and RUN`)
+    const pack = itself(archive, packing === 'bzip2' || packing === 'xz' ? packing : null)
     packs.set(pack.key, pack)
     return { type: 'copy', blob: pack.key, source: '.', destination: `${destination}/`, ...ownersOf(owner) }
   })

@@ -84,6 +84,24 @@ describe('COPY', () => {
     expect(Buffer.concat(await build.pack(blob).toArray())).toEqual(gzipSync(inner))
   })
 
+  it.each([
+    ['xz', 'fd377a585a0000', /^dockerfile:xz-/],
+    ['bzip2', '425a6839', /^dockerfile:bzip2-/],
+  ])('ADD has what is packed with %s unpacked before, whatever it is called', async (packing, magic, blob) => {
+    const file = { name: 'rootfs', data: Buffer.from(magic, 'hex') }
+    const { build, steps } = await read(lines('ADD rootfs /', 'COPY rootfs /'), [file])
+    expect(steps).toMatchObject([
+      { source: '.', destination: '//', blob: expect.stringMatching(blob), keepOwners: true },
+      { source: 'rootfs', destination: '/' },
+    ])
+    const [added, copied] = steps.map((step) => (step.type === 'copy' ? (step.blob ?? '') : ''))
+    expect(Buffer.concat(await build.pack(added ?? '').toArray()).toString()).toBe(`out of ${packing}`)
+    expect(Buffer.concat(await build.pack(copied ?? '').toArray()).includes(file.data)).toBe(true)
+    const alone = { context: undefined, files: { rootfs: 'x:alone' } }
+    const { plan } = await read(lines('ADD rootfs /'), file.data, alone)
+    expect(plan.blobs).toEqual([expect.stringMatching(blob)])
+  })
+
   it('has nothing that is ignored, in archives of any kind', async () => {
     const files: TarFile[] = [...FILES, { name: '.dockerignore', data: 'app\n*.txt\n!b.txt\nDockerfile\n' }]
     const { build, steps } = await read(lines('COPY . /'), gzipSync(tarOf(files)))

@@ -17,7 +17,14 @@ export interface Pack {
   entries: Packed[]
   /** It is the content of its only entry */
   bare: boolean
+  /** What that is packed with, if it has to be unpacked on the way */
+  packing?: Unpackable
 }
+
+/** What an agent cannot unpack itself */
+export type Unpackable = 'bzip2' | 'xz'
+/** The content of what is packed so. */
+export type Unpack = (packing: Unpackable, packed: Readable) => Readable
 
 /** What COPY or ADD names in the context; throws an `Error` that says what is not there. */
 export function findSources(context: BuildContext | null, source: string): ContextEntry[] {
@@ -78,15 +85,20 @@ export function keyed(entries: Packed[]): Pack {
   return { key: `dockerfile:${hash.digest('hex')}`, entries, bare: false }
 }
 
-/** A file that is an archive already; where it is an upload by itself, that one. */
-export function itself(entry: ContextEntry): Pack {
-  const key = entry.content.key ?? `dockerfile:bare-${entry.digest}`
-  return { key, entries: [entryOf(entry, entry.path, null)], bare: true }
+/** A file that is an archive already; where it is an upload by itself, and needs no unpacking, that one. */
+export function itself(entry: ContextEntry, packing: Unpackable | null): Pack {
+  const entries = [entryOf(entry, entry.path, null)]
+  if (packing !== null) return { key: `dockerfile:${packing}-${entry.digest}`, entries, bare: true, packing }
+  return { key: entry.content.key ?? `dockerfile:bare-${entry.digest}`, entries, bare: true }
 }
 
 /** The archive itself. Contents come in the order in which the context has them. */
-export function archiveOf(context: BuildContext | null, { entries, bare }: Pack): Readable {
-  return Readable.from(bare ? contentOf(context, entries) : pieces(context, entries), { objectMode: false })
+export function archiveOf(context: BuildContext | null, pack: Pack, unpack: Unpack | null): Readable {
+  const { entries, bare, packing } = pack
+  const archive = Readable.from(bare ? contentOf(context, entries) : pieces(context, entries), { objectMode: false })
+  if (packing === undefined) return archive
+  if (unpack === null) throw new Error(`nothing here unpacks ${packing}`)
+  return unpack(packing, archive)
 }
 
 async function* contentOf(context: BuildContext | null, entries: readonly Packed[]): AsyncGenerator<Uint8Array> {

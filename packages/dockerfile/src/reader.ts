@@ -8,7 +8,7 @@ import {
 } from '@spawnpoint/core'
 import { BuildArguments } from './arguments.ts'
 import { BuildContext, MAX_TEXT_BYTES, type Source } from './context.ts'
-import { archiveOf, type Pack } from './copy.ts'
+import { archiveOf, type Pack, type Unpack } from './copy.ts'
 import { DockerfileError, refused } from './failure.ts'
 import { parseInstructions } from './instructions.ts'
 import { planStages } from './plan.ts'
@@ -16,6 +16,13 @@ import { neededFor, originsOf, type Stage, stagesOf, targetOf } from './stages.t
 
 /** Reads Dockerfiles as BuildKit's front end does, as far as docs/images.md says. */
 export class DockerfileFrontEnd implements DockerfileReader {
+  readonly #unpack: Unpack | null
+
+  /** `unpack` is for archives that ADD finds and no agent can read. */
+  constructor(unpack: Unpack | null = null) {
+    this.#unpack = unpack
+  }
+
   check(source: DockerfileSource): void {
     const { dockerfile } = source
     if (dockerfile !== undefined) parsed(fileOf(source), dockerfile, source)
@@ -43,7 +50,7 @@ export class DockerfileFrontEnd implements DockerfileReader {
       pack: (blob) => {
         const pack = packs.get(blob)
         if (pack === undefined) throw notFound('blob', blob)
-        return archiveOf(context, pack)
+        return archiveOf(context, pack, this.#unpack)
       },
       excerpt: (line) => excerptOf(file, text, line),
     }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { type TarFile, tarOf } from '@spawnpoint/contracts'
 import type { DockerfileSource, ImageDefaults } from '@spawnpoint/core'
 import { unpackTar } from 'modern-tar'
+import type { Unpack } from '../copy.ts'
 import { DockerfileFrontEnd } from '../reader.ts'
 
 export const GIB = 2 ** 30
@@ -18,7 +19,11 @@ export const BASE: ImageDefaults = {
 export async function read(dockerfile: string, files: TarFile[] | Buffer = [], over: Partial<DockerfileSource> = {}) {
   const archive = Buffer.isBuffer(files) ? files : tarOf(files)
   const source = { type: 'dockerfile' as const, dockerfile, context: 'x:context', ...over }
-  const build = await new DockerfileFrontEnd().read(source, async () => Readable.from([archive]), { maxBytes: GIB })
+  // Whatever it is packed with, unpacked it says so.
+  const unpack: Unpack = (packing) => Readable.from([Buffer.from(`out of ${packing}`)])
+  const build = await new DockerfileFrontEnd(unpack).read(source, async () => Readable.from([archive]), {
+    maxBytes: GIB,
+  })
   const plan = build.plan(new Map(build.images.map(({ name }) => [name, BASE])))
   const steps = plan.stages.flatMap((stage) => stage.steps.map(({ step }) => step))
   return { build, plan, steps }
