@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expand, expandContent, rawWords } from './words.ts'
 
-const VALUES: Record<string, string> = { A: 'one', B: 'two words', EMPTY: '' }
+const VALUES: Record<string, string> = { A: 'one', B: 'two words', EMPTY: '', V: '1.22.333', P: '/a/b/*.tar.gz' }
 const known = (name: string) => VALUES[name]
 
 describe('variables', () => {
@@ -31,6 +31,25 @@ describe('variables', () => {
     ['${UNSET:-"a } b"}', 'a } b'],
     ['${A:?message}', 'one'],
     ['a\\ b', 'a b'],
+    ['${V#*.}', '22.333'],
+    ['${V##*.}', '333'],
+    ['${V%.*}', '1.22'],
+    ['${V%%.*}', '1'],
+    ['${V#2}', '1.22.333'],
+    ['${V%3?}', '1.22.3'],
+    ['${V%%*}', ''],
+    ['${V#}', '1.22.333'],
+    ['${UNSET#*}', ''],
+    ['${V/./-}', '1-22.333'],
+    ['${V//./-}', '1-22-333'],
+    ['${V//[0-9]/x}', '1.22.333'],
+    ['${V/.*.}', '1333'],
+    ['${V//2?/$A}', '1.one.333'],
+    ['${P//\\//_}', '_a_b_*.tar.gz'],
+    ['${P%\\*.tar*}', '/a/b/'],
+    ["${P/'*'/x}", '/a/b/x.tar.gz'],
+    ['"${P##*/}"', '*.tar.gz'],
+    ['${V#${V%%.*}.}', '22.333'],
   ])('%s is %s', (text, expected) => {
     expect(expand(text, known, '\\')).toBe(expected)
   })
@@ -41,7 +60,9 @@ describe('variables', () => {
     ['"a', /quote does not end/],
     ["'a", /quote does not end/],
     ['${UNSET:?wanted}', /UNSET: wanted/],
-    ['${A#o}', /not understood/],
+    ['${A#o', /is missing/],
+    ['${A/o', /is missing/],
+    ['${A^}', /not understood/],
     ['${A:0:1}', /not understood/],
   ])('%s is refused', (text, message) => {
     expect(() => expand(text, known, '\\')).toThrow(message)
@@ -65,11 +86,14 @@ describe('variables', () => {
     expect(() => expand('$A$A$A', (name) => values[name], '\\')).toThrow(/more than/)
     expect(() => expand('"$A$A$A"', (name) => values[name], '\\')).toThrow(/more than/)
     expect(() => expand(`${'${X:-'.repeat(50)}${'}'.repeat(50)}`, () => undefined, '\\')).toThrow(/deep/)
+    expect(() => expand(`${'${A#'.repeat(50)}${'}'.repeat(50)}`, (name) => values[name], '\\')).toThrow(/deep/)
+    expect(() => expand('${A//a/$A}', (name) => values[name], '\\')).toThrow(/more than/)
+    expect(() => expand('${A//a*a*a*b/}', (name) => values[name], '\\')).toThrow(/too long/)
   })
 
   it('are never too much for it', () => {
     const hostile = fc.string({
-      unit: fc.constantFrom('$', '{', '}', ':', '-', '+', '"', "'", '\\', 'A'),
+      unit: fc.constantFrom('$', '{', '}', ':', '-', '+', '#', '%', '/', '*', '"', "'", '\\', 'A'),
       maxLength: 200,
     })
     fc.assert(

@@ -1,4 +1,5 @@
 import type { Escape } from './instructions.ts'
+import { type PatternPart, replaced, without } from './shell-pattern.ts'
 
 export type Variables = (name: string) => string | undefined
 
@@ -27,7 +28,8 @@ export function rawWords(text: string, escapeChar: Escape): string[] {
 
 /**
  * One word with its variables replaced, and without its quotes and escapes: `$X`, `${X}`, `${X:-else}`, `${X:+then}`,
- * `${X:?message}`, and the same without the colon. Throws an `Error` that says what is wrong.
+ * `${X:?message}`, and the same without the colon; `${X#pattern}`, `##`, `%`, `%%`, `${X/pattern/other}`, `${X//pattern/other}`.
+ * Throws an `Error` that says what is wrong.
  */
 export function expand(text: string, variables: Variables, escapeChar: Escape): string {
   return new Expansion(text, variables, escapeChar).upTo('')
@@ -41,6 +43,7 @@ export function expandContent(text: string, variables: Variables, escapeChar: Es
 /** Characters that a text may come to, and how deep braces may be in braces: variables of variables would grow without end. */
 const MAX_CHARS = 64 * 1024
 const MAX_DEPTH = 32
+const MAX_PATTERN = 1_024
 
 class Expansion {
   readonly #text: string
@@ -129,14 +132,52 @@ class Expansion {
     if (operator === '}') return value ?? ''
     if (operator === ':') return this.#conditional(name, this.#next(), value === '' ? undefined : value, value)
     if (operator === '-' || operator === '+' || operator === '?') return this.#conditional(name, operator, value, value)
+    if (operator === '#' || operator === '%') return this.#trimmed(value ?? '', operator)
+    if (operator === '/') return this.#replaced(value ?? '')
     throw new Error(`\${${name}${operator}…} is not understood`)
   }
 
-  #conditional(name: string, operator: string, value: string | undefined, plain: string | undefined): string {
+  #trimmed(value: string, operator: '#' | '%'): string {
+    const longest = this.#peek() === operator
+    if (longest) this.#at += 1
+    const [pattern] = this.#pattern('}')
+    return without(value, pattern, { fromEnd: operator === '%', longest })
+  }
+
+  #replaced(value: string): string {
+    const every = this.#peek() === '/'
+    if (every) this.#at += 1
+    const [pattern, end] = this.#pattern('/}')
+    const by = end === '/' ? this.#deeper(() => this.upTo('}')) : ''
+    return replaced(value, pattern, { by, every, maxChars: this.#maxChars })
+  }
+
+  /** Reads on to one of the characters `ends`, and says which. */
+  #pattern(ends: string): [PatternPart[], string] {
+    const parts: PatternPart[] = []
+    const literally = (text: string) => parts.push(...[...text].map((literal) => ({ literal })))
+    while (this.#at < this.#text.length) {
+      const char = this.#next()
+      if (ends.includes(char)) return [parts, char]
+      if (char === this.#escapeChar) literally(this.#next())
+      else if (char === "'" && !this.#quotesPlain) literally(this.#single())
+      else if (char === '"' && !this.#quotesPlain) literally(this.#double())
+      else for (const each of char === '$' ? this.#deeper(() => this.#variable()) : char) parts.push(partOf(each))
+      if (parts.length > MAX_PATTERN) throw new Error(`a pattern of more than ${MAX_PATTERN} characters`)
+    }
+    throw new Error(`'}' is missing in ${shown(this.#text)}`)
+  }
+
+  #deeper(read: () => string): string {
     this.#depth += 1
     if (this.#depth > MAX_DEPTH) throw new Error(`variables within variables, ${MAX_DEPTH} deep`)
-    const word = this.upTo('}')
+    const text = read()
     this.#depth -= 1
+    return text
+  }
+
+  #conditional(name: string, operator: string, value: string | undefined, plain: string | undefined): string {
+    const word = this.#deeper(() => this.upTo('}'))
     if (operator === '-') return value ?? word
     if (operator === '+') return value === undefined ? '' : word
     if (operator !== '?') throw new Error(`\${${name}:${operator}…} is not understood`)
@@ -149,6 +190,11 @@ class Expansion {
     this.#at += name.length
     return name
   }
+}
+
+function partOf(char: string): PatternPart {
+  if (char === '*') return 'many'
+  return char === '?' ? 'any' : { literal: char }
 }
 
 function shown(text: string): string {
