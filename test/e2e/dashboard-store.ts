@@ -48,6 +48,15 @@ export function storeTests(at: () => Dashboard): void {
     await dialog().locator('.log', { hasText: 'from the directory' }).waitFor()
     await at().submit('Close')
 
+    await button('Build').click()
+    await dialog().getByLabel('Name').fill('endless')
+    await dialog().getByLabel('From').selectOption('base')
+    await dialog().getByLabel('Commands').fill('sleep 1000')
+    await at().submit('Build')
+    await at().choose('Actions for endless', 'Cancel')
+    await at().submit('Cancel the build')
+    await row('endless').getByText('The build was cancelled').waitFor()
+
     const tiny = await world.client.sandboxes.create({ image: 'made', name: 'tiny' })
     await tiny.snapshot({ name: 'packed' })
     await nav('Snapshots').click()

@@ -40,6 +40,12 @@ describe('a build that is cancelled', () => {
     expect(await cancel(value)).toMatchObject(CANCELLED)
     const log = await core.images.log(world.by, value.id, { offset: 0, limit: 100 })
     expect(log.at(-1)).toMatchObject({ level: 'error', step: '1', message: BUILD_CANCELLED })
+    // Whoever looks on knows of it from its beginning.
+    const events = await core.events.list(world.by, {}, 0, 100)
+    expect(events.filter(({ imageId }) => imageId === value.id).map(({ type }) => type)).toEqual([
+      'image.building',
+      'image.failed',
+    ])
     await nothingLeft()
   })
 

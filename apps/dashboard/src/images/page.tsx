@@ -17,7 +17,7 @@ import { LogDialog } from './log-dialog.tsx'
 import { Progress } from './progress.tsx'
 import { PullDialog } from './pull-dialog.tsx'
 
-type Asking = { for: 'pull' | 'build' } | { for: 'log' | 'push' | 'delete'; image: Image }
+type Asking = { for: 'pull' | 'build' } | { for: 'log' | 'push' | 'cancel' | 'delete'; image: Image }
 
 export function ImagesPage() {
   const client = useClient()
@@ -57,6 +57,16 @@ export function ImagesPage() {
           title={`Push ${asking.image.name}`}
           text="Where any container engine finds it."
           push={(request, options) => client.images.push(asking.image.id, request, options)}
+          onClose={close}
+        />
+      )}
+      {asking?.for === 'cancel' && (
+        <FormDialog
+          title={`Cancel the build of ${asking.image.name}?`}
+          text="Steps that it has done need not be done again by the next one."
+          submit="Cancel the build"
+          danger
+          onSubmit={() => client.images.cancel(asking.image.id)}
           onClose={close}
         />
       )}
@@ -117,11 +127,9 @@ function columnsFor(ask: (asking: Asking) => void): Column<Image>[] {
         ...(image.state === 'ready'
           ? [{ label: 'Push', needs: 'write' as const, onSelect: () => ask({ for: 'push', image }) }]
           : []),
-        ...(image.state === 'building'
-          ? []
-          : [
-              { label: 'Delete', needs: 'write' as const, danger: true, onSelect: () => ask({ for: 'delete', image }) },
-            ]),
+        image.state === 'building'
+          ? { label: 'Cancel', needs: 'write', danger: true, onSelect: () => ask({ for: 'cancel', image }) }
+          : { label: 'Delete', needs: 'write', danger: true, onSelect: () => ask({ for: 'delete', image }) },
       ],
     ),
   ]

@@ -171,7 +171,7 @@ async function changeImage(
   return next
 }
 
-export function imageEvent(work: Work<unknown>, image: Image, type: string) {
+export function imageEvent({ parts }: Pick<Work<unknown>, 'parts'>, image: Image, type: string) {
   return {
     teamId: image.teamId,
     type,
@@ -179,6 +179,6 @@ export function imageEvent(work: Work<unknown>, image: Image, type: string) {
     snapshotId: null,
     imageId: image.id,
     data: { name: image.name, failure: image.failure },
-    at: work.parts.clock.now(),
+    at: parts.clock.now(),
   }
 }

@@ -4,7 +4,7 @@ import { type ImageId, newId, type OperationId, type SnapshotId, type TeamId } f
 import { parseImageReference } from '../image-reference.ts'
 import type { Image, ImageDefaults, ImageSource, Operation } from '../model.ts'
 import { BUILD_CANCELLED, buildCancelled } from '../operations/cut-off.ts'
-import { imageBuildWith } from '../operations/image-build.ts'
+import { imageBuildWith, imageEvent } from '../operations/image-build.ts'
 import { type ImageDeleteDetail, imageDelete } from '../operations/image-delete.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import type { Parts } from '../parts.ts'
@@ -118,6 +118,7 @@ export class Images implements ImagesApi {
     await this.#parts.ledger.transact(async (tx) => {
       if (inSandboxes) await claimQuota(tx, by.teamId, useOf([{ resources: builder }]))
       await tx.putImage(image)
+      await tx.addEvent(imageEvent({ parts: this.#parts }, image, 'image.building'))
       await tx.putOperation(operation)
       await tie(tx, by, operation)
     })
