@@ -20,6 +20,11 @@ it('adds up what the entries of one host give it', () => {
   const list = new HostList(['a.test', 'a.test:22', '*.test:5432', 'a.test:443'])
   expect(list.otherPorts('a.test')).toEqual([22, 5432])
   expect([list.hasWhole('a.test'), list.hasWhole('b.test'), list.hasOtherPorts]).toEqual([true, false, true])
+  expect([list.allOtherPorts, list.hasWebPorts, new HostList(['a.test:22']).hasWebPorts]).toEqual([
+    [22, 5432],
+    true,
+    false,
+  ])
 })
 
 it.each([

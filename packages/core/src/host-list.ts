@@ -45,7 +45,18 @@ export class HostList {
 
   /** Whether there is any host with such a port. */
   get hasOtherPorts(): boolean {
-    return this.#patterns.some(({ port }) => port !== null && !WEB_PORTS.includes(port))
+    return this.allOtherPorts.length > 0
+  }
+
+  /** Such ports of all hosts. */
+  get allOtherPorts(): number[] {
+    const ports = this.#patterns.flatMap(({ port }) => (port === null || WEB_PORTS.includes(port) ? [] : [port]))
+    return [...new Set(ports)]
+  }
+
+  /** Whether there is any host for HTTP or TLS. */
+  get hasWebPorts(): boolean {
+    return this.#patterns.some(({ port }) => port === null || WEB_PORTS.includes(port))
   }
 
   #of(host: string): HostPattern[] {

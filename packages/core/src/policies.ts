@@ -15,8 +15,9 @@ export interface NetworkPolicy {
    */
   allowDomains: string[]
   /**
-   * Such host names, with no port or one of the two, that are not reachable whatever else holds: name servers do not tell of them, and
-   * TLS and HTTP on ports 443 and 80 go by the name that they are for; without one they are refused. Default none
+   * Such host names that are not reachable whatever else holds: name servers do not tell of them, and TLS and HTTP on ports 443 and 80
+   * go by the name that they are for; without one they are refused. With another port that TCP port is shut at every address, but
+   * where `allowDomains` opens it: nothing tells there which name a connection is for. Default none
    */
   denyDomains?: string[] | undefined
   precedence: 'deny' | 'allow'

@@ -126,3 +126,9 @@ describe('a rule with an identity', () => {
     expect(await refused(rule)).toEqual([422, 'body.proxy_config.rules[0].aws.subject_scope'])
   })
 })
+
+it('a deny list is shown as it was given, also with ports', async () => {
+  const access_control = { deny_list: ['10.0.0.0/8', 'evil.test', 'db.test:5432'] }
+  const { proxy_config } = await world.box({ proxy_config: { access_control } })
+  expect(proxy_config.access_control).toEqual(access_control)
+})

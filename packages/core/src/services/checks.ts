@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { BuildImageRequest, SandboxOverrides } from '../api.ts'
 import { invalidArgument, SpawnpointError } from '../errors.ts'
-import { expressionFault, HostList, isExpression, MAX_EXPRESSIONS, splitPort } from '../host-list.ts'
+import { expressionFault, isExpression, MAX_EXPRESSIONS, splitPort } from '../host-list.ts'
 import { parseImageReference } from '../image-reference.ts'
 import type {
   BaseSource,
@@ -165,13 +165,7 @@ export function mergeNetwork(base: NetworkPolicy, asked: Partial<NetworkPolicy> 
     merged[key] = merged[key].map((cidr) => checkCidr(`network.${key}`, cidr))
   }
   merged.allowDomains = checkHosts('network.allowDomains', merged.allowDomains)
-  if (merged.denyDomains !== undefined) {
-    merged.denyDomains = checkHosts('network.denyDomains', merged.denyDomains)
-    const other = merged.denyDomains.find((entry) => new HostList([entry]).hasOtherPorts)
-    // Whoever knows the address need not ask for the name.
-    if (other !== undefined)
-      throw invalidArgument('network.denyDomains', `a name is denied on ports 80 and 443 alone: ${other.slice(0, 64)}`)
-  }
+  if (merged.denyDomains !== undefined) merged.denyDomains = checkHosts('network.denyDomains', merged.denyDomains)
   return merged
 }
 

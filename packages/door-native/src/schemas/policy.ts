@@ -28,7 +28,10 @@ export const network: z.ZodType<NetworkPolicy> = component(
     allow: z.array(z.string()),
     deny: z.array(z.string()),
     allowDomains: z.array(z.string()),
-    denyDomains: z.array(z.string()).optional().describe('Host names that are not reachable; default none'),
+    denyDomains: z
+      .array(z.string())
+      .optional()
+      .describe('Host names that are not reachable, and ports that names have behind them, of all hosts; default none'),
     precedence,
   }),
   {

@@ -148,6 +148,24 @@ describe('rules', () => {
     expect(rulesOf({ ...named, internet: false }, ['9.9.9.9'])).toEqual({ forward: ['goto refuse'], proxied: [''] })
   })
 
+  it('shut a port that a denied name has, at every address that no allowed name opens it for', () => {
+    const { forward, proxied } = rulesOf({ denyDomains: ['db.test:5432', 'mail.test:25', 'db.test:25'] }, ['9.9.9.9'])
+    expect(forward[0]).toBe('tcp dport { 5432, 25 } goto refuse')
+    expect(forward.at(-1)).toBe('accept')
+    // What goes to ports 80 and 443 need not be looked at.
+    expect(proxied).toEqual([''])
+    expect(rulesOf({ denyDomains: ['a.test:80', 'b.test:22'] }, []).forward.slice(0, 2)).toEqual([
+      'udp dport 443 goto refuse',
+      'tcp dport { 22 } goto refuse',
+    ])
+    const opening = { ...OPEN_NETWORK, denyDomains: ['db.test:5432'], allowDomains: ['mine.test:5432'] }
+    const rules = policyRules(opening, { dns: [], proxy: PROXY })
+    const lines = slotRules(0, 1, rules).filter((line) => line.includes('slot_1'))
+    expect(lines.findIndex((line) => line.includes('@opened_1'))).toBeLessThan(
+      lines.findIndex((line) => line.includes('tcp dport { 5432 }')),
+    )
+  })
+
   it('send to the proxy what no list of addresses decides', () => {
     const named = { allowDomains: ['example.com'], allow: ['1.2.3.4'], deny: ['5.6.7.8'] }
     const { forward, proxied } = rulesOf(named, ['9.9.9.9'])
@@ -172,7 +190,7 @@ describe('rules', () => {
       allow: ['1.2.3.4:22', ...Array.from({ length: 300 }, (_, index) => `10.${index % 256}.${index >> 8}.0/25`)],
       deny: ['10.0.0.1', '10.0.0.0/30', '2001:db8::/32'],
       allowDomains: ['example.com', 'db.example.com:5432'],
-      denyDomains: ['evil.test'],
+      denyDomains: ['evil.test', 'evil.test:25', 'db.evil.test:5432'],
       precedence,
     }
     const rules = policyRules(policy, {

@@ -194,8 +194,7 @@ export interface ProxyEndpoint {
  */
 export function policyRules(policy: NetworkPolicy, context: PolicyContext): SlotRules {
   const { forward: passing, proxied } = policyRulesAlone(policy, context)
-  // HTTP over UDP would go by the proxy that reads the names.
-  const forward = policy.internet && deniesNames(policy) ? ['udp dport 443 goto refuse', passing].join('\n') : passing
+  const forward = policy.internet ? [...refusedWithNames(policy), passing].join('\n') : passing
   const takesOver = context.intercepts === true
   const opensPorts = policy.internet && new HostList(policy.allowDomains).hasOtherPorts
   if (!policy.internet || (!takesOver && !deniesNames(policy) && !opensPorts)) return { forward, proxied, opensPorts }
@@ -278,7 +277,18 @@ function deniedToProxy(deny: AddressSet, toProxy: string[]): string[] {
 
 /** All that has a name on its way is looked at then. */
 function deniesNames({ denyDomains = [] }: NetworkPolicy): boolean {
-  return denyDomains.length > 0
+  return new HostList(denyDomains).hasWebPorts
+}
+
+/** What goes by no name where some are denied. */
+function refusedWithNames(policy: NetworkPolicy): string[] {
+  const shut = new HostList(policy.denyDomains ?? []).allOtherPorts
+  return [
+    // HTTP over UDP would go by the proxy that reads the names.
+    ...(deniesNames(policy) ? ['udp dport 443 goto refuse'] : []),
+    // Nothing says which name a connection to such a port is for.
+    ...(shut.length > 0 ? [`tcp dport { ${shut.join(', ')} } goto refuse`] : []),
+  ]
 }
 
 /** Matches of packets, at most one for what is meant whole; none for an empty list: IPv6 alone is none, guests have no IPv6. */

@@ -41,7 +41,7 @@ export interface NetworkPolicy {
   deny: string[]
   /** Host names, or `*.name` for all names below it, reachable over TLS and HTTP on TCP ports 443 and 80 */
   allowDomains: string[]
-  /** Names that are not reachable whatever else holds; what has none on ports 443 and 80 is refused then. Default none */
+  /** Names that are not reachable whatever else holds; what has none on ports 443 and 80 is refused then. Another `:PORT` is shut for all. Default none */
   denyDomains?: string[] | undefined
   precedence: 'deny' | 'allow'
 }

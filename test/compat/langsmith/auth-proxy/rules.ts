@@ -188,4 +188,11 @@ it('opens a port of a host that the list names with it, and takes expressions', 
   await only('other.test')
   expect((await world.caller.run(database)).exit_code).not.toBe(0)
   expect(await code('https://other.test/')).toBe(0)
+  // Denied by name it is shut, whoever is there; the name's other ports are not.
+  await world.client.updateSandbox('caller', { proxyConfig: rules() })
+  expect((await world.caller.run(database)).stdout).toBe('a database\n')
+  const config = proxyConfig({ accessControl: { deny_list: ['api.test:5432'] } })
+  await world.client.updateSandbox('caller', { proxyConfig: config })
+  expect((await world.caller.run(database)).exit_code).not.toBe(0)
+  expect(await code('https://api.test/')).toBe(0)
 })
