@@ -40,7 +40,8 @@ export function carried(
     labels: {
       ...(settings.has('labels') ? usersLabels(labels) : {}),
       ...(settings.has('lifecycle') ? { [OWN.lifecycle]: JSON.stringify(lifecycle) } : {}),
-      ...(settings.has('env_vars') ? ownLabel(labels) : {}),
+      ...(settings.has('env_vars') ? label(labels, OWN.ownEnv) : {}),
+      ...(settings.has('proxy_config') ? label(labels, OWN.proxyDescription) : {}),
       ...(settings.size > 0 ? { [OWN.included]: SETTINGS.filter((one) => settings.has(one)).join(',') } : {}),
     },
     env: settings.has('env_vars') ? env : withoutOwn(env, labels),
@@ -49,8 +50,9 @@ export function carried(
   }
 }
 
-function ownLabel({ [OWN.ownEnv]: text }: Labels): Labels {
-  return text === undefined ? {} : { [OWN.ownEnv]: text }
+function label(labels: Labels, key: string): Labels {
+  const text = labels[key]
+  return text === undefined ? {} : { [key]: text }
 }
 
 export function includedOf(labels: Labels): string[] {

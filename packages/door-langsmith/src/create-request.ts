@@ -14,9 +14,9 @@ import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { lifecycleOf } from './carried.ts'
 import { credentialsOf } from './credential-rules.ts'
-import { networkOf, proxyConfigSchema } from './egress.ts'
+import { descriptionLabel, networkOf, proxyConfigSchema } from './egress.ts'
 import { unsupported } from './errors.ts'
-import { checkUsersLabels, inheritedLabels, madeBy, OWN, usersLabels } from './labels.ts'
+import { checkUsersLabels, inheritedLabels, madeBy, OWN, present, usersLabels } from './labels.ts'
 import { mountConfigSchema, remotesOf } from './mounts.ts'
 import { ownEnvLabel, ownEnvNames, withoutOwn } from './own-env.ts'
 import { envOf, runConfigSchema, runLabels } from './run-config.ts'
@@ -183,9 +183,16 @@ function labelsOf(body: CreateBody, found: Resolved): Labels {
     ...runLabels(body.run_config ?? {}),
     ...ownEnvLabel([...ownEnvNames(labels), ...Object.keys(body.env_vars ?? {})]),
     ...tagLabels(body.tag_value_ids),
+    ...proxyLabels(body, labels),
     [OWN.snapshot]: idOf(found),
     ...(body.persistent === false ? { [OWN.persistent]: 'false' } : {}),
   }
+}
+
+/** Of what it brings itself, else of what the snapshot carries. */
+function proxyLabels({ proxy_config }: CreateBody, inherited: Labels): Labels {
+  const own = proxy_config === undefined ? inherited : descriptionLabel(proxy_config)
+  return present({ [OWN.proxyDescription]: own[OWN.proxyDescription] ?? undefined })
 }
 
 export function resourcesOf(

@@ -95,7 +95,7 @@ describe('boxes', () => {
     [{ proxy_config: { access_control: { allow_list: ['~('] } } }],
     [{ proxy_config: { access_control: { allow_list: ['10.0.0.0/33:22'] } } }],
     [{ proxy_config: { access_control: { allow_list: ['a.test:0'] } } }],
-    [{ proxy_config: { access_control: { deny_list: ['a.test:22'] } } }],
+    [{ proxy_config: { access_control: { deny_list: ['a.test:70000'] } } }],
     [{ run_config: { work_dir: 'relative' } }],
   ])('bad values are said to be: %j', async (body) => {
     expect((await world.post('/boxes', body)).status).toBe(422)

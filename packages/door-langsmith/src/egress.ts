@@ -1,14 +1,16 @@
-import { invalidArgument, type NetworkPolicy, type Sandbox } from '@spawnpoint/core'
+import { invalidArgument, type Labels, type NetworkPolicy, type Sandbox } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { callbackSchema, callbacksJson } from './credential-auth.ts'
 import { ruleSchema, rulesJson } from './credential-rules.ts'
+import { OWN } from './labels.ts'
 
 const hosts = optional(z.array(z.string().min(1).max(255)).max(256))
 
 export const proxyConfigSchema = z.object({
   rules: optional(z.array(ruleSchema).max(256)),
   callbacks: optional(z.array(callbackSchema).max(64)),
+  description: optional(z.string().max(1024)),
   no_proxy: optional(z.array(z.string())),
   access_control: optional(z.object({ allow_list: hosts, deny_list: hosts })),
 })
@@ -35,10 +37,32 @@ export function networkOf(config: ProxyConfigBody | undefined): Partial<NetworkP
   }
 }
 
-export function proxyConfigJson({ network, credentials }: Pick<Sandbox, 'network' | 'credentials'>) {
+/** What is kept of it as a label; `null` for what is to be taken off. */
+export function descriptionLabel(config: ProxyConfigBody | undefined): Record<string, string | null> {
+  if (config === undefined) return {}
+  return { [OWN.proxyDescription]: config.description ? onOneLine(config.description) : null }
+}
+
+/** Labels have no control characters. */
+function onOneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is written another way
+  return text.replace(/[\u0000-\u001f\u007f\\]/g, (one) => `\\${one.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
+
+function asGiven(line: string): string {
+  return line.replace(/\\([0-9a-f]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+}
+
+export function proxyConfigJson({
+  network,
+  credentials,
+  labels,
+}: Pick<Sandbox, 'network' | 'credentials'> & { labels: Labels }) {
   const access = accessControlJson(network)
   const callbacks = callbacksJson(credentials)
+  const description = labels[OWN.proxyDescription]
   return {
+    ...(description === undefined ? {} : { description: asGiven(description) }),
     rules: rulesJson(credentials),
     ...(callbacks.length === 0 ? {} : { callbacks }),
     ...(access === null ? {} : { access_control: access }),

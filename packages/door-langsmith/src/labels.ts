@@ -14,6 +14,8 @@ export const OWN = {
   /** What a box was asked to begin from */
   snapshot: `${PREFIX}snapshot`,
   description: `${PREFIX}description`,
+  /** Of all of `proxy_config`, see `egress.ts` */
+  proxyDescription: `${PREFIX}proxy-description`,
   /** Settings that a captured snapshot carries, and those of the lives of its boxes as JSON, see `carried.ts` */
   included: `${PREFIX}included`,
   lifecycle: `${PREFIX}lifecycle`,
@@ -49,6 +51,7 @@ export function inheritedLabels(labels: Labels): Labels {
     OWN.ownEnv,
     OWN.env,
     OWN.changed,
+    OWN.proxyDescription,
   ]
   return Object.fromEntries(own.filter(([key]) => !alone.includes(key) && !key.startsWith(`${OWN.service}.`)))
 }

@@ -132,3 +132,24 @@ it('a deny list is shown as it was given, also with ports', async () => {
   const { proxy_config } = await world.box({ proxy_config: { access_control } })
   expect(proxy_config.access_control).toEqual(access_control)
 })
+
+it('a description of the whole is kept, goes along with it, and with it alone', async () => {
+  const described = { description: `only\nour "own" gateway \\0a ${'x'.repeat(980)}`, rules: [] }
+  const { id, proxy_config } = await world.box({ proxy_config: described })
+  expect(proxy_config).toEqual(described)
+  const include = async (name: string, ...include: string[]) => {
+    const { body } = await world.post(`/boxes/${id}/snapshot`, { name, include })
+    await expect.poll(async () => (await world.get(`/snapshots/${body.id}`)).body.status).toBe('ready')
+    return (await world.get(`/snapshots/${body.id}`)).body
+  }
+  const carrying = await include('with', 'proxy_config')
+  expect(carrying.proxy_config).toMatchObject(described)
+  expect((await world.box({ snapshot_id: carrying.id })).proxy_config).toMatchObject(described)
+  expect((await world.box({ snapshot_id: carrying.id, proxy_config: { rules: [] } })).proxy_config).toEqual({
+    rules: [],
+  })
+  const plain = await include('without')
+  expect((await world.box({ snapshot_id: plain.id })).proxy_config).toEqual({ rules: [] })
+  expect((await world.patch(`/boxes/${id}`, { idle_ttl_seconds: 60 })).body.proxy_config).toEqual(described)
+  expect((await world.patch(`/boxes/${id}`, { proxy_config: { rules: [] } })).body.proxy_config).toEqual({ rules: [] })
+})

@@ -56,7 +56,7 @@ function ofImage({ source }: Image) {
 function ofSnapshot({ sandboxId, kind, receipt, labels, network, credentials, remotes }: Snapshot) {
   const hasProxy = includedOf(labels).includes('proxy_config') && network !== null
   return {
-    ...(hasProxy ? { proxy_config: proxyConfigJson({ network, credentials }) } : {}),
+    ...(hasProxy ? { proxy_config: proxyConfigJson({ network, credentials, labels }) } : {}),
     mount_config: mountConfigJson(remotes),
     source_sandbox_id: sandboxId,
     // Its presence tells that there is memory.

@@ -20,7 +20,7 @@ import {
   ttlSchema,
 } from '../create-request.ts'
 import { credentialsOf } from '../credential-rules.ts'
-import { networkOf, proxyConfigSchema } from '../egress.ts'
+import { descriptionLabel, networkOf, proxyConfigSchema } from '../egress.ts'
 import { creationFailed } from '../errors.ts'
 import { find, remove } from '../find-box.ts'
 import { changedBy, checkUsersLabels, OWN, ownLabels } from '../labels.ts'
@@ -107,6 +107,7 @@ export function boxRoutes(api: SpawnpointApi): AnyRoute[] {
           changeLabels: {
             ...changedBy(by),
             ...runLabels(run ?? {}),
+            ...descriptionLabel(body.proxy_config),
             ...(body.tag_value_ids === undefined ? {} : { [OWN.tags]: null, ...tagLabels(body.tag_value_ids) }),
           },
           ...(run?.env_vars === undefined
