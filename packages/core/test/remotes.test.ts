@@ -138,6 +138,12 @@ const key = (value: string) => [
 const bucket = (files: Record<string, string>, authorization?: string) =>
   world.host.buckets.set('s3:numbers/of/2026', { files, ...(authorization === undefined ? {} : { authorization }) })
 
+const azureKey = (account: string) => ({
+  type: 'azure_key',
+  account,
+  values: [{ name: 'account_key', value: Buffer.from('a key of an account').toString('base64') }],
+})
+
 describe('a bucket', () => {
   it('is asked with a key of its own, which nobody is shown and no rule of the sandbox has', async () => {
     bucket({ 'a/b': '1' }, 'AKIA1')
@@ -250,6 +256,7 @@ describe('is refused where it cannot be', () => {
     ['a user in its endpoint', s3({ endpoint: 'https://a:b@s3.test' })],
     ['an account that is none', s3({ type: 'azure', account: 'A.b' })],
     ["another store's credential", s3({}, { auth: { type: 'google', scopes: ['s'], values: [] } })],
+    ['the key of another account', s3({ type: 'azure', account: 'mine' }, { auth: azureKey('other') })],
     ['half a key', s3({}, { auth: { type: 'aws', values: key('a').slice(1) } })],
     ['a key for Git', [{ ...app, auth: { type: 'aws', values: key('a') } }]],
     ['a line in it', git({ ref: { type: 'branch', name: 'a\nwant b' } })],

@@ -81,7 +81,7 @@ export async function createRequest(
   const source = 'image' in found ? found.image : found.snapshot
   const network = networkOf(body.proxy_config)
   const credentials = credentialsOf(body.proxy_config, body.tag_value_ids ?? [])
-  const remotes = remotesOf(body.mount_config)
+  const remotes = remotesOf(body.mount_config, body.tag_value_ids ?? [])
   const { idle = DEFAULT_IDLE_S, after = DEFAULT_DELETE_AFTER_S, memory = false } = lifecycleOf(source.labels)
   const persistent = body.persistent !== false
   const request: CreateSandboxRequest = {

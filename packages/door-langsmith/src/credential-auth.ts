@@ -190,31 +190,31 @@ export function providerJson({ hosts, auth }: CredentialRule) {
   return { ...narrowed, ...schemeJson(auth) }
 }
 
-function schemeJson(auth: Exclude<NonNullable<CredentialRule['auth']>, { type: 'callback' }>) {
+export function schemeJson(auth: Exclude<NonNullable<CredentialRule['auth']>, { type: 'callback' }>) {
   const byName = Object.fromEntries(auth.values.map((one) => [one.name, secretJson(one)]))
   const scope = 'subject' in auth && auth.subject !== undefined ? { subject_scope: auth.subject } : {}
   switch (auth.type) {
     case 'aws':
-      return { type: 'aws', aws: byName }
+      return { type: 'aws' as const, aws: byName }
     case 'aws_role': {
       const { role: role_arn, sessionTags: session_tags } = auth
       const tags = Object.keys(session_tags).length === 0 ? {} : { session_tags }
-      return { type: 'aws', aws: { role_arn, ...tags, ...scope } }
+      return { type: 'aws' as const, aws: { role_arn, ...tags, ...scope } }
     }
     case 'google':
-      return { type: 'gcp', gcp: { service_account_json: byName.service_account, scopes: auth.scopes } }
+      return { type: 'gcp' as const, gcp: { service_account_json: byName.service_account, scopes: auth.scopes } }
     case 'google_identity': {
       const { provider: workload_identity_provider, serviceAccount, scopes } = auth
       const email = serviceAccount === null ? {} : { service_account_email: serviceAccount }
-      return { type: 'gcp', gcp: { workload_identity_provider, ...email, scopes, ...scope } }
+      return { type: 'gcp' as const, gcp: { workload_identity_provider, ...email, scopes, ...scope } }
     }
     case 'azure_key':
     case 'azure_sas':
-      return { type: 'azure', azure: { storage_account: auth.account, ...byName } }
+      return { type: 'azure' as const, azure: { storage_account: auth.account, ...byName } }
     case 'azure_identity': {
       const { tenant: tenant_id, client: client_id } = auth
       const resources = Object.entries(RESOURCES).flatMap(([url, one]) => (auth.resources.includes(one) ? [url] : []))
-      return { type: 'azure', azure: { tenant_id, client_id, resources, ...scope } }
+      return { type: 'azure' as const, azure: { tenant_id, client_id, resources, ...scope } }
     }
   }
 }

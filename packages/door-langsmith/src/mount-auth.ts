@@ -1,50 +1,67 @@
-import { invalidArgument, type Remote, type RemoteRequest } from '@spawnpoint/core'
+import { type CredentialRule, invalidArgument, type Remote, type RemoteRequest } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { awsAuth, awsSchema, gcpSchema, googleAuth, secretJson } from './credential-auth.ts'
-import { unsupported } from './errors.ts'
+import { awsAuth, awsSchema, azureAuth, azureSchema, gcpSchema, googleAuth, schemeJson } from './credential-auth.ts'
 
 const READ_SCOPE = 'https://www.googleapis.com/auth/devstorage.read_only'
+const STORAGE = 'https://storage.azure.com' as const
 
 export const mountAuthSchema = z.object({
   aws: optional(awsSchema),
   gcp: optional(gcpSchema),
-  azure: z.unknown().optional(),
+  azure: optional(azureSchema),
 })
 
-/** What the mounts of a type are asked with; absent for what the box's own rules say. */
-export type MountAuth = Partial<Record<'s3' | 'gcs' | 'azure_blob', RemoteRequest['auth']>>
+/** What a mount is asked with; absent for what the box's own rules say. */
+export type MountAuth = (mount: {
+  type: string
+  azure_blob?: { storage_account: string } | undefined
+}) => RemoteRequest['auth']
 
-/** `has` tells whether there is a mount of a type. */
+/** `types` are those of the mounts, `tags` the box's. */
 export function mountAuth(
   auth: z.output<typeof mountAuthSchema> | undefined,
-  has: (type: 's3' | 'gcs' | 'azure_blob') => boolean,
+  types: readonly string[],
+  tags: readonly string[],
 ): MountAuth {
   const { aws, gcp, azure } = auth ?? {}
   const place = 'body.mount_config.auth'
-  const forNothing = (provider: string) => invalidArgument(`${place}.${provider}`, 'there is no mount that it is for')
-  if (aws !== undefined && !has('s3')) throw forNothing('aws')
-  if (gcp !== undefined && !has('gcs')) throw forNothing('gcp')
-  if (azure !== undefined && azure !== null) {
-    if (!has('azure_blob')) throw forNothing('azure')
-    throw unsupported('mount_config.auth.azure')
-  }
-  if (aws?.role_arn) throw unsupported('mount_config.auth.aws.role_arn')
-  if (gcp?.workload_identity_provider) throw unsupported('mount_config.auth.gcp.workload_identity_provider')
-  return {
-    ...(aws === undefined ? {} : { s3: awsAuth(aws, `${place}.aws`, []) }),
-    ...(gcp === undefined ? {} : { gcs: googleAuth({ ...gcp, scopes: [READ_SCOPE] }, `${place}.gcp`, []) }),
+  for (const [provider, given, type] of [
+    ['aws', aws, 's3'],
+    ['gcp', gcp, 'gcs'],
+    ['azure', azure, 'azure_blob'],
+  ] as const)
+    if (given !== undefined && !types.includes(type))
+      throw invalidArgument(`${place}.${provider}`, 'there is no mount that it is for')
+  return ({ type, azure_blob }) => {
+    if (type === 's3' && aws !== undefined) return awsAuth(aws, `${place}.aws`, tags)
+    if (type === 'gcs' && gcp !== undefined) return googleAuth({ ...gcp, scopes: [READ_SCOPE] }, `${place}.gcp`, tags)
+    if (type !== 'azure_blob' || azure === undefined) return undefined
+    // An identity is for all accounts, a key for the mount's.
+    const own = azure.tenant_id ? { resources: [STORAGE] } : { storage_account: azure_blob?.storage_account }
+    return azureAuth({ ...azure, ...own }, `${place}.azure`, tags)
   }
 }
 
 export function mountAuthJson(remotes: readonly Remote[]) {
-  const of = (type: string) => {
-    const auth = remotes.find((remote) => remote.auth?.type === type)?.auth
-    return auth && Object.fromEntries(auth.values.map((one) => [one.name, secretJson(one)]))
+  const shown = remotes.flatMap(({ auth }) => (auth === undefined ? [] : [providerOf(auth)]))
+  return Object.assign({}, ...shown.reverse())
+}
+
+/** Without what a mount says itself. */
+function providerOf(auth: NonNullable<CredentialRule['auth']>): object {
+  if (auth.type === 'callback') return {}
+  const json = schemeJson(auth)
+  switch (json.type) {
+    case 'aws':
+      return { aws: json.aws }
+    case 'gcp':
+      return { gcp: without(json.gcp, ['scopes']) }
+    case 'azure':
+      return { azure: without(json.azure, ['storage_account', 'resources']) }
   }
-  const [aws, google] = [of('aws'), of('google')]
-  return {
-    ...(aws === undefined ? {} : { aws }),
-    ...(google === undefined ? {} : { gcp: { service_account_json: google.service_account } }),
-  }
+}
+
+function without(given: object, keys: readonly string[]): object {
+  return Object.fromEntries(Object.entries(given).filter(([key]) => !keys.includes(key)))
 }

@@ -2,9 +2,17 @@ import { generateKeyPairSync } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type DoorWorld, openDoorWorld } from './testing/door-world.ts'
 
+const identity = {
+  issuer: 'https://server.test',
+  privateKey: generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { format: 'pem', type: 'pkcs8' },
+    publicKeyEncoding: { format: 'pem', type: 'spki' },
+  }).privateKey,
+}
 let world: DoorWorld
 beforeEach(async () => {
-  world = await openDoorWorld()
+  world = await openDoorWorld(null, { identity })
   world.host.repositories.set('https://git.test/app.git#main', { files: { a: '1' } })
 })
 afterEach(async () => {
@@ -69,10 +77,9 @@ const aws = {
 }
 
 it('brings buckets that are only read, with credentials for them alone that nobody is told', async () => {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const account = JSON.stringify({
     client_email: 'robot@test',
-    private_key: privateKey.export({ format: 'pem', type: 'pkcs8' }),
+    private_key: identity.privateKey,
     token_uri: 'https://token.test/',
   })
   world.host.buckets.set('s3:data/a/b', { files: { one: '1' }, authorization: 'AKIA1' })
@@ -99,6 +106,34 @@ it('brings buckets that are only read, with credentials for them alone that nobo
   const { body: snapshot } = await world.post(`/boxes/${box.id}/snapshot`, confirmed)
   await expect.poll(async () => (await world.get(`/snapshots/${snapshot.id}`)).body.status).toBe('ready')
   expect((await world.box({ snapshot_id: snapshot.id })).mount_config).toEqual(shown)
+})
+
+const blobs = {
+  id: 'blobs',
+  type: 'azure_blob',
+  mount_path: '/mnt/mounts/blobs',
+  read_only: true,
+  azure_blob: { storage_account: 'account', container: 'blobs', prefix: 'a' },
+}
+const key = Buffer.from('a key of a storage account').toString('base64')
+const guid = '6f1b3d5e-0000-4000-8000-1234567890ab'
+const provider = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q'
+
+it.each<[string, object, object, object]>([
+  ['azure', { account_key: { type: 'opaque', value: key } }, blobs, { account_key: { type: 'opaque', is_set: true } }],
+  [
+    'azure',
+    { sas_token: { type: 'opaque', value: '?sv=1&sig=x' } },
+    blobs,
+    { sas_token: { type: 'opaque', is_set: true } },
+  ],
+  ['azure', { tenant_id: guid, client_id: guid }, blobs, { tenant_id: guid, client_id: guid }],
+  ['aws', { role_arn: 'arn:aws:iam::123456789012:role/r' }, data, { role_arn: 'arn:aws:iam::123456789012:role/r' }],
+  ['gcp', { workload_identity_provider: provider }, objects, { workload_identity_provider: provider }],
+])('brings what a cloud hands out for %s %j', async (name, given, mount, shown) => {
+  for (const bucket of ['azure:blobs/a', 's3:data/a/b', 'gcs:objects/']) world.host.buckets.set(bucket, { files: {} })
+  const { status, body } = await world.post('/boxes', { mount_config: { auth: { [name]: given }, mounts: [mount] } })
+  expect([status, body.mount_config]).toEqual([201, { auth: { [name]: shown }, mounts: [mount] }])
 })
 
 it.each<[number, RegExp, object]>([

@@ -46,11 +46,15 @@ export const mountConfigSchema = z.object({
 })
 type Mount = z.output<typeof mountSchema>
 
-/** What its mounts are here: files that are brought into the box while it is made. */
-export function remotesOf(config: z.output<typeof mountConfigSchema> | undefined): RemoteRequest[] | undefined {
+/** What its mounts are here: files that are brought into the box while it is made. `tags` are the box's. */
+export function remotesOf(
+  config: z.output<typeof mountConfigSchema> | undefined,
+  tags: readonly string[],
+): RemoteRequest[] | undefined {
   if (config === undefined) return undefined
   const { mounts = [] } = config
-  const auth = mountAuth(config.auth, (type) => mounts.some((mount) => mount.type === type))
+  const types = mounts.map(({ type }) => type)
+  const auth = mountAuth(config.auth, types, tags)
   return mounts.map((mount, index) => remoteOf(mount, `mount_config.mounts[${index}]`, auth))
 }
 
@@ -64,7 +68,7 @@ function remoteOf(mount: Mount, place: string, auth: MountAuth): RemoteRequest {
     throw unsupported(
       `${place}: a mount of ${type} that is written back (here its files are copied into the box); give read_only: true,`,
     )
-  const own = auth[type]
+  const own = auth(mount)
   return {
     name,
     path,

@@ -4,7 +4,7 @@ import type { CredentialRuleRequest, ShownCredentialHeader } from './credentials
 export interface RemoteRequest extends Pick<Remote, 'name' | 'path' | 'source'> {
   /** Default `null` */
   refreshMs?: number | null | undefined
-  /** As of a credential rule, of the kind that the store takes: `aws` of `s3`, `google` of `gcs`. Absent for the sandbox's credentials */
+  /** As of a credential rule, of a kind that the store takes. Absent for the sandbox's credentials */
   auth?: CredentialRuleRequest['auth']
 }
 

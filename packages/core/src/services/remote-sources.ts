@@ -11,12 +11,12 @@ const ACCOUNT = /^[a-z0-9]{3,24}$/
 /** What may be left of an address's first name */
 const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
-/** The kind of credential that a remote may have of its own. */
-export const AUTH_OF: Record<RemoteSource['type'], CredentialScheme['type'] | null> = {
-  git: null,
-  s3: 'aws',
-  gcs: 'google',
-  azure: null,
+/** The kinds of credentials that a remote may have of its own. */
+export const AUTHS_OF: Record<RemoteSource['type'], readonly CredentialScheme['type'][]> = {
+  git: [],
+  s3: ['aws', 'aws_role'],
+  gcs: ['google', 'google_identity'],
+  azure: ['azure_key', 'azure_sas', 'azure_identity'],
 }
 
 /** As it is kept. Rejects `invalid_argument`. */

@@ -5,7 +5,7 @@ import type { Parts } from '../parts.ts'
 import type { OutgoingRule } from '../ports/index.ts'
 import { LIMITS } from './checks.ts'
 import { outgoingRules, shownAuth, storedAuth } from './credentials.ts'
-import { AUTH_OF, checkSource, hostOf } from './remote-sources.ts'
+import { AUTHS_OF, checkSource, hostOf } from './remote-sources.ts'
 import { checkMountPath, isWithin } from './volumes.ts'
 
 const MAX_REMOTES = 16
@@ -23,8 +23,10 @@ export function newRemotes(
     const checked = checkSource(`${field}.source`, source)
     const remote = { name, path, source: checked, refreshMs, version: null }
     if (auth === undefined) return remote
-    if (auth.type !== AUTH_OF[checked.type])
+    if (!AUTHS_OF[checked.type].includes(auth.type))
       throw invalidArgument(`${field}.auth.type`, `not for remotes of type ${checked.type}`)
+    if (checked.type === 'azure' && 'account' in auth && auth.account !== checked.account)
+      throw invalidArgument(`${field}.auth.account`, 'not the account of the source')
     return { ...remote, auth: storedAuth(parts, teamId, `${field}.auth`, [hostOf(checked)], auth) }
   })
   return placed(parts, remotes, volumes)

@@ -6,7 +6,8 @@ import {
   SpawnpointError,
   type TakeRemote,
 } from '@spawnpoint/core'
-import { systemRoots } from '@spawnpoint/outbound'
+import { Asker, systemRoots } from '@spawnpoint/outbound'
+import { BucketCredentials } from './authorize.ts'
 import { AZURE } from './azure.ts'
 import { GCS } from './gcs.ts'
 import { KeptListings } from './kept-listings.ts'
@@ -34,13 +35,16 @@ const STEP = 'read the bucket'
 /** Readers of all kinds of buckets. Removes what an earlier process left half done. */
 export async function openBucketReaders(options: BucketReaderOptions): Promise<RemoteReader[]> {
   const { near = [], roots = systemRoots(), timeoutMs = TEN_MINUTES_MS } = options
-  const common = { kept: await KeptListings.open(options.dir), networks: networks(near), roots, timeoutMs }
+  const within = networks(near)
+  const granting = new BucketCredentials(new Asker(within.open, roots))
+  const common = { kept: await KeptListings.open(options.dir), networks: within, granting, roots, timeoutMs }
   return [new BucketReader(S3, common), new BucketReader(GCS, common), new BucketReader(AZURE, common)]
 }
 
 interface Common {
   kept: KeptListings
   networks: Networks
+  granting: BucketCredentials
   roots: readonly string[]
   timeoutMs: number
 }
@@ -58,14 +62,14 @@ class BucketReader<S extends BucketSource> implements RemoteReader<S> {
   }
 
   async read(ask: RemoteAsk<S>, take: TakeRemote, given: AbortSignal): Promise<string> {
-    const { networks, roots, timeoutMs } = this.#common
+    const { networks, granting, roots, timeoutMs } = this.#common
     const late = AbortSignal.timeout(timeoutMs)
     const { source, credentials } = ask
     const { title } = this.#protocol
     const signal = AbortSignal.any([given, late])
     try {
       signal.throwIfAborted()
-      using session = new StoreSession({ source, title, credentials, networks, roots, signal })
+      using session = new StoreSession({ source, title, credentials, granting, networks, roots, signal })
       return await this.#read(session, ask, take)
     } catch (error) {
       if (given.aborted) throw cancelled(STEP)

@@ -7,18 +7,10 @@ import {
   type OutgoingRule,
   SpawnpointError,
 } from '@spawnpoint/core'
-import {
-  Asker,
-  BodyTooLarge,
-  discard,
-  ForbiddenAddress,
-  googleToken,
-  Http,
-  type HttpAnswer,
-} from '@spawnpoint/outbound'
-import { credentialHeaders } from './authorize.ts'
+import { BodyTooLarge, discard, ForbiddenAddress, Http, type HttpAnswer } from '@spawnpoint/outbound'
+import type { BucketCredentials } from './authorize.ts'
 import type { Networks } from './networks.ts'
-import { encoded, type StoreRequest } from './store.ts'
+import { type StoreRequest, withQuery } from './store.ts'
 import { BadXml } from './xml.ts'
 
 const ATTEMPTS = 4
@@ -32,6 +24,7 @@ export interface StoreSessionOptions {
   /** As errors call the store */
   title: string
   credentials: readonly OutgoingRule[]
+  granting: BucketCredentials
   networks: Networks
   /** PEM; of those that may say who a store is */
   roots: readonly string[]
@@ -43,15 +36,12 @@ export class StoreSession implements Disposable {
   readonly #options: StoreSessionOptions
   readonly #secure: Http
   readonly #plain: Http
-  readonly #asker: Asker
-  readonly #tokens = new Map<string, Promise<string>>()
 
   constructor(options: StoreSessionOptions) {
     const { networks, roots } = options
     this.#options = options
     this.#secure = new Http({ boundary: networks.open, roots, keepAlive: true })
     this.#plain = new Http({ boundary: networks.near, keepAlive: true })
-    this.#asker = new Asker(networks.open, roots)
   }
 
   [Symbol.dispose](): void {
@@ -73,16 +63,14 @@ export class StoreSession implements Disposable {
 
   /** `null` for a connection that broke, if it may be asked again. */
   async #ask({ url, query = {}, headers = {} }: StoreRequest, again: boolean): Promise<HttpAnswer | null> {
-    const { credentials, source, signal } = this.#options
+    const { credentials, granting, source, signal } = this.#options
     const asked = new URL(url)
     try {
       const target = withQuery(asked.pathname, query)
       const rule = matchingRule(credentials, asked.hostname, target, Object.entries(headers))
       const request = { url: asked, query, headers }
-      const { headers: sent, query: added } = await credentialHeaders(request, rule, source, (account, scopes) =>
-        this.#token(account, scopes),
-      )
-      const whole = new URL(withQuery(asked.href, { ...query, ...added }))
+      const { headers: sent, more } = await granting.authorize(request, rule, source)
+      const whole = new URL(withQuery(asked.href, query, more))
       const http = asked.protocol === 'https:' ? this.#secure : this.#plain
       return await http.ask({ method: 'GET', url: whole, headers: sent, signal })
     } catch (error) {
@@ -90,20 +78,6 @@ export class StoreSession implements Disposable {
       if (again && !signal.aborted && BROKEN.has(code)) return null
       throw this.explained(error)
     }
-  }
-
-  #token(account: string, scopes: readonly string[]): Promise<string> {
-    const known = this.#tokens.get(account)
-    if (known !== undefined) return known
-    const asked = googleToken(this.#asker, account, scopes).then(
-      ({ value }) => value,
-      (error: Error) => {
-        const message = `No token was given out for the service account of the ${this.#name}: ${error.message}`
-        throw new SpawnpointError('forbidden', message, { what: this.#name })
-      },
-    )
-    this.#tokens.set(account, asked)
-    return asked
   }
 
   // ---------------------------------------------------------------- errors
@@ -156,9 +130,4 @@ export class StoreSession implements Disposable {
     const reason = error instanceof Error ? ('code' in error ? String(error.code) : error.message) : String(error)
     return this.#unavailable(`cannot be reached (${reason})`, error)
   }
-}
-
-function withQuery(base: string, query: Record<string, string>): string {
-  const parts = Object.entries(query).map(([name, value]) => `${encoded(name)}=${encoded(value)}`)
-  return parts.length === 0 ? base : `${base}?${parts.join('&')}`
 }

@@ -44,6 +44,13 @@ export function encodedPath(key: string): string {
   return key.split('/').map(encoded).join('/')
 }
 
+/** An address or a path, with a query behind it. */
+export function withQuery(base: string, query: Record<string, string>, more = ''): string {
+  const parts = Object.entries(query).map(([name, value]) => `${encoded(name)}=${encoded(value)}`)
+  if (more !== '') parts.push(more)
+  return parts.length === 0 ? base : `${base}?${parts.join('&')}`
+}
+
 /** As signatures want it (RFC 3986). */
 export function encoded(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)

@@ -71,6 +71,6 @@ export interface BringRemote extends Pick<Remote, 'name' | 'path'> {
     | Asked<S3Source, 'endpoint' | 'prefix' | 'region' | 'pathStyle'>
     | Asked<GcsSource, 'endpoint' | 'prefix'>
     | Asked<AzureSource, 'endpoint' | 'prefix'>
-  /** Of a bucket: `aws` of S3, `google` of Google. Absent for the sandbox's credentials for its host, or none */
+  /** For the store of a bucket, of a kind that it takes. Absent for the sandbox's credentials for its host, or none */
   auth?: (CredentialScheme & { values: SetCredentialValue[] }) | undefined
 }

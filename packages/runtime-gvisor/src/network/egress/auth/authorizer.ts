@@ -1,11 +1,18 @@
 import type { OutgoingAuth, OutgoingValue } from '@spawnpoint/core'
-import { type Asker, type AwsKeys, googleToken } from '@spawnpoint/outbound'
+import {
+  type Asker,
+  type AwsKeys,
+  azureResourceOf,
+  entraToken,
+  federatedGoogleToken,
+  googleToken,
+  KeptAnswers,
+  roleKeys,
+} from '@spawnpoint/outbound'
 import type { Log } from '../../../log.ts'
 import { isSignedByOthers, signAws } from './aws.ts'
 import { hasSas, signAzure, withAzureToken, withSas } from './azure.ts'
 import { askCallback, type CallbackAuth } from './callback.ts'
-import { azureResourceOf, entraToken, federatedGoogleToken, roleKeys } from './identity.ts'
-import { KeptAnswers } from './kept.ts'
 import { type Authorized, NotAuthorized, type OutgoingRequest } from './outgoing-request.ts'
 
 /** What processes inside have for a key, see the core's stand-ins */

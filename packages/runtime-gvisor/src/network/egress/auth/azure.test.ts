@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
+import { storageText, tableText } from '@spawnpoint/outbound'
 import { describe, expect, it } from 'vitest'
-import { hasSas, signAzure, storageText, tableText, withAzureToken, withSas } from './azure.ts'
+import { hasSas, signAzure, withAzureToken, withSas } from './azure.ts'
 import type { OutgoingRequest } from './outgoing-request.ts'
 
 const KEY = Buffer.from('a key of a storage account').toString('base64')

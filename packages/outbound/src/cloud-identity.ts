@@ -1,16 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { AZURE_HOSTS, type AzureResource, namesInclude, type OutgoingAuth } from '@spawnpoint/core'
-import {
-  type Asker,
-  type AwsKeys,
-  checkedToken,
-  fieldsOf,
-  type Given,
-  jsonWebToken,
-  nowSeconds,
-  postForm,
-  tokenOf,
-} from '@spawnpoint/outbound'
+import type { Asker } from './asker.ts'
+import type { AwsKeys } from './aws-signature.ts'
+import { jsonWebToken, nowSeconds } from './json-web-token.ts'
+import { checkedToken, fieldsOf, type Given, postForm, tokenOf } from './token-service.ts'
 
 type Of<T> = Extract<OutgoingAuth, { type: T }>
 type Services = Pick<Asker, 'post'>
