@@ -1,9 +1,11 @@
 """A short tour with each of LangSmith's clients, and what they raise."""
 
 import asyncio
+import os
 import socket
 
 import pytest
+from langsmith import Langsmith, NotFoundError
 from langsmith.sandbox import (
     AsyncSandboxClient,
     CommandTimeoutError,
@@ -126,6 +128,28 @@ def test_boxes_are_found_changed_and_gone(client, box):
     assert refused.value.field == 'mem_bytes'
     with pytest.raises(ResourceNotFoundError):
         client.get_sandbox('none')
+
+
+def test_the_generated_client():
+    with Langsmith(base_url=os.environ['LANGSMITH_ENDPOINT']) as generated:
+        boxes, registries = generated.sandboxes.boxes, generated.sandboxes.registries
+        made = boxes.create(name='made', env_vars={'A': 'own'}, run_config={'env_vars': {'A': 'run', 'B': 'run'}})
+        assert made.status == 'ready' and 'own' not in made.run_config.env_vars.values()
+        assert boxes.update('made', body_name='renamed').updated_by == made.created_by
+        assert [one.id for one in boxes.list(page_size=1, name_contains='RENAMED')] == [made.id]
+        snapshot = boxes.create_snapshot('renamed', body_name='made/snapshot')
+        assert (snapshot.status, snapshot.tags) == ('ready', ['latest'])
+        child = boxes.create(snapshot='made/snapshot')
+        ran = SandboxClient().get_sandbox(child.name).run('echo $A-$B')
+        assert ran.stdout == '-run\n'
+        for name in (child.name, 'renamed'):
+            boxes.delete(name)
+        with pytest.raises(NotFoundError):
+            boxes.delete('renamed')
+        generated.sandboxes.snapshots.delete('made/snapshot')
+        assert registries.create(name='one', url='ghcr.io').provider == 'GHCR'
+        assert registries.update('one', body_name='two').name == 'two'
+        registries.delete('two')
 
 
 def test_async():

@@ -90,10 +90,23 @@ function shown({ id, name, url, createdAt, updatedAt }: Registry) {
     id,
     name,
     url,
-    provider: 'DOCKER_REGISTRY',
+    provider: providerOf(url),
     auth_type: 'DOCKER_CONFIG',
     repository_search_mode: 'NONE',
     created_at: createdAt.toISOString(),
     updated_at: updatedAt.toISOString(),
   }
+}
+
+/** Whose it is, where its host says so. */
+const PROVIDERS: readonly (readonly [RegExp, string])[] = [
+  [/^ghcr\.io$/, 'GHCR'],
+  [/(^|\.)docker\.io$/, 'DOCKER_HUB'],
+  [/\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/, 'ECR'],
+  [/(\.pkg\.dev|^([a-z]+\.)?gcr\.io)$/, 'GAR'],
+]
+
+function providerOf(url: string): string {
+  const [host = ''] = url.replace(/^https?:\/\//, '').split(/[/:]/, 1)
+  return PROVIDERS.find(([of]) => of.test(host))?.[1] ?? 'DOCKER_REGISTRY'
 }

@@ -111,3 +111,25 @@ it('tells what boxes used, in hours or in all', async () => {
   expect((await world.get(`/usage/costs?${range(2)}&include_totals=true`)).status).toBe(422)
   expect((await world.get(`/usage/costs?${range(2)}&granularity=RESOURCE&include_daily=true`)).status).toBe(422)
 })
+
+it('tells whose a registry is, where its host says so', async () => {
+  const urls = {
+    'ghcr.io': 'GHCR',
+    'https://index.docker.io/v1/': 'DOCKER_HUB',
+    '123456789012.dkr.ecr.us-east-1.amazonaws.com': 'ECR',
+    'europe-docker.pkg.dev/project': 'GAR',
+    'eu.gcr.io': 'GAR',
+    'http://localhost:5000': 'DOCKER_REGISTRY',
+    'ghcr.io.evil.test': 'DOCKER_REGISTRY',
+  }
+  for (const [at, [url, provider]] of Object.entries(urls).entries())
+    expect((await world.post('/registries', { name: `r${at}`, url })).body, url).toMatchObject({
+      name: `r${at}`,
+      provider,
+    })
+  const pages = [await world.get('/registries?limit=5'), await world.get('/registries?limit=5&offset=5')]
+  expect(pages.map(({ body }) => [body.items.length, body.offset])).toEqual([
+    [5, 5],
+    [2, 0],
+  ])
+})
