@@ -145,6 +145,19 @@ describe('boxes', () => {
     expect((await world.get(`/boxes/${id}/status`)).body).toEqual({ status: 'ready' })
   })
 
+  it('are started by who cannot wait for the stop to end', async () => {
+    const { id } = await world.box()
+    const held = world.host.faults.hang('runtime.checkpoint')
+    const stopped = world.post(`/boxes/${id}/stop`, {})
+    await held.reached
+    const started = world.post(`/boxes/${id}/start`, {})
+    // As long as it takes to be refused.
+    for (let times = 0; times < 5; times += 1) await world.get(`/boxes/${id}/status`)
+    held.release()
+    expect((await stopped).status).toBe(204)
+    expect([(await started).status, (await started).body.status]).toEqual([202, 'ready'])
+  })
+
   it('stop with what is on their disks where memory cannot be kept', async () => {
     const { id } = await world.box()
     await upload(id, '/opt/kept', 'here')

@@ -35,7 +35,7 @@ export async function registerLangsmithDoor<L extends FastifyBaseLogger>(
   fastify.addHook('onClose', async () => leases[Symbol.dispose]())
   const routes: AnyRoute[] = [
     ...boxRoutes(api),
-    ...lifeRoutes(api),
+    ...lifeRoutes(api, log),
     ...snapshotRoutes(api, log),
     ...registryRoutes(api),
     ...serviceRoutes(api, { domain, tls }),

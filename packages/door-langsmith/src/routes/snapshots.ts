@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import {
   invalidArgument,
   normalRegistryHost,
@@ -24,6 +23,7 @@ import { runConfigSchema, runLabels } from '../run-config.ts'
 import { snapshotJson, snapshotsJson } from '../snapshot-json.ts'
 import { newName, shownName } from '../snapshot-names.ts'
 import { findName, findSnapshot, LATEST } from '../snapshot-refs.ts'
+import { soon } from '../soon.ts'
 import { boxStatus } from '../states.ts'
 import { boxParams } from './boxes.ts'
 
@@ -83,7 +83,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
           labels: { ...ownedLabels(body), ...madeBy(by) },
           ...credentialsOf(body),
         })
-        return { status: 201, body: await snapshotJson(api, by, { image: await soon(value, done) }) }
+        return { status: 201, body: await snapshotJson(api, by, { image: await begun(value, done) }) }
       },
     }),
     route({
@@ -130,7 +130,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
             ...runLabels(body.run_config ?? {}),
           },
         })
-        return { status: 201, body: await snapshotJson(api, by, { snapshot: await soon(value, done) }) }
+        return { status: 201, body: await snapshotJson(api, by, { snapshot: await begun(value, done) }) }
       },
     }),
     route({
@@ -203,7 +203,7 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       .catch((error: unknown) =>
         log.warn({ err: error, image: built.id }, 'an image that was built for a snapshot stays'),
       )
-    return snapshotJson(api, by, { image: await soon(value, done) })
+    return snapshotJson(api, by, { image: await begun(value, done) })
   }
 
   /** The core would let it go, as its sandboxes live on without; clients of this protocol are promised otherwise. */
@@ -224,16 +224,12 @@ export function snapshotRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
 }
 
 /** What it came to, if it comes to that soon; whoever asks for it later is told why it failed. */
-async function soon<T>(begun: T, done: Promise<T>): Promise<T> {
-  const late = new AbortController()
-  try {
-    return await Promise.race([
-      done.catch(() => begun),
-      setTimeout(SOON_MS, begun, { signal: late.signal, ref: false }),
-    ])
-  } finally {
-    late.abort()
-  }
+function begun<T>(value: T, done: Promise<T>): Promise<T> {
+  return soon(
+    value,
+    done.catch(() => value),
+    SOON_MS,
+  )
 }
 
 /** The image's own. */
