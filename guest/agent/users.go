@@ -60,7 +60,8 @@ func (u *users) find(spec string) (*account, error) {
 	if found == nil {
 		if uid, err := strconv.ParseUint(owner, 10, 31); err == nil {
 			if found = u.byUID[int(uid)]; found == nil {
-				found = &account{name: owner, uid: int(uid), gid: int(uid), home: "/", shell: "/bin/sh"}
+				// Container engines give the number of nobody the group of root; images are made for that.
+				found = &account{name: owner, uid: int(uid), home: "/", shell: "/bin/sh"}
 			}
 		} else if owner == "root" {
 			found = rootAccount

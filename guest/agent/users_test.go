@@ -30,7 +30,7 @@ func TestFindUsers(t *testing.T) {
 		"bob":       {"bob", 1001, 100, []int{10}, "/", "/bin/sh"},
 		"1000":      {"ann", 1000, 1000, []int{10, 29}, "/home/ann", "/bin/zsh"},
 		"":          {"root", 0, 0, nil, "/root", "/bin/bash"},
-		"4242":      {"4242", 4242, 4242, nil, "/", "/bin/sh"},
+		"4242":      {"4242", 4242, 0, nil, "/", "/bin/sh"},
 		"4242:7":    {"4242", 4242, 7, nil, "/", "/bin/sh"},
 		"ann:wheel": {"ann", 1000, 10, nil, "/home/ann", "/bin/zsh"},
 		"1001:100":  {"bob", 1001, 100, nil, "/", "/bin/sh"},

@@ -91,7 +91,7 @@ describe('an image of a registry', () => {
       'uid=1001(app) gid=1002(app)\napp:app\n',
     )
     expect((await sandbox.run('/lib/ld-musl-x86_64.so.1 2>&1')).stdout).toContain('musl libc')
-    expect((await sandbox.run('id -u', { user: '12345' })).stdout.trim()).toBe('12345')
+    expect((await sandbox.run('id -u; id -g', { user: '12345' })).stdout).toBe('12345\n0\n')
     // Its home does not exist: programs start all the same.
     expect((await sandbox.run('echo $HOME; cat /proc/self/cmdline', { cwd: '/' })).exitCode).toBe(0)
   })

@@ -82,7 +82,7 @@ export class FileView {
       return { name, uid: Number(uid), gid: Number(wantedGroup ?? gid), home }
     }
     if (!/^\d+$/.test(wanted)) throw guestError('EINVAL', undefined, 'user')
-    return { name: wanted, uid: Number(wanted), gid: Number(wantedGroup ?? wanted), home: '/' }
+    return { name: wanted, uid: Number(wanted), gid: Number(wantedGroup ?? 0), home: '/' }
   }
 
   exists(path: string): boolean {

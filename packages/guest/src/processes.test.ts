@@ -62,10 +62,10 @@ describe('start', () => {
     expect(stdout).toBe('/root root yes request x\n')
   })
 
-  test('runs as a named user, a number, a number with group', async () => {
+  test('runs as a named user, a number, which is of root’s group, a number with group', async () => {
     const ids = async (user: string) => (await run(sh('id -u; id -g; id -G', { user, cwd: '/' }))).stdout.split('\n')
     expect(await ids('nobody')).toEqual(['65534', '65534', '65534', ''])
-    expect(await ids('4242')).toEqual(['4242', '4242', '4242', ''])
+    expect(await ids('4242')).toEqual(['4242', '0', '0', ''])
     expect(await ids('4242:77')).toEqual(['4242', '77', '77', ''])
   })
 
