@@ -110,6 +110,34 @@ describe('sandboxes', () => {
     expect(exposedPorts.map(({ port }: Got['body']) => port)).toEqual([2, ...ports])
   })
 
+  it('are stopped, and their snapshots and images deleted, once by however many ask', async () => {
+    const { id } = await world.sandbox()
+    const { snapshotId } = (await world.post(`/sandbox/${id}/snapshot`, { snapshotName: 'Point' })).body
+    await expect.poll(async () => (await world.get(`/snapshots/${snapshotId}`)).body.snapshot.status).toBe('created')
+    const statuses = async (calls: Promise<Got>[]) => (await Promise.all(calls)).map(({ status }) => status).sort()
+    expect(await statuses([1, 2, 3].map(() => world.put(`/sandbox/${id}/stop`)))).toEqual([200, 200, 200])
+    const deleted = await statuses([1, 2].map(() => world.delete(`/snapshots/${snapshotId}`)))
+    expect(deleted[0]).toBe(200)
+    expect([200, 404]).toContain(deleted[1])
+    expect((await world.delete(`/snapshots/${snapshotId}`)).status).toBe(404)
+    expect((await world.get('/snapshots/Point')).status).toBe(404)
+    expect((await world.delete('/images/base')).body).toMatchObject({
+      deleted: true,
+      imageName: 'base',
+      uploaded: true,
+    })
+    expect((await world.delete('/images/base')).status).toBe(404)
+  })
+
+  it('are found with their images and snapshots however that is written', async () => {
+    const { id } = await world.sandbox()
+    await world.post(`/sandbox/${id}/snapshot`, { snapshotName: 'Point' })
+    const count = async (path: string) => (await world.get(path)).body.totalCount
+    expect(await count(`/sandboxes?search=${id.slice(4).toUpperCase()}`)).toBe(1)
+    expect([await count('/snapshots?search=oINT'), await count('/snapshots?search=x')]).toEqual([1, 0])
+    expect([await count('/images?search=BAS'), await count('/images?search=')]).toEqual([1, 4])
+  })
+
   it('have snapshots of their own when none is given a name', async () => {
     const { id } = await world.sandbox()
     const taken = await Promise.all([1, 2, 3].map(() => world.post(`/sandbox/${id}/snapshot`, {})))
@@ -121,7 +149,7 @@ describe('volumes', () => {
   it('are told with the size of what is in them, and by a name only where it is clear which is meant', async () => {
     const made = await world.post('/volume', { name: 'data' })
     expect(made).toEqual({ status: 200, body: { id: made.body.id, name: 'data', size: 0, transferAmount: 0 } })
-    expect((await world.get('/volume?search=at')).body).toEqual({
+    expect((await world.get('/volume?search=AT')).body).toEqual({
       volumes: [made.body],
       totalCount: 1,
       page: 1,

@@ -10,6 +10,12 @@ export function many<const V extends string>(values: readonly [V, ...V[]]) {
   return optional(z.union([one, z.array(one)]).transform((given): string[] => [given].flat()))
 }
 
+/** Whether one of the texts has what is searched for, however that is written. */
+export function matches(search: string | undefined, ...texts: readonly string[]): boolean {
+  const wanted = search?.toLowerCase() ?? ''
+  return texts.some((text) => text.toLowerCase().includes(wanted))
+}
+
 const DEFAULT_LIMIT = 20
 
 /** One page of a list that is here in full. */

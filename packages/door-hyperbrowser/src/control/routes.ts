@@ -27,7 +27,7 @@ import {
   snapshotJson,
 } from './json.ts'
 import { NO_SECRETS, noSecretRoutes, wantsSecrets } from './no-secrets.ts'
-import { many, paged, pageQuery } from './paging.ts'
+import { many, matches, paged, pageQuery } from './paging.ts'
 import {
   checkCreate,
   createSchema,
@@ -136,12 +136,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
         const { status, search, start = 0, end = Number.POSITIVE_INFINITY } = query
         const found = all.filter(({ id, state, createdAt }) => {
           const at = createdAt.getTime()
-          return (
-            (status?.includes(STATUSES[state]) ?? true) &&
-            (search === undefined || id.includes(search)) &&
-            at >= start &&
-            at <= end
-          )
+          return (status?.includes(STATUSES[state]) ?? true) && matches(search, id) && at >= start && at <= end
         })
         const { items, counts } = paged(found, query)
         const origin = originOf(request.raw)
@@ -221,9 +216,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       handle: async ({ by, query }) => {
         const { search, source } = query
         const images = await namedImages(api, by)
-        const found = images.filter(
-          (one) => (source?.includes(one.source) ?? true) && (search === undefined || one.name.includes(search)),
-        )
+        const found = images.filter((one) => (source?.includes(one.source) ?? true) && matches(search, one.name))
         const { items, counts } = paged(found, { ...query, limit: query.limit ?? 1_000 })
         const namespace = await namespaceOf(by)
         return ok({ images: items.map((one) => imageJson(one, namespace)), ...counts })
@@ -256,7 +249,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
           (one) =>
             (status?.includes(one.status) ?? true) &&
             (imageName === undefined || one.imageName === imageName) &&
-            (search === undefined || one.snapshotName.includes(search) || one.id === search),
+            matches(search, one.snapshotName, one.id),
         )
         const { items, counts } = paged(found, query)
         return ok({ snapshots: items, ...counts })

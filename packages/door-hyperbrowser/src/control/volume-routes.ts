@@ -1,7 +1,7 @@
 import { isCode, notFound, type Principal, type SpawnpointApi, SpawnpointError, type Volume } from '@spawnpoint/core'
 import { type AnyRoute, everyPage, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { paged, pageQuery } from './paging.ts'
+import { matches, paged, pageQuery } from './paging.ts'
 
 const params = z.object({ key: z.string().min(1).max(128) })
 
@@ -13,8 +13,9 @@ export function volumeRoutes(api: SpawnpointApi): AnyRoute[] {
       path: '/api/volume',
       query: z.object(pageQuery),
       handle: async ({ by, query }) => {
-        const nameContains = query.search === '' ? undefined : query.search
-        const { items, counts } = paged(await everyPage((page) => api.volumes.list(by, { nameContains }, page)), query)
+        const all = await everyPage((page) => api.volumes.list(by, {}, page))
+        const found = all.filter(({ id, name }) => matches(query.search, name, id))
+        const { items, counts } = paged(found, query)
         const volumes = await Promise.all(items.map((volume) => volumeJson(api, by, volume)))
         return { status: 200, body: { volumes, ...counts } }
       },

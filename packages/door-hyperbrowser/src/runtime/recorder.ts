@@ -43,6 +43,11 @@ export class Recorder {
     return this.#seq
   }
 
+  /** Bytes of output that it holds in memory */
+  get keptBytes(): number {
+    return Object.values(this.#heads).reduce((sum, head) => sum + head.bytes, this.#windowBytes)
+  }
+
   /** Whether results lack the end of a stream */
   get isCut(): boolean {
     return this.#heads.stdout.isCut || this.#heads.stderr.isCut
@@ -152,6 +157,10 @@ class Head {
   #tail = Buffer.alloc(0)
 
   isCut = false
+
+  get bytes(): number {
+    return RESULT_BYTES - this.#left
+  }
 
   add(data: Buffer): void {
     if (data.length > this.#left) this.isCut = true

@@ -7,6 +7,8 @@ import { Recorder } from './recorder.ts'
 const KEPT_MS = 600_000
 /** Of one server; the oldest that have ended go first */
 const MAX = 2_000
+/** Bytes of output of processes that have ended; the oldest go first, and are read from the agent if asked for again */
+const MAX_BYTES = 256 * 1024 * 1024
 /** Bytes of each stream that the agent keeps for a server that comes back */
 const BUFFER_BYTES = 4 * 1024 * 1024
 
@@ -25,9 +27,11 @@ interface Entry {
 export class Recorders {
   readonly #api: SpawnpointApi
   readonly #entries = new Map<string, Entry>()
+  readonly #maxBytes: number
 
-  constructor(api: SpawnpointApi) {
+  constructor(api: SpawnpointApi, { maxBytes = MAX_BYTES } = {}) {
     this.#api = api
+    this.#maxBytes = maxBytes
   }
 
   async start(by: Principal, sandboxId: string, spec: ProcessSpec): Promise<Recorder> {
@@ -86,10 +90,18 @@ export class Recorders {
 
   #tidy(): void {
     const now = Date.now()
+    const ended: [key: string, bytes: number][] = []
     for (const [key, entry] of this.#entries) {
       if (entry.found?.over !== true) continue
       entry.until ??= now + KEPT_MS
       if (entry.until <= now || this.#entries.size >= MAX) this.#entries.delete(key)
+      else ended.push([key, entry.found.keptBytes])
+    }
+    let kept = ended.reduce((sum, [, bytes]) => sum + bytes, 0)
+    for (const [key, bytes] of ended) {
+      if (kept <= this.#maxBytes) break
+      this.#entries.delete(key)
+      kept -= bytes
     }
   }
 }
