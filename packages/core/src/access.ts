@@ -99,6 +99,7 @@ export const CALLS = {
     get: 'read',
     list: 'read',
     usage: 'read',
+    resize: 'write audited',
     delete: 'write audited',
   },
   volumeFiles: {

@@ -37,6 +37,20 @@ it('a volume keeps what sandboxes write, for those that come later and those bes
   expect(await read(await create(mount('data')), '/data/a')).toBe('kept')
 })
 
+it('is given more room and less, never less than it holds', async () => {
+  const { id } = await core.volumes.create(world.by, { name: 'data', sizeBytes: 2 ** 30 })
+  const one = await create(mount('data'))
+  await write(one, '/data/a', 'x'.repeat(2 ** 21))
+  expect(await core.volumes.resize(world.by, 'data', { sizeBytes: 2 ** 31 })).toMatchObject({ id, sizeBytes: 2 ** 31 })
+  expect((await core.volumes.get(world.by, id)).sizeBytes).toBe(2 ** 31)
+  for (const sizeBytes of [2 ** 20, 2 ** 41, 1.5, Number.NaN])
+    await expect(core.volumes.resize(world.by, id, { sizeBytes })).rejects.toMatchObject({ code: 'invalid_argument' })
+  await expect(core.volumes.resize(world.by, 'none', { sizeBytes: 2 ** 30 })).rejects.toMatchObject({
+    code: 'not_found',
+  })
+  expect((await core.volumes.get(world.by, id)).sizeBytes).toBe(2 ** 31)
+})
+
 it('stays as it is over pauses, stops, forks and roll backs, and comes with the memory that holds on to it', async () => {
   await core.volumes.create(world.by, { name: 'data' })
   const sandbox = await create(mount('data'))

@@ -236,7 +236,9 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
 
   async putVolume(volume: Volume): Promise<void> {
     try {
-      await this.#db.insertInto('volumes').values(volumeRow(volume)).execute()
+      const { id, ...rest } = volumeRow(volume)
+      const query = this.#db.insertInto('volumes').values({ id, ...rest })
+      await query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
     } catch (thrown) {
       throw violates(thrown, 'volumes_name') ? nameTaken('volume', volume.name, thrown) : thrown
     }

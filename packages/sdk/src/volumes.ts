@@ -35,6 +35,12 @@ export class Volumes {
     return this.#transport.json({ method: 'GET', path: `${pathOf(ref)}/usage`, ...options })
   }
 
+  /** Changes how much it holds: 1 MiB to 1 TiB, not less than is in it; also while it is mounted. */
+  async resize(ref: string, request: { sizeBytes: number }, options: CallOptions = {}): Promise<Volume> {
+    const json = request satisfies Schemas['UpdateVolume']
+    return toVolume(await this.#transport.json({ method: 'PATCH', path: pathOf(ref), json, ...options }))
+  }
+
   /** With all that is in it. Throws `in_use` while a living sandbox mounts it. */
   async delete(ref: string, options: CallOptions = {}): Promise<void> {
     await this.#transport.json({ method: 'DELETE', path: pathOf(ref), ...options })

@@ -629,6 +629,9 @@ export interface Schemas {
     name: string
     sizeBytes?: number | undefined
   }
+  UpdateVolume: {
+    sizeBytes: number
+  }
   Volume: {
     id: string
     name: string

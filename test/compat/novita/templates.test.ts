@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BuildError, Novita, Sandbox, Template, waitForFile } from 'novita-sandbox'
+import { BuildError, NotFoundError, Novita, Sandbox, Template, Volume, VolumeError, waitForFile } from 'novita-sandbox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { VendorWorld, WAYS } from '../vendor-world.ts'
 
@@ -72,4 +72,23 @@ describe.each(WAYS)('templates, %s', (way) => {
     await sandbox.kill()
     expect(await Sandbox.deleteSnapshot(snapshotId)).toBe(true)
   })
+})
+
+it('volumes are given more room while they are mounted', async () => {
+  vendor.by('plain')
+  const volume = await Volume.create('data', { quotaSizeGiB: 1 })
+  const { volumeId } = volume
+  const sandbox = await Sandbox.create({ volumeMounts: { '/data': volume } })
+  await vendor.run(sandbox, 'head -c 4M /dev/urandom >/data/file; sync /data/file')
+  expect(await vendor.run(sandbox, 'fallocate -l 1200M /data/large 2>/dev/null || echo full')).toBe('full')
+  expect(await Volume.updateQuota(volumeId, { quotaSizeGiB: 3 })).toMatchObject({ name: 'data', quotaSizeGiB: 3 })
+  expect(await vendor.run(sandbox, 'fallocate -l 1200M /data/large && rm /data/large && echo fits')).toBe('fits')
+  const [listed] = await Volume.list()
+  expect(listed).toMatchObject({ volumeId, quotaSizeGiB: 3 })
+  expect(listed?.usedSizeBytes).toBeGreaterThanOrEqual(4 * 2 ** 20)
+  expect(await Volume.getInfo(volumeId)).toMatchObject({ quotaSizeGiB: 3, token: volume.token })
+  await expect(Volume.updateQuota(volumeId, { quotaSizeGiB: 9999 })).rejects.toThrow(VolumeError)
+  await sandbox.kill()
+  expect([await Volume.destroy(volumeId), await Volume.destroy(volumeId)]).toEqual([true, false])
+  await expect(Volume.updateQuota(volumeId, { quotaSizeGiB: 1 })).rejects.toThrow(NotFoundError)
 })

@@ -24,6 +24,8 @@ export interface VolumesApi {
   /** Newest first. */
   list(by: Principal, filter: { nameContains?: string | undefined }, page: PageRequest): Promise<Page<Volume>>
   usage(by: Principal, ref: string): Promise<{ usedBytes: number }>
+  /** 1 MiB to 1 TiB, not less than it holds; also while it is mounted. */
+  resize(by: Principal, ref: string, request: { sizeBytes: number }): Promise<Volume>
   /** With all that is in it. Rejects `in_use` while a living sandbox mounts it. */
   delete(by: Principal, ref: string): Promise<void>
 }

@@ -31,8 +31,7 @@ export class Volumes implements VolumesApi {
   async create(by: Principal, { name, sizeBytes = DEFAULT_BYTES }: CreateVolumeRequest): Promise<Volume> {
     const { ledger, pool, clock } = this.#parts
     checkName('name', name)
-    if (!Number.isSafeInteger(sizeBytes) || sizeBytes < MIN_BYTES || sizeBytes > MAX_BYTES)
-      throw invalidArgument('sizeBytes', `${MIN_BYTES} to ${MAX_BYTES}`)
+    checkSize(sizeBytes)
     const volume: Volume = { id: newId<VolumeId>(), teamId: by.teamId, name, sizeBytes, createdAt: clock.now() }
     await this.#mustFit(ledger.read, volume)
     await pool.createRoot(volumeRoot(volume.id), null, { diskBytes: sizeBytes })
@@ -60,6 +59,23 @@ export class Volumes implements VolumesApi {
     const { id } = await this.get(by, ref)
     const { usedBytes } = await this.#parts.pool.rootUsage(volumeRoot(id))
     return { usedBytes }
+  }
+
+  /** Files that are bounded otherwise than the record says, as we died before the commit, are bounded with the next change. */
+  async resize(by: Principal, ref: string, { sizeBytes }: { sizeBytes: number }): Promise<Volume> {
+    checkSize(sizeBytes)
+    const { id } = await this.get(by, ref)
+    const { ledger, pool } = this.#parts
+    return ledger.transact(async (tx) => {
+      const volume = await tx.lockVolume(id)
+      if (volume === null) throw notFound('volume', ref)
+      const { usedBytes } = await pool.rootUsage(volumeRoot(id))
+      if (sizeBytes < usedBytes) throw invalidArgument('sizeBytes', `not less than it holds, ${usedBytes}`)
+      await pool.limitRoot(volumeRoot(id), { diskBytes: sizeBytes })
+      const next = { ...volume, sizeBytes }
+      await tx.putVolume(next)
+      return next
+    })
   }
 
   async delete(by: Principal, ref: string): Promise<void> {
@@ -98,6 +114,11 @@ export class Volumes implements VolumesApi {
       this.#parts.log.error({ err: error, volume: id }, 'the files of a volume are not removed yet')
     })
   }
+}
+
+function checkSize(sizeBytes: number): void {
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < MIN_BYTES || sizeBytes > MAX_BYTES)
+    throw invalidArgument('sizeBytes', `${MIN_BYTES} to ${MAX_BYTES}`)
 }
 
 export async function findVolume(read: LedgerReads, teamId: TeamId, ref: string): Promise<Volume> {

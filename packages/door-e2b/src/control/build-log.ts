@@ -2,7 +2,7 @@ import type { BuildLogEntry, Image, Principal, SpawnpointApi } from '@spawnpoint
 import type { BuildProgress } from './build-start.ts'
 import { wholeLog } from './builds.ts'
 import { isContainerImage } from './container-image.ts'
-import { PROVISION_STEPS } from './provision.ts'
+import { addedSteps } from './provision.ts'
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LEVELS)[number]
@@ -54,15 +54,7 @@ export async function reasonJson(api: SpawnpointApi, by: Principal, image: Image
 /** What the server adds to a recipe belongs to its base. */
 function shownStep(image: Image, step: string | null): string | null {
   if (step === null || !/^\d+$/.test(step)) return step
-  const number = Number(step) - addedSteps(image)
+  const { source } = image
+  const number = Number(step) - (source.type === 'recipe' ? addedSteps(source.steps) : 0)
   return number < 1 ? 'base' : String(number)
-}
-
-function addedSteps({ source }: Image): number {
-  if (source.type !== 'recipe') return 0
-  const [first] = source.steps
-  const [provision] = PROVISION_STEPS
-  return first?.type === 'run' && provision.type === 'run' && first.command === provision.command
-    ? PROVISION_STEPS.length
-    : 0
 }

@@ -1,6 +1,6 @@
 import type { BuildImageRequest } from '@spawnpoint/core'
 import type { BuildOrder } from './builds.ts'
-import { PROVISION_STEPS } from './provision.ts'
+import { PROVISION_STEPS, patchStep } from './provision.ts'
 import { buildSteps, type Recipe } from './recipe.ts'
 
 export interface BuildBase {
@@ -12,7 +12,7 @@ export interface BuildBase {
 
 export function buildRequest(
   order: BuildOrder,
-  { steps, startCmd, readyCmd, force }: Recipe,
+  { steps, startCmd, readyCmd, force, fromTemplate, preBootScript }: Recipe,
   base: BuildBase,
 ): BuildImageRequest {
   return {
@@ -26,7 +26,11 @@ export function buildRequest(
     source: {
       type: 'recipe',
       from: base.ref,
-      steps: [...(base.container ? PROVISION_STEPS : []), ...buildSteps(steps ?? [])],
+      steps: [
+        ...(base.container ? PROVISION_STEPS : []),
+        ...(preBootScript && !fromTemplate ? [patchStep(preBootScript)] : []),
+        ...buildSteps(steps ?? []),
+      ],
       startCommand: startCmd || undefined,
       readyCommand: readyCmd || undefined,
       force,

@@ -41,7 +41,6 @@ export class Builds {
 
   /** Rejects `not_found` if nobody has ordered it, and whatever is wrong with the recipe. */
   async start(by: Principal, buildID: string, order: BuildOrder, body: StartBody): Promise<void> {
-    if (body.preBootScript) throw invalidArgument('preBootScript', 'not supported by this server')
     const reference = containerOf(body)
     if (reference === null)
       return this.#begin(by, buildID, order, body, {

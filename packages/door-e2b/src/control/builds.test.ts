@@ -179,6 +179,23 @@ describe('a template', () => {
     expect(await read('later', '/made')).toBe('made\n')
   })
 
+  it('patches what it begins with before its steps, unless that is a template', async () => {
+    const patched = { preBootScript: 'echo patched > /patch', steps: [run('cat /patch > /copy'), run('exit 3')] }
+    for (const fromImage of ['registry.test/debian:12', 'e2bdev/base']) {
+      const build = await order({ name: 'patched' })
+      await start(build, { ...patched, fromImage, steps: [run('cat /patch > /copy')] })
+      expect((await followed(build)).last.status).toBe('ready')
+      expect(await read('patched', '/copy')).toBe('patched\n')
+      // Steps are counted as the client does.
+      const failing = await order({ name: 'failing' })
+      await start(failing, { ...patched, fromImage })
+      expect((await followed(failing)).last).toMatchObject({ status: 'error', reason: { step: '2' } })
+    }
+    const build = await order({ name: 'unpatched' })
+    await start(build, { ...patched, fromTemplate: 'base', steps: [run('cat /patch > /copy')] })
+    expect((await followed(build)).last.status).toBe('error')
+  })
+
   it('means a template by the vendors’ own images', async () => {
     const build = await order({ name: 'known' })
     await start(build, { fromImage: 'e2bdev/base', steps: [] })
@@ -202,7 +219,6 @@ describe('a template', () => {
     [{ fromTemplate: 'base', steps: [{ type: 'ENV', args: ['odd'] }] }, 'in turn'],
     [{ fromImage: 'debian', fromImageRegistry: { type: 'aws', awsRegion: 'x' } }, 'signs in'],
     [{ fromImage: 'http://x' }, 'registry'],
-    [{ fromTemplate: 'base', preBootScript: 'true' }, 'not supported'],
   ])('refuses the recipe %j', async (body, message) => {
     const build = await order({ name: 'refused' })
     const answer = await start(build, body)

@@ -69,7 +69,6 @@ it('says that a call is not there', async () => {
 
 it('says what it does not have', async () => {
   for (const [method, path] of [
-    ['PATCH', '/novita/volumes/x'],
     ['POST', '/novita/secrets'],
     ['PUT', '/novita/secrets/x'],
     ['POST', '/novita/sandboxes/x/hotplug-memory'],
@@ -86,7 +85,9 @@ it('makes volumes, mounts them, and deletes those that nobody mounts', async () 
     body: { name: 'data', token: expect.stringMatching(/^[0-9a-f]{24}\.[0-9a-f]{64}$/) },
   })
   const { volumeID } = made.body
-  expect((await world.get('/novita/volumes')).body).toEqual([{ volumeID, name: 'data' }])
+  expect((await world.get('/novita/volumes')).body).toEqual([
+    { volumeID, name: 'data', quotaSizeGiB: 10, usedSizeBytes: 0 },
+  ])
   expect((await world.get(`/e2b/volumes/${volumeID}`)).body).toEqual(made.body)
   expect(await world.post('/e2b/volumes', { name: 'data' })).toMatchObject({ status: 409 })
 
@@ -105,6 +106,20 @@ it('makes volumes, mounts them, and deletes those that nobody mounts', async () 
   expect(
     await world.post('/e2b/sandboxes', { templateID: 'base', volumeMounts: [{ name: 'data', path: '/d' }] }),
   ).toMatchObject({ status: 404 })
+})
+
+it('gives a volume more and less room', async () => {
+  const { volumeID } = (await world.post('/novita/volumes', { name: 'data', quotaSizeGiB: 2 })).body
+  const resize = (body: object, id = volumeID) => world.patch(`/novita/volumes/${id}`, body)
+  expect(await resize({ quotaSizeGiB: 5 })).toMatchObject({
+    status: 200,
+    body: { volumeID, name: 'data', quotaSizeGiB: 5, usedSizeBytes: 0, token: expect.any(String) },
+  })
+  expect((await world.get(`/novita/volumes/${volumeID}`)).body.quotaSizeGiB).toBe(5)
+  expect(await resize({})).toMatchObject({ status: 200, body: { quotaSizeGiB: 5 } })
+  for (const quotaSizeGiB of [0, -1, 1.5, 1025, 'x'])
+    expect(await resize({ quotaSizeGiB })).toMatchObject({ status: 400 })
+  expect(await resize({ quotaSizeGiB: 5 }, 'none')).toMatchObject({ status: 404 })
 })
 
 it('tells of the team', async () => {

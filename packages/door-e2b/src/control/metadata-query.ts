@@ -5,6 +5,8 @@ import { invalidArgument, type Labels } from '@spawnpoint/core'
  * them again, and send that as a query value, which the router has decoded already.
  */
 export function metadataOf(query: string): Labels {
+  // No pairs are asked for.
+  if (query === '') return {}
   const pairs = query.split('&').map((pair) => {
     const parts = pair.split('=')
     if (parts.length !== 2) throw invalidArgument('metadata', 'must be key=value pairs joined by &')

@@ -24,3 +24,23 @@ export const PROVISION_STEPS: readonly [BuildStep, ...BuildStep[]] = [
   { type: 'user', user: 'user' },
   { type: 'workdir', path: '/home/user' },
 ]
+
+/** Does nothing; by this line the step is known again. */
+const PATCH_MARK = 'true patch of the base\n'
+
+/** A user's own command, which is the last of what comes before the steps. */
+export function patchStep(command: string): BuildStep {
+  return { type: 'run', command: `${PATCH_MARK}${command}`, user: 'root' }
+}
+
+/** How many of a recipe's steps are none of the template's own. */
+export function addedSteps(steps: readonly BuildStep[]): number {
+  const [provision] = PROVISION_STEPS
+  const provisions = isSameRun(steps[0], provision) ? PROVISION_STEPS.length : 0
+  const next = steps[provisions]
+  return provisions + (next?.type === 'run' && next.command.startsWith(PATCH_MARK) ? 1 : 0)
+}
+
+function isSameRun(one: BuildStep | undefined, other: BuildStep): boolean {
+  return one?.type === 'run' && other.type === 'run' && one.command === other.command
+}

@@ -27,14 +27,14 @@ export const startBody = z.object({
   startCmd: optional(z.string().max(64 * 1024)),
   readyCmd: optional(z.string().max(64 * 1024)),
   force: optional(z.boolean()),
-  /** Novita's `setPatchCmd` */
-  preBootScript: optional(z.string()),
+  /** Novita's `setPatchCmd`: the last thing done to a base that is an image; of no meaning over a template */
+  preBootScript: optional(z.string().max(64 * 1024)),
   steps: optional(z.array(step).max(STEPS_MAX)),
 })
 
 export type StartBody = z.output<typeof startBody>
 /** What is built, whatever it begins with */
-export type Recipe = Pick<StartBody, 'startCmd' | 'readyCmd' | 'force' | 'steps'>
+export type Recipe = Pick<StartBody, 'startCmd' | 'readyCmd' | 'force' | 'steps' | 'fromTemplate' | 'preBootScript'>
 
 /** Key under which the files of a copy are kept; the hash is of the files, not of the archive they come in. */
 export function blobKey(filesHash: string): string {

@@ -55,6 +55,21 @@ export function volumeRoutes({ api }: DoorContext): AnyRoute[] {
       handle: async (call) => ({ status: 200, body: await api.volumes.usage(call.by, call.params.ref) }),
     }),
     route({
+      method: 'PATCH',
+      path: '/volumes/{ref}',
+      operationId: 'updateVolume',
+      tag,
+      summary: 'Change how much a volume holds, also while it is mounted',
+      params: refParams,
+      body: schemas.updateVolumeBody,
+      responses: { 200: { description: 'The volume', schema: schemas.volume } },
+      errors: ['not_found'],
+      handle: async (call) => ({
+        status: 200,
+        body: volumeJson(await api.volumes.resize(call.by, call.params.ref, call.body)),
+      }),
+    }),
+    route({
       method: 'DELETE',
       path: '/volumes/{ref}',
       operationId: 'deleteVolume',

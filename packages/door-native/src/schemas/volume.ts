@@ -13,6 +13,12 @@ export const createVolumeBody = component(
   { examples: [{ name: 'datasets', sizeBytes: 53687091200 }] },
 )
 
+export const updateVolumeBody = component(
+  'UpdateVolume',
+  z.strictObject({ sizeBytes: sizeBytes.describe('1 MiB to 1 TiB, not less than it holds') }),
+  { examples: [{ sizeBytes: 107374182400 }] },
+)
+
 export const listVolumesQuery = z.strictObject({ ...pageQuery, nameContains: z.string().min(1).max(128).optional() })
 
 export const volume = component('Volume', z.object({ id, name: z.string(), sizeBytes, createdAt: time }), {

@@ -66,7 +66,6 @@ export function accountRoutes({ api }: DoorContext): AnyRoute[] {
 }
 
 const ABSENT: readonly (readonly [string, string, readonly Method[]])[] = [
-  ['/volumes/:id', 'Changes of a volume', ['PATCH']],
   ['/sandboxes/:id/volume-mounts', 'Volumes of a sandbox that runs', ['POST', 'DELETE']],
   ['/teams/:id/metrics', 'Metrics of a team', ['GET']],
   ['/teams/:id/metrics/max', 'Metrics of a team', ['GET']],
