@@ -148,6 +148,17 @@ const SCENARIOS: Scenario[] = [
     after: ['running'],
   },
   {
+    name: 'sandbox.rollback to its origin with a remote',
+    prepare: async (w, c) => {
+      w.host.repositories.set('https://git.test/a.git', { files: { a: '1' } })
+      const source = { type: 'git' as const, url: 'https://git.test/a.git', ref: null }
+      const remotes = [{ name: 'a', path: '/mnt/a', source }]
+      await (await c.sandboxes.create(w.by, { image: 'base', name: 'other', remotes })).done
+    },
+    run: async (w, c) => (await c.sandboxes.rollback(w.by, 'other', { origin: true })).done,
+    after: ['running'],
+  },
+  {
     name: 'spawn',
     run: async (w, c, _o, p) => (await c.sandboxes.create(w.by, { snapshot: p.id })).done,
     after: ['running'],

@@ -61,6 +61,21 @@ it('is kept over stops and forks as the sandbox has it, and brought anew from a 
   expect([without.remotes, await read(without, '/mnt/app/own')]).toEqual([[], 'mine'])
 })
 
+it('is brought anew when its sandbox goes back to what it was started from, and not without it', async () => {
+  const sandbox = await create({ remotes: [app] })
+  await (await filesOf(sandbox)).write('/mnt/app/own', Readable.from([Buffer.from('mine')]))
+  world.host.repositories.set('https://git.test/app.git', { files: { 'README.md': 'news' } })
+  const back = async () => (await core.sandboxes.rollback(world.by, sandbox.id, { origin: true })).done
+  const again = await back()
+  expect([await read(again, '/mnt/app/README.md'), again.remotes]).toMatchObject(['news', [app]])
+  expect(again.remotes).not.toEqual(sandbox.remotes)
+  await expect(read(again, '/mnt/app/own')).rejects.toMatchObject({ context: { errno: 'ENOENT' } })
+  world.host.repositories.clear()
+  await expect(back()).rejects.toMatchObject({ code: 'not_found' })
+  expect(await read(again, '/mnt/app/README.md')).toBe('news')
+  expect(await world.disagreements(core)).toEqual([])
+})
+
 it('is asked for with the credentials of the sandbox for its host', async () => {
   const authorization = 'Basic dTpw'
   world.host.repositories.set('https://git.test/app.git', { files: { a: '1' }, authorization })

@@ -150,6 +150,15 @@ it('has the objects of a bucket there, with a key that nothing inside has', asyn
     await said(box, `env | grep -c AWS_; grep -rsI ${needle} /proc/[0-9]*/environ /etc /run /tmp /root /mnt`),
   ).toBe('0\n')
   await box.delete()
+  const passing = await client.createSandbox({
+    mountConfig: mountConfig({ auth, mounts: [bucket()] }),
+    persistent: false,
+  })
+  store.put('numbers', { 'of/2026/one': 'later\n' })
+  await passing.stop()
+  await passing.start()
+  expect(await said(passing, 'cat /mnt/mounts/data/one; ls /mnt/mounts/data')).toBe('later\none\n')
+  await passing.delete()
 })
 
 it('has what has changed in a bucket, and lets the rest be', async () => {

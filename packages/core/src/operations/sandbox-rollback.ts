@@ -4,6 +4,7 @@ import { arrive, fallBack, recordOf } from '../sandbox/records.ts'
 import { imageOrigin, snapshotOrigin } from '../standby.ts'
 import { boot, retire, unboot } from './boot.ts'
 import { letRun } from './capture.ts'
+import { bringRemotes } from './remotes.ts'
 import { reversible } from './reversible.ts'
 import type { Work } from './runner.ts'
 
@@ -21,6 +22,8 @@ export interface RollbackDetail {
   snapshotId: SnapshotId | null
   /** Boot from its files, as the sandbox was at first */
   cold: boolean
+  /** To what it was started from, with its remotes; absent in records of older servers */
+  toOrigin?: boolean
   from: SandboxState
   /** What the sandbox is now, removed once it has been replaced */
   oldIncarnationId: IncarnationId | null
@@ -32,7 +35,7 @@ export interface RollbackDetail {
 }
 
 /**
- * restoring: the old incarnation stands still, the new one is brought up beside it ─► switched: the sandbox is the new one,
+ * restoring: the old incarnation stands still, the new one is brought up beside it, to its origin with its remotes ─► switched: the sandbox is the new one,
  * the old one is removed ─► done. Cut off while restoring: the new one is removed and the old one runs on. After the switch:
  * finished. The two never run user code at the same time.
  */
@@ -51,10 +54,13 @@ export const sandboxRollback = reversible<RollbackDetail, Sandbox>({
       await work.undo('look at its usage', () => parts.runtime.usage(old))
     }
     const generation = Math.max(sandbox.generation, snapshot?.generation ?? 0) + 1
-    const { report } = await boot(work, { ...sandbox, generation }, { rootId, incarnationId, ...origin })
+    const { guest, report } = await boot(work, { ...sandbox, generation }, { rootId, incarnationId, ...origin })
+    const remotes =
+      detail.toOrigin === true
+        ? await bringRemotes(work, sandbox, guest)
+        : // What is inside is what it was then: the next look brings all there is.
+          sandbox.remotes.map((one) => (one.refreshMs === null ? one : { ...one, version: null }))
     await work.enter('switched', async (tx) => {
-      // What is inside is what it was then: the next look brings all there is.
-      const remotes = sandbox.remotes.map((one) => (one.refreshMs === null ? one : { ...one, version: null }))
       const patch = { incarnationId, rootId, pausedSnapshotId: null, sourceSnapshotId: snapshotId, generation, remotes }
       await arrive(parts, tx, detail.sandboxId, patch, { snapshotId, identity: report })
     })

@@ -128,6 +128,7 @@ export class Transitions {
         sandboxId: sandbox.id,
         snapshotId: snapshot?.id ?? null,
         cold: named === null && sandbox.originCold,
+        toOrigin: named === null,
         from: sandbox.state,
         oldIncarnationId: sandbox.incarnationId,
         oldRootId: sandbox.rootId,
