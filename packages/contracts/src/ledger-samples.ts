@@ -1,5 +1,6 @@
 import {
   type ApiKey,
+  type AuditEntry,
   type Event,
   type Image,
   type Name,
@@ -291,5 +292,22 @@ export function sampleVolume(teamId: TeamId, fields: Partial<Volume> = {}): Volu
     sizeBytes: 10 * 2 ** 30,
     createdAt: new Date(1_790_000_000_123),
     ...fields,
+  }
+}
+
+export function sampleAudit(teamId: TeamId, over: Partial<AuditEntry> = {}): AuditEntry {
+  return {
+    id: newId(),
+    teamId,
+    at: new Date(1_700_000_000_333),
+    door: 'native',
+    keyId: newId(),
+    keyName: 'laptop',
+    member: 'Åse',
+    what: 'sandboxes.create',
+    target: 'box',
+    outcome: 'accepted',
+    operationId: newId(),
+    ...over,
   }
 }

@@ -12,8 +12,15 @@ import { purge } from './memory-ledger-purge.ts'
 import { idempotencyRow, type RunStep, searchable, searchableLabels } from './memory-ledger-reads.ts'
 import type { LedgerTables } from './memory-ledger-store.ts'
 
-/** All writes of a transaction. Locks are reads: transactions run one at a time. */
-export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx, keyof LedgerReads> {
+/**
+ * All writes of a transaction. Locks are reads: transactions run one at a time. What other ledgers may refuse only with the
+ * commit goes to `refuse`: the call resolves, everything after it fails.
+ */
+export function memoryWrites(
+  tables: LedgerTables,
+  run: RunStep,
+  refuse: (reason: SpawnpointError) => void,
+): Omit<LedgerTx, keyof LedgerReads> {
   const get = <T>(name: string, rows: Map<string, T>, id: string) =>
     run(name, () => structuredClone(rows.get(id) ?? null))
 
@@ -104,7 +111,11 @@ export function memoryWrites(tables: LedgerTables, run: RunStep): Omit<LedgerTx,
       run('putSandbox', () => {
         searchable('name', sandbox.name)
         searchableLabels(sandbox.labels)
-        mustBearNameAlone(tables, sandbox)
+        if (isNameTaken(tables, sandbox)) {
+          const { name } = sandbox
+          const context = { resource: 'sandbox', name: name ?? '' } as const
+          return refuse(new SpawnpointError('name_taken', `Another sandbox is named ${name}`, context))
+        }
         tables.sandboxes.set(sandbox.id, structuredClone(sandbox))
       }),
     putSnapshot: (snapshot) =>
@@ -204,12 +215,11 @@ function deleteTags(tables: LedgerTables, matches: (tag: Tag) => boolean): void 
   for (const [key, tag] of tables.tags) if (matches(tag)) tables.tags.delete(key)
 }
 
-function mustBearNameAlone(tables: LedgerTables, { id, teamId, name, state }: Sandbox): void {
-  if (name === null || state === 'killed') return
-  for (const other of tables.sandboxes.values()) {
-    if (other.id === id || other.teamId !== teamId || other.name !== name || other.state === 'killed') continue
-    throw new SpawnpointError('name_taken', `Another sandbox is named ${name}`, { resource: 'sandbox', name })
-  }
+function isNameTaken(tables: LedgerTables, { id, teamId, name, state }: Sandbox): boolean {
+  if (name === null || state === 'killed') return false
+  return [...tables.sandboxes.values()].some(
+    (other) => other.id !== id && other.teamId === teamId && other.name === name && other.state !== 'killed',
+  )
 }
 
 function mustBeAlone(tables: LedgerTables, operation: Operation): void {

@@ -48,17 +48,25 @@ export class MemoryLedger implements Ledger {
     const { faults } = this.#store
     const tables = new LedgerTables(this.#store.committed)
     let over = false
+    const refused: unknown[] = []
     const inTx = async <R>(_name: string, step: () => R | Promise<R>): Promise<R> => {
       // A turn of its own, so that two calls without `await` between them show as the mistake they are.
       await Promise.resolve()
       this.#check()
       if (over) throw new Error('this transaction has ended')
+      if (refused.length > 0) throw new Error('something before this was refused')
       return await step()
     }
-    const tx: LedgerTx = { ...memoryReads(() => tables, inTx), ...memoryWrites(tables, inTx) }
+    const tx: LedgerTx = {
+      ...memoryReads(() => tables, inTx),
+      ...memoryWrites(tables, inTx, (reason) => void refused.push(reason)),
+    }
     try {
-      const result = await work(tx)
+      const result = await work(tx).catch((thrown: unknown) => {
+        throw refused[0] ?? thrown
+      })
       over = true
+      if (refused.length > 0) throw refused[0]
       await faults.run(this.#life, 'ledger.commit', '', () => {
         this.#store.committed = tables
       })

@@ -1,18 +1,18 @@
 import type { AuditEntry, IncarnationId, KeyId, SnapshotId, UsageInterval, UsageNote } from '@spawnpoint/core'
-import { type Kysely, sql } from 'kysely'
+import { type CompiledQuery, type Kysely, sql } from 'kysely'
 import { auditRow, usageRow } from './account-rows.ts'
 import { instant } from './rows.ts'
 import type { Tables } from './tables.ts'
 
-export async function beginUsage(db: Kysely<Tables>, interval: UsageInterval): Promise<void> {
+export function beginUsage(db: Kysely<Tables>, interval: UsageInterval): CompiledQuery {
   const insert = db.insertInto('usage_intervals').values(usageRow(interval))
-  await insert.onConflict((conflict) => conflict.column('id').doNothing()).execute()
+  return insert.onConflict((conflict) => conflict.column('id').doNothing()).compile()
 }
 
-export async function endUsage(db: Kysely<Tables>, id: IncarnationId | SnapshotId, at: Date): Promise<void> {
-  await sql`
+export function endUsage(db: Kysely<Tables>, id: IncarnationId | SnapshotId, at: Date): CompiledQuery {
+  return sql`
     update spawnpoint.usage_intervals set ended_at = greatest(started_at, ${instant('at', at)})
-    where id = ${id} and ended_at is null`.execute(db)
+    where id = ${id} and ended_at is null`.compile(db)
 }
 
 /**
@@ -46,8 +46,8 @@ export async function noteKeyUse(db: Kysely<Tables>, id: KeyId, at: Date): Promi
     where id = ${id}`.execute(db)
 }
 
-export async function putAudit(db: Kysely<Tables>, entry: AuditEntry): Promise<void> {
+export function putAudit(db: Kysely<Tables>, entry: AuditEntry): CompiledQuery {
   const { id, ...rest } = auditRow(entry)
   const insert = db.insertInto('audit').values({ id, ...rest })
-  await insert.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
+  return insert.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).compile()
 }

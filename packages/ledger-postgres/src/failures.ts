@@ -1,4 +1,4 @@
-import { SpawnpointError } from '@spawnpoint/core'
+import { type Operation, SpawnpointError } from '@spawnpoint/core'
 import { DatabaseError } from 'pg'
 
 /** SQLSTATEs of a server that is starting, stopping, full of connections or a mere standby. */
@@ -9,6 +9,11 @@ export const STATEMENT_TIMEOUT_MS = 30_000
 /** Serialisation failure or deadlock: the transaction did nothing and may be tried again. */
 export function isRetryable(thrown: unknown): boolean {
   return thrown instanceof DatabaseError && (thrown.code === '40001' || thrown.code === '40P01')
+}
+
+/** Whether this was refused for no reason of its own, but because something before it in its transaction was. */
+export function follows(thrown: unknown): boolean {
+  return thrown instanceof DatabaseError && thrown.code === '25P02'
 }
 
 export function violates(thrown: unknown, constraint: string): boolean {
@@ -47,4 +52,19 @@ export function translate(thrown: unknown): unknown {
     return new SpawnpointError('invalid_argument', `${path}: ${thrown.message}`, context, { cause: thrown })
   }
   return thrown
+}
+
+export function nameTaken(
+  resource: 'team' | 'sandbox' | 'registry' | 'secret' | 'volume',
+  name: string | null,
+  cause: unknown,
+): SpawnpointError<'name_taken'> {
+  const context = { resource, name: name ?? '' }
+  return new SpawnpointError('name_taken', `Another ${resource} is named ${name}`, context, { cause })
+}
+
+export function inProgress(on: Pick<Operation, 'sandboxId'>, operation: string, cause?: unknown): SpawnpointError {
+  const context = { resource: 'sandbox', id: String(on.sandboxId), operation } as const
+  const message = `Another operation on sandbox ${on.sandboxId} is under way`
+  return new SpawnpointError('operation_in_progress', message, context, { cause })
 }

@@ -1,5 +1,5 @@
 import type { IdempotencyRecord, OperationId, TeamId } from '@spawnpoint/core'
-import type { Kysely } from 'kysely'
+import type { CompiledQuery, Kysely } from 'kysely'
 import { idempotencyRow, text, toIdempotency } from './rows.ts'
 import type { Tables } from './tables.ts'
 
@@ -26,19 +26,19 @@ export async function claimIdempotency(
 }
 
 /** The first operation that is tied to it stays. */
-export async function tieIdempotency(
+export function tieIdempotency(
   db: Kysely<Tables>,
   teamId: TeamId,
   key: string,
   operationId: OperationId,
-): Promise<void> {
-  await db
+): CompiledQuery {
+  return db
     .updateTable('idempotency')
     .set({ operation_id: operationId })
     .where('team_id', '=', teamId)
     .where('key', '=', text('key', key))
     .where('operation_id', 'is', null)
-    .execute()
+    .compile()
 }
 
 export async function finishIdempotency(

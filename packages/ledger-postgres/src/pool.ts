@@ -30,6 +30,7 @@ export class LedgerPool implements PostgresPool {
   readonly #pool: pg.Pool
   readonly #clients = new WeakMap<PoolClient, LedgerClient>()
   readonly #names = new StatementNames()
+  readonly #answerMs: number
 
   constructor(target: ConnectionTarget, options: { size: number; timeouts: boolean }) {
     this.#pool = new pg.Pool({
@@ -43,10 +44,10 @@ export class LedgerPool implements PostgresPool {
       ...(options.timeouts && {
         statement_timeout: STATEMENT_TIMEOUT_MS,
         idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
-        // The server's own timeout comes first unless the network swallows its answer.
-        query_timeout: STATEMENT_TIMEOUT_MS + 5_000,
       }),
     })
+    // The server's own timeout comes first unless the network swallows its answer.
+    this.#answerMs = options.timeouts ? STATEMENT_TIMEOUT_MS + 5_000 : 0
     // Idle connections die with the server; the pool has dropped them already and the next query makes new ones.
     this.#pool.on('error', () => undefined)
     // A checked-out connection that dies between two queries tells nobody else; the next query on it rejects.
@@ -59,7 +60,7 @@ export class LedgerPool implements PostgresPool {
     })
     let wrapped = this.#clients.get(client)
     if (!wrapped) {
-      wrapped = new LedgerClient(client, this.#names)
+      wrapped = new LedgerClient(client, this.#names, this.#answerMs)
       this.#clients.set(client, wrapped)
     }
     return wrapped
@@ -97,15 +98,19 @@ const READS = /^\s*select\b/i
 export class LedgerClient implements PostgresPoolClient {
   readonly #client: PoolClient
   readonly #names: StatementNames
-  /** Until it is answered */
-  #beginning: Promise<void> | null = null
+  readonly #answerMs: number
+  /** Of the latest transaction. Also once it is answered: what waits for it goes out before what is asked later. */
+  #beginning: Promise<unknown> | null = null
   /** What may go out with `#beginning` */
   #company: 'read' | 'any' | 'none' = 'none'
   #broken = false
+  #unanswered = 0
 
-  constructor(client: PoolClient, names: StatementNames) {
+  /** `answerMs`: how long one answer may take, 0 for ever. */
+  constructor(client: PoolClient, names: StatementNames, answerMs: number) {
     this.#client = client
     this.#names = names
+    this.#answerMs = answerMs
   }
 
   /**
@@ -113,9 +118,7 @@ export class LedgerClient implements PostgresPoolClient {
    * no transaction; everything else waits until it has begun, or fails as it did.
    */
   async begin(first: 'read' | 'any'): Promise<void> {
-    const beginning = this.#run('start transaction isolation level read committed', []).then(() => {
-      this.#beginning = null
-    })
+    const beginning = this.#run('start transaction isolation level read committed', [])
     this.#beginning = beginning
     this.#company = first
     try {
@@ -141,13 +144,18 @@ export class LedgerClient implements PostgresPoolClient {
   }
 
   async #run<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    this.#unanswered += 1
     try {
       const name = this.#names.of(sql, parameters)
-      const statement = { text: sql, values: [...parameters], ...(name === undefined ? {} : { name }) }
+      // Those in front of it may each take their time.
+      const query_timeout = this.#answerMs * this.#unanswered
+      const statement = { text: sql, values: [...parameters], query_timeout, ...(name === undefined ? {} : { name }) }
       return (await this.#client.query(statement)) as unknown as PostgresQueryResult<R>
     } catch (thrown) {
       this.#broken ||= endsConnection(thrown)
       throw translate(thrown)
+    } finally {
+      this.#unanswered -= 1
     }
   }
 

@@ -9,6 +9,7 @@ import { type ConnectionTarget, LedgerPool } from './pool.ts'
 import { PostgresReads } from './reads.ts'
 import type { Tables } from './tables.ts'
 import { PostgresTx } from './transaction.ts'
+import { WritesBehind } from './writes-behind.ts'
 
 export type PostgresLedgerOptions =
   /** A PostgreSQL, 15 or newer, that somebody else runs; the schema `spawnpoint` in it is ours. */
@@ -62,7 +63,8 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
   async close(): Promise<void> {
     const db = this.#db
     this.#db = null
-    await Promise.all([db?.transactions.db.destroy(), db?.reads.db.destroy()])
+    // Not Kysely's `destroy`, which ends only what was asked through Kysely: transactions are not.
+    await Promise.all([db?.transactions.pool.end(), db?.reads.pool.end()])
     await this.#supervisor?.stop()
     this.#supervisor = null
   }
@@ -111,19 +113,21 @@ export class PostgresLedger implements Ledger, AsyncDisposable {
     try {
       const beginning = client.begin(durability === 'later' ? 'any' : 'read').then(begun)
       beginning.catch(() => {}) // whatever is asked after it fails as it does
-      const tx = new PostgresTx(onConnection(transactions, client, () => !asking))
+      const isOver = () => !asking
+      const writes = new WritesBehind()
+      const tx = new PostgresTx(onConnection(transactions, client, isOver), writes, isOver)
       try {
         const result = await work(tx)
         tx.finish()
         asking = false
         // Its place in the log is before that of all that commit after it, whose flush takes it along.
-        if (durability === 'later') tx.behind(client.query('set local synchronous_commit to off', []))
-        await tx.committed(client.query('commit', []))
+        if (durability === 'later') writes.add(client.query('set local synchronous_commit to off', []))
+        await writes.committed(client.query('commit', []))
         over = true
         return result
       } catch (thrown) {
         asking = false
-        const refusal = await tx.refusal(thrown)
+        const refusal = await writes.refusal(thrown)
         // When the connection is gone this fails too, and is not why the work was refused.
         if (!over) over = await didWork(client.query('rollback', []))
         throw refusal
@@ -158,10 +162,10 @@ function connect(target: ConnectionTarget, options: { size: number; timeouts: bo
 
 /** On a connection without time limits: a migration may take as long as it needs. */
 async function migrateAt(target: ConnectionTarget): Promise<void> {
-  const { db } = connect(target, { size: 1, timeouts: false })
+  const { db, pool } = connect(target, { size: 1, timeouts: false })
   try {
     await migrate(db)
   } finally {
-    await db.destroy()
+    await pool.end()
   }
 }

@@ -26,7 +26,6 @@ import {
   type SecretId,
   type Snapshot,
   type SnapshotId,
-  SpawnpointError,
   type Tag,
   type Team,
   type TeamId,
@@ -36,10 +35,10 @@ import {
   type Volume,
   type VolumeId,
 } from '@spawnpoint/core'
-import { type Insertable, type Kysely, sql } from 'kysely'
+import { type CompiledQuery, type Insertable, type Kysely, sql } from 'kysely'
 import { keyRow, teamRow, toTeam } from './account-rows.ts'
 import { beginUsage, endUsage, noteKeyUse, noteUsage, putAudit } from './account-writes.ts'
-import { violates } from './failures.ts'
+import { inProgress, nameTaken, violates } from './failures.ts'
 import { claimIdempotency, finishIdempotency, releaseIdempotency, tieIdempotency } from './idempotency-writes.ts'
 import { deleteName, deleteTag, deleteTagsOf, deleteUnusedName, ensureName, putTag } from './name-writes.ts'
 import { readById } from './paging.ts'
@@ -62,6 +61,7 @@ import { secretRow } from './secret-rows.ts'
 import { snapshotRow, toSnapshot } from './snapshot-rows.ts'
 import type { Tables } from './tables.ts'
 import { toVolume, volumeRow } from './volume-rows.ts'
+import type { WritesBehind } from './writes-behind.ts'
 
 /** First of the two numbers of our advisory locks: `even` in hex. */
 const EVENTS_LOCK = 0x6576656e
@@ -72,41 +72,28 @@ const EVENTS_LOCK = 0x6576656e
  */
 export class PostgresTx extends PostgresReads implements LedgerTx {
   readonly #db: Kysely<Tables>
+  readonly #writes: WritesBehind
+  readonly #isOver: () => boolean
   #events: Insertable<Tables['events']>[] = []
-  #ended = false
-  readonly #written: Promise<unknown>[] = []
 
   /** `db` asks on one connection, in order and without waiting. */
-  constructor(db: Kysely<Tables>) {
+  constructor(db: Kysely<Tables>, writes: WritesBehind, isOver: () => boolean) {
     super(() => db)
     this.#db = db
+    this.#writes = writes
+    this.#isOver = isOver
   }
 
-  /** Goes on without waiting for this, which has been asked already; `committed` and `refusal` tell its failure. */
-  behind(writing: Promise<unknown>): void {
-    writing.catch(() => {})
-    this.#written.push(writing)
-  }
-
-  #behind(writing: Promise<unknown>): void {
-    this.behind(writing)
-    if (this.#ended) throw new Error('This transaction has ended')
-  }
-
-  /** Resolves when all that was written is committed. */
-  async committed(commit: Promise<{ command: string }>): Promise<void> {
-    this.behind(commit)
-    await Promise.all(this.#written)
-    const { command } = await commit
-    if (command !== 'COMMIT') throw new Error(`a commit ended as ${command}`)
-  }
-
-  /** Why it fails: the first that was refused makes all that comes after it fail. Resolves when everything is answered. */
-  async refusal(thrown: unknown): Promise<unknown> {
-    this.#ended = true
-    const ends = await Promise.allSettled(this.#written)
-    const first = ends.find((end) => end.status === 'rejected')
-    return first === undefined ? thrown : first.reason
+  /**
+   * Sends it and goes on. It is compiled by then: what is refused before it is sent has to be refused to who asks it, since
+   * the database, which knows nothing of that, would commit the rest.
+   */
+  #behind(query: CompiledQuery, explain: (thrown: unknown) => unknown = (thrown) => thrown): void {
+    if (this.#isOver()) throw new Error('This transaction has ended')
+    const writing = this.#db.executeQuery(query).catch((thrown: unknown) => {
+      throw explain(thrown)
+    })
+    this.#writes.add(writing)
   }
 
   lockSandbox(id: SandboxId): Promise<Sandbox | null> {
@@ -216,18 +203,15 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
   async putSandbox(sandbox: Sandbox): Promise<void> {
     const { id, ...rest } = sandboxRow(sandbox)
     const query = this.#db.insertInto('sandboxes').values({ id, ...rest })
-    const writing = query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
-    this.#behind(
-      writing.catch((thrown) => {
-        throw violates(thrown, 'sandboxes_living_name') ? nameTaken('sandbox', sandbox.name, thrown) : thrown
-      }),
+    this.#behind(query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).compile(), (thrown) =>
+      violates(thrown, 'sandboxes_living_name') ? nameTaken('sandbox', sandbox.name, thrown) : thrown,
     )
   }
 
   async putSnapshot(snapshot: Snapshot): Promise<void> {
     const { id, ...rest } = snapshotRow(snapshot)
     const query = this.#db.insertInto('snapshots').values({ id, ...rest })
-    this.#behind(query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute())
+    this.#behind(query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).compile())
   }
 
   async deleteSnapshot(id: SnapshotId): Promise<void> {
@@ -296,12 +280,9 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
     const { id, ...rest } = operationRow(operation)
     await this.#refuseSecondExclusive(operation)
     const query = this.#db.insertInto('operations').values({ id, ...rest })
-    const writing = query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).execute()
-    this.#behind(
-      writing.catch((thrown) => {
-        // Two at the same moment, neither of which held the sandbox's row: the index decides.
-        throw violates(thrown, 'operations_one_exclusive') ? inProgress(operation, 'another', thrown) : thrown
-      }),
+    this.#behind(query.onConflict((conflict) => conflict.column('id').doUpdateSet(rest)).compile(), (thrown) =>
+      // Two at the same moment, neither of which held the sandbox's row: the index decides.
+      violates(thrown, 'operations_one_exclusive') ? inProgress(operation, 'another', thrown) : thrown,
     )
   }
 
@@ -321,7 +302,7 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
 
   /** Only checks and remembers; `#flushEvents` writes. */
   async addEvent(event: Omit<Event, 'seq'>): Promise<void> {
-    if (this.#ended) throw new Error('An event was added to a transaction that has ended')
+    if (this.#isOver()) throw new Error('An event was added to a transaction that has ended')
     this.#events.push(eventRow(event))
   }
 
@@ -338,7 +319,6 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
   /** The last thing before the commit. */
   finish(): void {
     this.#flushEvents()
-    this.#ended = true
   }
 
   /**
@@ -361,8 +341,8 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
       select pg_advisory_xact_lock(${EVENTS_LOCK}, key)
       from (select distinct hashtext(team) as key from unnest(${teams}::text[]) as team order by key) as keys
     `
-    this.#behind(locking.execute(this.#db))
-    this.#behind(this.#db.insertInto('events').values(rows).execute())
+    this.#behind(locking.compile(this.#db))
+    this.#behind(this.#db.insertInto('events').values(rows).compile())
   }
 
   claimIdempotency(record: IdempotencyRecord): Promise<IdempotencyRecord | null> {
@@ -404,19 +384,4 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
   purge(kind: HistoryKind, before: Date, limit: number): Promise<number> {
     return purge(this.#db, kind, before, limit)
   }
-}
-
-function nameTaken(
-  resource: 'team' | 'sandbox' | 'registry' | 'secret' | 'volume',
-  name: string | null,
-  cause: unknown,
-): SpawnpointError<'name_taken'> {
-  const context = { resource, name: name ?? '' }
-  return new SpawnpointError('name_taken', `Another ${resource} is named ${name}`, context, { cause })
-}
-
-function inProgress(on: Pick<Operation, 'sandboxId'>, operation: string, cause?: unknown): SpawnpointError {
-  const context = { resource: 'sandbox', id: String(on.sandboxId), operation } as const
-  const message = `Another operation on sandbox ${on.sandboxId} is under way`
-  return new SpawnpointError('operation_in_progress', message, context, { cause })
 }

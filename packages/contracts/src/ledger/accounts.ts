@@ -11,7 +11,7 @@ import {
   type UsageSums,
 } from '@spawnpoint/core'
 import { describe, expect, it } from 'vitest'
-import { sampleOperation, sampleSandbox, sampleSnapshot, sampleTeam } from '../ledger-samples.ts'
+import { sampleAudit, sampleOperation, sampleSandbox, sampleSnapshot, sampleTeam } from '../ledger-samples.ts'
 import { freshTeam, type LedgerBench } from './bench.ts'
 
 const HOUR = 3_600_000
@@ -288,10 +288,13 @@ export function accountsSuite(bench: LedgerBench): void {
   describe('the audit log', () => {
     it('gives back what was written, newest first, and what was written last of one', async () => {
       const teamId = freshTeam()
-      const [first, second] = [entry(teamId), entry(teamId, { keyId: null, keyName: null, member: null, target: null })]
+      const [first, second] = [
+        sampleAudit(teamId),
+        sampleAudit(teamId, { keyId: null, keyName: null, member: null, target: null }),
+      ]
       await bench.put((tx) => tx.putAudit(first))
       await bench.put((tx) => tx.putAudit(second))
-      await bench.put((tx) => tx.putAudit(entry(freshTeam())))
+      await bench.put((tx) => tx.putAudit(sampleAudit(freshTeam())))
       await bench.put((tx) => tx.putAudit({ ...first, outcome: 'disk_full' }))
       const page = await read().audit({ teamId }, { limit: 1 })
       expect(page.items).toEqual([second])
@@ -302,8 +305,8 @@ export function accountsSuite(bench: LedgerBench): void {
     it('finds by who, what, when and about what', async () => {
       const teamId = freshTeam()
       const keyId = newId<NonNullable<AuditEntry['keyId']>>()
-      const early = entry(teamId, { member: 'a', what: 'snapshots.create', at: new Date(NOON) })
-      const late = entry(teamId, { keyId, what: 'snapshots_x', target: 'box%', at: new Date(NOON + 1) })
+      const early = sampleAudit(teamId, { member: 'a', what: 'snapshots.create', at: new Date(NOON) })
+      const late = sampleAudit(teamId, { keyId, what: 'snapshots_x', target: 'box%', at: new Date(NOON + 1) })
       for (const one of [early, late]) await bench.put((tx) => tx.putAudit(one))
       const find = async (query: object) => (await read().audit({ teamId, ...query }, { limit: 10 })).items
       expect(await find({ member: 'a' })).toEqual([early])
@@ -328,7 +331,7 @@ export function accountsSuite(bench: LedgerBench): void {
         for (const one of [over, lasting]) await tx.beginUsage(one)
         await tx.noteUsage([{ id: over.id, at: later, cpuMs: 5 }])
         await tx.endUsage(over.id, later)
-        await tx.putAudit(entry(teamId, { at }))
+        await tx.putAudit(sampleAudit(teamId, { at }))
       })
       const purge = (kind: 'usage' | 'audit', before: Date) => bench.ledger.transact((tx) => tx.purge(kind, before, 10))
       expect(await purge('usage', later)).toBe(0)
@@ -369,22 +372,5 @@ function stored(teamId: TeamId, over: Partial<UsageInterval> = {}): UsageInterva
     storedBytes: 1,
     ...over,
     id: newId<SnapshotId>(),
-  }
-}
-
-function entry(teamId: TeamId, over: Partial<AuditEntry> = {}): AuditEntry {
-  return {
-    id: newId(),
-    teamId,
-    at: new Date(NOON),
-    door: 'native',
-    keyId: newId(),
-    keyName: 'laptop',
-    member: 'Åse',
-    what: 'sandboxes.create',
-    target: 'box',
-    outcome: 'accepted',
-    operationId: newId(),
-    ...over,
   }
 }

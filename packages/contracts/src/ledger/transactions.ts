@@ -1,6 +1,7 @@
 import { type LedgerTx, newId, type Sandbox } from '@spawnpoint/core'
 import { describe, expect, it } from 'vitest'
 import {
+  sampleAudit,
   sampleEvent,
   sampleImage,
   sampleKey,
@@ -64,6 +65,49 @@ export function transactionsSuite(bench: LedgerBench): void {
         )
       const there = (await bench.ledger.read.sandbox(sandbox.id)) !== null
       expect(there).toBe(outcome === 'acknowledged')
+    })
+
+    it('tell why the first write was refused, whatever came after it', async () => {
+      const teamId = freshTeam()
+      const [holder, other] = [sampleSandbox(teamId, { name: 'mine' }), sampleSandbox(teamId)]
+      await bench.put((tx) => tx.putSandbox(holder))
+      const before = sampleSnapshot(teamId)
+      const attempt = (rest: (tx: LedgerTx) => Promise<unknown>) =>
+        bench.ledger.transact(async (tx) => {
+          await tx.putSnapshot(before)
+          await tx.putSandbox(sampleSandbox(teamId, { name: 'mine' }))
+          await rest(tx)
+        })
+      const ways: ((tx: LedgerTx) => Promise<unknown>)[] = [
+        async () => undefined,
+        (tx) => tx.putSandbox(other),
+        (tx) => tx.lockSandbox(holder.id),
+        (tx) => tx.putKey(sampleKey(teamId), `hash-${newId()}`),
+        (tx) => Promise.all([tx.sandbox(holder.id), tx.putSandbox(other), tx.addEvent(sampleEvent(teamId))]),
+        () => Promise.reject(new Error('no')),
+      ]
+      for (const way of ways) await expect(attempt(way)).rejects.toMatchObject({ code: 'name_taken' })
+      expect((await bench.ledger.read.sandboxes({ teamId }, { limit: 5 })).items).toEqual([holder])
+      expect(await bench.ledger.read.snapshot(before.id)).toBeNull()
+      expect(await bench.ledger.read.events({ teamId }, 0, 5)).toEqual([])
+    })
+
+    it('leave nothing behind when one of their writes cannot be stored as it is', async () => {
+      const sandbox = sampleSandbox(freshTeam())
+      const { teamId } = sandbox
+      const unstorable: ((tx: LedgerTx) => Promise<unknown>)[] = [
+        (tx) => tx.putAudit(sampleAudit(teamId, { target: 'nul \u0000' })),
+        (tx) => tx.putSandbox(sampleSandbox(teamId, { name: 'nul \u0000' })),
+      ]
+      for (const write of unstorable) {
+        const attempt = bench.ledger.transact(async (tx) => {
+          await tx.putSandbox(sandbox)
+          await write(tx)
+          await tx.addEvent(sampleEvent(teamId))
+        })
+        await expect(attempt, String(write)).rejects.toMatchObject({ code: 'invalid_argument' })
+        expect(await bench.ledger.read.sandbox(sandbox.id), String(write)).toBeNull()
+      }
     })
 
     it('see their own writes, and nobody else does before they end', async () => {

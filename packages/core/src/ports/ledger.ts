@@ -229,6 +229,11 @@ export const EXCLUSIVE_OPERATION_KINDS = [
   'sandbox.rollback',
 ] as const satisfies OperationKind[]
 
+/**
+ * A write need not be done when it resolves: what is read after it finds it, but it may yet be refused. Then everything after
+ * it rejects, whatever with, and `transact` with the reason that the write had. So the work of a transaction cannot go on
+ * from a refused write, and knows that one is done only when `transact` has resolved.
+ */
 export interface LedgerTx extends LedgerReads, AccountWrites {
   /** As `sandbox`, and locks the row until the transaction ends. */
   lockSandbox(id: SandboxId): Promise<Sandbox | null>
