@@ -256,6 +256,10 @@ describe('files', () => {
       { path: '/s/d/c.txt', line: 1, text: 'last needle' },
     ])
     expect(await grep({ limit: 1 })).toMatchObject({ matches: [{ line: 2 }], truncated: true })
+    expect(await grep({ limit: 1_000_000 })).toMatchObject({
+      matches: expect.objectContaining({ length: 3 }),
+      truncated: false,
+    })
     expect((await grep({ path: '/s/a.txt' })).matches).toHaveLength(2)
     expect((await grep({ glob: 'd/*' })).matches).toHaveLength(1)
     const glob = (body: object) => world.post(`/${id}/glob`, { path: '/s', ...body })

@@ -118,11 +118,12 @@ describe('captured snapshots', () => {
     const box = await client.createSandbox({ name: 'source', runConfig: { env_vars: { OWN: '1' } } })
     await box.write('/opt/config.yaml', 'model: x\n')
     await out(box, 'sleep 1000 >/dev/null 2>&1 & echo gone > /tmp/gone')
-    const snapshot = await box.captureSnapshot('ready-made')
+    const snapshot = await box.captureSnapshot('ready-made', { fsCapacityBytes: 11 * GIB })
     expect(snapshot).toMatchObject({ name: 'ready-made', status: 'ready', source_sandbox_id: box.id })
     expect(snapshot).not.toHaveProperty('memory_snapshot_size_bytes')
     await box.delete()
     const next = await client.createSandbox(undefined, { snapshotName: 'ready-made' })
+    expect([snapshot.fs_capacity_bytes, next.fs_capacity_bytes]).toEqual([11 * GIB, 11 * GIB])
     expect(await out(next, 'cat /opt/config.yaml; echo $OWN; ls /tmp; pgrep -c sleep || true; whoami')).toBe(
       'model: x\n1\n0\nroot',
     )

@@ -17,7 +17,14 @@ const DEFAULT_LIMIT = 1000
 const LIMIT_MAX = 10_000
 const WITHIN_MS = 50_000
 
-const limit = optional(z.number().int().min(1).max(LIMIT_MAX))
+/** Who asks for more than there is to have is told that it was cut */
+const limit = optional(
+  z
+    .number()
+    .int()
+    .min(1)
+    .transform((asked) => Math.min(asked, LIMIT_MAX)),
+)
 const pattern = z.string().min(1).max(1024)
 const path = optional(z.string().min(1).max(4096))
 
