@@ -111,7 +111,11 @@ describe('an image that is pushed', () => {
     for (const fractions of steps.values()) expect(fractions).toEqual(fractions.toSorted((a, b) => a - b))
   })
 
-  it('comes back as it went', async () => {
+  it('comes back as it went, with names and owners of any kind', async () => {
+    const long = join('l'.repeat(200), 'm'.repeat(200))
+    sh(`mkdir -p ${long}; echo far > ${long}/file; echo big > etc/big; chown 3000000:4000000000 etc/big
+      echo latin > "$(printf 'etc/gr\\374n')"; echo line > 'etc/new
+line'; truncate -s 5M etc/sparse; touch -d 1960-01-02 etc/old`)
     const { digest } = await push(`${open.host}/again:v1`)
     const builder = await OciImageBuilder.open({
       dir: join(scratch, 'oci'),
@@ -125,6 +129,17 @@ describe('an image that is pushed', () => {
     expect(defaults).toEqual(root().defaults)
     expect(labels).toEqual({ tier: 'test' })
     expect(statSync(join(target, 'bin/tool'))).toMatchObject({ uid: 1234, mode: 0o104755 })
+    expect(statSync(join(target, 'etc/big'))).toMatchObject({ uid: 3_000_000, gid: 4_000_000_000 })
+    expect(readFileSync(join(target, long, 'file'), 'utf8')).toBe('far\n')
+    expect(readdirSync(join(target, 'etc'), 'latin1').sort()).toEqual([
+      'big',
+      'gr\u00fcn',
+      'new\nline',
+      'old',
+      'sparse',
+    ])
+    expect(statSync(join(target, 'etc/sparse')).size).toBe(5 * 2 ** 20)
+    expect(statSync(join(target, 'etc/old')).mtime.getUTCFullYear()).toBe(1960)
   })
 
   it('goes to a registry with passwords, and not without', async () => {
