@@ -12,15 +12,20 @@ export function namesInclude(patterns: readonly string[], host: string): boolean
   return patterns.some(below)
 }
 
-/** The rule that counts for a request: the first that fits. `target` is as the request line has it, `headers` name by value. */
+/**
+ * The rule that counts for a request: the first that fits. `target` is as the request line has it, `headers` name by value; without
+ * `port` none that is for one port alone.
+ */
 export function matchingRule(
   rules: readonly OutgoingRule[],
   host: string,
   target: string,
   headers: readonly (readonly [name: string, value: string])[],
+  port?: number,
 ): OutgoingRule | null {
   const path = target.replace(/[?#].*$/s, '')
-  const ofHost = rules.filter((rule) => namesInclude(rule.hosts, host))
+  const isOfPort = (rule: OutgoingRule) => rule.port === undefined || rule.port === port
+  const ofHost = rules.filter((rule) => isOfPort(rule) && namesInclude(rule.hosts, host))
   const isAsked = ({ auth }: OutgoingRule) => auth?.type === 'callback'
   // Nobody is asked about hosts that another rule names, whether or not it fits.
   const candidates = ofHost.every(isAsked) ? ofHost : ofHost.filter((rule) => !isAsked(rule))
@@ -37,7 +42,7 @@ export function matchingRule(
 
 /** What may stand for another path at the other end is covered by none that a rule names. */
 function isPlain(path: string): boolean {
-  return !/(^|\/)(\.|%2e){1,2}(\/|$)|\/\/|\\|%2f|%5c|;/i.test(path)
+  return !/(^|\/)\.{1,2}(\/|$)|\/\/|\\|%2e|%2f|%5c|;/i.test(path)
 }
 
 function pathFits(pattern: string, path: string): boolean {

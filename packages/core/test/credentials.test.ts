@@ -226,6 +226,27 @@ describe('a credential that is more than headers', () => {
   })
 })
 
+describe('a rule that is everywhere', () => {
+  const rule = { name: 'said', hosts: [], everywhere: true, headers: [{ name: 'X-Agent', value: 'a', secret: false }] }
+
+  it('reaches the runtime without hosts', async () => {
+    const sandbox = await create(rule)
+    expect(incarnation(sandbox).credentials).toEqual([
+      { hosts: [], everywhere: true, paths: [], matchHeaders: [], headers: [{ name: 'X-Agent', value: 'a' }] },
+    ])
+  })
+
+  it.each<[string, Partial<CredentialRuleRequest>]>([
+    ['a secret', { headers: [{ name: 'X-Key', value: 'a' }] }],
+    ['a secret of the team', { headers: [{ name: 'X-Key', template: '{KEY}' }] }],
+    ['hosts', { hosts: ['a.test'] }],
+    ['a port', { port: 443 }],
+    ['a rewrite', { rewrite: { host: 'a.test', port: 443, guestCredentials: 'keep' } }],
+  ])('is refused with %s', async (_what, change) => {
+    await expect(create({ ...rule, ...change })).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+})
+
 describe('a rule that sends requests to another host', () => {
   const rewrite = { host: 'Gateway.example.com', port: 8443, guestCredentials: 'strip' as const }
   const there = { ...RULE, rewrite, description: 'by way of our gateway' }

@@ -10,6 +10,7 @@ import {
 } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
+import { unsupported } from './errors.ts'
 
 const GOOGLE_SCOPE = 'https://www.googleapis.com/auth/cloud-platform'
 /** As the client's verifier of questions has them */
@@ -54,7 +55,8 @@ export const azureSchema = z.looseObject({
   subject_scope: subjectScope,
 })
 export const callbackSchema = z.object({
-  match_hosts: z.array(z.string().min(1).max(255)).min(1).max(64),
+  match_hosts: optional(z.array(z.string().min(1).max(255)).max(64)),
+  attribution_headers: optional(z.array(z.string()).max(64)),
   url: z.string().min(1).max(2048),
   ttl_seconds: z.int().min(60).max(3600),
   full_request: optional(z.boolean()),
@@ -149,7 +151,12 @@ function subjectOf(
 }
 
 export function callbackRule(body: CallbackBody, path: string): CredentialRuleRequest {
-  const { match_hosts: hosts, url, ttl_seconds: seconds, full_request = false, request_headers = [] } = body
+  const { match_hosts: hosts = [], url, ttl_seconds: seconds, full_request = false, request_headers = [] } = body
+  if ((body.attribution_headers ?? []).length > 0)
+    throw unsupported(
+      `${path.slice('body.'.length)}.attribution_headers: requests to hosts that no rule names are not opened`,
+    )
+  if (hosts.length === 0) throw invalidArgument(`${path}.match_hosts`, 'at least one')
   const values = request_headers.map(({ name, ...secret }, at) =>
     secretValue(name, secret, `${path}.request_headers[${at}]`),
   )

@@ -40,6 +40,8 @@ export const ruleSchema = z.looseObject({
   match_hosts: texts,
   match_paths: texts,
   match_headers: texts,
+  match_port: optional(z.int().min(1).max(65_535)),
+  match_scheme: optional(z.literal('https')),
   headers: optional(z.array(secretSchema.extend({ name: z.string().min(1).max(128) })).max(64)),
   aws: optional(awsSchema),
   gcp: optional(gcpSchema),
@@ -50,6 +52,7 @@ export const ruleSchema = z.looseObject({
 
 type Rule = z.output<typeof ruleSchema>
 
+const MAX_ATTRIBUTION = 16
 const PROVIDERS = ['aws', 'gcp', 'azure'] as const
 
 export function credentialsOf(
@@ -58,7 +61,7 @@ export function credentialsOf(
 ): CredentialRuleRequest[] | undefined {
   if (config === undefined) return undefined
   const { rules = [], callbacks = [] } = config
-  for (const type of ['aws', 'gcp'])
+  for (const type of ['aws', 'gcp', 'attribution'])
     if (rules.filter((rule) => kindOf(rule) === type && rule.enabled !== false).length > 1)
       throw invalidArgument('body.proxy_config.rules', `has more than one of type ${type}`)
   return [
@@ -69,7 +72,7 @@ export function credentialsOf(
 
 function kindOf(rule: Rule): string {
   const has = (key: string) => rule[key] !== undefined && rule[key] !== null
-  const kinds = [...PROVIDERS, 'rewrite', 'relay']
+  const kinds = [...PROVIDERS, 'rewrite', 'relay', 'attribution']
   return kinds.find((one) => rule.type === one) ?? kinds.find((one) => has(one) || has(`${one}_id`)) ?? 'headers'
 }
 
@@ -89,6 +92,9 @@ function credentialRule(rule: Rule, path: string, tags: readonly string[]): Cred
     env_vars: env = {},
     description,
   } = rule
+  if (kind === 'attribution')
+    return [{ name, enabled, description, hosts: [], everywhere: true, headers: saidOf(rule, path) }]
+  const port = portOf(rule, path)
   const provider = PROVIDERS.find((one) => one === kind)
   if (provider !== undefined) {
     for (const key of [
@@ -99,7 +105,7 @@ function credentialRule(rule: Rule, path: string, tags: readonly string[]): Cred
     ] as const)
       if ((rule[key] ?? []).length > 0) throw invalidArgument(`${path}.${key}`, `not for rules of type ${kind}`)
     const auth = authOf(provider, rule, path, tags)
-    return [{ name, enabled, description, hosts, headers: [], auth, env }]
+    return [{ name, enabled, description, hosts, port, headers: [], auth, env }]
   }
   return [
     {
@@ -107,6 +113,7 @@ function credentialRule(rule: Rule, path: string, tags: readonly string[]): Cred
       enabled,
       description,
       hosts,
+      port,
       paths,
       matchHeaders: match_headers.map((text) => matched(text, `${path}.match_headers`)),
       headers: headers.map((one, at) => secretValue(one.name, one, `${path}.headers[${at}]`)),
@@ -114,6 +121,31 @@ function credentialRule(rule: Rule, path: string, tags: readonly string[]): Cred
       env,
     },
   ]
+}
+
+/** What is told to every host that other rules name. */
+function saidOf(rule: Rule, path: string): CredentialRuleRequest['headers'] {
+  const { headers = [] } = rule
+  const others = ['match_hosts', 'match_paths', 'match_headers', 'match_port', 'match_scheme', 'env_vars'] as const
+  const isGiven = (value: unknown) =>
+    typeof value === 'object' && value !== null ? Object.keys(value).length > 0 : value !== undefined
+  const wrong = others.find((key) => isGiven(rule[key]))
+  if (wrong !== undefined) throw invalidArgument(`${path}.${wrong}`, 'not for rules of type attribution')
+  if (headers.length > MAX_ATTRIBUTION) throw invalidArgument(`${path}.headers`, `at most ${MAX_ATTRIBUTION}`)
+  return headers.map(({ name, type, value }, at) => {
+    if (!/^x-/i.test(name)) throw invalidArgument(`${path}.headers[${at}].name`, 'begins with X-')
+    if (type === 'opaque' || type === 'workspace_secret' || value === undefined)
+      throw invalidArgument(`${path}.headers[${at}]`, 'is plaintext: every host is told')
+    return { name, value, secret: false }
+  })
+}
+
+function portOf({ match_port: port, match_scheme: scheme }: Rule, path: string): CredentialRule['port'] {
+  if (port !== undefined && port !== 80 && port !== 443)
+    throw unsupported(`${path.slice('body.'.length)}.match_port: another than 80 and 443`)
+  if (scheme === undefined) return port
+  if (port === 80) throw unsupported(`${path.slice('body.'.length)}.match_scheme: https on port 80`)
+  return 443
 }
 
 function authOf(provider: (typeof PROVIDERS)[number], rule: Rule, path: string, tags: readonly string[]) {
@@ -147,17 +179,21 @@ export function rulesJson(rules: readonly CredentialRule[]) {
     .map((rule) => {
       const { name, enabled, hosts, paths, matchHeaders, headers, rewrite, env } = rule
       const described = rule.description === undefined ? {} : { description: rule.description }
+      const shownHeaders = headers.map((one) => ({ name: one.name, ...secretJson(one) }))
+      if (rule.everywhere === true) return { name, type: 'attribution', enabled, ...described, headers: shownHeaders }
+      const ported = rule.port === undefined ? {} : { match_port: rule.port }
       const provider = providerJson(rule)
-      if (provider !== null) return { name, enabled, ...described, ...provider, env_vars: env }
+      if (provider !== null) return { name, enabled, ...described, ...ported, ...provider, env_vars: env }
       return {
         name,
         ...(rewrite === undefined ? {} : { type: 'rewrite', rewrite: rewriteJson(rewrite) }),
         enabled,
         ...described,
         match_hosts: hosts,
+        ...ported,
         match_paths: paths,
         match_headers: matchHeaders.map((one) => `${one.name}: ${one.value}`),
-        headers: headers.map((one) => ({ name: one.name, ...secretJson(one) })),
+        headers: shownHeaders,
         env_vars: env,
       }
     })

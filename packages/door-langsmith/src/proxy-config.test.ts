@@ -153,3 +153,55 @@ it('a description of the whole is kept, goes along with it, and with it alone', 
   expect((await world.patch(`/boxes/${id}`, { idle_ttl_seconds: 60 })).body.proxy_config).toEqual(described)
   expect((await world.patch(`/boxes/${id}`, { proxy_config: { rules: [] } })).body.proxy_config).toEqual({ rules: [] })
 })
+
+describe('a rule of attribution', () => {
+  const headers = [{ name: 'X-Agent', type: 'plaintext', value: 'support' }]
+
+  it('is told to all hosts that others name', async () => {
+    const { rule, outgoing } = await shown({ name: 'attribution', type: 'attribution', headers })
+    expect(rule).toEqual({
+      name: 'attribution',
+      type: 'attribution',
+      enabled: true,
+      headers: [{ ...headers[0], is_set: true }],
+    })
+    expect(outgoing).toMatchObject({ hosts: [], everywhere: true, headers: [{ name: 'X-Agent', value: 'support' }] })
+  })
+
+  it('has nothing secret, and one name for what it is', async () => {
+    const rule = { name: 'a', type: 'attribution', headers }
+    const at = 'body.proxy_config.rules[0]'
+    for (const [change, place] of [
+      [{ headers: [{ name: 'X-A', type: 'opaque', value: 'b' }] }, 'headers[0]'],
+      [{ headers: [{ name: 'Authorization', type: 'plaintext', value: 'b' }] }, 'headers[0].name'],
+      [{ headers: Array.from({ length: 17 }, (_, n) => ({ name: `X-${n}`, value: 'b' })) }, 'headers'],
+      [{ match_hosts: ['a.test'] }, 'match_hosts'],
+      [{ match_port: 443 }, 'match_port'],
+      [{ env_vars: { A: 'b' } }, 'env_vars'],
+    ] as const)
+      expect(await refused({ ...rule, ...change })).toEqual([422, `${at}.${place}`])
+    const two = [rule, { ...rule, name: 'b' }]
+    expect((await world.post('/boxes', { proxy_config: { rules: two } })).status).toBe(422)
+  })
+
+  it('is not asked of a service', async () => {
+    const callback = { url: 'https://a.test/', ttl_seconds: 60, attribution_headers: ['X-A'] }
+    const { status, body } = await world.post('/boxes', { proxy_config: { callbacks: [callback] } })
+    expect([status, body.detail.message]).toEqual([400, expect.stringContaining('attribution_headers')])
+    const { status: without } = await world.post('/boxes', {
+      proxy_config: { callbacks: [{ ...callback, attribution_headers: [] }] },
+    })
+    expect(without).toBe(422)
+  })
+})
+
+it('a rule may be for one port or scheme', async () => {
+  const rule = { name: 'a', match_hosts: ['a.test'], headers: [{ name: 'X', value: 'y' }] }
+  expect(await shown({ ...rule, match_port: 80 })).toMatchObject({ rule: { match_port: 80 }, outgoing: { port: 80 } })
+  expect(await shown({ ...rule, match_scheme: 'https' })).toMatchObject({
+    rule: { match_port: 443 },
+    outgoing: { port: 443 },
+  })
+  expect((await refused({ ...rule, match_port: 8443 }))[0]).toBe(400)
+  expect((await refused({ ...rule, match_scheme: 'http' }))[0]).toBe(422)
+})

@@ -289,6 +289,8 @@ export interface Schemas {
     enabled: boolean
     description?: string | undefined
     hosts: string[]
+    port?: 80 | 443 | undefined
+    everywhere?: boolean | undefined
     paths: string[]
     matchHeaders: {
       name: string
@@ -841,6 +843,8 @@ export interface Schemas {
           enabled?: boolean | undefined
           description?: string | undefined
           hosts: string[]
+          port?: 80 | 443 | undefined
+          everywhere?: boolean | undefined
           paths?: string[] | undefined
           matchHeaders?:
             | {
@@ -1149,6 +1153,8 @@ export interface Schemas {
           enabled?: boolean | undefined
           description?: string | undefined
           hosts: string[]
+          port?: 80 | 443 | undefined
+          everywhere?: boolean | undefined
           paths?: string[] | undefined
           matchHeaders?:
             | {
@@ -1316,6 +1322,8 @@ export interface Schemas {
                 enabled?: boolean | undefined
                 description?: string | undefined
                 hosts: string[]
+                port?: 80 | 443 | undefined
+                everywhere?: boolean | undefined
                 paths?: string[] | undefined
                 matchHeaders?:
                   | {
@@ -1482,6 +1490,8 @@ export interface Schemas {
                 enabled?: boolean | undefined
                 description?: string | undefined
                 hosts: string[]
+                port?: 80 | 443 | undefined
+                everywhere?: boolean | undefined
                 paths?: string[] | undefined
                 matchHeaders?:
                   | {
@@ -1657,6 +1667,8 @@ export interface Schemas {
           enabled?: boolean | undefined
           description?: string | undefined
           hosts: string[]
+          port?: 80 | 443 | undefined
+          everywhere?: boolean | undefined
           paths?: string[] | undefined
           matchHeaders?:
             | {

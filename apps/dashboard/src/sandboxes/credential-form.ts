@@ -66,7 +66,7 @@ export function ruleOf(
   const headers = form.headers.filter((header) => header.name.trim() !== '' || header.value !== '')
   if (name === '') return { error: 'Give it a name' }
   if (others.includes(name)) return { error: `There is a rule '${name}' already` }
-  if (hosts.length === 0) return { error: 'Name at least one host' }
+  if (hosts.length === 0 && before?.everywhere !== true) return { error: 'Name at least one host' }
   if ('error' in env) return env
   // The server keeps a secret for the rule of this name and these hosts alone.
   const same = before !== null && before.name === name && before.hosts.join() === hosts.join()
@@ -85,6 +85,8 @@ export function ruleOf(
       matchHeaders: before?.matchHeaders ?? [],
       headers: headers.map(headerOf),
       ...(before?.description !== undefined && { description: before.description }),
+      ...(before?.port !== undefined && { port: before.port }),
+      ...(before?.everywhere !== undefined && { everywhere: before.everywhere }),
       ...(before?.rewrite !== undefined && { rewrite: before.rewrite }),
       ...(before?.auth !== undefined && { auth: asSet(before).auth }),
       env: env.pairs,

@@ -95,9 +95,10 @@ function columnsFor(
     {
       id: 'hosts',
       header: 'Hosts',
-      cell: ({ hosts, paths, rewrite }) => (
+      cell: ({ hosts, port, everywhere, paths, rewrite }) => (
         <>
-          <code>{hosts.join(', ')}</code>
+          {everywhere === true ? 'all that others name' : <code>{hosts.join(', ')}</code>}
+          {port !== undefined && <div className="sub">port {port}</div>}
           {rewrite !== undefined && (
             <div className="sub">
               goes to{' '}

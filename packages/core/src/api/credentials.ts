@@ -6,8 +6,12 @@ export interface CredentialRuleRequest {
   enabled?: boolean | undefined
   /** At most 1024 characters */
   description?: string | undefined
-  /** None only with an `auth` that has hosts of its own, see `authHosts` */
+  /** None with an `auth` that has hosts of its own, see `authHosts`, and with `everywhere` */
   hosts: string[]
+  /** Default both */
+  port?: CredentialRule['port']
+  /** Default false */
+  everywhere?: boolean | undefined
   /** Default all */
   paths?: string[] | undefined
   /** Default none */

@@ -12,6 +12,13 @@ export interface CredentialRule {
   description?: string | undefined
   /** Host names, or `*.name` for all below it; over HTTP on port 80 and TLS on port 443 */
   hosts: string[]
+  /** On this one of the two ports alone; absent for both */
+  port?: 80 | 443 | undefined
+  /**
+   * Its headers, none of them secret, go into each request to a host that any other rule names, beside those of the rule that
+   * fits. It names no hosts itself
+   */
+  everywhere?: boolean | undefined
   /**
    * Without the query: a whole path, `/prefix/*` (or `**`) for what begins with `/prefix`, `*` before `/suffix` for what ends
    * with `suffix`, `*` for all; none for all

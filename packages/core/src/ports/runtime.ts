@@ -97,7 +97,8 @@ export interface RuntimeInfo {
 }
 
 /** A `CredentialRule` that is enabled, opened; a `null` is a secret that is lost: requests that need it are refused. */
-export interface OutgoingRule extends Pick<CredentialRule, 'hosts' | 'paths' | 'matchHeaders' | 'rewrite'> {
+export interface OutgoingRule
+  extends Pick<CredentialRule, 'hosts' | 'port' | 'everywhere' | 'paths' | 'matchHeaders' | 'rewrite'> {
   headers: OutgoingValue[]
   /** As the rule's; a driver that does not know the type refuses requests to the hosts */
   auth?: OutgoingAuth | undefined

@@ -66,7 +66,8 @@ export function credentialRules(
     for (const [key, list] of Object.entries({ hosts: request.hosts, paths, matchHeaders, headers: request.headers }))
       if (list.length > MAX_ENTRIES) throw invalidArgument(`${path}.${key}`, `at most ${MAX_ENTRIES}`)
     const wanted = ruleHosts(path, request)
-    if (wanted.length === 0) throw invalidArgument(`${path}.hosts`, 'at least one')
+    if (request.everywhere === true) checkEverywhere(path, request)
+    else if (wanted.length === 0) throw invalidArgument(`${path}.hosts`, 'at least one')
     const hosts = wanted === request.hosts ? wanted.map((host) => checkDomain(`${path}.hosts`, host)) : wanted
     for (const one of paths) checkPattern(`${path}.paths`, one)
     for (const one of matchHeaders) checkHeader(`${path}.matchHeaders`, one.name, one.value)
@@ -83,8 +84,19 @@ export function credentialRules(
         isSameWay ? old?.headers : undefined,
       ),
     )
-    const described = description === '' ? {} : { description }
-    const rule = { name, enabled, ...described, hosts, paths, matchHeaders, headers, ...(rewrite && { rewrite }), env }
+    const rule: CredentialRule = {
+      name,
+      enabled,
+      ...(description === '' ? {} : { description }),
+      hosts,
+      ...(request.port === undefined ? {} : { port: request.port }),
+      ...(request.everywhere === true ? { everywhere: true } : {}),
+      paths,
+      matchHeaders,
+      headers,
+      ...(rewrite && { rewrite }),
+      env,
+    }
     if (request.auth === undefined) return rule
     return { ...rule, auth: storedAuth({ config }, teamId, `${path}.auth`, hosts, request.auth, old) }
   })
@@ -165,9 +177,10 @@ export async function outgoingRules(
       return { name, value }
     })
   return enabled.map((rule) => {
-    const { hosts, paths, matchHeaders, rewrite, auth } = rule
+    const { hosts, port, everywhere, paths, matchHeaders, rewrite, auth } = rule
     const headers = opened(rule, rule.headers, { rewrite })
-    const outgoing = { hosts, paths, matchHeaders, headers, ...(rewrite && { rewrite }) }
+    const where = { hosts, ...(port && { port }), ...(everywhere && { everywhere }) }
+    const outgoing = { ...where, paths, matchHeaders, headers, ...(rewrite && { rewrite }) }
     if (auth === undefined) return outgoing
     const values = opened(rule, auth.values, { auth })
     return { ...outgoing, auth: outgoingAuth(config, { id, teamId }, { ...auth, values }) }
@@ -230,6 +243,18 @@ function checkHeader(path: string, name: string, value: string): void {
   if (!TOKEN.test(name)) throw invalidArgument(`${path}.name`, 'not the name of a header')
   if (value.length > LIMITS.passwordChars || !VALUE.test(value))
     throw invalidArgument(`${path}.value`, `1 to ${LIMITS.passwordChars} visible ASCII characters, spaces between them`)
+}
+
+/** It goes to hosts that it does not name: nothing secret may. */
+function checkEverywhere(
+  path: string,
+  { hosts, port, paths, matchHeaders, headers, auth, rewrite }: CredentialRuleRequest,
+): void {
+  const narrowed = [hosts, paths ?? [], matchHeaders ?? []].some((list) => list.length > 0)
+  if (narrowed || port !== undefined || auth !== undefined || rewrite !== undefined)
+    throw invalidArgument(`${path}.everywhere`, 'has headers alone')
+  if (headers.some(({ value, secret }) => value === undefined || secret !== false))
+    throw invalidArgument(`${path}.headers`, 'none that is secret goes everywhere')
 }
 
 function checkPattern(path: string, pattern: string): void {

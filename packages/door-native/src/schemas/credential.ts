@@ -47,6 +47,12 @@ export const setHeaders = z
 
 const description = z.string().max(1024).optional().describe('What it is for, in words')
 
+const port = z.literal([80, 443]).optional().describe('On this one alone; absent for both')
+const everywhere = z
+  .boolean()
+  .optional()
+  .describe('Its headers, none secret, go into requests to all hosts that other rules name; it names none')
+
 const rewrite = z
   .object({
     host: z.string().min(1).max(253).describe('Over TLS; on a private network only where the operator allows it'),
@@ -150,6 +156,8 @@ export const credentialRule: z.ZodType<ShownCredentialRule> = component(
     enabled: z.boolean(),
     description,
     hosts: credentialHosts,
+    port,
+    everywhere,
     paths: credentialPaths,
     matchHeaders,
     headers: shownHeaders.describe('Put into requests after they have left the sandbox, in place of what these have'),
@@ -178,7 +186,9 @@ export const credentialsChange = z
       name: z.string().min(1).max(128).describe("Unique among the sandbox's"),
       enabled: z.boolean().optional().describe('Default true'),
       description,
-      hosts: credentialHosts.describe('None for all of the service that `auth` is for'),
+      hosts: credentialHosts.describe('None for all of the service that `auth` is for, and with `everywhere`'),
+      port,
+      everywhere,
       paths: credentialPaths.optional(),
       matchHeaders: matchHeaders.optional(),
       headers: setHeaders,

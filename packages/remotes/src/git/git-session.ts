@@ -67,7 +67,7 @@ export class GitSession implements Disposable {
     }
     const target = `${url.pathname}${url.search}`
     // A rule names the hosts that its headers are for: where we are sent on to others count.
-    const rule = matchingRule(this.#credentials, url.hostname, target, Object.entries(sent))
+    const rule = matchingRule(this.#credentials, url.hostname, target, Object.entries(sent), portOf(url))
     // What belongs to a host that requests are sent to instead is not for this one.
     const headers = rule?.rewrite === undefined ? rule?.headers : []
     for (const { name, value } of headers ?? []) if (value !== null) sent[name.toLowerCase()] = value
@@ -144,4 +144,8 @@ export class GitSession implements Disposable {
     const code = (error as NodeJS.ErrnoException).code
     return this.#unreachable(`cannot be reached (${code ?? (error as Error).message})`, error)
   }
+}
+
+function portOf({ port, protocol }: URL): number {
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
 }

@@ -9,6 +9,10 @@ export interface CredentialRule {
   description?: string | undefined
   /** Host names, or `*.name` for all below it; over HTTP on port 80 and TLS on port 443 */
   hosts: string[]
+  /** On this one alone; absent for both */
+  port?: 80 | 443 | undefined
+  /** Its headers, none secret, go into requests to all hosts that other rules name; it names none */
+  everywhere?: boolean | undefined
   /** A whole path, `/prefix/*`, `*` before `/suffix`, or `*`, without the query; none for all */
   paths: string[]
   /** The request must have all of these, with these values */
@@ -28,8 +32,12 @@ export interface SetCredentialRule {
   /** Default true */
   enabled?: boolean | undefined
   description?: string | undefined
-  /** None for all of the service that `auth` is for */
+  /** None for all of the service that `auth` is for, and with `everywhere` */
   hosts: string[]
+  /** Default both */
+  port?: 80 | 443 | undefined
+  /** Default false */
+  everywhere?: boolean | undefined
   paths?: string[] | undefined
   matchHeaders?: { name: string; value: string }[] | undefined
   headers: SetCredentialValue[]

@@ -13,20 +13,24 @@ it('sends requests to another host, without what the box gave to be known by', a
     match_paths: ['/v1/*'],
     rewrite,
   })
-  await world.client.updateSandbox('caller', { proxyConfig: rules(own) })
+  const headers = [{ name: 'X-Agent', type: 'plaintext', value: 'support' }]
+  const said = { name: 'attribution', type: 'attribution', headers }
+  await world.client.updateSandbox('caller', { proxyConfig: rules(said, own) })
   const got = await world.heard('https://api.test/v1/models', world.caller, mine)
-  expect(got).toMatchObject({ host: 'gateway.test', 'x-own': 'kept', 'x-gateway-key': SECRET })
+  expect(got).toMatchObject({ host: 'gateway.test', 'x-own': 'kept', 'x-gateway-key': SECRET, 'x-agent': 'support' })
   expect([got.authorization, got.cookie]).toEqual([undefined, undefined])
   expect(await world.heard('https://api.test/v2', world.caller, mine)).toMatchObject({
     host: 'api.test',
     authorization: 'Bearer mine',
+    'x-agent': 'support',
   })
   const { boxes } = new Langsmith({ baseURL: `${world.vendor.world.url}/langsmith` }).sandboxes
   const { proxy_config: shown } = await boxes.retrieve('caller')
   expect(shown?.rules).toMatchObject([
+    { type: 'attribution', headers },
     { type: 'rewrite', description: 'by way of the gateway', rewrite: { ...rewrite, credentials: 'strip' } },
   ])
-  const unreadable = { rules: [{ ...shown?.rules?.[0], rewrite: { ...rewrite, credentials: 'redact' as const } }] }
+  const unreadable = { rules: [{ ...shown?.rules?.[1], rewrite: { ...rewrite, credentials: 'redact' as const } }] }
   await boxes.update('caller', { proxy_config: unreadable as typeof shown & object })
   expect(await world.heard('https://api.test/v1/models', world.caller, mine)).toMatchObject({
     authorization: 'Bearer redacted',

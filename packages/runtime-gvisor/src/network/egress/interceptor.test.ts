@@ -35,6 +35,19 @@ describe('a request to a named host', () => {
     ])
   })
 
+  it('has what is said everywhere beside the rule that fits, which says it better, or none', async () => {
+    const headers = ['X-Agent', 'x-key'].map((name) => ({ name, value: 'everywhere' }))
+    world.guest.rules = [
+      { hosts: [], everywhere: true, paths: [], matchHeaders: [], headers },
+      { ...RULE, paths: ['/a'] },
+    ]
+    for (const path of ['/a', '/b']) await ask({ path, headers: { 'x-agent': 'mine' } })
+    expect(heard.map((one) => [valuesOf('x-agent', one), valuesOf('x-key', one)])).toEqual([
+      [['everywhere'], ['secret']],
+      [['everywhere'], ['everywhere']],
+    ])
+  })
+
   it('streams both ways, many on one connection, with bodies of any size', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     const body = 'x'.repeat(3_000_000)

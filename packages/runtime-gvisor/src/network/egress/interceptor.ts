@@ -233,12 +233,14 @@ export class Interceptor {
     // An answer to TRACE shows the request as it arrived.
     if (method === 'TRACE' || method === 'CONNECT') return { status: 405, reason: `${method} is not passed on` }
     if (guest.rules === null) return { status: 503, reason: 'the server has just started' }
-    const rule = matchingRule(guest.rules, host, url, pairs)
+    const secure = connection.host !== null
+    const port = secure ? 443 : 80
+    const rule = matchingRule(guest.rules, host, url, pairs, port)
     // Not left to the look-up: a connection that is there already was for another host's requests, perhaps.
-    if (rule?.rewrite !== undefined && !guest.mayAskFor(host, connection.host === null ? 80 : 443))
+    if (rule?.rewrite !== undefined && !guest.mayAskFor(host, port))
       return { status: 502, reason: `${host} is not allowed` }
     const set: { name: string; value: string }[] = []
-    for (const { name, value } of rule?.headers ?? []) {
+    for (const { name, value } of headersFor(guest.rules, rule)) {
       if (value === null) return { status: 502, reason: `the credential for ${name} cannot be read; set it again` }
       set.push({ name, value })
     }
@@ -246,8 +248,6 @@ export class Interceptor {
     const hasBody = framing.length > 0
     const chunked = request.headers['transfer-encoding'] !== undefined
     const { 'content-length': length } = request.headers
-    const secure = connection.host !== null
-    const port = secure ? 443 : 80
     const body = new RequestBody(request, hasBody)
     let authorized: Authorized = { set: [] }
     if (rule?.auth !== undefined) {
@@ -335,6 +335,14 @@ interface Refusal {
 }
 
 const HOST = /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?$/
+
+/** What the rule says, and what goes into all requests and it does not. */
+function headersFor(rules: readonly OutgoingRule[], rule: OutgoingRule | null): OutgoingRule['headers'] {
+  const own = rule?.headers ?? []
+  const said = new Set(own.map(({ name }) => name.toLowerCase()))
+  const everywhere = rules.flatMap((one) => (one.everywhere === true ? one.headers : []))
+  return [...own, ...everywhere.filter(({ name }) => !said.has(name.toLowerCase()))]
+}
 
 /** What is between the server and that host is not the guest's to read. */
 const UNREACHABLE_INSTEAD = { status: 502, reason: 'the host that requests are sent to instead cannot be reached' }

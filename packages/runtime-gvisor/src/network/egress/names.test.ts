@@ -140,6 +140,12 @@ describe('a rule', () => {
     expect(matchingRule([picky, all], 'api.test', '/', [['Authorization', 'Bearer b']])).toBe(picky)
     expect(matchingRule([picky, all], 'api.test', '/', [['Authorization', 'Bearer c']])).toBe(all)
     expect(matchingRule([picky, all], 'b.test', '/', [])).toBeNull()
+    const secure = { ...all, port: 443 as const }
+    expect([80, 443, undefined].map((port) => matchingRule([secure], 'api.test', '/', [], port) !== null)).toEqual([
+      false,
+      true,
+      false,
+    ])
   })
 })
 
