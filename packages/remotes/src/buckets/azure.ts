@@ -1,9 +1,7 @@
 import { type AzureSource, bucketUrl } from '@spawnpoint/core'
-import { encodedPath, type Page, plainEtag, type StoredObject, type StoreProtocol } from './store.ts'
+import { encodedPath, MAX_PAGE_OBJECTS, type Page, plainEtag, type StoredObject, type StoreProtocol } from './store.ts'
 import { readXml } from './xml.ts'
 
-/** Of one page */
-const MAX_BYTES = 16 * 2 ** 20
 const ROOT = '/EnumerationResults'
 const BLOB = `${ROOT}/Blobs/Blob`
 /** The oldest version of the protocol that has what is used here; without one, accounts answer as they are set to */
@@ -25,26 +23,26 @@ export const AZURE: StoreProtocol<AzureSource> = {
     }
     const url = bucketUrl(source)
     url.pathname = url.pathname.replace(/\/$/, '')
-    const answer = await session.get({ url, query, headers: HEADERS })
     const objects: StoredObject[] = []
     let fields: Record<string, string> = {}
     let next: string | null = null
     let isListing = false
-    if (answer !== null)
-      await readXml(answer.body, MAX_BYTES, ({ path, text, attributes }) => {
-        if (path === BLOB) {
-          const { Name = '', ResourceType, AccessTier } = fields
-          const about = { sizeBytes: Number(fields['Content-Length'] ?? ''), etag: plainEtag(fields.Etag ?? '') }
-          // An account with directories lists these, too; what is archived is not to be had.
-          if (ResourceType !== 'directory' && AccessTier !== 'Archive') objects.push({ key: Name, ...about })
-          fields = {}
-        } else if (path === `${BLOB}/Name`) fields.Name = attributes.Encoded === 'true' ? decoded(text) : text
-        else if (path.startsWith(`${BLOB}/Properties/`)) fields[path.slice(`${BLOB}/Properties/`.length)] = text
-        else if (path === `${ROOT}/NextMarker`) next = text === '' ? null : text
-        else if (path === ROOT) isListing = true
-      }).catch((error: unknown) => {
-        throw session.explained(error)
-      })
+    const page = session.page({ url, query, headers: HEADERS })
+    await readXml(page, ({ path, text, attributes }) => {
+      if (path === BLOB) {
+        const { Name = '', ResourceType, AccessTier } = fields
+        const about = { sizeBytes: Number(fields['Content-Length'] ?? ''), etag: plainEtag(fields.Etag ?? '') }
+        // An account with directories lists these, too; what is archived is not to be had.
+        if (ResourceType !== 'directory' && AccessTier !== 'Archive') objects.push({ key: Name, ...about })
+        fields = {}
+        if (objects.length > MAX_PAGE_OBJECTS) throw session.nonsense('a page without an end')
+      } else if (path === `${BLOB}/Name`) fields.Name = attributes.Encoded === 'true' ? decoded(text) : text
+      else if (path.startsWith(`${BLOB}/Properties/`)) fields[path.slice(`${BLOB}/Properties/`.length)] = text
+      else if (path === `${ROOT}/NextMarker`) next = text === '' ? null : text
+      else if (path === ROOT) isListing = true
+    }).catch((error: unknown) => {
+      throw session.explained(error)
+    })
     if (!isListing) throw session.nonsense('no Azure answers there')
     return { objects, next }
   },

@@ -297,6 +297,7 @@ describe('of S3', () => {
     ['length', `<ListBucketResult><Name>${'n'.repeat(100_000)}</Name></ListBucketResult>`],
     ['another end', '<ListBucketResult></Other>'],
     ['no end', '<ListBucketResult><Contents>'],
+    ['more than a page', `<ListBucketResult>${'<Contents/>'.repeat(11_000)}</ListBucketResult>`],
     ['a page without a next', '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>'],
     ['no size', '<ListBucketResult><Contents><Key>a</Key><Size>-1</Size><ETag>e</ETag></Contents></ListBucketResult>'],
     [
@@ -306,6 +307,13 @@ describe('of S3', () => {
   ])('does not believe a listing with %s', async (_, body) => {
     server.instead = () => ({ status: 200, body })
     await expect(read(s3({ prefix: 'a' }))).rejects.toMatchObject({ code: 'runtime_failed' })
+  })
+
+  it('does not read the same for ever', async () => {
+    const page = `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>${' '.repeat(8 * 2 ** 20)}</ListBucketResult>`
+    server.instead = () => ({ status: 200, body: page })
+    await expect(read(s3())).rejects.toMatchObject({ code: 'runtime_failed', message: expect.stringContaining('end') })
+    expect(server.asked.length).toBeLessThan(10)
   })
 
   it('does not read pages without an end', async () => {

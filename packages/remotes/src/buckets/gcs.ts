@@ -1,9 +1,10 @@
+import { Readable } from 'node:stream'
 import { bucketUrl, type GcsSource } from '@spawnpoint/core'
 import { readAll } from '@spawnpoint/outbound'
 import { encoded, type Page, type StoredObject, type StoreProtocol } from './store.ts'
 
 /** Of one page */
-const MAX_BYTES = 16 * 2 ** 20
+const MAX_BYTES = 4 * 2 ** 20
 
 /** Google Cloud Storage's JSON API. What tells contents apart is an object's generation. */
 export const GCS: StoreProtocol<GcsSource> = {
@@ -18,10 +19,10 @@ export const GCS: StoreProtocol<GcsSource> = {
       ...(prefix === '' ? {} : { prefix }),
       ...(after === null ? {} : { pageToken: after }),
     }
-    const answer = await session.get({ url: objectsUrl(source), query })
+    const body = Readable.from(session.page({ url: objectsUrl(source), query }))
     let page: unknown
     try {
-      page = answer === null ? null : JSON.parse((await readAll(answer.body, MAX_BYTES)).toString('utf8'))
+      page = JSON.parse((await readAll(body, MAX_BYTES)).toString('utf8'))
     } catch (error) {
       throw error instanceof SyntaxError ? session.nonsense('no JSON') : session.explained(error)
     }

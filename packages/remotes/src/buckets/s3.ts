@@ -1,9 +1,7 @@
 import { bucketUrl, type S3Source } from '@spawnpoint/core'
-import { encodedPath, type Page, plainEtag, type StoredObject, type StoreProtocol } from './store.ts'
+import { encodedPath, MAX_PAGE_OBJECTS, type Page, plainEtag, type StoredObject, type StoreProtocol } from './store.ts'
 import { readXml } from './xml.ts'
 
-/** Of one page */
-const MAX_BYTES = 16 * 2 ** 20
 const ROOT = '/ListBucketResult'
 const OBJECT = `${ROOT}/Contents`
 /** They are not to be had before somebody asks for them to be thawed */
@@ -23,25 +21,25 @@ export const S3: StoreProtocol<S3Source> = {
       ...(prefix === '' ? {} : { prefix }),
       ...(after === null ? {} : { 'continuation-token': after }),
     }
-    const answer = await session.get({ url: bucketUrl(source), query })
     const objects: StoredObject[] = []
     let fields: Record<string, string> = {}
     let isEncoded = false
     let isListing = false
     const about: Record<string, string> = {}
-    if (answer !== null)
-      await readXml(answer.body, MAX_BYTES, ({ path, text }) => {
-        if (path === `${ROOT}/EncodingType`) isEncoded = text === 'url'
-        else if (path === OBJECT) {
-          const { Key = '', Size = '', ETag = '', StorageClass = '' } = fields
-          if (!FROZEN.has(StorageClass)) objects.push({ key: Key, sizeBytes: Number(Size), etag: plainEtag(ETag) })
-          fields = {}
-        } else if (path.startsWith(`${OBJECT}/`)) fields[path.slice(OBJECT.length + 1)] = text
-        else if (path === ROOT) isListing = true
-        else if (path.startsWith(`${ROOT}/`)) about[path.slice(ROOT.length + 1)] = text
-      }).catch((error: unknown) => {
-        throw session.explained(error)
-      })
+    const page = session.page({ url: bucketUrl(source), query })
+    await readXml(page, ({ path, text }) => {
+      if (path === `${ROOT}/EncodingType`) isEncoded = text === 'url'
+      else if (path === OBJECT) {
+        const { Key = '', Size = '', ETag = '', StorageClass = '' } = fields
+        if (!FROZEN.has(StorageClass)) objects.push({ key: Key, sizeBytes: Number(Size), etag: plainEtag(ETag) })
+        fields = {}
+        if (objects.length > MAX_PAGE_OBJECTS) throw session.nonsense('a page without an end')
+      } else if (path.startsWith(`${OBJECT}/`)) fields[path.slice(OBJECT.length + 1)] = text
+      else if (path === ROOT) isListing = true
+      else if (path.startsWith(`${ROOT}/`)) about[path.slice(ROOT.length + 1)] = text
+    }).catch((error: unknown) => {
+      throw session.explained(error)
+    })
     if (!isListing) throw session.nonsense('no S3 answers there')
     const { IsTruncated, NextContinuationToken = '' } = about
     if (IsTruncated === 'true' && NextContinuationToken === '') throw session.nonsense('a page that has no next')

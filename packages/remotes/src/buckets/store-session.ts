@@ -17,6 +17,8 @@ const ATTEMPTS = 4
 const FIRST_WAIT_MS = 100
 /** Stores say so when they are asked too much, or are being looked after */
 const TO_BE_ASKED_AGAIN = new Set([429, 500, 502, 503, 504])
+/** Of all pages of a listing together: it is read by this process, a piece at a time */
+const MAX_LISTING_BYTES = 48 * 2 ** 20
 const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
 
 export interface StoreSessionOptions {
@@ -36,6 +38,7 @@ export class StoreSession implements Disposable {
   readonly #options: StoreSessionOptions
   readonly #secure: Http
   readonly #plain: Http
+  #listingBytes = 0
 
   constructor(options: StoreSessionOptions) {
     const { networks, roots } = options
@@ -58,6 +61,17 @@ export class StoreSession implements Disposable {
       if (answer?.status === 404 && mayBeGone) return null
       if (answer !== null && !(TO_BE_ASKED_AGAIN.has(answer.status) && attempt < ATTEMPTS)) throw this.#refused(answer)
       await sleep(FIRST_WAIT_MS * 2 ** (attempt - 1), undefined, { signal: this.#options.signal })
+    }
+  }
+
+  /** The body of a page of the listing. */
+  async *page(request: StoreRequest): AsyncGenerator<Buffer, void, undefined> {
+    const answer = await this.get(request)
+    for await (const piece of (answer?.body ?? []) as AsyncIterable<Buffer>) {
+      this.#listingBytes += piece.length
+      // Leaving the loop destroys the body.
+      if (this.#listingBytes > MAX_LISTING_BYTES) throw this.nonsense('a listing without an end')
+      yield piece
     }
   }
 

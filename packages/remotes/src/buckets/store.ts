@@ -22,6 +22,9 @@ export interface StoreRequest {
   headers?: Record<string, string>
 }
 
+/** Of one page; a thousand are asked for */
+export const MAX_PAGE_OBJECTS = 10_000
+
 /** How one kind of store is asked, and what it answers. */
 export interface StoreProtocol<S extends BucketSource> {
   readonly type: S['type']

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import sax from 'sax'
 
 const MAX_DEPTH = 16
@@ -18,7 +17,7 @@ export interface XmlElement {
  * Reads a document as it comes and tells each element at its end. Entities of its own and document types are refused. Rejects
  * `BadXml`, and what reading the body rejects with.
  */
-export async function readXml(body: Readable, maxBytes: number, tell: (element: XmlElement) => void): Promise<void> {
+export async function readXml(body: AsyncIterable<Buffer>, tell: (element: XmlElement) => void): Promise<void> {
   const parser = sax.parser(true, { position: false })
   const open: { path: string; text: string; attributes: Record<string, string> }[] = []
   parser.onerror = (error) => {
@@ -45,12 +44,6 @@ export async function readXml(body: Readable, maxBytes: number, tell: (element: 
     if (element !== undefined) tell(element)
   }
   const decoder = new TextDecoder()
-  let bytes = 0
-  for await (const piece of body as AsyncIterable<Buffer>) {
-    bytes += piece.length
-    // Leaving the loop destroys the body.
-    if (bytes > maxBytes) throw new BadXml(`more than ${maxBytes} bytes`)
-    parser.write(decoder.decode(piece, { stream: true }))
-  }
+  for await (const piece of body) parser.write(decoder.decode(piece, { stream: true }))
   parser.write(decoder.decode()).close()
 }
