@@ -127,10 +127,13 @@ export function imageTests(at: () => HyperWorld): void {
       const manifest = Buffer.from(JSON.stringify(dockerImageManifest))
       const input = { inputSha256: digest(manifest), inputSizeBytes: manifest.length }
       const order = { imageName: 'saved', ...input, inputFormat: 'docker_image_manifest_v1', dockerImageManifest }
+      // What Python's client makes of an image's ENTRYPOINT and CMD.
+      const args = ['/bin/sh', '-c', 'echo started > /tmp/started; sleep 1000']
+      const start = { imageConfigUser: 'app', imageInit: { args } }
       const wrong = { ...dockerImageManifest.config, sha256: '0'.repeat(64) }
       const other = { ...order, dockerImageManifest: { ...dockerImageManifest, config: wrong } }
       expect((await at().call<Placed>('/images/builds', other)).status).toBe(400)
-      const { build, uploads } = (await at().call<Placed>('/images/builds', { ...order, imageConfigUser: 'app' })).body
+      const { build, uploads } = (await at().call<Placed>('/images/builds', { ...order, ...start })).body
       expect(uploads.map(({ sha256 }) => sha256)).toEqual(layers.map(digest))
       for (const [index, { url, headers }] of uploads.entries()) {
         const body = new Uint8Array(layers[index] ?? Buffer.alloc(0))
@@ -138,7 +141,7 @@ export function imageTests(at: () => HyperWorld): void {
       }
       await at().client.sandboxes.completeImageBuild(build.id, input)
       expect(await finished(build.id)).toMatchObject({ status: 'completed', errorMessage: null })
-      const known = { imageName: 'saved', sourceImageDigest: dockerImageManifest.imageDigest, imageConfigUser: 'app' }
+      const known = { imageName: 'saved', sourceImageDigest: dockerImageManifest.imageDigest, ...start }
       expect((await at().call('/images/builds/reuse', known)).body).toMatchObject({
         hit: true,
         build: { id: build.id },
@@ -146,6 +149,7 @@ export function imageTests(at: () => HyperWorld): void {
       const sandbox = await at().client.sandboxes.create({ imageName: 'saved' })
       const result = await sandbox.exec('id -u; cd /home/app; cat layered; ls gone')
       expect(result).toMatchObject({ stdout: '1001\nsecond\n', stderr: expect.stringContaining('gone') })
+      await until(async () => (await sandbox.exec('cat /tmp/started')).stdout === 'started\n')
       await sandbox.stop()
     })
 

@@ -91,6 +91,16 @@ describe('builds', () => {
     expect((await begin(id)).body.build.status).toBe('canceled')
   })
 
+  it.each([
+    [{ command: '/run', args: ['a'] }, '/run', ['a']],
+    [{ args: ['/run', 'a'] }, '/run', ['a']],
+    [{ env: { A: '1' } }, null, []],
+  ])('start what they are told to: %j', async (imageInit, command, args) => {
+    await built('started', { imageInit })
+    const { images } = (await world.get('/images?search=started')).body
+    expect(images).toMatchObject([{ imageInit: { command, args } }])
+  })
+
   it('that are over are not canceled', async () => {
     const { id } = await built('done')
     const refused = await cancel(id)

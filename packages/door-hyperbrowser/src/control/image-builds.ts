@@ -257,8 +257,8 @@ function requestOf(id: string, order: BuildOrder): BuildImageRequest {
     name: order.imageName,
     source: sourceOf(order),
     defaults: {
-      // ENTRYPOINT and CMD of an image are not taken over here.
-      startCommand: command === undefined || command === '' ? [] : [command, ...args],
+      // ENTRYPOINT and CMD of an image are not taken over here; clients that want them say them as arguments alone.
+      startCommand: command === undefined || command === '' ? args : [command, ...args],
       ...(env === undefined ? {} : { env }),
       ...(imageConfigUser === undefined || imageConfigUser === '' ? {} : { user: imageConfigUser }),
       ...(workingDir === undefined || workingDir === '' ? {} : { workdir: workingDir }),
