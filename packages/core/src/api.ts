@@ -105,10 +105,10 @@ export interface Principal {
   audit?: AuditDraft | undefined
 }
 
-/** What will be written of a call; `written` once the transaction that accepts it has done so. */
+/** What will be written of a call; `accepted` is what the transaction that accepts it writes, if that is committed. */
 export interface AuditDraft {
   entry: AuditEntry
-  written: boolean
+  accepted: AuditEntry | null
 }
 
 /** The idempotency key that something is asked under. */

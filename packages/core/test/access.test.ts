@@ -94,7 +94,15 @@ describe('the audit log', () => {
     await expect(done).rejects.toMatchObject({ code: 'runtime_failed' })
     await expect
       .poll(async () => (await api.audit.list(by, { target: 'unlucky' }, { limit: 5 })).items)
-      .toMatchObject([{ what: 'sandboxes.create', outcome: 'runtime_failed' }])
+      .toMatchObject([{ what: 'sandboxes.create', outcome: 'runtime_failed', operationId: expect.any(String) }])
+  })
+
+  it('names no operation where the transaction was refused that was to begin it', async () => {
+    const by = await keyWith('read', 'write', 'admin')
+    world.host.faults.failNext('ledger.commit')
+    await expect(api.sandboxes.create(by, { image: 'base', name: 'refused' })).rejects.toThrow()
+    const { items } = await api.audit.list(by, { target: 'refused' }, { limit: 5 })
+    expect(items).toMatchObject([{ what: 'sandboxes.create', operationId: null }])
   })
 
   it('says once an hour that a key works in a sandbox', async () => {

@@ -48,7 +48,7 @@ export class Audit implements AuditApi {
       outcome: 'done',
       operationId: null,
     }
-    return { entry, written: false }
+    return { entry, accepted: null }
   }
 
   /**
@@ -82,21 +82,31 @@ export class Audit implements AuditApi {
 
   /** After the call, unless the transaction that accepted it has written the entry. */
   async succeeded(draft: AuditDraft, result: unknown): Promise<void> {
-    if (draft.written) return
+    if (draft.accepted !== null) return
     const { entry } = draft
     await this.#write({ ...entry, target: entry.target ?? shown(idOf(result)) })
   }
 
-  async failed(draft: AuditDraft, error: unknown): Promise<void> {
-    await this.#write({ ...draft.entry, outcome: toSpawnpointError(error).code })
+  async failed({ entry, accepted }: AuditDraft, error: unknown): Promise<void> {
+    const outcome = toSpawnpointError(error).code
+    await this.#try([entry], async (tx) => {
+      // It may be the transaction that was to accept it that has failed.
+      const id = accepted?.operationId ?? null
+      const operation = id === null ? null : await tx.operation(id)
+      await tx.putAudit({ ...((operation && accepted) ?? entry), outcome })
+    })
+  }
+
+  #write(...entries: AuditEntry[]): Promise<void> {
+    return this.#try(entries, async (tx) => {
+      for (const entry of entries) await tx.putAudit(entry)
+    })
   }
 
   /** What was asked for is done, or refused, already: who asked is told that, also if it cannot be noted. */
-  async #write(...entries: AuditEntry[]): Promise<void> {
+  async #try(entries: AuditEntry[], write: (tx: LedgerTx) => Promise<void>): Promise<void> {
     try {
-      await this.#parts.ledger.transact(async (tx) => {
-        for (const entry of entries) await tx.putAudit(entry)
-      })
+      await this.#parts.ledger.transact(write)
     } catch (error) {
       this.#parts.log.warn({ err: error, audit: entries }, 'calls are not in the audit log')
     }
@@ -107,11 +117,14 @@ export class Audit implements AuditApi {
 export async function auditAccepted(tx: LedgerTx, by: Principal, operation: Operation): Promise<void> {
   if (by.audit === undefined) return
   const { entry } = by.audit
-  entry.operationId = operation.id satisfies OperationId
-  entry.target ??= operation.sandboxId ?? operation.snapshotId ?? operation.imageId
-  entry.outcome = 'accepted'
-  by.audit.written = true
-  await tx.putAudit(entry)
+  const accepted: AuditEntry = {
+    ...entry,
+    operationId: operation.id satisfies OperationId,
+    target: entry.target ?? operation.sandboxId ?? operation.snapshotId ?? operation.imageId,
+    outcome: 'accepted',
+  }
+  by.audit.accepted = accepted
+  await tx.putAudit(accepted)
 }
 
 /** Printable, and no longer than an entry of a log should be. */
