@@ -7,10 +7,10 @@ import { runConfined } from './confined.ts'
 const TIMEOUT_MS = 3_600_000
 
 /**
- * What a stream holds that is packed in a way that Node does not know, by a program in a cage. Its error is one of
+ * What a stream holds that is packed in a way that Node does not know, or not all of, by a program in a cage. Its error is one of
  * `runConfined`; who takes it bounds how much. The program ends when the stream is destroyed.
  */
-export function unpacked(packing: 'bzip2' | 'xz', packed: Readable): Readable {
+export function unpacked(packing: 'bzip2' | 'xz' | 'zstd', packed: Readable): Readable {
   const plain = new PassThrough()
   const left = new AbortController()
   plain.once('close', () => left.abort())

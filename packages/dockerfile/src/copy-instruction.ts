@@ -101,10 +101,8 @@ function fromContext(
   const found = sources.flatMap((source) => at(line, () => findSources(context, source)))
   const archives = keyword === 'ADD' ? found.filter(({ packing }) => packing !== null) : []
   const unpacked = archives.map((archive): CopyStep => {
-    const { path, packing } = archive
-    if (packing === 'zstd')
-      throw new DockerfileError(line, `ADD does not unpack ${path}, which is packed with ${packing}; use COPY and RUN`)
-    const pack = itself(archive, packing === 'bzip2' || packing === 'xz' ? packing : null)
+    const { packing } = archive
+    const pack = itself(archive, packing === 'tar' || packing === 'gzip' ? null : packing)
     packs.set(pack.key, pack)
     return { type: 'copy', blob: pack.key, source: '.', destination: `${destination}/`, ...ownersOf(owner) }
   })

@@ -87,6 +87,7 @@ describe('COPY', () => {
   it.each([
     ['xz', 'fd377a585a0000', /^dockerfile:xz-/],
     ['bzip2', '425a6839', /^dockerfile:bzip2-/],
+    ['zstd', '28b52ffd', /^dockerfile:zstd-/],
   ])('ADD has what is packed with %s unpacked before, whatever it is called', async (packing, magic, blob) => {
     const file = { name: 'rootfs', data: Buffer.from(magic, 'hex') }
     const { build, steps } = await read(lines('ADD rootfs /', 'COPY rootfs /'), [file])

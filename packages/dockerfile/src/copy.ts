@@ -22,7 +22,7 @@ export interface Pack {
 }
 
 /** What an agent cannot unpack itself */
-export type Unpackable = 'bzip2' | 'xz'
+export type Unpackable = 'bzip2' | 'xz' | 'zstd'
 /** The content of what is packed so. */
 export type Unpack = (packing: Unpackable, packed: Readable) => Readable
 

@@ -181,7 +181,7 @@ describe('an image of a registry', () => {
 })
 
 describe('a registry with a token service', () => {
-  it('is asked with the token that the service gave for user and password, and again when it has run out', async () => {
+  it('is asked with the token that the service gave for user and password, or to anybody, and again when it has run out', async () => {
     await using tokens = await OddRegistry.start()
     await using guarded = await OddRegistry.start()
     const image = makeImage({ layers: [{ entries: [{ name: 'a', data: 'a' }] }] })
@@ -210,6 +210,13 @@ describe('a registry with a token service', () => {
     expect(issued).toBeGreaterThan(1)
     expect(asked).toContainEqual(['the registry', 'repository:image:pull', 'Basic YWxpY2U6d29uZGVybGFuZA=='])
     expect(new Set(asked.map((each) => JSON.stringify(each))).size).toBe(1)
+
+    asked.length = 0
+    answered = 0
+    await build(`${guarded.host}/image`)
+    expect(new Set(asked.map((each) => JSON.stringify(each)))).toEqual(
+      new Set([JSON.stringify(['the registry', 'repository:image:pull', null])]),
+    )
   })
 })
 
