@@ -188,7 +188,7 @@ describe('commands over HTTP', () => {
     })
     expect(await run({ command: 'sleep 9', timeout: 0.05 })).toMatchObject({
       status: 408,
-      body: { detail: { error: 'Timeout' } },
+      body: { detail: { error: 'CommandError', message: expect.stringContaining('timed out') } },
     })
     expect(await run({ command: 'true', cwd: '/none' })).toMatchObject({
       status: 400,

@@ -78,7 +78,8 @@ function wordsFor(error: SpawnpointError, call: string | undefined): Said {
   const usual = SAID[error.code]
   if (call === undefined) return usual
   if (isCode(error, 'wrong_state') || isCode(error, 'stale_incarnation')) return [400, 'NotReady']
-  if (isCode(error, 'invalid_argument')) return [usual[0], OPERATIONS[call] ?? usual[1]]
+  if (isCode(error, 'invalid_argument') || (isCode(error, 'timeout') && call === 'execute'))
+    return [usual[0], OPERATIONS[call] ?? usual[1]]
   if (!isCode(error, 'guest_error')) return usual
   const { errno, what } = error.context
   const isAbsent = errno === 'ENOENT' || (errno === 'ENOTDIR' && call !== 'upload')

@@ -301,7 +301,7 @@ describe('commands', () => {
       { stdout: 'out\n', stderr: 'err\n', exit_code: 3 },
       { stdout: 'é\n/opt\n', stderr: '', exit_code: 0 },
       { stdout: 'user\n', stderr: '', exit_code: 0 },
-      expect.stringMatching(/^LangSmith/),
+      'LangSmithSandboxOperationError',
       { stdout: '', stderr: '', exit_code: 0 },
     ])
   })
