@@ -8,6 +8,7 @@ it('sends what comes to the host of the API to the dialect of its client', () =>
   expect(at('/v2/sandboxes?limit=1', { host: 'api.sbx.test:8443' })).toBe('/e2b/v2/sandboxes?limit=1')
   expect(at('/sandboxes', { host: 'API.sbx.test:8443', ...novita })).toBe('/novita/sandboxes')
   expect(at('/e2b/templates/x/files/y?team=1', { host: 'api.sbx.test:8443' })).toBe('/e2b/templates/x/files/y?team=1')
+  expect(at('/.well-known/jwks.json', { host: 'api.sbx.test:8443' })).toBe('/.well-known/jwks.json')
   for (const host of ['sbx.test:8443', '49983-abc.sbx.test:8443', 'api.sbx.test', 'api.sbx.test:8443.example.com'])
     expect(at('/sandboxes', { host })).toBe('/sandboxes')
 })

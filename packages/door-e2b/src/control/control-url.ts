@@ -15,7 +15,8 @@ export function controlUrl(request: Addressed, domain: string | null): string {
   const isNovita = request.headers['x-novita-sdk-name'] !== undefined
   const isKnown = url.startsWith('/volumecontent/') || (isNovita && /^\/v2\/templates(\?|$)/.test(url))
   const atRoot = isApiHost(request, domain) || isKnown
-  if (!atRoot || isMounted(url)) return url
+  // What is known of the server itself is at every one of its names.
+  if (!atRoot || isMounted(url) || url.startsWith('/.well-known/')) return url
   return `${isNovita ? MOUNTS.novita : MOUNTS.e2b}${url}`
 }
 
