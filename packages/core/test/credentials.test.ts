@@ -202,6 +202,15 @@ describe('a credential that is more than headers', () => {
     await expect(asks('https://evil.example.com/')).rejects.toMatchObject({ code: 'invalid_argument' })
   })
 
+  it('puts values in the place of names, which may be known', async () => {
+    await core.secrets.set(world.by, 'SHARED', { value: 'v', hosts: ['api.test'] })
+    const values = [{ name: 'placeholder_of_shared', template: '{SHARED}' }]
+    const [rule] = incarnation(await create(withAuth({ type: 'placeholders', values }, ['api.test']))).credentials
+    expect(rule?.auth).toEqual({ type: 'placeholders', values: [{ name: 'placeholder_of_shared', value: 'v' }] })
+    const elsewhere = create(withAuth({ type: 'placeholders', values }, ['other.test']))
+    await expect(elsewhere).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+
   it('opens for nobody else, and brings stand-ins for what tools look for', async () => {
     const sandbox = await create(withAuth(AWS))
     const log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -217,6 +226,12 @@ describe('a credential that is more than headers', () => {
     ['one that nobody knows', { ...AWS, values: [...AWS.values, { name: 'x', value: 'y' }] }, []],
     ['no service account', { type: 'google', scopes: ['s'], values: [{ name: 'service_account', value: '{}' }] }, []],
     ['no scopes', { type: 'google', scopes: [], values: [{ name: 'service_account' }] }, []],
+    ['nothing to put in', { type: 'placeholders', values: [] }, ['api.test']],
+    [
+      'a placeholder that may be anywhere',
+      { type: 'placeholders', values: [{ name: 'short', value: 'v' }] },
+      ['api.test'],
+    ],
     ['another kind of address', { ...CALLBACK, url: 'file:///etc/passwd' }, ['api.test']],
     ['a password in an address', { ...CALLBACK, url: 'https://a:b@c.test/' }, ['api.test']],
     ['no host to ask for', CALLBACK, []],

@@ -192,12 +192,12 @@ export function secretJson(value: CredentialHeader) {
 
 /** What a rule of a provider has beside its name; `null` for one of headers alone. */
 export function providerJson({ hosts, auth }: CredentialRule) {
-  if (auth === undefined || auth.type === 'callback') return null
+  if (auth === undefined || auth.type === 'callback' || auth.type === 'placeholders') return null
   const narrowed = hosts.join() === authHosts(auth).join() ? {} : { match_hosts: hosts }
   return { ...narrowed, ...schemeJson(auth) }
 }
 
-export function schemeJson(auth: Exclude<NonNullable<CredentialRule['auth']>, { type: 'callback' }>) {
+export function schemeJson(auth: Exclude<NonNullable<CredentialRule['auth']>, { type: 'callback' | 'placeholders' }>) {
   const byName = Object.fromEntries(auth.values.map((one) => [one.name, secretJson(one)]))
   const scope = 'subject' in auth && auth.subject !== undefined ? { subject_scope: auth.subject } : {}
   switch (auth.type) {

@@ -50,7 +50,7 @@ export function mountAuthJson(remotes: readonly Remote[]) {
 
 /** Without what a mount says itself. */
 function providerOf(auth: NonNullable<CredentialRule['auth']>): object {
-  if (auth.type === 'callback') return {}
+  if (auth.type === 'callback' || auth.type === 'placeholders') return {}
   const json = schemeJson(auth)
   switch (json.type) {
     case 'aws':

@@ -388,6 +388,15 @@ export interface Schemas {
           }[]
         }
       | {
+          type: 'placeholders'
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
           type: 'callback'
           url: string
           ttlMs: number
@@ -531,6 +540,15 @@ export interface Schemas {
           client: string
           resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
           subject?: string | undefined
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'placeholders'
           values: {
             name: string
             value: string | null
@@ -798,6 +816,15 @@ export interface Schemas {
                 }[]
               }
             | {
+                type: 'placeholders'
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
                 type: 'callback'
                 url: string
                 ttlMs: number
@@ -936,6 +963,15 @@ export interface Schemas {
                 client: string
                 resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
                 subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'placeholders'
                 values: {
                   name: string
                   value?: string | undefined
@@ -1107,6 +1143,15 @@ export interface Schemas {
                 }[]
               }
             | {
+                type: 'placeholders'
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
                 type: 'callback'
                 url: string
                 ttlMs: number
@@ -1246,6 +1291,15 @@ export interface Schemas {
                 client: string
                 resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
                 subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'placeholders'
                 values: {
                   name: string
                   value?: string | undefined
@@ -1423,6 +1477,15 @@ export interface Schemas {
                       }[]
                     }
                   | {
+                      type: 'placeholders'
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
                       type: 'callback'
                       url: string
                       ttlMs: number
@@ -1583,6 +1646,15 @@ export interface Schemas {
                       client: string
                       resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
                       subject?: string | undefined
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'placeholders'
                       values: {
                         name: string
                         value?: string | undefined
@@ -1760,6 +1832,15 @@ export interface Schemas {
                 client: string
                 resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
                 subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'placeholders'
                 values: {
                   name: string
                   value?: string | undefined

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { Sandbox, Secret, SecretError, SecretNotFoundError } from 'e2b'
+import { Sandbox as NovitaSandbox, Secret as NovitaSecret, SecretError as NovitaSecretError } from 'novita-sandbox'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { OutsideHosts } from '../../e2e/outside-hosts.ts'
 import { VendorWorld } from '../vendor-world.ts'
@@ -74,4 +75,34 @@ it('reaches programs that speak TLS themselves', async () => {
   expect([answer.status, await answer.text()]).toEqual([200, 'secure /path'])
   expect((await sandbox.getInfo()).network).toEqual({ httpsPorts: [4430] })
   await sandbox.kill()
+})
+
+it('Novita’s secrets are placeholders inside, and what they are in requests to their hosts', async () => {
+  const value = 'sk-very-secret'
+  const made = await NovitaSecret.create({ name: 'MODEL_KEY', value, hosts: ['api.test', '*.api.test'] })
+  expect(made).toMatchObject({ name: 'MODEL_KEY', hosts: ['api.test', '*.api.test'], hasSecret: true })
+  await expect(NovitaSecret.create({ name: 'MODEL_KEY', value, hosts: ['api.test'] })).rejects.toThrow(
+    NovitaSecretError,
+  )
+  expect((await NovitaSecret.list()).map(({ name }) => name)).toContain('MODEL_KEY')
+  const box = await NovitaSandbox.create({ secretEnvs: { OPENAI_API_KEY: 'MODEL_KEY' } })
+  const sent = async (host: string, options = '-H "X-Key: Bearer $OPENAI_API_KEY"') =>
+    JSON.parse((await box.commands.run(`curl -sSk --max-time 20 ${options} https://${host}/`)).stdout)
+  expect((await box.commands.run('echo $OPENAI_API_KEY')).stdout).toBe(`${made.placeholder}\n`)
+  expect((await sent('v1.api.test'))['x-key']).toBe(`Bearer ${value}`)
+  const { authorization } = await sent('api.test', '-u "user:$OPENAI_API_KEY"')
+  expect(authorization).toBe(`Basic ${Buffer.from(`user:${value}`).toString('base64')}`)
+  expect((await sent('other.test'))['x-key']).toBe(`Bearer ${made.placeholder}`)
+  await NovitaSecret.update({ name: 'MODEL_KEY', value: 'sk-next', hosts: ['*.api.test', 'api.test'] })
+  expect((await sent('api.test'))['x-key']).toBe('Bearer sk-next')
+  const [clone] = (await NovitaSandbox.clone(box.sandboxId)).sandboxes
+  const cloned = await clone?.commands.run('curl -sSk --max-time 20 -H "X-Key: $OPENAI_API_KEY" https://api.test/')
+  expect(JSON.parse(cloned?.stdout ?? '{}')['x-key']).toBe('sk-next')
+  expect(await NovitaSecret.delete('MODEL_KEY')).toBe('MODEL_KEY')
+  await expect(NovitaSecret.get('MODEL_KEY')).rejects.toThrow('404')
+  const { stdout } = await box.commands.run(
+    'curl -sSk -H "X-Key: $OPENAI_API_KEY" -w "%{http_code}" -o /dev/null https://api.test/',
+  )
+  expect(stdout).toBe('502')
+  await Promise.all([box.kill(), clone?.kill()])
 })

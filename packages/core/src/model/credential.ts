@@ -68,6 +68,11 @@ export type CredentialScheme =
   | { type: 'azure_key'; account: string }
   /** Requests to a storage account's endpoints have `sas_token` in their query */
   | { type: 'azure_sas'; account: string }
+  /**
+   * Over TLS alone: where a request's target, headers or Basic credentials have the name of a value, the value takes its place.
+   * Names may be known inside
+   */
+  | { type: 'placeholders' }
   | CredentialIdentity
   | CredentialCallback
 

@@ -5,6 +5,9 @@ import { checkDomain } from './checks.ts'
 import { authHosts, checkUrl, kindOf } from './credential-kinds.ts'
 
 const SUBJECT = /^[A-Za-z0-9_.:@/-]{1,128}$/
+const MAX_PLACEHOLDERS = 64
+/** It must not be in a request by chance */
+const PLACEHOLDER = /^[A-Za-z0-9_-]{16,128}$/
 const SAS = /^\??[\x21\x22\x24-\x7e]{1,4096}$/
 
 /** Variables of the rules' kinds. They go before the sandbox's own: another key would not be used. */
@@ -36,6 +39,7 @@ export function checkAuth(
   if ('subject' in scheme && scheme.subject !== undefined && !SUBJECT.test(scheme.subject))
     throw invalidArgument(`${path}.subject`, '1 to 128 letters, digits, and _ . : @ / -')
   const names = kind.values
+  if (scheme.type === 'placeholders') checkPlaceholders(`${path}.values`, given)
   if (names === null) return { scheme, values: given }
   const values = names.map((name) => {
     const value = given.find((one) => one.name === name)
@@ -46,6 +50,13 @@ export function checkAuth(
   if (values.length !== given.length)
     throw invalidArgument(`${path}.values`, names.length === 0 ? 'has none' : `has ${names.join(', ')}`)
   return { scheme, values }
+}
+
+function checkPlaceholders(path: string, values: readonly CredentialHeaderRequest[]): void {
+  if (values.length === 0 || values.length > MAX_PLACEHOLDERS) throw invalidArgument(path, `1 to ${MAX_PLACEHOLDERS}`)
+  const names = new Set(values.map(({ name }) => name))
+  if (names.size < values.length || !values.every(({ name }) => PLACEHOLDER.test(name)))
+    throw invalidArgument(path, 'names of 16 to 128 letters, digits, _ and -, each once')
 }
 
 function checkedValue(

@@ -114,6 +114,7 @@ const KINDS: { readonly [T in Type]: Kind<Of<T>> } = {
       must(resources.length > 0 && new Set(resources).size === resources.length, `${path}.resources`, 'one each')
     },
   },
+  placeholders: { hosts: () => [], values: null, standIns: () => ({}), check: () => {} },
   callback: {
     hosts: () => [],
     values: null,

@@ -82,12 +82,10 @@ function timeoutOf(body: CreateBody, { timeoutS }: CreateDefaults): Partial<Time
 export function refuseUnsupported(body: {
   network?: { egressProxy?: object | undefined } | undefined
   iam?: { tokens?: unknown } | undefined
-  secrets?: object | undefined
 }): void {
   const asked = {
     'network.egressProxy': body.network?.egressProxy !== undefined,
     'iam.tokens': Object.keys(body.iam?.tokens ?? {}).length > 0,
-    secrets: Object.keys(body.secrets ?? {}).length > 0,
   }
   for (const [path, wanted] of Object.entries(asked)) {
     if (wanted) throw invalidArgument(path, 'not supported by this server')

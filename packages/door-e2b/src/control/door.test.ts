@@ -69,8 +69,6 @@ it('says that a call is not there', async () => {
 
 it('says what it does not have', async () => {
   for (const [method, path] of [
-    ['POST', '/novita/secrets'],
-    ['PUT', '/novita/secrets/x'],
     ['POST', '/novita/sandboxes/x/hotplug-memory'],
     ['POST', '/novita/sandboxes/x/volume-mounts'],
     ['GET', '/e2b/teams/x/metrics'],

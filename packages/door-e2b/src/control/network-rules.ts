@@ -34,7 +34,7 @@ export function credentialsOf(rules: Rules | undefined): CredentialRuleRequest[]
     seen.add(host)
   }
   return hosts
-    .toSorted(([a], [b]) => rankOf(a) - rankOf(b) || b.length - a.length)
+    .toSorted(([a], [b]) => byPrecision(a, b))
     .map(([host, list]) => {
       const headers = new Map<string, CredentialHeaderRequest>()
       for (const { transform } of list)
@@ -44,6 +44,11 @@ export function credentialsOf(rules: Rules | undefined): CredentialRuleRequest[]
       const enabled = headers.size > 0
       return { name: `${PREFIX}${host}`.slice(0, 128), enabled, hosts: [host], headers: [...headers.values()] }
     })
+}
+
+/** Names before patterns, longer patterns before shorter ones. */
+export function byPrecision(a: string, b: string): number {
+  return rankOf(a) - rankOf(b) || b.length - a.length
 }
 
 function rankOf(host: string): number {

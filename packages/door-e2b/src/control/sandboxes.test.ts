@@ -140,7 +140,7 @@ describe('create', () => {
     [{ templateID: 'base', iam: { tokens: { a: {} } } }, 'not supported'],
     [{ templateID: 'base', volumeMounts: [{ name: 'v', path: '/proc' }] }, '/proc'],
     [{ templateID: 'base', volumeMounts: [{ name: 'v' }] }, 'path'],
-    [{ templateID: 'base', secrets: { A: 'b' } }, 'not supported'],
+    [{ templateID: 'base', secrets: { A: 'b' } }, 'there is no secret b'],
   ])('refuses %j', async (body, message) => {
     for (const path of ['/e2b/v2/sandboxes', '/novita/sandboxes']) {
       const answer = await world.post(path, body)

@@ -34,7 +34,8 @@ export const createBody = z.object({
   autoResume: optional(z.object({ enabled: optional(z.boolean()) })),
   iam: optional(z.record(z.string(), z.unknown())),
   volumeMounts: optional(z.array(z.object({ name: z.string().min(1).max(128), path: z.string().max(1024) })).max(16)),
-  secrets: optional(z.record(z.string(), z.unknown())),
+  /** Names of secrets by variable; Novita's */
+  secrets: optional(environment),
 })
 
 export type CreateBody = z.output<typeof createBody>

@@ -136,6 +136,14 @@ export function auths<V extends z.ZodType>(values: V) {
     }),
     z.object({
       type: z
+        .literal('placeholders')
+        .describe(
+          'Over TLS alone: each value in place of its name (16 to 128 letters, digits, _ and -), in target and headers',
+        ),
+      values,
+    }),
+    z.object({
+      type: z
         .literal('callback')
         .describe('What a web service says; for hosts of no other rule. The values are headers of the question'),
       url: z.string().min(1).max(2048).describe('Asked by POST with `host`, `port` and `identity`; answers `headers`'),

@@ -85,8 +85,9 @@ export class BucketCredentials {
         const [sas = ''] = auth.values.map(opened)
         return { headers, more: sas.replace(/^[?&]+/, '') }
       }
+      case 'placeholders':
       case 'callback':
-        // Is asked about requests of the sandbox, and this is none.
+        // For requests of the sandbox, and this is none.
         return { headers }
       default:
         auth satisfies never

@@ -84,6 +84,11 @@ export type CredentialScheme =
   /** A shared access signature in the query, for a storage account's endpoints; value `sas_token` */
   | { type: 'azure_sas'; account: string }
   /**
+   * Over TLS alone: where a request's target, headers or Basic credentials have the name of a value, the value takes its place.
+   * Names are 16 to 128 letters, digits, `_` and `-`; processes may know them, see `env`.
+   */
+  | { type: 'placeholders' }
+  /**
    * Signed with the keys of an IAM role, a bearer token of Google or one of Entra ID: by a token that says who the sandbox is, of a
    * server that these trust. No values. The token's subject is `team:ID`, or `team:ID:SUBJECT`.
    */

@@ -13,6 +13,7 @@ import { sandboxTokens, trafficToken } from '../translate.ts'
 import { eventRoutes } from './events.ts'
 import { quotaRoute } from './quota.ts'
 import { changeReach, reach } from './reach.ts'
+import { novitaSecretRoutes } from './secrets.ts'
 import { snapshotTemplateJson } from './template-page.ts'
 
 const CLONES_MAX = 100
@@ -72,6 +73,7 @@ export function novitaRoutes(context: DoorContext): AnyRoute[] {
       },
     }),
     quotaRoute(context),
+    ...novitaSecretRoutes(context),
     ...eventRoutes(context),
   ]
 

@@ -1,7 +1,6 @@
 import { type AnyRoute, type Method, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { living } from '../arrive.ts'
-import type { Dialect } from '../dialect.ts'
 import type { DoorContext } from '../door-context.ts'
 import { sandboxId } from '../ids.ts'
 import { sandboxLogs } from '../sandbox-logs.ts'
@@ -72,18 +71,9 @@ const ABSENT: readonly (readonly [string, string, readonly Method[]])[] = [
   ['/sandboxes/:id/hotplug-memory', 'Memory added while a sandbox runs', ['POST']],
 ]
 
-/** Of the one dialect; the other's are there. */
-const ABSENT_IN = {
-  e2b: [],
-  novita: [
-    ['/secrets', 'Secrets', ['GET', 'POST']],
-    ['/secrets/:id', 'Secrets', ['GET', 'PUT', 'DELETE']],
-  ],
-} as const satisfies Record<Dialect['name'], typeof ABSENT>
-
 /** What the clients can ask for and this server does not have: said so, instead of that there is no such call. */
-export function absentRoutes({ dialect }: DoorContext): AnyRoute[] {
-  return [...ABSENT, ...ABSENT_IN[dialect.name]].flatMap(([path, what, methods]) =>
+export function absentRoutes(): AnyRoute[] {
+  return ABSENT.flatMap(([path, what, methods]) =>
     methods.map((method) =>
       route({
         method,

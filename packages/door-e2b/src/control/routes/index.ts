@@ -24,7 +24,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
     ...accountRoutes(context),
     ...volumeRoutes(context),
     ...volumeContentRoutes(context),
-    ...absentRoutes(context),
+    ...absentRoutes(),
     ...context.dialect.routes(context),
   ]
 }

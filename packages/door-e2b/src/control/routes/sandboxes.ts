@@ -9,6 +9,7 @@ import { sandboxId } from '../ids.ts'
 import { egressOf } from '../network.ts'
 import { replacedRules } from '../network-rules.ts'
 import { changeReach, reach } from '../novita/reach.ts'
+import { secretRules } from '../novita/secrets.ts'
 import { createBody, egress, sandboxParams, seconds } from '../schemas.ts'
 import { shownState } from '../states.ts'
 import { templateLookup } from '../template-names.ts'
@@ -34,8 +35,10 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
       handle: async (call) => {
         const request = createRequest(call.body, defaults)
         const from = await refIn(api, call.by, call.body.templateID)
+        const { secrets = {}, envVars = {} } = call.body
+        const credentials = [...(request.credentials ?? []), ...(await secretRules(api, call.by, secrets, envVars))]
         const key = idempotencyKey(call.request.headers)
-        const sandbox = await createOnce(api, call.by, { ...request, from }, key)
+        const sandbox = await createOnce(api, call.by, { ...request, from, credentials }, key)
         return { status: 201, body: await json(call, sandbox) }
       },
     })

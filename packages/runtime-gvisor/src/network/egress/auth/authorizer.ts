@@ -14,6 +14,7 @@ import { isSignedByOthers, signAws } from './aws.ts'
 import { hasSas, signAzure, withAzureToken, withSas } from './azure.ts'
 import { askCallback, type CallbackAuth } from './callback.ts'
 import { type Authorized, NotAuthorized, type OutgoingRequest } from './outgoing-request.ts'
+import { filledIn } from './placeholders.ts'
 
 /** What processes inside have for a key, see the core's stand-ins */
 const STAND_IN_KEY_ID = /^AKIASPAWNPOINT/
@@ -70,6 +71,8 @@ export class Authorizer {
         const [sas = ''] = auth.values.map(opened)
         return hasSas(target) ? NOTHING : withSas(request, sas)
       }
+      case 'placeholders':
+        return filledIn(auth.values, request)
       default:
         auth satisfies never
         throw new NotAuthorized(502, 'this kind of credential is not known')
