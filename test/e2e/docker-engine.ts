@@ -74,8 +74,13 @@ export class DockerEngine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#daemon.kill('SIGKILL')
     await this.#ended
+    // What the namespace had may still be dying.
     const find = ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/${this.#controlGroup}*`]
-    await run('find', [...find, '-exec', 'rmdir', '{}', '+'])
-    rmSync(this.#dir, { recursive: true, force: true })
+    for (let tries = 50; tries > 0; tries -= 1) {
+      const gone = await run('find', [...find, '-exec', 'rmdir', '{}', '+']).catch(() => null) // looked at again
+      if (gone !== null) break
+      await sleep(100)
+    }
+    rmSync(this.#dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
   }
 }
