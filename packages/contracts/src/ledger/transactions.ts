@@ -141,7 +141,14 @@ export function transactionsSuite(bench: LedgerBench): void {
       await bench.put(async (tx) => {
         leaked = tx
       })
-      await expect(leaked?.putSandbox(sandbox)).rejects.toThrow()
+      const late: ((tx: LedgerTx) => Promise<unknown>)[] = [
+        (tx) => tx.putSandbox(sandbox),
+        (tx) => tx.addEvent(sampleEvent(sandbox.teamId)),
+        (tx) => tx.putAudit(sampleAudit(sandbox.teamId)),
+        (tx) => tx.putKey(sampleKey(sandbox.teamId), `hash-${newId()}`),
+        (tx) => tx.lockSandbox(sandbox.id),
+      ]
+      for (const call of late) await expect(leaked && call(leaked), String(call)).rejects.toThrow()
       expect(await bench.ledger.read.sandbox(sandbox.id)).toBeNull()
     })
 
