@@ -21,6 +21,8 @@ import {
 } from '@spawnpoint/core'
 import { Client } from 'pg'
 import { expect, it, vi } from 'vitest'
+import { PostgresLedger } from './postgres-ledger.ts'
+import { LossyProxy } from './testing/lossy-proxy.ts'
 import { embeddedLedger } from './testing/scratch.ts'
 
 // Work for a database that is cut off all the time; most of it is waiting for it to be back.
@@ -145,7 +147,7 @@ async function asked<T extends object>(databaseUrl: string, sql: string): Promis
 const OURS = `from pg_stat_activity where application_name = 'spawnpoint' and datname = current_database()`
 
 /** Ends one connection after the other, or what it is at, at any moment, and PostgreSQL itself in the middle. */
-async function cut(databaseUrl: string, cluster: string, left: () => number): Promise<void> {
+async function cut(databaseUrl: string, cluster: string, proxy: LossyProxy, left: () => number): Promise<void> {
   let restarted = false
   while (left() > 0) {
     if (!restarted && left() < TRANSACTIONS / 2) {
@@ -154,8 +156,9 @@ async function cut(databaseUrl: string, cluster: string, left: () => number): Pr
       process.kill(Number(pid), 'SIGINT')
     }
     // The second is what a time limit does.
-    const end = pick(['pg_terminate_backend', 'pg_cancel_backend'])
-    await asked(databaseUrl, `select ${end}(pid) ${OURS} order by random() limit 1`).catch(() => []) // it restarts
+    const end = pick(['pg_terminate_backend', 'pg_cancel_backend', null])
+    if (end === null) proxy.loseAnswer()
+    else await asked(databaseUrl, `select ${end}(pid) ${OURS} order by random() limit 1`).catch(() => []) // it restarts
     await pause(below(12))
   }
   expect(restarted).toBe(true)
@@ -175,7 +178,10 @@ async function follow({ read }: Ledger, teamId: TeamId, writing: () => boolean):
 
 it('keeps what it acknowledged, and all or nothing of the rest, whatever fails and whenever it is cut off', async () => {
   await using server = await embeddedLedger()
-  const { ledger, dataDir } = server
+  const { databaseUrl } = server.ledger
+  await using proxy = await LossyProxy.to(databaseUrl)
+  await using ledger = new PostgresLedger({ databaseUrl: proxy.databaseUrl })
+  await ledger.open()
   const shared = Array.from({ length: 4 }, () => sampleSandbox(pick(teams), { generation: 0 }))
   await ledger.transact(async (tx) => {
     for (const one of shared) await tx.putSandbox(one)
@@ -194,7 +200,7 @@ it('keeps what it acknowledged, and all or nothing of the rest, whatever fails a
   }
   let writing = true
   const followed = teams.map((teamId) => follow(ledger, teamId, () => writing))
-  const cutting = cut(ledger.databaseUrl, join(dataDir, 'postgres'), () => left)
+  const cutting = cut(databaseUrl, join(server.dataDir, 'postgres'), proxy, () => left)
   await Promise.all([cutting, ...Array.from({ length: WORKERS }, worker)])
   writing = false
   await untilThere(ledger)
@@ -226,7 +232,6 @@ it('keeps what it acknowledged, and all or nothing of the rest, whatever fails a
     return all.promise.then(() => tx.putSandbox(sampleSandbox(newId())))
   }
   await Promise.all(Array.from({ length: CONNECTIONS }, () => ledger.transact(hold)))
-  const { databaseUrl } = ledger
   const busy = `select count(*)::int as count ${OURS} and state <> 'idle'`
   await expect.poll(() => asked(databaseUrl, busy)).toEqual([{ count: 0 }])
   expect(await asked(databaseUrl, `select objid from pg_locks where locktype = 'advisory'`)).toEqual([])
