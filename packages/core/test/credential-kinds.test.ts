@@ -140,3 +140,40 @@ it.each<[string, Auth]>([
 ])('a credential is refused with %s', async (_what, auth) => {
   await expect(create(auth)).rejects.toMatchObject({ code: 'invalid_argument' })
 })
+
+describe('tokens of the server itself', () => {
+  const auth = (audiences: Record<string, string>, template: string, name = 'Authorization'): Auth => ({
+    type: 'identity',
+    audiences,
+    tokenHeaders: [{ name, template }],
+    values: [],
+  })
+
+  it('are put into headers for their audiences', async () => {
+    const asked = auth({ 'my token': 'https://own.test' }, 'Bearer {my token}')
+    const sandbox = await create(asked, ['api.test'])
+    const details = { signer: identitySigner(identity), identity: { team: world.by.teamId, sandbox: sandbox.id } }
+    expect(outgoing(sandbox).auth).toEqual({ ...asked, ...details })
+  })
+
+  it.each<[string, Auth]>([
+    ['a token that is not there', auth({ a: 'x' }, '{b}')],
+    ['an audience that is none', auth({ a: '' }, '{a}')],
+    ['braces beside a token', auth({ a: 'x' }, '{a} }')],
+    ['a line break', auth({ a: 'x' }, '{a}\r\nX: y')],
+    ['a header that frames the message', auth({ a: 'x' }, '{a}', 'Transfer-Encoding')],
+    ['a name that is none', auth({ a: 'x' }, '{a}', 'a b')],
+    ['a name with a brace', auth({ '{': 'x' }, 'x')],
+  ])('are refused with %s', async (_what, asked) => {
+    await expect(create(asked, ['api.test'])).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+
+  it('are refused where the server has no address at which its keys are found', async () => {
+    const plain = await new World().server()
+    const credentials = [{ name: 'a', hosts: ['api.test'], headers: [], auth: auth({ a: 'x' }, '{a}') }]
+    await expect(plain.sandboxes.create(world.by, { image: 'base', credentials })).rejects.toMatchObject({
+      code: 'incompatible',
+    })
+    await plain.close()
+  })
+})

@@ -192,12 +192,20 @@ export function secretJson(value: CredentialHeader) {
 
 /** What a rule of a provider has beside its name; `null` for one of headers alone. */
 export function providerJson({ hosts, auth }: CredentialRule) {
-  if (auth === undefined || auth.type === 'callback' || auth.type === 'placeholders') return null
+  if (auth === undefined || isForeign(auth)) return null
   const narrowed = hosts.join() === authHosts(auth).join() ? {} : { match_hosts: hosts }
   return { ...narrowed, ...schemeJson(auth) }
 }
 
-export function schemeJson(auth: Exclude<NonNullable<CredentialRule['auth']>, { type: 'callback' | 'placeholders' }>) {
+type StoredAuth = NonNullable<CredentialRule['auth']>
+/** Not a provider's */
+type Foreign = Extract<StoredAuth, { type: 'callback' | 'placeholders' | 'identity' }>
+
+export function isForeign(auth: StoredAuth): auth is Foreign {
+  return ['callback', 'placeholders', 'identity'].includes(auth.type)
+}
+
+export function schemeJson(auth: Exclude<StoredAuth, Foreign>) {
   const byName = Object.fromEntries(auth.values.map((one) => [one.name, secretJson(one)]))
   const scope = 'subject' in auth && auth.subject !== undefined ? { subject_scope: auth.subject } : {}
   switch (auth.type) {

@@ -1,7 +1,16 @@
 import { type CredentialRule, invalidArgument, type Remote, type RemoteRequest } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
-import { awsAuth, awsSchema, azureAuth, azureSchema, gcpSchema, googleAuth, schemeJson } from './credential-auth.ts'
+import {
+  awsAuth,
+  awsSchema,
+  azureAuth,
+  azureSchema,
+  gcpSchema,
+  googleAuth,
+  isForeign,
+  schemeJson,
+} from './credential-auth.ts'
 
 const READ_SCOPE = 'https://www.googleapis.com/auth/devstorage.read_only'
 const STORAGE = 'https://storage.azure.com' as const
@@ -50,7 +59,7 @@ export function mountAuthJson(remotes: readonly Remote[]) {
 
 /** Without what a mount says itself. */
 function providerOf(auth: NonNullable<CredentialRule['auth']>): object {
-  if (auth.type === 'callback' || auth.type === 'placeholders') return {}
+  if (isForeign(auth)) return {}
   const json = schemeJson(auth)
   switch (json.type) {
     case 'aws':

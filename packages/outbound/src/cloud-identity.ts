@@ -7,7 +7,7 @@ import { checkedToken, fieldsOf, type Given, postForm, tokenOf } from './token-s
 
 type Of<T> = Extract<OutgoingAuth, { type: T }>
 type Services = Pick<Asker, 'post'>
-export type IdentityAuth = Of<'aws_role' | 'google_identity' | 'azure_identity'>
+export type IdentityAuth = Of<'aws_role' | 'google_identity' | 'azure_identity' | 'identity'>
 
 /** Of a token that is exchanged at once, and of what it is exchanged for */
 const TOKEN_SECONDS = 300
@@ -113,4 +113,12 @@ const RESOURCES: Readonly<Record<AzureResource, string>> = {
 function untilMs(time: unknown): number {
   const at = typeof time === 'string' ? Date.parse(time) : Number.NaN
   return Number.isNaN(at) ? SESSION_SECONDS * 1000 : at - Date.now()
+}
+
+/** The server's own token for this audience, whose subject is a SPIFFE ID (JWT-SVID). */
+export async function ownToken(auth: Of<'identity'>, audience: string): Promise<Given<string>> {
+  const { signer, identity, subject } = auth
+  const domain = signer === null ? '' : new URL(signer.issuer).hostname
+  const sub = `spiffe://${domain}/team/${identity.team}${subject === undefined ? '' : `/${subject}`}`
+  return { value: identityToken(auth, audience, { sub }), forMs: TOKEN_SECONDS * 1000 }
 }

@@ -388,6 +388,21 @@ export interface Schemas {
           }[]
         }
       | {
+          type: 'identity'
+          audiences: Record<string, string>
+          tokenHeaders: {
+            name: string
+            template: string
+          }[]
+          subject?: string | undefined
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
           type: 'placeholders'
           values: {
             name: string
@@ -539,6 +554,21 @@ export interface Schemas {
           tenant: string
           client: string
           resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+          subject?: string | undefined
+          values: {
+            name: string
+            value: string | null
+            template?: string | undefined
+            secret: boolean
+          }[]
+        }
+      | {
+          type: 'identity'
+          audiences: Record<string, string>
+          tokenHeaders: {
+            name: string
+            template: string
+          }[]
           subject?: string | undefined
           values: {
             name: string
@@ -816,6 +846,21 @@ export interface Schemas {
                 }[]
               }
             | {
+                type: 'identity'
+                audiences: Record<string, string>
+                tokenHeaders: {
+                  name: string
+                  template: string
+                }[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
                 type: 'placeholders'
                 values: {
                   name: string
@@ -962,6 +1007,21 @@ export interface Schemas {
                 tenant: string
                 client: string
                 resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'identity'
+                audiences: Record<string, string>
+                tokenHeaders: {
+                  name: string
+                  template: string
+                }[]
                 subject?: string | undefined
                 values: {
                   name: string
@@ -1143,6 +1203,21 @@ export interface Schemas {
                 }[]
               }
             | {
+                type: 'identity'
+                audiences: Record<string, string>
+                tokenHeaders: {
+                  name: string
+                  template: string
+                }[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
                 type: 'placeholders'
                 values: {
                   name: string
@@ -1290,6 +1365,21 @@ export interface Schemas {
                 tenant: string
                 client: string
                 resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'identity'
+                audiences: Record<string, string>
+                tokenHeaders: {
+                  name: string
+                  template: string
+                }[]
                 subject?: string | undefined
                 values: {
                   name: string
@@ -1477,6 +1567,21 @@ export interface Schemas {
                       }[]
                     }
                   | {
+                      type: 'identity'
+                      audiences: Record<string, string>
+                      tokenHeaders: {
+                        name: string
+                        template: string
+                      }[]
+                      subject?: string | undefined
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
                       type: 'placeholders'
                       values: {
                         name: string
@@ -1645,6 +1750,21 @@ export interface Schemas {
                       tenant: string
                       client: string
                       resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+                      subject?: string | undefined
+                      values: {
+                        name: string
+                        value?: string | undefined
+                        template?: string | undefined
+                        secret?: boolean | undefined
+                      }[]
+                    }
+                  | {
+                      type: 'identity'
+                      audiences: Record<string, string>
+                      tokenHeaders: {
+                        name: string
+                        template: string
+                      }[]
                       subject?: string | undefined
                       values: {
                         name: string
@@ -1831,6 +1951,21 @@ export interface Schemas {
                 tenant: string
                 client: string
                 resources: ('storage' | 'vault' | 'management' | 'cognitive_services')[]
+                subject?: string | undefined
+                values: {
+                  name: string
+                  value?: string | undefined
+                  template?: string | undefined
+                  secret?: boolean | undefined
+                }[]
+              }
+            | {
+                type: 'identity'
+                audiences: Record<string, string>
+                tokenHeaders: {
+                  name: string
+                  template: string
+                }[]
                 subject?: string | undefined
                 values: {
                   name: string

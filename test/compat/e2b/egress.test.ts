@@ -1,16 +1,19 @@
 import { execFileSync } from 'node:child_process'
+import { createPublicKey, type JsonWebKey, verify } from 'node:crypto'
 import { Sandbox, Secret, SecretError, SecretNotFoundError } from 'e2b'
 import { Sandbox as NovitaSandbox, Secret as NovitaSecret, SecretError as NovitaSecretError } from 'novita-sandbox'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { OutsideHosts } from '../../e2e/outside-hosts.ts'
 import { VendorWorld } from '../vendor-world.ts'
 
+const ISSUER = 'https://issuer.test'
+
 let outside: OutsideHosts
 let vendor: VendorWorld
 let sandbox: Sandbox
 beforeAll(async () => {
   outside = await OutsideHosts.open(['api.test', 'v1.api.test', 'other.test'])
-  vendor = await VendorWorld.start(outside.server)
+  vendor = await VendorWorld.start({ ...outside.server, SPAWNPOINT_ISSUER: ISSUER })
 })
 afterAll(async () => {
   await vendor?.[Symbol.asyncDispose]()
@@ -58,6 +61,43 @@ it('rules put headers into requests to their hosts, changed while it runs', asyn
   expect(await heard('https://other.test/')).toBe('mine')
   expect((await sandbox.getInfo()).network).toBeUndefined()
   await expect(Sandbox.create({ network: { rules: { '10.0.0.0/8': [] } } })).rejects.toThrow('400')
+  await sandbox.kill()
+})
+
+it('identity tokens go into requests, of those that the sandbox was made with', async () => {
+  const tokens = { own: Secret.iamToken({ audience: 'https://api.test', tokenType: 'JWT-SVID' }) }
+  const header =
+    (name: string) =>
+    ({ iam }: { iam: { tokens: Record<string, string> } }) => ({
+      headers: { 'X-Key': `Bearer ${iam.tokens[name]}` },
+    })
+  sandbox = await Sandbox.create({
+    iam: { tokens },
+    network: { rules: { 'api.test': [{ transform: header('own') }] } },
+  })
+  const token = (await heard('https://api.test/'))?.replace('Bearer ', '') ?? ''
+  const { keys } = (await (await fetch(`${vendor.world.url}/.well-known/identity-keys.json`)).json()) as {
+    keys: JsonWebKey[]
+  }
+  const [head = '', claims = '', signature = ''] = token.split('.')
+  const key = createPublicKey({ key: keys[0] ?? {}, format: 'jwk' })
+  expect(verify('sha256', Buffer.from(`${head}.${claims}`), key, Buffer.from(signature, 'base64url'))).toBe(true)
+  expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({
+    iss: ISSUER,
+    sub: expect.stringMatching(/^spiffe:\/\/issuer\.test\/team\/[0-9a-f]{24}$/),
+    aud: 'https://api.test',
+    sandbox: sandbox.sandboxId,
+  })
+  const shown = [{ transform: { headers: { 'X-Key': `Bearer \${e2b.identity.tokens.own}` } } }]
+  expect((await sandbox.getInfo()).network?.rules).toEqual({ 'api.test': shown })
+  await sandbox.updateNetwork({ rules: { 'other.test': [{ transform: header('own') }] } })
+  expect([await heard('https://api.test/'), await heard('https://other.test/')]).toEqual([
+    'mine',
+    expect.stringMatching(/^Bearer ey/),
+  ])
+  await expect(sandbox.updateNetwork({ rules: { 'api.test': [{ transform: header('typo') }] } })).rejects.toThrow(
+    'typo',
+  )
   await sandbox.kill()
 })
 

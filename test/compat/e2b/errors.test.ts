@@ -99,7 +99,7 @@ describe('what the client throws', () => {
     const egressProxy = { address: 'proxy.example.com:1080' }
     await expect(Sandbox.create({ network: { egressProxy } })).rejects.toThrow(missing)
     const iam = { tokens: { t: { audience: 'a', tokenType: 'JWT-SVID' } } }
-    await expect(Sandbox.create({ iam })).rejects.toThrow(missing)
+    await expect(Sandbox.create({ iam })).rejects.toThrow(/its operator sets SPAWNPOINT_ISSUER/)
     expect(await Sandbox.list().nextItems()).toHaveLength(1)
   })
 })

@@ -105,6 +105,14 @@ export type CredentialIdentity = { subject?: string | undefined } & (
       client: string
       resources: AzureResource[]
     }
+  | {
+      /** Headers with the server's own tokens, for services that take these as they are */
+      type: 'identity'
+      /** Audience of each token, by its name */
+      audiences: Record<string, string>
+      /** Each `{NAME}` stands for the token of that name */
+      tokenHeaders: { name: string; template: string }[]
+    }
 )
 
 export type AzureResource = 'storage' | 'vault' | 'management' | 'cognitive_services'

@@ -1,5 +1,6 @@
 import { invalidArgument } from '../errors.ts'
 import type { AzureResource, CredentialScheme, Env } from '../model.ts'
+import { HEADER_NAME, HEADER_VALUE, NOT_TO_SET } from './header-checks.ts'
 
 type Type = CredentialScheme['type']
 type Of<T extends Type> = Extract<CredentialScheme, { type: T }>
@@ -56,7 +57,11 @@ const SERVICE_ACCOUNT = /^[a-z0-9-]{1,64}@[a-z0-9.-]{1,128}$/
 const TAG_KEY = /^(?!aws:)[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/iu
 const TAG_VALUE = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,256}$/u
 const TTL_MS = { min: 1_000, max: 24 * 3_600_000 }
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/
+const MAX_AUDIENCES = 16
+const MAX_HEADERS = 64
+const MAX_TEMPLATE = 1024
+const TOKEN_NAME = /^[^{}\p{Cc}]{1,128}$/u
+const AUDIENCE = /^[^\p{Cc}]{1,512}$/u
 
 const storage = <S extends { account: string }>(value: string) => ({
   hosts: ({ account }: S) => AZURE_SERVICES.map((service) => `${account}.${service}.core.windows.net`),
@@ -114,6 +119,28 @@ const KINDS: { readonly [T in Type]: Kind<Of<T>> } = {
       must(resources.length > 0 && new Set(resources).size === resources.length, `${path}.resources`, 'one each')
     },
   },
+  identity: {
+    hosts: () => [],
+    values: [],
+    standIns: () => ({}),
+    check: (path, { audiences, tokenHeaders }) => {
+      const tokens = Object.entries(audiences)
+      const right = tokens.every(([name, audience]) => TOKEN_NAME.test(name) && AUDIENCE.test(audience))
+      must(right && tokens.length <= MAX_AUDIENCES, `${path}.audiences`, `at most ${MAX_AUDIENCES}, by their names`)
+      must(tokenHeaders.length <= MAX_HEADERS, `${path}.tokenHeaders`, `at most ${MAX_HEADERS}`)
+      for (const { name, template } of tokenHeaders) {
+        const isName = HEADER_NAME.test(name) && !NOT_TO_SET.has(name.toLowerCase())
+        must(isName, `${path}.tokenHeaders`, 'not the name of a header that a rule may set')
+        const unknown = [...template.matchAll(/\{([^{}]*)\}/g)].find(
+          ([, token = '']) => !Object.hasOwn(audiences, token),
+        )
+        must(unknown === undefined, `${path}.tokenHeaders`, `there is no token ${unknown?.[1]?.slice(0, 128)}`)
+        const shape = template.replaceAll(/\{[^{}]*\}/g, 'x')
+        const isValue = template.length <= MAX_TEMPLATE && !/[{}]/.test(shape) && HEADER_VALUE.test(shape)
+        must(isValue, `${path}.tokenHeaders`, 'not the value of a header')
+      }
+    },
+  },
   placeholders: { hosts: () => [], values: null, standIns: () => ({}), check: () => {} },
   callback: {
     hosts: () => [],
@@ -123,7 +150,7 @@ const KINDS: { readonly [T in Type]: Kind<Of<T>> } = {
       checkUrl(`${path}.url`, url)
       const right = Number.isInteger(ttlMs) && ttlMs >= TTL_MS.min && ttlMs <= TTL_MS.max
       must(right, `${path}.ttlMs`, `${TTL_MS.min} to ${TTL_MS.max} milliseconds`)
-      must(TOKEN.test(signature.header), `${path}.signature.header`, 'not the name of a header')
+      must(HEADER_NAME.test(signature.header), `${path}.signature.header`, 'not the name of a header')
       const isVisible = /^[\x21-\x7e]{1,128}$/.test(signature.subject)
       must(isVisible, `${path}.signature.subject`, '1 to 128 visible ASCII characters')
     },

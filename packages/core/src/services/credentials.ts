@@ -19,6 +19,7 @@ import type { OutgoingAuth, OutgoingRule, OutgoingValue } from '../ports/index.t
 import { callbackSigner } from './callback-key.ts'
 import { checkDomain, checkEnv, LIMITS } from './checks.ts'
 import { type Audience, audienceOf, checkAuth, checkRewrite, ruleHosts } from './credential-auth.ts'
+import { HEADER_NAME, HEADER_VALUE, NOT_TO_SET } from './header-checks.ts'
 import { identitySigner, mustHaveIdentity } from './identity.ts'
 import { Seal } from './seal.ts'
 import { checkTemplate, openSecrets, targetsOf } from './secrets.ts'
@@ -27,23 +28,6 @@ const MAX_RULES = 64
 const MAX_ENTRIES = 64
 const MAX_PATH = 1024
 const MAX_DESCRIPTION = 1024
-/** RFC 9110, 5.6.2 */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/
-/** Visible ASCII with spaces and tabs between: what every HTTP program takes as the value of a header. */
-const VALUE = /^[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?$/
-/** They say how a message is cut and where it goes, which is not for a rule to change. */
-const NOT_TO_SET = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
 
 /** What a rule is stored as. A secret that is not given stays the one it was, for the same hosts. Rejects `invalid_argument`. */
 export function credentialRules(
@@ -138,7 +122,7 @@ function storedValue(
   if (NOT_TO_SET.has(name.toLowerCase())) throw invalidArgument(`${path}.name`, 'not one that a rule may set')
   if (template !== undefined) {
     if (value !== undefined) throw invalidArgument(`${path}.template`, 'not together with value')
-    if (!TOKEN.test(name)) throw invalidArgument(`${path}.name`, 'not the name of a header')
+    if (!HEADER_NAME.test(name)) throw invalidArgument(`${path}.name`, 'not the name of a header')
     checkTemplate(`${path}.template`, template)
     return { name, template }
   }
@@ -197,7 +181,8 @@ function outgoingAuth(
       return { ...auth, signer: callbackSigner(secret), identity: { tenant_id: teamId, sandbox_id: id } }
     case 'aws_role':
     case 'google_identity':
-    case 'azure_identity': {
+    case 'azure_identity':
+    case 'identity': {
       const signer = identity === undefined ? null : identitySigner(identity)
       return { ...auth, signer, identity: { team: teamId, sandbox: id } }
     }
@@ -240,8 +225,8 @@ function subjectOf(teamId: TeamId, hosts: readonly string[], audience: Audience,
 }
 
 function checkHeader(path: string, name: string, value: string): void {
-  if (!TOKEN.test(name)) throw invalidArgument(`${path}.name`, 'not the name of a header')
-  if (value.length > LIMITS.passwordChars || !VALUE.test(value))
+  if (!HEADER_NAME.test(name)) throw invalidArgument(`${path}.name`, 'not the name of a header')
+  if (value.length > LIMITS.passwordChars || !HEADER_VALUE.test(value))
     throw invalidArgument(`${path}.value`, `1 to ${LIMITS.passwordChars} visible ASCII characters, spaces between them`)
 }
 

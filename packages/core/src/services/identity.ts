@@ -43,7 +43,7 @@ export function identityDocuments(config: IdentityConfig): IdentityDocuments {
 
 /** Rejects `incompatible` for a scheme that needs an identity, where the server gives out none. */
 export function mustHaveIdentity(config: IdentityConfig | undefined, { type }: Pick<CredentialScheme, 'type'>): void {
-  if (config !== undefined || !['aws_role', 'google_identity', 'azure_identity'].includes(type)) return
+  if (config !== undefined || !['aws_role', 'google_identity', 'azure_identity', 'identity'].includes(type)) return
   const reason = 'this server has no address at which a cloud finds its keys: its operator sets SPAWNPOINT_ISSUER'
   throw new SpawnpointError('incompatible', reason, { needs: 'SPAWNPOINT_ISSUER', has: '' })
 }

@@ -1,5 +1,6 @@
 import { type CreateSandboxRequest, type IngressPolicy, invalidArgument, type TimeoutPolicy } from '@spawnpoint/core'
 import { ENVD_PORT, INSECURE_PORTS } from '../secure.ts'
+import { registered } from './iam-tokens.ts'
 import { egressOf } from './network.ts'
 import { credentialsOf } from './network-rules.ts'
 import type { CreateBody } from './schemas.ts'
@@ -36,10 +37,14 @@ export function createRequest(body: CreateBody, defaults: CreateDefaults): Creat
       allowInternetAccess: body.allow_internet_access,
       rules: body.network?.rules,
     }),
-    credentials: credentialsOf(body.network?.rules),
+    credentials: [...credentialsOf(body.network?.rules, audiencesOf(body)), ...registered(audiencesOf(body))],
     ingress: ingressOf({ ...body.network, secure }),
     timeout: timeoutOf(body, defaults),
   }
+}
+
+function audiencesOf({ iam }: CreateBody): Record<string, string> {
+  return Object.fromEntries(Object.entries(iam?.tokens ?? {}).map(([name, { audience }]) => [name, audience]))
 }
 
 export function ingressOf(asked: {
@@ -79,13 +84,9 @@ function timeoutOf(body: CreateBody, { timeoutS }: CreateDefaults): Partial<Time
 }
 
 /** Nothing that was asked for is left out in silence. */
-export function refuseUnsupported(body: {
-  network?: { egressProxy?: object | undefined } | undefined
-  iam?: { tokens?: unknown } | undefined
-}): void {
+export function refuseUnsupported(body: { network?: { egressProxy?: object | undefined } | undefined }): void {
   const asked = {
     'network.egressProxy': body.network?.egressProxy !== undefined,
-    'iam.tokens': Object.keys(body.iam?.tokens ?? {}).length > 0,
   }
   for (const [path, wanted] of Object.entries(asked)) {
     if (wanted) throw invalidArgument(path, 'not supported by this server')

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { registered } from './iam-tokens.ts'
 import { credentialsOf, replacedRules, rulesJson } from './network-rules.ts'
 
 const header = (name: string, value: string) => [{ transform: { headers: { [name]: value } } }]
@@ -32,6 +33,7 @@ it('refuses what it cannot mean', () => {
     `\${e2b.identity.tokens.aws}`,
     `{x} \${e2b.secrets.a}`,
     `\${e2b.secrets.a} \${e2b.identity.tokens.b}`,
+    `\${e2b.identity.tokens.aws} {x}`,
   ])
     expect(() => credentialsOf({ 'a.test': header('X', value) })).toThrow('network.rules')
   expect(() => credentialsOf({ 'a.test': [], 'A.test': [] })).toThrow('twice')
@@ -57,4 +59,40 @@ it('leaves rules of other doors as they are', () => {
     'a.test': [{ transform: { headers: { Z: `z \${e2b.secrets.k}` } } }],
   })
   expect(rulesJson([sealed])).toBeUndefined()
+})
+
+it('puts identity tokens into headers, of those that the sandbox was made with', () => {
+  const audiences = { aws: 'sts.amazonaws.com', own: 'https://own.test' }
+  const token = (name: string) => `Bearer \${e2b.identity.tokens.${name}}`
+  const rules = { 'a.test': [{ transform: { headers: { Authorization: token('aws'), 'X-A': '1' } } }] }
+  const [asked] = credentialsOf(rules, audiences)
+  expect(asked).toMatchObject({
+    enabled: true,
+    headers: [{ name: 'X-A', value: '1' }],
+    auth: {
+      type: 'identity',
+      audiences,
+      tokenHeaders: [{ name: 'Authorization', template: 'Bearer {aws}' }],
+      values: [],
+    },
+  })
+  const stored = { enabled: true, paths: [], matchHeaders: [], env: {}, hosts: ['a.test'], name: 'e2b:a.test' }
+  const auth = {
+    type: 'identity' as const,
+    audiences,
+    tokenHeaders: asked?.auth?.type === 'identity' ? asked.auth.tokenHeaders : [],
+    values: [],
+  }
+  expect(rulesJson([{ ...stored, headers: [{ name: 'X-A', value: '1' }], auth }])).toEqual({
+    'a.test': [{ transform: { headers: { 'X-A': '1', Authorization: token('aws') } } }],
+  })
+  // Of those that are registered alone, also where rules come later.
+  const register = { ...stored, name: 'e2b.iam', enabled: false, headers: [], auth: { ...auth, tokenHeaders: [] } }
+  expect(registered(audiences)).toMatchObject([{ name: 'e2b.iam', enabled: false, auth: { audiences } }])
+  expect(replacedRules([register], { 'b.test': header('X', token('own')) })).toMatchObject([
+    { name: 'e2b.iam' },
+    { hosts: ['b.test'], auth: { tokenHeaders: [{ name: 'X', template: 'Bearer {own}' }] } },
+  ])
+  expect(() => replacedRules([register], { 'b.test': header('X', token('typo')) })).toThrow('typo')
+  expect(rulesJson([register])).toBeUndefined()
 })

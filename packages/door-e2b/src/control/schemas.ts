@@ -32,7 +32,11 @@ export const createBody = z.object({
   autoPause: optional(z.boolean()),
   autoPauseMemory: optional(z.boolean()),
   autoResume: optional(z.object({ enabled: optional(z.boolean()) })),
-  iam: optional(z.record(z.string(), z.unknown())),
+  iam: optional(
+    z.object({
+      tokens: optional(z.record(z.string(), z.object({ audience: z.string(), tokenType: z.literal('JWT-SVID') }))),
+    }),
+  ),
   volumeMounts: optional(z.array(z.object({ name: z.string().min(1).max(128), path: z.string().max(1024) })).max(16)),
   /** Names of secrets by variable; Novita's */
   secrets: optional(environment),

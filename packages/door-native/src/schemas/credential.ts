@@ -136,6 +136,20 @@ export function auths<V extends z.ZodType>(values: V) {
     }),
     z.object({
       type: z
+        .literal('identity')
+        .describe("Headers with the server's own tokens, for services that trust it; no values"),
+      audiences: z
+        .record(z.string().min(1).max(128), z.string().min(1).max(512))
+        .describe('Of each token, by its name'),
+      tokenHeaders: z
+        .array(z.object({ name: header, template: z.string().min(1).max(1024) }))
+        .max(64)
+        .describe('Each `{NAME}` stands for the token of that name'),
+      subject,
+      values,
+    }),
+    z.object({
+      type: z
         .literal('placeholders')
         .describe(
           'Over TLS alone: each value in place of its name (16 to 128 letters, digits, _ and -), in target and headers',

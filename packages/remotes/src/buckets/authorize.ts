@@ -85,6 +85,7 @@ export class BucketCredentials {
         const [sas = ''] = auth.values.map(opened)
         return { headers, more: sas.replace(/^[?&]+/, '') }
       }
+      case 'identity':
       case 'placeholders':
       case 'callback':
         // For requests of the sandbox, and this is none.

@@ -92,6 +92,15 @@ export type CredentialScheme =
    * Signed with the keys of an IAM role, a bearer token of Google or one of Entra ID: by a token that says who the sandbox is, of a
    * server that these trust. No values. The token's subject is `team:ID`, or `team:ID:SUBJECT`.
    */
+  | {
+      /** Headers with the server's own tokens, for services that trust it; the subject is `spiffe://SERVER/team/ID` */
+      type: 'identity'
+      /** Of each token, by its name */
+      audiences: Record<string, string>
+      /** Each `{NAME}` stands for the token of that name */
+      tokenHeaders: { name: string; template: string }[]
+      subject?: string | undefined
+    }
   | { type: 'aws_role'; role: string; sessionTags: Record<string, string>; subject?: string | undefined }
   | {
       type: 'google_identity'

@@ -7,6 +7,7 @@ import {
   federatedGoogleToken,
   googleToken,
   KeptAnswers,
+  ownToken,
   roleKeys,
 } from '@spawnpoint/outbound'
 import type { Log } from '../../../log.ts'
@@ -18,6 +19,7 @@ import { filledIn } from './placeholders.ts'
 
 /** What processes inside have for a key, see the core's stand-ins */
 const STAND_IN_KEY_ID = /^AKIASPAWNPOINT/
+const TOKEN = /\{([^{}]*)\}/g
 const NOTHING: Authorized = { set: [] }
 
 /** Puts into requests what rules other than plain headers say. Answers are kept as long as the rules that they are for. */
@@ -71,6 +73,18 @@ export class Authorizer {
         const [sas = ''] = auth.values.map(opened)
         return hasSas(target) ? NOTHING : withSas(request, sas)
       }
+      case 'identity': {
+        const names = [
+          ...new Set(auth.tokenHeaders.flatMap(({ template }) => [...template.matchAll(TOKEN)].map(tokenName))),
+        ]
+        const tokens = new Map<string, string>()
+        for (const name of names) tokens.set(name, await token(name, () => ownToken(auth, auth.audiences[name] ?? '')))
+        const set = auth.tokenHeaders.map(({ name, template }) => ({
+          name,
+          value: template.replace(TOKEN, (_, one: string) => tokens.get(one) ?? ''),
+        }))
+        return { set }
+      }
       case 'placeholders':
         return filledIn(auth.values, request)
       default:
@@ -110,4 +124,8 @@ function bearer(token: string): Authorized {
 function opened({ name, value }: OutgoingValue): string {
   if (value === null) throw new NotAuthorized(502, `the credential ${name} cannot be read; set it again`)
   return value
+}
+
+function tokenName([, name = '']: RegExpExecArray): string {
+  return name
 }

@@ -235,3 +235,30 @@ describe('a storage account of Azure', () => {
     expect((await ask({})).status).toBe(502)
   })
 })
+
+it('the server’s own tokens are put into headers, over TLS alone, and kept for a while', async () => {
+  const auth: OutgoingAuth = {
+    ...DETAILS,
+    type: 'identity',
+    audiences: { own: 'https://own.test', other: 'other' },
+    tokenHeaders: [
+      { name: 'Authorization', template: 'Bearer {own}' },
+      { name: 'X-Other', template: '{other}' },
+    ],
+  }
+  answers = {}
+  world.host = 'api.test'
+  world.guest.rules = [ruleOf(auth)]
+  for (let time = 0; time < 2; time += 1) await ask({ headers: { authorization: 'mine' } })
+  await raw('GET / HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\n\r\n', 'plain')
+  const [first = '', second = '', third] = world.heard.map((one) => valuesOf('authorization', one)[0])
+  expect(claimsOf(first.replace('Bearer ', ''))).toMatchObject({
+    iss: 'https://issuer.test',
+    sub: 'spiffe://issuer.test/team/t1',
+    aud: 'https://own.test',
+    team: 't1',
+    sandbox: 's1',
+  })
+  expect([second, third]).toEqual([first, undefined])
+  expect(claimsOf(valuesOf('x-other', world.heard[0])[0] ?? '').aud).toBe('other')
+})
