@@ -1,0 +1,38 @@
+"""What Novita's package has and E2B's has not."""
+
+import pytest
+from novita_sandbox.core import NotFoundException, Sandbox, SandboxException, Secret, Volume
+
+
+def test_volumes_are_given_more_room_while_they_are_mounted():
+    volume = Volume.create("tour", quota_size_gib=2)
+    sandbox = Sandbox.create(volume_mounts={"/data": volume})
+    try:
+        sandbox.commands.run("echo kept > /data/file")
+        assert Volume.update_quota(volume.volume_id, quota_size_gib=4).quota_size_gib == 4
+        assert [one.quota_size_gib for one in Volume.list() if one.name == "tour"] == [4]
+        assert Volume.get_info(volume.volume_id).used_size_bytes > 0
+        assert sandbox.files.read("/data/file") == "kept\n"
+    finally:
+        sandbox.kill()
+    assert Volume.destroy(volume.volume_id) is True
+    with pytest.raises(NotFoundException):
+        Volume.update_quota(volume.volume_id, quota_size_gib=4)
+
+
+def test_secrets_are_placeholders_inside():
+    made = Secret.create(name="TOUR", value="sk-secret", hosts=["api.test"], description="for the tour")
+    assert (made.name, made.hosts, made.description, made.has_secret) == ("TOUR", ["api.test"], "for the tour", True)
+    sandbox = Sandbox.create(secret_envs={"API_KEY": "TOUR"})
+    try:
+        assert sandbox.commands.run("echo $API_KEY").stdout == f"{made.placeholder}\n"
+        assert "sk-secret" not in sandbox.commands.run("env").stdout
+    finally:
+        sandbox.kill()
+    assert Secret.update(name="TOUR", value="next", hosts=["b.test"]).hosts == ["b.test"]
+    assert [one.name for one in Secret.list() if one.name == "TOUR"] == ["TOUR"]
+    assert Secret.delete("TOUR") == "TOUR"
+    with pytest.raises(SandboxException, match="404"):
+        Secret.get("TOUR")
+    with pytest.raises(SandboxException, match="no secret TOUR"):
+        Sandbox.create(secret_envs={"API_KEY": "TOUR"})
