@@ -159,6 +159,9 @@ describe('volumes', () => {
     await first.kill()
     const second = await Sandbox.create({ volumeMounts: { '/mnt/data': 'datasets' } })
     expect(await second.files.read('/mnt/data/file')).toBe('kept\n')
+    const mounts = [{ name: 'datasets', path: '/mnt/data' }]
+    expect((await second.getInfo()).volumeMounts).toEqual(mounts)
+    expect((await Sandbox.list().nextItems()).map(({ volumeMounts }) => volumeMounts)).toEqual([mounts])
     expect(await volume.readFile('/file')).toBe('kept\n')
     await second.kill()
     expect(await Volume.destroy(volume.volumeId)).toBe(true)

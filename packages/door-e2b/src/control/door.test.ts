@@ -91,6 +91,8 @@ it('makes volumes, mounts them, and deletes those that nobody mounts', async () 
 
   const { sandboxID } = await world.sandbox({ volumeMounts: [{ name: 'data', path: '/data' }] })
   expect((await world.get(`/e2b/sandboxes/${sandboxID}`)).body.volumeMounts).toEqual([{ name: 'data', path: '/data' }])
+  const [listed] = (await world.get('/e2b/v2/sandboxes')).body
+  expect(listed).toMatchObject({ sandboxID, volumeMounts: [{ name: 'data', path: '/data' }] })
   expect(await world.send('DELETE', `/e2b/volumes/${volumeID}`)).toMatchObject({ status: 400 })
   await world.send('DELETE', `/e2b/sandboxes/${sandboxID}`)
   const novita = await world.post('/novita/sandboxes', {

@@ -175,8 +175,8 @@ describe('connect, pause and resume', () => {
     const { sandboxID: id } = await world.sandbox()
     expect(await world.post(`/e2b/sandboxes/${id}/resume`, {})).toMatchObject({ status: 409, body: { code: 409 } })
     await world.post(`/e2b/sandboxes/${id}/pause`)
-    const { endAt, state } = (await world.get(`/e2b/sandboxes/${id}`)).body
-    expect(state).toBe('paused')
+    const { endAt, state, pauseMode } = (await world.get(`/e2b/sandboxes/${id}`)).body
+    expect([state, pauseMode]).toEqual(['paused', 'full'])
     expect(seconds(endAt)).toBeLessThanOrEqual(0)
     expect((await world.post(`/e2b/sandboxes/${id}/resume`)).status).toBe(201)
     expect(seconds((await world.get(`/e2b/sandboxes/${id}`)).body.endAt)).toBeLessThanOrEqual(15)
@@ -186,8 +186,9 @@ describe('connect, pause and resume', () => {
     const { sandboxID: id } = await world.sandbox()
     await world.post(`/e2b/sandboxes/${id}/pause`, { memory: false })
     expect((await world.core.sandboxes.get(world.by, id)).state).toBe('stopped')
-    expect((await world.get(`/e2b/sandboxes/${id}`)).body.state).toBe('paused')
+    expect((await world.get(`/e2b/sandboxes/${id}`)).body).toMatchObject({ state: 'paused', pauseMode: 'filesystem' })
     expect((await world.post(`/e2b/v2/sandboxes/${id}/connect`, {})).status).toBe(201)
+    expect((await world.get(`/e2b/sandboxes/${id}`)).body).not.toHaveProperty('pauseMode')
 
     const { guest } = await world.core.sandboxes.guest(world.by, id)
     await guest.processes.start({ id: 'left', args: ['counter'] } as never).catch(() => {})

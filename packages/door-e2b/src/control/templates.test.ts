@@ -184,6 +184,11 @@ describe('templates', () => {
     const set = await world.post('/e2b/templates/tags', { target: 'base', tags: ['Prod', 'v1'] })
     expect(set).toMatchObject({ status: 201, body: { buildID: buildUuid(image.id), tags: ['prod', 'v1'] } })
     expect((await tags()).map(({ tag }: { tag: string }) => tag).toSorted()).toEqual(['default', 'prod', 'v1'])
+    expect((await world.get('/e2b/templates/base/tags/count')).body).toEqual({ total: 3 })
+    const exists = async (tag: string) => (await world.get(`/e2b/templates/base/tags/exists?tag=${tag}`)).body
+    expect(await exists('PROD')).toEqual({ exists: true, normalizedTag: 'prod' })
+    expect(await exists('none')).toEqual({ exists: false, normalizedTag: 'none' })
+    expect((await world.get('/e2b/templates/nothing/tags/count')).status).toBe(404)
     expect((await world.post('/e2b/templates/tags', { target: 'base:prod', tags: ['v2'] })).status).toBe(201)
     expect((await world.sandbox({ templateID: 'default/base:v2' })).alias).toBe('base')
     const removed = await world.delete('/e2b/templates/tags', { name: 'base', tags: ['prod', 'v1', 'v2'] })

@@ -20,7 +20,7 @@ export async function sandboxJson(context: DoorContext, templates: TemplateOf, s
   }
 }
 
-export async function listedJson(context: DoorContext, templates: TemplateOf, sandbox: Sandbox) {
+export async function listedJson(context: DoorContext, templates: TemplateOf, sandbox: Sandbox, by: Principal) {
   return {
     ...(await identityJson(templates, sandbox)),
     startedAt: startTime(sandbox).toISOString(),
@@ -28,6 +28,7 @@ export async function listedJson(context: DoorContext, templates: TemplateOf, sa
     state: shownState(sandbox) ?? 'running',
     ...resourcesJson(context.api, sandbox.resources),
     metadata: sandbox.labels,
+    ...(sandbox.volumes.length === 0 ? {} : { volumeMounts: await mountsJson(context, by, sandbox) }),
   }
 }
 
@@ -41,17 +42,23 @@ export async function detailJson(
   const network = networkJson(sandbox)
   const { envdAccessToken: token, ...reach } = reachJson(context, sandbox, host)
   return {
-    ...(await listedJson(context, templates, sandbox)),
+    ...(await listedJson(context, templates, sandbox, by)),
     ...reach,
     ...(token === undefined || !may(by, 'write') ? {} : { envdAccessToken: token }),
     allowInternetAccess: sandbox.network.internet,
     ...(network === undefined ? {} : { network }),
-    ...(sandbox.volumes.length === 0 ? {} : { volumeMounts: await mountsJson(context, by, sandbox) }),
+    ...pauseJson(sandbox),
     lifecycle: {
       onTimeout: sandbox.timeout.onTimeout === 'kill' ? 'kill' : 'pause',
       autoResume: sandbox.timeout.autoResume,
     },
   }
+}
+
+/** What was kept of it, once that is sure. */
+function pauseJson({ state }: Sandbox): { pauseMode?: 'full' | 'filesystem' } {
+  if (state === 'paused') return { pauseMode: 'full' }
+  return state === 'stopped' || state === 'failed' ? { pauseMode: 'filesystem' } : {}
 }
 
 /** A volume cannot be deleted while it is mounted. */

@@ -37,7 +37,10 @@ export function listRoutes(context: DoorContext): AnyRoute[] {
           order: 'desc',
           limit: Number.POSITIVE_INFINITY,
         })
-        return { status: 200, body: await Promise.all(items.map((sandbox) => listedJson(context, templates, sandbox))) }
+        return {
+          status: 200,
+          body: await Promise.all(items.map((sandbox) => listedJson(context, templates, sandbox, call.by))),
+        }
       },
     }),
     route({
@@ -67,7 +70,7 @@ export function listRoutes(context: DoorContext): AnyRoute[] {
         })
         return {
           status: 200,
-          body: await Promise.all(page.items.map((sandbox) => listedJson(context, templates, sandbox))),
+          body: await Promise.all(page.items.map((sandbox) => listedJson(context, templates, sandbox, call.by))),
           headers: {
             ...(page.nextToken === null ? {} : { 'x-next-token': page.nextToken }),
             ...(shown.includes('running') ? { 'x-total-running': String(page.running) } : {}),

@@ -93,6 +93,23 @@ export function templateRoutes(context: DoorContext): AnyRoute[] {
       handle: async (call) => ({ status: 200, body: await tagList(call.by, call.params.id) }),
     }),
     route({
+      method: 'GET',
+      path: '/templates/:id/tags/count',
+      params: templateParams,
+      handle: async (call) => ({ status: 200, body: { total: (await tagList(call.by, call.params.id)).length } }),
+    }),
+    route({
+      method: 'GET',
+      path: '/templates/:id/tags/exists',
+      params: templateParams,
+      query: z.object({ tag: z.string().min(1).max(128) }),
+      handle: async (call) => {
+        const normalizedTag = call.query.tag.toLowerCase()
+        const tags = await tagList(call.by, call.params.id)
+        return { status: 200, body: { exists: tags.some(({ tag }) => tag === normalizedTag), normalizedTag } }
+      },
+    }),
+    route({
       method: 'POST',
       path: '/templates/tags',
       body: z.object({ target: z.string().min(1).max(256), tags }),
