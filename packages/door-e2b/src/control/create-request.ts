@@ -34,6 +34,7 @@ export function createRequest(body: CreateBody, defaults: CreateDefaults): Creat
     network: egressOf({
       allowOut: body.network?.allowOut,
       denyOut: body.network?.denyOut,
+      dnsServers: body.network?.dnsServers,
       allowInternetAccess: body.allow_internet_access,
       rules: body.network?.rules,
     }),

@@ -44,3 +44,13 @@ it('says policies that other doors made', () => {
     maskRequestHost: 'localhost',
   })
 })
+
+it('lets name servers be reached where host names are allowed, and only there', () => {
+  const asked = { denyOut: ['0.0.0.0/0'], dnsServers: ['1.1.1.1', '9.9.9.9'] }
+  expect(egressOf({ ...asked, allowOut: ['example.com', '1.1.1.1'] })).toMatchObject({
+    allow: ['1.1.1.1', '9.9.9.9'],
+    allowDomains: ['example.com'],
+  })
+  expect(egressOf({ ...asked, allowOut: ['192.0.2.1'] }).allow).toEqual(['192.0.2.1'])
+  expect(egressOf({ ...asked, allowOut: [] }).allow).toEqual([])
+})

@@ -8,14 +8,18 @@ export interface EgressRequest {
   allowOut?: string[] | undefined
   denyOut?: string[] | undefined
   allowInternetAccess?: boolean | undefined
+  /** Addresses that may be reached where `allowOut` has a host name; names are found without them */
+  dnsServers?: string[] | undefined
   rules?: Rules | undefined
 }
 
 /** What may be reached: all but what `denyOut` names, of which `allowOut` makes exceptions, by address or by host name. */
-export function egressOf({ allowOut = [], denyOut = [], allowInternetAccess, rules }: EgressRequest): NetworkPolicy {
+export function egressOf(asked: EgressRequest): NetworkPolicy {
+  const { allowOut = [], denyOut = [], allowInternetAccess, dnsServers = [], rules } = asked
   const internet = allowInternetAccess ?? true
-  const allow = allowOut.filter(isAddress)
   const allowDomains = allowOut.filter((entry) => !isAddress(entry))
+  const servers = allowDomains.length === 0 ? [] : dnsServers.filter((one) => !allowOut.includes(one))
+  const allow = [...allowOut.filter(isAddress), ...servers]
   const deny = internet || denyOut.includes(ALL_TRAFFIC) ? denyOut : [...denyOut, ALL_TRAFFIC]
   // Of hosts with rules it is said so as a matter of course.
   const bare = allowDomains.filter((host) => !Object.hasOwn(rules ?? {}, host))

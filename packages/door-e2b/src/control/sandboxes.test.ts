@@ -137,6 +137,7 @@ describe('create', () => {
     [{ templateID: 'base', network: { egressProxy: { address: 'proxy:1080' } } }, 'not supported'],
     [{ templateID: 'base', network: { httpsPorts: [49983] } }, 'agent'],
     [{ templateID: 'base', network: { httpsPorts: [0] } }, 'port'],
+    [{ templateID: 'base', network: { dnsServers: ['dns.test'] } }, 'dnsServers'],
     [{ templateID: 'base', iam: { tokens: { a: {} } } }, 'audience'],
     [{ templateID: 'base', iam: { tokens: { a: { audience: 'x', tokenType: 'OTHER' } } } }, 'JWT-SVID'],
     [{ templateID: 'base', iam: { tokens: { a: { audience: 'x', tokenType: 'JWT-SVID' } } } }, 'SPAWNPOINT_ISSUER'],

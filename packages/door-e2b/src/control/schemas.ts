@@ -8,6 +8,7 @@ export const seconds = z.int32()
 export const egress = {
   allowOut: optional(z.array(z.string()).max(256)),
   denyOut: optional(z.array(z.string()).max(256)),
+  dnsServers: optional(z.array(z.ipv4()).max(10)),
   rules: optional(rulesSchema),
   egressProxy: optional(z.record(z.string(), z.unknown())),
 }
