@@ -126,12 +126,12 @@ describe('an image of a registry', () => {
 
 describe('a snapshot that is pushed as an image', () => {
   it('is what Docker runs, with its files, environment, user, directory and command', async () => {
-    const entries = alpineLike([{ name: 'work/', type: 'dir', uid: 1001, gid: 1002 }])
+    const entries = alpineLike([{ name: 'place/', type: 'dir', uid: 1001, gid: 1002 }])
     const [entrypoint, cmd] = [['/bin/sh', '-c'], ['echo "$GREETING from $(pwd): $(cat mine)"; id -u']]
     const startCommand = [...entrypoint, ...cmd]
     const config = {
       User: 'app',
-      WorkingDir: '/work',
+      WorkingDir: '/place',
       Env: ['PATH=/bin', 'GREETING=hello'],
       Entrypoint: entrypoint,
       Cmd: cmd,
@@ -140,7 +140,7 @@ describe('a snapshot that is pushed as an image', () => {
     await pull('origin', origin)
     await using sandbox = await world.client.sandboxes.create({ image: 'origin', env: { TOKEN: 'secret' } })
     await sandbox.run('echo changed > mine; chmod 2750 .; echo temporary > /tmp/gone', { check: true })
-    await sandbox.run('chown 70000:123 /work/mine; chmod 4644 /work/mine; rm /bin/ls', { user: 'root', check: true })
+    await sandbox.run('chown 70000:123 /place/mine; chmod 4644 /place/mine; rm /bin/ls', { user: 'root', check: true })
     const { id } = await sandbox.snapshot({ kind: 'filesystem', name: 'changed' })
     const reference = `${registry.host}/pushed:v1`
     const steps = new Set<string>()
@@ -161,7 +161,7 @@ describe('a snapshot that is pushed as an image', () => {
     // Elsewhere: Docker itself, out of the registry and out of the file.
     await using engine = await DockerEngine.start(registry.host, USER)
     const container = ['run', '--rm', '--network', 'none']
-    expect(await engine.docker(...container, reference)).toBe('hello from /work: changed\n1001\n')
+    expect(await engine.docker(...container, reference)).toBe('hello from /place: changed\n1001\n')
     await engine.docker('load', '--input', join(world.dataDir, 'exports/changed.tar'))
     const look = 'stat -c "%n %u:%g %a" . mine /bin/busybox /tmp; ls /bin; touch /tmp/here; ls /tmp; env'
     const said = (await engine.docker(...container, 'changed:v1', look)).split('\n')
@@ -169,14 +169,14 @@ describe('a snapshot that is pushed as an image', () => {
     expect(said).toEqual(expect.arrayContaining([...files, 'touch', 'here', 'GREETING=hello', 'HOME=/home/app']))
     // Removed, left in memory, given to the sandbox alone.
     for (const line of ['ls', 'gone', 'TOKEN=secret']) expect(said).not.toContain(line)
-    expect(await engine.docker(...container, '--user', '12345', 'changed:v1', 'id -u; pwd')).toBe('12345\n/work\n')
+    expect(await engine.docker(...container, '--user', '12345', 'changed:v1', 'id -u; pwd')).toBe('12345\n/place\n')
 
     const source = { type: 'oci' as const, reference: `${registry.host}/pushed@${pushed.digest}` }
     const again = await world.client.images.build({ name: 'again', source, credentials: USER })
     expect(again.defaults).toEqual({
       env: { PATH: '/bin', GREETING: 'hello' },
       user: 'app',
-      workdir: '/work',
+      workdir: '/place',
       startCommand,
       entrypoint,
       exposedPorts: [],

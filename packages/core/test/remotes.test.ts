@@ -141,6 +141,24 @@ it('is brought anew while the sandbox runs, when it has changed', async () => {
   expect(looks()).toBe(before)
 })
 
+it('is looked at again after the ledger was away when it was to be looked at', async () => {
+  await core.close()
+  core = await world.server({ fakeTime: true })
+  const sandbox = await create({ remotes: [{ ...app, refreshMs: 60_000 }] })
+  world.host.repositories.set('https://git.test/app.git', { files: { 'README.md': 'news' } })
+  await world.host.faults.quiet()
+  for (let reads = 0; reads < 20; reads += 1) world.host.faults.failNext('ledger.read')
+  world.clock.advance(60_000)
+  await world.host.faults.quiet()
+  world.host.faults.reset()
+  expect(await read(sandbox, '/mnt/app/README.md')).toBe('hello')
+  const passed = () => {
+    world.clock.advance(60_000)
+    return read(sandbox, '/mnt/app/README.md')
+  }
+  await expect.poll(passed, { timeout: 20_000 }).toBe('news')
+})
+
 const data: RemoteRequest = {
   name: 'data',
   path: '/mnt/data',

@@ -35,9 +35,9 @@ export interface RollbackDetail {
 }
 
 /**
- * restoring: the old incarnation stands still, the new one is brought up beside it, to its origin with its remotes ─► switched: the sandbox is the new one,
- * the old one is removed ─► done. Cut off while restoring: the new one is removed and the old one runs on. After the switch:
- * finished. The two never run user code at the same time.
+ * restoring: the old incarnation stands still, the new one is brought up beside it, to its origin with its remotes ─► switched:
+ * the sandbox is the new one, the old one is removed ─► done. Cut off while restoring: the new one is removed and the old one
+ * runs on. After the switch: finished. The two never run user code at the same time.
  */
 export const sandboxRollback = reversible<RollbackDetail, Sandbox>({
   kind: 'sandbox.rollback',

@@ -13,7 +13,8 @@ interface Watched {
 
 /**
  * Looks again, while a sandbox runs, at what its remotes hold, and brings what has changed. The record says which version is
- * inside, and of none while single files are changed; a server that dies in between brings the same once more, or all of it. It is no use of the sandbox: its idle timeout goes on.
+ * inside, and of none while single files are changed; a server that dies in between brings the same once more, or all of it.
+ * It is no use of the sandbox: its idle timeout goes on.
  */
 export class Refresher {
   readonly #parts: Parts
@@ -47,11 +48,12 @@ export class Refresher {
     await Promise.all(this.#working)
   }
 
-  #await(id: SandboxId, watched: Watched, { name, refreshMs }: Remote): void {
+  #await(id: SandboxId, watched: Watched, looked: Remote): void {
+    const { name, refreshMs } = looked
     if (refreshMs === null) return
     const timer = this.#parts.clock.after(refreshMs, () => {
       const look = async () => {
-        const remote = await this.#refresh(id, watched, name)
+        const remote = await this.#refresh(id, watched, looked)
         if (remote !== null && this.#watched.get(id) === watched) this.#await(id, watched, remote)
       }
       const looking: Promise<void> = look().finally(() => this.#working.delete(looking))
@@ -61,19 +63,18 @@ export class Refresher {
   }
 
   /** Answers the remote that is to be looked at again; `null` where there is none any more. */
-  async #refresh(id: SandboxId, { incarnationId }: Watched, name: string): Promise<Remote | null> {
+  async #refresh(id: SandboxId, { incarnationId }: Watched, looked: Remote): Promise<Remote | null> {
     const { ledger, log, closing } = this.#parts
+    const { name } = looked
     const present = (sandbox: Sandbox | null): { sandbox: Sandbox; remote: Remote } | null => {
       const remote = sandbox?.remotes.find((one) => one.name === name)
       const lives = sandbox !== null && isUp(sandbox) && sandbox.incarnationId === incarnationId
       return lives && remote !== undefined ? { sandbox, remote } : null
     }
-    let looked: Remote | null = null
     try {
       const found = present(await ledger.read.sandbox(id))
       if (found === null) return null
       const { sandbox, remote } = found
-      looked = remote
       const inside = (version: string | null) =>
         ledger.transact(async (tx) => {
           const now = present(await tx.lockSandbox(id))
