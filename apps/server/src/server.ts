@@ -36,7 +36,7 @@ import { loadDashboard, serveDashboard } from './dashboard.ts'
 import { adminKey, identityKey, lockDataDir, serverSecret, writePublicKey } from './data-dir.ts'
 import { openTls } from './tls.ts'
 import { toldDomain } from './tls-config.ts'
-import { dispatch, openGateway } from './traffic.ts'
+import { dispatch, HTTP_TIMES, openGateway } from './traffic.ts'
 
 export const VERSION = '0.1.0'
 
@@ -151,13 +151,7 @@ async function listen(
           else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
         },
       })
-      const server = createServer(
-        {
-          requestTimeout: 0, // an upload or a followed process may take any time
-          keepAliveTimeout: 72_000,
-        },
-        handlers.request,
-      )
+      const server = createServer(HTTP_TIMES, handlers.request)
       return server.on('upgrade', handlers.upgrade)
     },
     loggerInstance: log,

@@ -8,7 +8,7 @@ import { createSecureContext } from 'node:tls'
 import { SpawnpointError } from '@spawnpoint/core'
 import type { Logger } from 'pino'
 import type { TlsConfig } from './tls-config.ts'
-import type { Handlers } from './traffic.ts'
+import { type Handlers, HTTP_TIMES } from './traffic.ts'
 
 export interface TlsListener extends AsyncDisposable {
   port: number
@@ -42,9 +42,7 @@ export async function openTls(
       ...first,
       minVersion: 'TLSv1.2',
       ALPNProtocols: ['http/1.1'],
-      // As the plain listener has it.
-      requestTimeout: 0,
-      keepAliveTimeout: 72_000,
+      ...HTTP_TIMES,
     },
     (req, res) => handlers.request(req, res),
   )
@@ -121,5 +119,9 @@ function unavailable(reason: string, cause: unknown): SpawnpointError<'unavailab
 
 const NOT_READY: Handlers = {
   request: (_req, res) => res.writeHead(503, { 'retry-after': '1', 'content-length': 0 }).end(),
-  upgrade: (_req, socket) => socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n'),
+  upgrade(_req, socket) {
+    // Harmless: a client that has gone wants no answer.
+    socket.on('error', () => {})
+    socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n')
+  },
 }

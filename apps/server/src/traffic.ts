@@ -53,17 +53,35 @@ export function openGateway(api: SpawnpointApi, log: Logger, domain: string | nu
   })
 }
 
+/** How long clients may take, in milliseconds, on every listener. */
+export const HTTP_TIMES = {
+  /** An upload or a followed process may take any time. */
+  requestTimeout: 0,
+  /** Said, because without a `requestTimeout` Node has none for headers either: whoever sends half of them would stay. */
+  headersTimeout: 60_000,
+  keepAliveTimeout: 72_000,
+} as const
+
 export interface Handlers {
   request(req: IncomingMessage, res: ServerResponse): void
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void
 }
 
 /** To the gateway what is for a sandbox, the rest to the server's own. For every server that listens. */
-export function dispatch(gateway: Gateway, domain: string | null, own: Handlers): Handlers {
+export function dispatch(
+  gateway: Pick<Gateway, 'matches' | 'request' | 'upgrade'>,
+  domain: string | null,
+  own: Handlers,
+): Handlers {
   const isForSandbox = (req: IncomingMessage) => gateway.matches(req) && !isControlRequest(req, domain)
   return {
     request: (req, res) => (isForSandbox(req) ? gateway.request(req, res) : own.request(req, res)),
-    upgrade: (req, socket, head) =>
-      isForSandbox(req) ? gateway.upgrade(req, socket, head) : own.upgrade(req, socket, head),
+    upgrade(req, socket, head) {
+      // Node's server lets go of a socket that is upgraded, and one that breaks with nobody listening ends the process.
+      // Harmless: `close` follows, which is what everybody listens for.
+      socket.on('error', () => {})
+      if (isForSandbox(req)) gateway.upgrade(req, socket, head)
+      else own.upgrade(req, socket, head)
+    },
   }
 }
