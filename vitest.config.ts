@@ -25,7 +25,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['packages/*/{src,test}/**/*.test.ts', 'apps/*/src/**/*.test.ts'],
+          include: ['packages/*/{src,test}/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/rules/*.test.ts'],
           exclude: [driverTests, '**/node_modules/**'],
           // A test that hangs is to be told, not how busy the machine is: these take up to 2.5 s on an idle one.
           testTimeout: 30_000,
@@ -48,6 +48,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/**/*.test.ts'],
+          exclude: ['test/rules/**'],
           globalSetup: ['test/e2e/global-setup.ts'],
           maxWorkers: MACHINE_WORKERS,
           testTimeout: 60_000,

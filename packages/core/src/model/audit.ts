@@ -5,7 +5,7 @@ export interface AuditEntry {
   id: AuditId
   teamId: TeamId
   at: Date
-  /** Which client's protocol it came through: `native`, `e2b`, … */
+  /** Name of the door that it came through, such as `native` */
   door: string
   /** `null` where another proof than a key was shown, as a token of one sandbox */
   keyId: KeyId | null
