@@ -188,6 +188,14 @@ describe('sandboxes', () => {
     expect(await out('storage', '--json')).toBe('null\n')
   })
 
+  test('are snapshotted for what has another environment and disk', async () => {
+    await out('snapshot', 'create', 'box', '-n', 'larger', '-e', 'A=1', '--disk', '6G', '--with-credentials')
+    expect(await out('snapshot', 'show', 'larger')).toMatch(/^disk: +6\.0 GiB\nenv: +A=1$/m)
+    const spawned = (await out('snapshot', 'spawn', 'larger')).trim()
+    expect(await out('sandbox', 'show', spawned)).toMatch(/^disk: .*6\.0 GiB$/m)
+    await out('sandbox', 'rm', spawned)
+  })
+
   test('go on from snapshots', async () => {
     const spawned = (await out('snapshot', 'spawn', 'point', '--count', '2')).trim().split('\n')
     const forked = (await out('sandbox', 'fork', 'box', '--count', '2', '-n', 'child')).trim().split('\n')

@@ -57,6 +57,9 @@ it.each([
   ['/srv=gs://b?region=x', "'region'"],
   ['/srv=s3://b?key=x', "'key'"],
   ['/srv=s3://key:secret@b', 'no user or password'],
+  ['/srv=https://key:secret@git.example.com/app.git', 'no user or password'],
+  ['/srv=gs://b/50%', '%25'],
+  ['/srv=https://git.example.com/app.git#50%-done', '%25'],
 ])('refuses %s', (text, reason) => {
   expect(() => remotesFrom({ remote: [text] })).toThrow(reason)
 })

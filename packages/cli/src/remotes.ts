@@ -64,16 +64,16 @@ function sourceOf(text: string): BringRemote['source'] {
   const url = URL.parse(text)
   if (url === null) throw new UsageError(`'${text}' is no address`)
   const { protocol, hostname } = url
-  const path = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, '')
-  if (protocol === 'https:' || protocol === 'http:') {
-    const ref = decodeURIComponent(url.hash.slice(1))
-    url.hash = ''
-    return { type: 'git', url: url.href, ref: ref === '' ? null : refOf(ref) }
-  }
   if (url.username !== '' || url.password !== '')
     throw new UsageError(
       'An address has no user or password: arguments are seen by all users; give --remotes or --credentials',
     )
+  const path = decoded(url.pathname, text).replace(/^\/+|\/+$/g, '')
+  if (protocol === 'https:' || protocol === 'http:') {
+    const ref = decoded(url.hash.slice(1), text)
+    url.hash = ''
+    return { type: 'git', url: url.href, ref: ref === '' ? null : refOf(ref) }
+  }
   const { region, endpoint, ...rest } = Object.fromEntries(url.searchParams)
   const [unknown] = [...Object.keys(rest), ...(protocol === 's3:' || region === undefined ? [] : ['region'])]
   if (unknown !== undefined)
@@ -93,6 +93,17 @@ function sourceOf(text: string): BringRemote['source'] {
     return { type: 'azure', account: hostname, bucket, ...common, prefix: directories.join('/') }
   }
   throw new UsageError(`'${text}' is no address of https, s3, gs or azure`)
+}
+
+/** Without its percent-encoding. Throws `UsageError`. */
+function decoded(part: string, address: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw new UsageError(
+      `'${address}' has a % that begins no code of two hexadecimal digits; a % itself is written %25`,
+    )
+  }
 }
 
 function refOf(ref: string): { type: 'branch' | 'tag'; name: string } {

@@ -2509,6 +2509,12 @@ export interface Schemas {
     ttlMs?: number | null | undefined
     credentials?: boolean | undefined
     remotes?: boolean | undefined
+    env?: Schemas['Env'] | undefined
+    resources?:
+      | {
+          diskBytes?: number | undefined
+        }
+      | undefined
     hooks?: boolean | undefined
     requireHooks?: boolean | undefined
     whenBusy?: 'wait' | 'reject' | undefined

@@ -112,6 +112,20 @@ describe('sandboxes', () => {
 })
 
 describe('snapshots', () => {
+  it('are given another environment and disk than the sandbox has', async () => {
+    const id = await world.sandbox()
+    const { env, resources } = await jsonOf(await world.get(`/sandboxes/${id}`))
+    const diskBytes = resources.diskBytes * 2
+    const asked = { env: { ...env, A: '1' }, resources: { diskBytes } }
+    expect(await seen(await world.post(`/sandboxes/${id}/snapshots`, asked))).toMatchObject([
+      201,
+      { env: asked.env, resources: { ...resources, diskBytes } },
+    ])
+    expect(
+      await seen(await world.post(`/sandboxes/${id}/snapshots`, { resources: { diskBytes: resources.diskBytes - 1 } })),
+    ).toMatchObject([400, { code: 'invalid_argument', context: { issues: [{ path: 'resources.diskBytes' }] } }])
+  })
+
   it('are taken, found, changed, spawned from and deleted', async () => {
     const id = await world.sandbox()
     const taken = await world.post(`/sandboxes/${id}/snapshots`, {

@@ -35,14 +35,14 @@ export function snapshotRoutes(context: DoorContext): AnyRoute[] {
         'runtime_failed',
       ],
       idempotent: true,
-      handle: async (call) =>
-        startedAnswer(
-          call,
-          await api.snapshots.create(call.by, call.params.id, call.body),
-          201,
-          snapshotJson,
-          ({ id }) => `/v1/snapshots/${id}`,
-        ),
+      handle: async (call) => {
+        const { resources, ...request } = call.body
+        const started = await api.snapshots.create(call.by, call.params.id, {
+          ...request,
+          diskBytes: resources?.diskBytes,
+        })
+        return startedAnswer(call, started, 201, snapshotJson, ({ id }) => `/v1/snapshots/${id}`)
+      },
     }),
     route({
       method: 'GET',

@@ -53,7 +53,7 @@ const failureReason = z.enum([
 
 const cpus = z.number().min(0.1).max(4096).describe('Processor share in whole or part processors')
 const memoryBytes = bytes.min(1).describe('Memory of processes and tmpfs')
-const diskBytes = bytes.min(1).describe('Root filesystem, what the image brings included')
+export const diskBytes = bytes.min(1).describe('Root filesystem, what the image brings included')
 const maxProcesses = z.number().int().min(1).max(4_194_304).describe('Processes and threads')
 
 export const resources: z.ZodType<Resources> = component(

@@ -20,7 +20,7 @@ import { credentialRule } from './credential.ts'
 import { ingress, network } from './policy.ts'
 import { component } from './registry.ts'
 import { remote } from './remote.ts'
-import { resources } from './sandbox.ts'
+import { diskBytes, resources } from './sandbox.ts'
 import { volumeMount } from './volume.ts'
 
 const states = ['creating', 'ready', 'failed', 'trashed', 'deleting'] as const satisfies readonly SnapshotState[]
@@ -46,6 +46,17 @@ export const createSnapshotBody = component(
       .boolean()
       .optional()
       .describe("The sandbox's remotes are brought anew into what is started from it; default false"),
+    env: env
+      .optional()
+      .describe(
+        "What is in the environment of what is started from it, in place of all the sandbox's own; programs in its memory keep what they have",
+      ),
+    resources: z
+      .strictObject({ diskBytes: diskBytes.optional() })
+      .optional()
+      .describe(
+        'What is started from it has unless it asks for another: no less than the sandbox, which is the default',
+      ),
     hooks: z.boolean().optional().describe("Run the sandbox's `pre-snapshot` hooks; default true"),
     requireHooks: z.boolean().optional().describe('A failing hook fails the snapshot; default false'),
     whenBusy: z

@@ -155,6 +155,10 @@ export interface CreateSnapshot {
   credentials?: boolean | undefined
   /** The sandbox's remotes are brought anew into what is started from it; default false */
   remotes?: boolean | undefined
+  /** In the environment of what is started from it, in place of all the sandbox's own; programs in its memory keep what they have */
+  env?: Env | undefined
+  /** That what is started from it has, unless it asks for another: no less than the sandbox, which is the default */
+  resources?: { diskBytes?: number | undefined } | undefined
   /** Run the sandbox's `pre-snapshot` hooks; default true */
   hooks?: boolean | undefined
   /** A failing hook fails the snapshot; default false */

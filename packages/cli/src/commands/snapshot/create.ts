@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../exit.ts'
-import { declareLabels, pairs } from '../../options.ts'
-import { formatBytes, formatDuration, parseDurationOrNever } from '../../output/units.ts'
+import { collect, declareLabels, envPairs, pairs } from '../../options.ts'
+import { formatBytes, formatDuration, parseDurationOrNever, parseSize } from '../../output/units.ts'
 import { verb } from '../../verb.ts'
 
 export function addCreate(parent: Command): void {
@@ -20,7 +20,10 @@ export function addCreate(parent: Command): void {
         tag: options.tag,
         labels: pairs(options.label, 'label'),
         ttlMs: options.ttl === undefined ? undefined : parseDurationOrNever(options.ttl),
+        credentials: options.withCredentials,
         remotes: options.withRemotes,
+        env: envPairs(options.env),
+        resources: options.disk === undefined ? undefined : { diskBytes: parseSize(options.disk) },
         hooks: options.hooks,
         requireHooks: options.requireHooks,
         whenBusy: options.rejectWhenBusy ? 'reject' : undefined,
@@ -44,6 +47,13 @@ export function addCreate(parent: Command): void {
         .option('-k, --kind <kind>', 'memory or filesystem', 'memory')
         .option('--ttl <duration|never>', 'delete it after so long')
         .option('--with-remotes', 'what begins with it has the remotes of the sandbox brought anew')
+        .option('--with-credentials', "what begins with it has the sandbox's credentials, secrets too")
+        .option(
+          '-e, --env <name[=value]>',
+          "variable of what begins with it, in place of all the sandbox's own; may be given several times",
+          collect,
+        )
+        .option('--disk <size>', "root filesystem of what begins with it, no smaller than the sandbox's")
         .option('--no-hooks', "do not run the sandbox's pre-snapshot hooks")
         .option('--require-hooks', 'fail if a hook fails')
         .option('--reject-when-busy', 'fail rather than wait while other work on the sandbox is under way'),

@@ -16,6 +16,8 @@ export function addShow(parent: Command): void {
       ['sandbox', info.sandboxId],
       ['parent', info.parentId],
       ['image', info.imageId],
+      ['disk', formatBytes(info.resources.diskBytes)],
+      ['env', pairsText(info.env)],
       ['generation', String(info.generation)],
       ['size', formatBytes(info.sizeBytes)],
       ['alone', info.storage === null ? null : formatBytes(info.storage.uniqueBytes)],
