@@ -1,5 +1,6 @@
 """The samples of Brimble's page on snapshots in the vendor's own Python client, with what the page says around them."""
 
+import concurrent.futures
 import os
 import time
 import urllib.error
@@ -7,7 +8,7 @@ import urllib.request
 
 import pytest
 from brimble_sandbox import NotFoundError, Sandbox, ValidationError
-from brimble_sandbox.enums import SandboxEgressMode
+from brimble_sandbox.enums import SandboxEgressMode, SandboxSize
 
 # For addresses of ports.
 pytestmark = pytest.mark.usefixtures('domain')
@@ -114,3 +115,24 @@ def test_a_tour(client):
     assert sandbox.refresh()['destroy_reason'] == 'user'
     client.volumes.delete(volume['id'])
     assert client.volumes.list()['totalCount'] == 0
+
+
+def test_what_the_client_makes_of_answers(client):
+    # A client that has lost patience asks again while the first request is under way.
+    with concurrent.futures.ThreadPoolExecutor() as many:
+        made = list(many.map(lambda _: client.sandboxes.create({'size': SandboxSize.MICRO}, idempotency_key='again'), range(3)))
+    assert len({one.id for one in made}) == 1
+    sandbox = made[0]
+    assert sandbox.data['size'] == 'sbx.micro' and sandbox.refresh()['region']['is_paid'] is False
+
+    assert sandbox.exec({'cmd': 'echo ' + 'x' * 200_000})['stdout'] == 'x' * 200_000 + '\n'
+    much = {'cmd': 'head -c 9000000 /dev/zero | tr "\\0" a'}
+    assert sandbox.exec(much)['truncated'] == {'stdout': True, 'stderr': False}
+    assert len(sandbox.exec_stream(much).result()['stdout']) == 9_000_000
+
+    other = client.sandboxes.get(sandbox.id)
+    sandbox.pause()
+    assert other.refresh()['status'] == 'paused'
+    sandbox.destroy()
+    with pytest.raises(ValidationError, match='Sandbox is destroyed'):
+        other.wait_until_ready()

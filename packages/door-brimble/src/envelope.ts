@@ -1,9 +1,19 @@
 import { createHash } from 'node:crypto'
-import { invalidArgument, type Principal, type SpawnpointApi, toSpawnpointError } from '@spawnpoint/core'
+import {
+  invalidArgument,
+  isCode,
+  type Principal,
+  type SpawnpointApi,
+  SpawnpointError,
+  toSpawnpointError,
+} from '@spawnpoint/core'
 import type { Answer, Call } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { refusal } from './errors.ts'
 
+const LOOK_MS = 100
+/** Less than clients wait for what takes longest */
+const JOIN_MS = 90_000
 const ID = /^[a-f0-9]{24}$/
 
 export function idParam(noun: 'sandbox' | 'snapshot' | 'volume' | 'team' | 'environment') {
@@ -55,7 +65,7 @@ export async function once(api: SpawnpointApi, call: Call, work: (by: Principal)
   const hash = createHash('sha256')
     .update(JSON.stringify([method, url, call.body]))
     .digest('hex')
-  const { status, body } = await api.idempotency.once(call.by, `brimble:${key}`, hash, async (by) => {
+  const { status, body } = await joined(api, call, `brimble:${key}`, hash, async (by) => {
     try {
       const answer = await work(by)
       return { status: answer.status, body: answer.body }
@@ -68,3 +78,23 @@ export async function once(api: SpawnpointApi, call: Call, work: (by: Principal)
   })
   return { status, body }
 }
+
+/**
+ * A client that has lost patience asks again with the same key while we are still at it: it gets that request's answer. After
+ * a while it is refused as what it may try again.
+ */
+async function joined(api: SpawnpointApi, { by, signal }: Call, ...[key, hash, work]: Keyed) {
+  for (const until = Date.now() + JOIN_MS; ; ) {
+    try {
+      return await api.idempotency.once(by, key, hash, work)
+    } catch (error) {
+      // Everything else that is under way is an answer.
+      if (!isCode(error, 'operation_in_progress')) throw error
+      if (signal.aborted || Date.now() >= until)
+        throw new SpawnpointError('unavailable', error.message, { reason: error.message })
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+  }
+}
+
+type Keyed = Parameters<SpawnpointApi['idempotency']['once']> extends [Principal, ...infer Rest] ? Rest : never

@@ -79,7 +79,18 @@ function messageOf(error: SpawnpointError): string {
 function invalidMessage({ message, context }: SpawnpointError<'invalid_argument'>): string {
   const [first] = context.issues
   if (first !== undefined && /^Invalid [a-z]+ id$/.test(first.message)) return first.message
-  return message.replace(/^(body|path|query)\./, '')
+  return message
+    .replace(/^((body|path|query)\.)?\*/, 'path')
+    .replace(/^(body|path|query)\./, '')
+    .replace(/^(network\.allow(?:Domains)?|cron|volumes\.0\.path)(?=:)/, (field) => FIELDS[field] ?? field)
+}
+
+/** What the core calls what has another name here */
+const FIELDS: Partial<Record<string, string>> = {
+  'network.allow': 'allow',
+  'network.allowDomains': 'allow',
+  cron: 'snapshotFrequency',
+  'volumes.0.path': 'mountPath',
 }
 
 function planMessage({ limit, allowed }: ErrorContexts['quota_exceeded']): string | null {

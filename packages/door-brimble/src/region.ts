@@ -5,6 +5,8 @@ export const REGION = {
   slug: 'local',
   country: 'This machine',
   continent: 'This machine',
+  provider: 'local',
+  is_paid: false,
   enabled: true,
   type: 'sandbox',
 } as const

@@ -27,6 +27,8 @@ import { guestOf } from '../status.ts'
 const DEFAULT_TIMEOUT_S = 30
 /** As `timeout` of coreutils says that the time was over. */
 const TIMED_OUT = 124
+/** Bytes from which on Linux takes no argument, its end included */
+const ARGUMENT_MAX = 128 * 1024
 
 const params = z.object({ id: idParam('sandbox') })
 const common = {
@@ -51,7 +53,10 @@ export function execRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       body: z.object({ cmd: z.string().min(1), ...common }),
       handle: async (call) => {
         const guest = await guestOf(api, call.by, call.params.id, 'run commands')
-        return run(call, guest, ['/bin/sh', '-c', call.body.cmd], call.body, 'Exec completed')
+        const { cmd } = call.body
+        const say = 'Exec completed'
+        if (Buffer.byteLength(cmd) < ARGUMENT_MAX) return run(call, guest, ['/bin/sh', '-c', cmd], call.body, say)
+        return fromFile(guest, 'sh', cmd, (path) => run(call, guest, ['/bin/sh', path], call.body, say))
       },
     }),
     route({
@@ -63,15 +68,7 @@ export function execRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
         const { language, code } = call.body
         const guest = await guestOf(api, call.by, call.params.id, 'run code')
         const { program, ending } = INTERPRETERS[language]
-        // In a file, as an argument is at most 128 KiB.
-        const path = `/tmp/.code-${randomBytes(8).toString('hex')}.${ending}`
-        await guest.files.write(path, only(Buffer.from(code)), { user: 'root' })
-        try {
-          return await run(call, guest, [program, path], call.body, 'Code completed')
-        } finally {
-          // A sandbox that has ended meanwhile has no such file any more.
-          await guest.files.remove(path, { user: 'root' }).catch(() => {})
-        }
+        return fromFile(guest, ending, code, (path) => run(call, guest, [program, path], call.body, 'Code completed'))
       },
     }),
   ]
@@ -101,10 +98,23 @@ export function execRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
       await streamItems(call, format(log), frames(output, duration))
       return STREAMED
     }
-    const { stdout, stderr, encoding, exit } = await collectOutput(output, id, { signal: call.signal })
+    const { stdout, stderr, encoding, exit, truncated } = await collectOutput(output, id, { signal: call.signal })
     const text = (data: string) => (encoding === 'utf8' ? data : Buffer.from(data, 'base64').toString())
     const exit_code = exit.timedOut ? TIMED_OUT : exit.code
-    return ok({ stdout: text(stdout), stderr: text(stderr), exit_code, duration_ms: duration() }, message)
+    const result = { stdout: text(stdout), stderr: text(stderr), exit_code, duration_ms: duration() }
+    return ok(truncated.stdout || truncated.stderr ? { ...result, truncated } : result, message)
+  }
+}
+
+/** With the code in a file, which is there while it runs. */
+async function fromFile<T>(guest: Guest, ending: string, code: string, work: (path: string) => Promise<T>): Promise<T> {
+  const path = `/tmp/.code-${randomBytes(8).toString('hex')}.${ending}`
+  await guest.files.write(path, only(Buffer.from(code)), { user: 'root' })
+  try {
+    return await work(path)
+  } finally {
+    // A sandbox that has ended meanwhile has no such file any more.
+    await guest.files.remove(path, { user: 'root' }).catch(() => {})
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Guest, isCode, type Principal, type Sandbox, type SpawnpointApi } from '@spawnpoint/core'
+import { type Guest, invalidArgument, isCode, type Principal, type Sandbox, type SpawnpointApi } from '@spawnpoint/core'
 import { type AnyRoute, everyPage, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { type CreateBody, checkTeam, createRequest, createSchema, named } from '../create-request.ts'
@@ -9,6 +9,8 @@ import { mustBe } from '../status.ts'
 
 const params = z.object({ id: idParam('sandbox') })
 const LOOK_MS = 100
+/** Nothing is kept for longer. */
+const LONGEST_HOURS = 24 * 365
 const SHOWN = 'Sandbox fetched'
 
 export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
@@ -21,8 +23,9 @@ export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
         once(api, call, async (by) => {
           const sandbox = await create(by, call.body)
           await prepare(sandbox)
-          const { id, name, template, status, created_at, expires_at } = await sandboxJson(api, by, sandbox)
-          return ok({ id, name, template, status, created_at, expires_at }, 'Sandbox created', 201)
+          const shown = await sandboxJson(api, by, sandbox)
+          const { id, name, template, size, status, created_at, expires_at } = shown
+          return ok({ id, name, template, size, status, created_at, expires_at }, 'Sandbox created', 201)
         }),
     }),
     route({
@@ -57,7 +60,9 @@ export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
         for (;;) {
           const sandbox = await api.sandboxes.get(by, id)
           const status = STATUSES[sandbox.state]
-          const over = status === query.status || status === 'failed' || status === 'destroyed'
+          const over = status === query.status || status === 'failed'
+          // Clients wait on, and would ask again at once, for as long as they have patience.
+          if (status === 'destroyed' && query.status !== status) await mustBe(api, by, id, 'ready', 'be waited for')
           if (over || Date.now() >= until || signal.aborted) return ok(await sandboxJson(api, by, sandbox), SHOWN)
           await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
         }
@@ -103,8 +108,8 @@ export function sandboxRoutes(api: SpawnpointApi): AnyRoute[] {
           .number()
           .int()
           .min(1)
-          .max(24 * 365)
-          .default(1),
+          .default(1)
+          .transform((hours) => Math.min(hours, LONGEST_HOURS)),
       }),
       handle: async ({ by, params: { id }, query }) => {
         const from = new Date(Date.now() - query.hoursAgo * 3_600_000)
@@ -144,7 +149,11 @@ async function makeDir(guest: Guest, path: string): Promise<void> {
   try {
     await guest.files.mkdir(path, { parents: true, user: 'root' })
   } catch (error) {
-    // It came with the snapshot.
-    if (!isCode(error, 'guest_error') || error.context.errno !== 'EEXIST') throw error
+    if (!isCode(error, 'guest_error')) throw error
+    // It may have come with the snapshot, or with the template.
+    const isThere =
+      error.context.errno === 'EEXIST' && (await guest.files.stat(path, { user: 'root' })).type === 'directory'
+    if (isThere) return
+    throw invalidArgument('mountPath', error.message)
   }
 }

@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type DoorWorld, openDoorWorld } from './testing/door-world.ts'
+
+/** What the vendor's clients do with what they are told, beyond reading it. */
+
+let world: DoorWorld
+beforeEach(async () => {
+  world = await openDoorWorld()
+})
+afterEach(async () => {
+  expect(world.failures).toEqual([])
+  await world[Symbol.asyncDispose]()
+})
+
+async function create(body: object = {}): Promise<string> {
+  const { status, data } = await world.post('/sandboxes', body)
+  expect(status).toBe(201)
+  return data.id
+}
+
+describe('a sandbox', () => {
+  it('tells its size when it is made, and a region as clients know it', async () => {
+    const { data } = await world.post('/sandboxes', { size: 'sbx.micro' })
+    expect(data.size).toBe('sbx.micro')
+    expect((await world.post('/sandboxes', {})).data.size).toBeNull()
+    expect((await world.get(`/sandboxes/${data.id}`)).data.region).toMatchObject({ provider: 'local', is_paid: false })
+  })
+
+  it('that is destroyed is not waited for, as clients ask again at once until their time is over', async () => {
+    const id = await create()
+    await world.send('DELETE', `/sandboxes/${id}`)
+    expect(await world.get(`/sandboxes/${id}/wait?timeout=60`)).toMatchObject({
+      status: 400,
+      answer: { message: 'Sandbox is destroyed; only ready sandboxes can be waited for' },
+    })
+    expect((await world.get(`/sandboxes/${id}/wait?status=destroyed`)).data.status).toBe('destroyed')
+  })
+
+  it('has no workspace where there is a file, and does not stay', async () => {
+    const id = await create()
+    expect((await world.send('PUT', `/sandboxes/${id}/files/srv`, Buffer.from('a file'))).status).toBe(204)
+    const taken = await world.post(`/sandboxes/${id}/snapshots`, { name: 'x' })
+    await expect.poll(async () => (await world.get(`/sandboxes/${id}/snapshots`)).data.data[0].status).toBe('ready')
+    const body = { fromSnapshot: taken.data.id, persistent: true, persistentDiskGB: 10 }
+    const refused = await world.post('/sandboxes', { ...body, mountPath: '/srv' })
+    expect([refused.status, refused.answer.message]).toEqual([400, expect.stringMatching(/^mountPath: /)])
+    expect((await world.get('/sandboxes')).data.totalCount).toBe(1)
+  })
+
+  it('tells of any number of hours as far as it knows', async () => {
+    const id = await create()
+    expect((await world.get(`/sandboxes/${id}/stats?hoursAgo=1000000`)).data.replicaCount).toBe(1)
+  })
+})
+
+describe('a refusal names what the client has named', () => {
+  it.each([
+    [{ egress: { mode: 'restricted', allow: ['https://x'] } }, /^allow: not a host name/],
+    [{ egress: { mode: 'restricted', allow: ['999.1.1.1'] } }, /^allow: not an IPv4 address/],
+    [{ snapshotMode: 'automatic', snapshotFrequency: '@daily' }, /^snapshotFrequency: five fields/],
+  ])('%j', async (body, message) => {
+    const { status, answer } = await world.post('/sandboxes', body)
+    expect([status, answer.message]).toEqual([400, expect.stringMatching(message)])
+  })
+
+  it('also a path that is none, or one that a volume cannot be at', async () => {
+    const id = await create()
+    expect((await world.get(`/sandboxes/${id}/files/`)).answer.message).toMatch(/^path: /)
+    const { data } = await world.post('/volumes', { name: 'v', sizeGB: 10 })
+    const refused = await world.post('/sandboxes', { volumeId: data.id, mountPath: '/proc/x' })
+    expect([refused.status, refused.answer.message]).toEqual([400, expect.stringMatching(/^mountPath: /)])
+  })
+})
+
+it('a key that comes again while its request is under way gets that answer', async () => {
+  const key = { 'idempotency-key': 'twice' }
+  const answers = await Promise.all([1, 2, 3].map(() => world.post('/sandboxes', { name: 'same' }, key)))
+  expect(answers.map(({ status }) => status)).toEqual([201, 201, 201])
+  expect(new Set(answers.map(({ data }) => data.id)).size).toBe(1)
+})
