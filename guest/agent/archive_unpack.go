@@ -15,6 +15,9 @@ import (
 // maxKnownDirs bounds what an archive of many directories makes the agent remember.
 const maxKnownDirs = 1000
 
+// maxLinks is how many links in a row are followed, as by the kernel.
+const maxLinks = 40
+
 type unpackParams struct {
 	Source      string  `json:"source"`
 	Destination string  `json:"destination"`
@@ -77,6 +80,8 @@ type unpacking struct {
 	base string
 	// known holds directories below base, by their names in the archive
 	known  map[string]string
+	// links is how many links that lead to nothing yet are being followed, one from another
+	links  int
 	buffer []byte
 	answer unpackAnswer
 }
@@ -239,6 +244,13 @@ func (u *unpacking) dir(below []string) (string, error) {
 
 func (u *unpacking) followed(link string) (string, error) {
 	resolved, err := filepath.EvalSymlinks(link)
+	if errors.Is(err, syscall.ENOENT) {
+		// Archives name links before what they lead to: a directory of theirs that comes later is made now.
+		if err := u.ahead(link); err != nil {
+			return "", err
+		}
+		resolved, err = filepath.EvalSymlinks(link)
+	}
 	if err != nil {
 		return "", toFailure(err, link)
 	}
@@ -250,6 +262,27 @@ func (u *unpacking) followed(link string) (string, error) {
 		return "", guestError(syscall.ENOTDIR, link)
 	}
 	return resolved, nil
+}
+
+// ahead makes the directory that a link below base leads to, if that is below base too.
+func (u *unpacking) ahead(link string) error {
+	target, err := os.Readlink(link)
+	if err != nil {
+		return toFailure(err, link)
+	}
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(filepath.Dir(link), target)
+	}
+	below, err := filepath.Rel(u.base, target)
+	if err != nil || below == ".." || strings.HasPrefix(below, "../") {
+		return guestError(syscall.ENOENT, link)
+	}
+	if u.links++; u.links > maxLinks {
+		return guestError(syscall.ELOOP, link)
+	}
+	_, err = u.dir(segmentsOf(below))
+	u.links--
+	return err
 }
 
 func (u *unpacking) directory(header *tar.Header, below []string) error {

@@ -53,6 +53,7 @@ export function packFrom(files: FileView, source: string): Buffer {
 }
 
 function put(files: FileView, entry: TarEntry, path: string, base: string, { owner, mode }: UnpackRequest): void {
+  ahead(files, posix.dirname(path), base, owner)
   const parent = files.mkdir(posix.dirname(path), { parents: true, owner, mode: 0o755 }).path
   if (base !== '/' && parent !== base && !parent.startsWith(`${base}/`) && path !== base)
     throw invalidArgument('', `the archive writes through a link that leads out of the destination: ${path}`)
@@ -68,6 +69,19 @@ function put(files: FileView, entry: TarEntry, path: string, base: string, { own
     files.remove(path, { missing: true })
     files.write(path, entry.data, { owner, mode: mode ?? entry.mode })
   } else throw invalidArgument('', `the archive has an entry that is no file, directory or link: ${entry.name}`)
+}
+
+/** Makes the directories below `base` that links on the way to `dir` lead to, where they are not there yet. */
+function ahead(files: FileView, dir: string, base: string, owner: string): void {
+  if (base === '/' || !dir.startsWith(`${base}/`)) return
+  const below = segments(dir.slice(base.length))
+  for (const [index] of below.entries()) {
+    const path = posix.join(base, ...below.slice(0, index + 1))
+    const info = files.exists(path) ? files.info(path) : null
+    if (info?.type !== 'symlink') continue
+    const target = posix.resolve(posix.dirname(path), info.symlinkTarget ?? '')
+    if (target.startsWith(`${base}/`)) files.mkdir(target, { parents: true, owner })
+  }
 }
 
 function segments(path: string): string[] {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DockerRegistry, makeImage, type TarEntry, USER } from '@spawnpoint/images-oci/testing'
@@ -152,9 +152,24 @@ describe('e2b', () => {
   })
 
   it('begins with the vendor’s base image, which is the template `base`', async () => {
-    await Template.build(builder().fromBaseImage().runCmd('whoami > ~/who'), `based`)
+    symlinkSync('lib', join(context, 'app/also'))
+    const template = builder()
+      .fromBaseImage()
+      .runCmd('whoami > ~/who')
+      .setEnvs({ PATH: '/opt/own:$PATH' })
+      .copy('app/**/*.txt', '/srv/parts/')
+      .copy('app', '/srv/whole')
+      .setUser('worker')
+      .runCmd('whoami > ~/me; echo $PATH >> ~/me')
+      .setUser('user')
+    await Template.build(template, `based`)
     const sandbox = await Sandbox.create(`based`)
-    expect((await sandbox.commands.run('cat ~/who; git --version')).stdout).toMatch(/^user\ngit version/)
+    const { stdout } = await sandbox.commands.run(
+      'cat ~/who; cd /srv; cat parts/lib/part.txt whole/also/part.txt; git --version',
+    )
+    expect(stdout).toMatch(/^user\npartpartgit version/)
+    const { stdout: worker } = await sandbox.commands.run('cat ~worker/me; readlink /srv/whole/also', { user: 'root' })
+    expect(worker).toMatch(/^worker\n\/opt\/own:\/usr\S+\nlib\n$/)
     await sandbox.kill()
   })
 

@@ -178,6 +178,26 @@ export function archivesSuite(bench: () => Bench): void {
       ])
     })
 
+    it('may name what is behind a link before it is there', async () => {
+      const dir = await fresh()
+      const files: TarFile[] = [
+        { name: 'app/link', type: 'symlink', target: 'lib/deep' },
+        { name: 'app/link/one', data: 'one' },
+        { name: 'app/lib/', type: 'directory', mode: 0o700 },
+        { name: 'app/lib/deep/two', data: 'two' },
+      ]
+      await unpack(files, { source: 'app', destination: dir })
+      expect([await text(`${dir}/link/two`), await text(`${dir}/lib/deep/one`)]).toEqual(['two', 'one'])
+      expect((await box.guest.files.stat(`${dir}/link`)).symlinkTarget).toBe('lib/deep')
+      expect((await box.guest.files.stat(`${dir}/lib`)).mode).toBe(0o700)
+      const outside: TarFile[] = [
+        { name: 'link', type: 'symlink', target: '/root/ahead' },
+        { name: 'link/one', data: 'one' },
+      ]
+      await expect(unpack(outside, { source: '.', destination: `${dir}/out` })).rejects.toThrow()
+      expect(await exists('/root/ahead')).toBe(false)
+    })
+
     it('of a sandbox’s own files can be unpacked with the same source', async () => {
       const dir = await fresh()
       await unpack(APP, { source: '.', destination: `${dir}/from` })

@@ -2,7 +2,7 @@ import type { BuildLogEntry, Image, Principal, SpawnpointApi } from '@spawnpoint
 import type { BuildProgress } from './build-start.ts'
 import { wholeLog } from './builds.ts'
 import { isContainerImage } from './container-image.ts'
-import { addedSteps } from './provision.ts'
+import { ownNumber } from './provision.ts'
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LEVELS)[number]
@@ -21,7 +21,17 @@ export function isAtLeast(entry: { level: LogLevel }, level: LogLevel): boolean 
 
 function logEntryJson(image: Image, { at, level, message, step }: BuildLogEntry): BuildLogJson {
   const shown = shownStep(image, step)
-  return { timestamp: at.toISOString(), level, message, ...(shown === null ? {} : { step: shown }) }
+  const text =
+    level === 'error' ? message.replace(STEP_NAMED, (_, number: string) => stepNamed(image, number)) : message
+  return { timestamp: at.toISOString(), level, message: text, ...(shown === null ? {} : { step: shown }) }
+}
+
+/** How errors of builds name the step that they are about, by its number in the recipe. */
+const STEP_NAMED = /^Step (\d+)(?= )/
+
+function stepNamed(image: Image, number: string): string {
+  const shown = shownStep(image, number)
+  return shown === 'base' ? 'The preparation of the container image' : `Step ${shown}`
 }
 
 /** Entries of a build from number `offset` on, those of the fetch before it first. */
@@ -55,6 +65,6 @@ export async function reasonJson(api: SpawnpointApi, by: Principal, image: Image
 function shownStep(image: Image, step: string | null): string | null {
   if (step === null || !/^\d+$/.test(step)) return step
   const { source } = image
-  const number = Number(step) - (source.type === 'recipe' ? addedSteps(source.steps) : 0)
+  const number = source.type === 'recipe' ? ownNumber(source.steps, Number(step)) : Number(step)
   return number < 1 ? 'base' : String(number)
 }

@@ -1,4 +1,4 @@
-import type { BuildImageRequest } from '@spawnpoint/core'
+import type { BuildImageRequest, Env } from '@spawnpoint/core'
 import type { BuildOrder } from './builds.ts'
 import { PROVISION_STEPS, patchStep } from './provision.ts'
 import { buildSteps, type Recipe } from './recipe.ts'
@@ -8,6 +8,8 @@ export interface BuildBase {
   ref: string
   /** It is a container image from elsewhere, and lacks what E2B's clients count on */
   container: boolean
+  /** Variables that it has */
+  env: Env
 }
 
 export function buildRequest(
@@ -29,7 +31,7 @@ export function buildRequest(
       steps: [
         ...(base.container ? PROVISION_STEPS : []),
         ...(preBootScript && !fromTemplate ? [patchStep(preBootScript)] : []),
-        ...buildSteps(steps ?? []),
+        ...buildSteps(steps ?? [], base.env),
       ],
       startCommand: startCmd || undefined,
       readyCommand: readyCmd || undefined,

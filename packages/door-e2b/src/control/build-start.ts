@@ -42,16 +42,12 @@ export class Builds {
   /** Rejects `not_found` if nobody has ordered it, and whatever is wrong with the recipe. */
   async start(by: Principal, buildID: string, order: BuildOrder, body: StartBody): Promise<void> {
     const reference = containerOf(body)
-    if (reference === null)
-      return this.#begin(by, buildID, order, body, {
-        ref: await refIn(this.#api, by, templateOf(body)),
-        container: false,
-      })
+    if (reference === null) return this.#begin(by, buildID, order, body, await this.#template(by, templateOf(body)))
     const known = body.force === true ? null : await knownImage(this.#api, by, reference)
-    if (known !== null) return this.#begin(by, buildID, order, body, { ref: known.id, container: true })
+    if (known !== null) return this.#begin(by, buildID, order, body, containerBase(known))
     // What is kept must not have the credentials.
     const { fromImageRegistry: registry, ...start } = body
-    buildRequest(order, start, { ref: reference, container: true })
+    buildRequest(order, start, { ref: reference, container: true, env: {} })
     await this.#api.idempotency.once(by, startKey(buildID), startKey(buildID), async (tied) => {
       const { value, done } = await fetchImage(this.#api, tied, reference, credentialsOf(registry))
       this.#whenFetched(by, buildID, done)
@@ -74,8 +70,15 @@ export class Builds {
     const { start, imageId } = waiting.parse(await kept(this.#api, by, startKey(buildID), { start: {}, imageId: '' }))
     const fetched = await this.#imageOf(by, imageId)
     if (fetched?.state !== 'ready') return { image: null, fetched }
-    await this.#begin(by, buildID, order, start, { ref: fetched.id, container: true }, fetched)
+    await this.#begin(by, buildID, order, start, containerBase(fetched), fetched)
     return { image: await builtImage(this.#api, by, buildID), fetched }
+  }
+
+  async #template(by: Principal, text: string): Promise<BuildBase> {
+    const ref = await refIn(this.#api, by, text)
+    const found = await this.#api.resolve(by, ref)
+    const env = 'image' in found ? found.image.defaults.env : { ...found.snapshot.defaults.env, ...found.snapshot.env }
+    return { ref, container: false, env }
   }
 
   async #imageOf(by: Principal, id: string | undefined): Promise<Image | null> {
@@ -112,6 +115,10 @@ export class Builds {
         this.#log.warn({ err: error, build: buildID }, 'the build of a template did not begin'),
       )
   }
+}
+
+function containerBase({ id, defaults }: Image): BuildBase {
+  return { ref: id, container: true, env: defaults.env }
 }
 
 /** The container image that a build begins with; `null` if it is a template. */

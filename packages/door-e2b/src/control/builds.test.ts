@@ -4,6 +4,7 @@ import { tarOf } from '@spawnpoint/contracts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Builds } from './build-start.ts'
 import { orderOf } from './builds.ts'
+import { copySource } from './copy-source.ts'
 import { startBody } from './recipe.ts'
 import { type ControlWorld, type Got, openControlWorld } from './testing/control-world.ts'
 
@@ -120,6 +121,59 @@ describe('a template', () => {
     expect((await start(build, { fromTemplate: 'base', steps })).status).toBe(202)
     expect((await followed(build)).last.status).toBe('ready')
     expect(await read('files', '/srv/app/two.txt')).toBe('two')
+  })
+
+  it.each([
+    ['app', 'app'],
+    ['./app/x.txt', './app/x.txt'],
+    ['*.txt', '.'],
+    ['app/**/*.md', 'app'],
+    ['app/a/b?/c', 'app/a'],
+    ['app/{a,b}', 'app'],
+    ['app/!(x)', 'app'],
+    ['app/\\[slug\\]/x', 'app/\\[slug\\]/x'],
+    ['**', '.'],
+  ])('takes of an archive for %j what is below %j', (source, taken) => {
+    expect(copySource(source)).toBe(taken)
+  })
+
+  it('has the variables in the values of variables replaced', async () => {
+    const build = await order({ name: 'variables' })
+    const env = (...args: string[]) => ({ type: 'ENV', args })
+    const odd = `[$NOTHING] $5 $(id) $\{A-b}`
+    const steps = [env('PATH', '/opt/bin:$PATH', 'AT', `$\{HOME}/x`, 'NOT', odd), env('PATH', `/more:$\{PATH}`)]
+    await start(build, { fromTemplate: 'base', steps })
+    expect((await followed(build)).last.status).toBe('ready')
+    const { env: made } = (await world.core.images.get(world.by, 'variables')).defaults
+    expect(made).toMatchObject({
+      PATH: '/more:/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      AT: '/root/x',
+      NOT: odd.replace('$NOTHING', ''),
+    })
+    // What a template began with is known to those that begin with it.
+    const over = await order({ name: 'variables-over' })
+    await start(over, { fromTemplate: 'variables', steps: [env('PATH', '/last:$PATH')] })
+    expect((await followed(over)).last.status).toBe('ready')
+    expect((await world.core.images.get(world.by, 'variables-over')).defaults.env.PATH).toMatch(
+      '/last:/more:/opt/bin:/',
+    )
+  })
+
+  it('makes the account that it goes over to, and counts steps without that', async () => {
+    const build = await order({ name: 'account' })
+    const steps = [run('true'), { type: 'USER', args: ['worker'] }, { type: 'USER', args: ['0'] }, run('exit 4')]
+    await start(build, { fromImage: 'registry.test/debian:12', steps })
+    const { last, messages } = await followed(build)
+    expect(last.reason).toMatchObject({ step: '4', message: expect.stringMatching(/^Step 4 failed/) })
+    expect(messages).toContain('2 user worker')
+    const image = (await world.core.images.list(world.by, { name: 'account' }, { limit: 1 })).items[0]
+    const made = image?.source.type === 'recipe' ? image.source.steps : []
+    expect(made.filter((step) => step.type === 'run' && step.command.includes('useradd --create-home')).length).toBe(2)
+    expect(made.filter(({ type }) => type === 'user')).toMatchObject([
+      { user: 'user' },
+      { user: 'worker' },
+      { user: '0' },
+    ])
   })
 
   it('that fails says where and why', async () => {

@@ -33,12 +33,42 @@ export function patchStep(command: string): BuildStep {
   return { type: 'run', command: `${PATCH_MARK}${command}`, user: 'root' }
 }
 
-/** How many of a recipe's steps are none of the template's own. */
-export function addedSteps(steps: readonly BuildStep[]): number {
+/** As `PATCH_MARK` */
+const ACCOUNT_MARK = 'true account of the next step\n'
+/** Names that may be made an account of; those who are there in any case are none */
+const ACCOUNT = /^[a-z_][a-z0-9_-]{0,31}$/
+const THERE: ReadonlySet<string> = new Set(['root', 'user'])
+
+/** Makes the account that a template's next step goes over to, if there is none. */
+export function accountStep(user: string): BuildStep[] {
+  if (!ACCOUNT.test(user) || THERE.has(user)) return []
+  const command = `set -e
+if ! id -u ${user} >/dev/null 2>&1; then
+  if command -v useradd >/dev/null; then
+    useradd --create-home --shell "$(command -v bash || echo /bin/sh)" ${user}
+  else
+    adduser -D ${user}
+  fi
+fi
+exit 0`
+  return [{ type: 'run', command: `${ACCOUNT_MARK}${command}`, user: 'root' }]
+}
+
+/**
+ * The number that a step of the recipe has among the template's own, from 1; 0 for what comes before them. What was put in
+ * between belongs to the step after it.
+ */
+export function ownNumber(steps: readonly BuildStep[], number: number): number {
   const [provision] = PROVISION_STEPS
   const provisions = isSameRun(steps[0], provision) ? PROVISION_STEPS.length : 0
-  const next = steps[provisions]
-  return provisions + (next?.type === 'run' && next.command.startsWith(PATCH_MARK) ? 1 : 0)
+  const before = provisions + (isMarked(steps[provisions], PATCH_MARK) ? 1 : 0)
+  if (number <= before) return 0
+  const ownBefore = steps.slice(before, number - 1).filter((step) => !isMarked(step, ACCOUNT_MARK)).length
+  return ownBefore + 1
+}
+
+function isMarked(step: BuildStep | undefined, mark: string): boolean {
+  return step?.type === 'run' && step.command.startsWith(mark)
 }
 
 function isSameRun(one: BuildStep | undefined, other: BuildStep): boolean {

@@ -1,6 +1,9 @@
-import { type BuildStep, invalidArgument } from '@spawnpoint/core'
+import { type BuildStep, type Env, invalidArgument } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
+import { copySource } from './copy-source.ts'
+import { expanded } from './env-values.ts'
+import { accountStep } from './provision.ts'
 
 const STEPS_MAX = 1000
 
@@ -41,15 +44,19 @@ export function blobKey(filesHash: string): string {
   return `e2b:${filesHash}`
 }
 
-/** Rejects, naming the step by its number from 1. */
-export function buildSteps(steps: readonly Step[]): BuildStep[] {
-  return steps.map((one, at) => {
+/** Over files whose variables are `base`. Rejects, naming the step by its number from 1. */
+export function buildSteps(steps: readonly Step[], base: Env): BuildStep[] {
+  let env = base
+  return steps.flatMap((one, at) => {
     const path = `steps.${at + 1}`
-    return { ...buildStep(one, path), ...(one.force === true ? { force: true } : {}) }
+    const built = buildStep(one, env, path)
+    if (built.type === 'env') env = { ...env, ...built.env }
+    const account = built.type === 'user' ? accountStep(built.user) : []
+    return [...account, { ...built, ...(one.force === true ? { force: true } : {}) }]
   })
 }
 
-function buildStep({ type, args = [], filesHash }: Step, path: string): BuildStep {
+function buildStep({ type, args = [], filesHash }: Step, env: Env, path: string): BuildStep {
   switch (type.toUpperCase()) {
     case 'RUN': {
       const [command, user] = expected(args, 1, 2, path)
@@ -62,7 +69,7 @@ function buildStep({ type, args = [], filesHash }: Step, path: string): BuildSte
       return {
         type: 'copy',
         blob: blobKey(filesHash),
-        source,
+        source: copySource(source),
         destination,
         ...given({ user }),
         ...(mode === undefined || mode === '' ? {} : { mode: octal(mode, path) }),
@@ -70,7 +77,7 @@ function buildStep({ type, args = [], filesHash }: Step, path: string): BuildSte
     }
     case 'ENV':
     case 'ARG':
-      return { type: 'env', env: pairs(args, path) }
+      return { type: 'env', env: pairs(args, env, path) }
     case 'WORKDIR':
       return { type: 'workdir', path: expected(args, 1, 1, path)[0] }
     case 'USER':
@@ -97,7 +104,8 @@ function octal(text: string, path: string): number {
   return Number.parseInt(text, 8)
 }
 
-function pairs(args: string[], path: string): Record<string, string> {
+function pairs(args: string[], before: Env, path: string): Env {
   if (args.length === 0 || args.length % 2 !== 0) throw invalidArgument(path, 'needs names and values in turn')
-  return Object.fromEntries(Array.from({ length: args.length / 2 }, (_, n) => [args[2 * n], args[2 * n + 1]]))
+  const values = Array.from({ length: args.length / 2 }, (_, n) => [args[2 * n] ?? '', args[2 * n + 1] ?? ''] as const)
+  return Object.fromEntries(values.map(([name, value]) => [name, expanded(value, before)]))
 }
