@@ -1,5 +1,5 @@
 import type { Guests } from './guests.ts'
-import type { Operation, OperationKind, Sandbox, SandboxId, Snapshot } from './model.ts'
+import type { Operation, OperationKind, RootId, Sandbox, SandboxId, Snapshot, Volume } from './model.ts'
 import { archivePull } from './operations/archive-pull.ts'
 import { archivePush } from './operations/archive-push.ts'
 import { imageBuild } from './operations/image-build.ts'
@@ -17,11 +17,12 @@ import { snapshotCheck } from './operations/snapshot-check.ts'
 import { snapshotCreate } from './operations/snapshot-create.ts'
 import { snapshotDelete } from './operations/snapshot-delete.ts'
 import { snapshotDrill } from './operations/snapshot-drill.ts'
-import type { Parts } from './parts.ts'
+import type { Log, Parts } from './parts.ts'
 import type { Page, PageRequest } from './ports/index.ts'
 import { LIVING_STATES } from './sandbox/lifecycle.ts'
 import { changeSnapshot, moveSandbox } from './sandbox/records.ts'
 import { outgoingRules } from './services/credentials.ts'
+import { volumeRoot } from './volume-root.ts'
 
 /** Every operation there is; a new kind does not compile until it is here with its recovery. */
 const DEFINITIONS = {
@@ -60,7 +61,8 @@ export interface StartUpReport {
  * Brings records and reality together after a server has died, in this order:
  * 1. every open operation is finished or undone, oldest first (a restore before the deletion that waits for it);
  * 2. running sandboxes whose incarnation is gone are marked failed, with the reason;
- * 3. whatever the runtime runs or the pool holds that no record knows is removed.
+ * 3. whatever the runtime runs or the pool holds that no record knows is removed;
+ * 4. what is there is bounded as the records say.
  * Cut off anywhere, the next start does it again.
  */
 export async function startUp(parts: Parts, runner: OperationRunner, guests: Guests): Promise<StartUpReport> {
@@ -110,13 +112,15 @@ async function findLost(parts: Parts, guests: Guests, report: StartUpReport): Pr
     } else if (incarnation.paused) {
       // Nothing of ours is under way, so nobody else will resume it.
       log.warn({ sandbox: sandbox.id }, 'found standing still; resuming')
-      await attempt(parts, sandbox, 'resume', () => runtime.resume(incarnation.id))
+      await attempt(log, { sandbox: sandbox.id, what: 'resume' }, () => runtime.resume(incarnation.id))
     }
     // An earlier server may have died between the record of a new policy and its effect.
     if (incarnation !== undefined) {
-      await attempt(parts, sandbox, 'network', () => runtime.setNetwork(incarnation.id, sandbox.network))
+      await attempt(log, { sandbox: sandbox.id, what: 'network' }, () =>
+        runtime.setNetwork(incarnation.id, sandbox.network),
+      )
       // The driver did not keep their values.
-      await attempt(parts, sandbox, 'credentials', async () =>
+      await attempt(log, { sandbox: sandbox.id, what: 'credentials' }, async () =>
         runtime.setCredentials?.(incarnation.id, await outgoingRules(parts, sandbox)),
       )
     }
@@ -125,15 +129,14 @@ async function findLost(parts: Parts, guests: Guests, report: StartUpReport): Pr
 
 /** One sandbox that does not do as it is told must not keep the server down. */
 async function attempt(
-  { log }: Parts,
-  sandbox: Pick<Sandbox, 'id'>,
-  what: string,
+  log: Log,
+  of: { sandbox?: SandboxId; root?: RootId; what: string },
   run: () => Promise<void>,
 ): Promise<void> {
   try {
     await run()
   } catch (error) {
-    log.error({ err: error, sandbox: sandbox.id, what }, 'a running sandbox could not be set right')
+    log.error({ err: error, ...of }, 'what is there could not be set right')
   }
 }
 
@@ -146,8 +149,9 @@ async function sweep(parts: Parts, report: StartUpReport): Promise<void> {
   const known = {
     incarnations: idsOf(sandboxes, (sandbox) => sandbox.incarnationId),
     roots: idsOf([...sandboxes.map(({ rootId }) => rootId), ...volumes.map(({ id }) => id)], (id) => id),
-    snapshots: idsOf(snapshots, (snapshot) => snapshot.id),
-    images: idsOf(images, (image) => image.id),
+    // What failed holds nothing; an undo that failed may have left it.
+    snapshots: idsOf(snapshots, ({ id, state }) => (state === 'failed' ? null : id)),
+    images: idsOf(images, ({ id, state }) => (state === 'failed' ? null : id)),
   }
   const remove = async (what: string, run: () => Promise<void>) => {
     try {
@@ -167,6 +171,20 @@ async function sweep(parts: Parts, report: StartUpReport): Promise<void> {
   for (const id of held.images) if (!known.images.has(id)) await remove(`image ${id}`, () => pool.deleteImage(id))
   for (const name of held.staged) await remove(`staged ${name}`, () => pool.deleteStaged(name))
   await failMissing(parts, snapshots, new Set<string>(held.snapshots))
+  await boundRoots(parts, { sandboxes, volumes }, new Set<string>(held.roots))
+}
+
+/** An earlier server may have died between the record of a new size and its effect. */
+async function boundRoots(
+  parts: Parts,
+  { sandboxes, volumes }: { sandboxes: Sandbox[]; volumes: Volume[] },
+  held: Set<string>,
+): Promise<void> {
+  const bound = (id: RootId, diskBytes: number) =>
+    attempt(parts.log, { root: id, what: 'size' }, () => parts.pool.limitRoot(id, { diskBytes }))
+  for (const { rootId, resources } of sandboxes)
+    if (rootId !== null && held.has(rootId)) await bound(rootId, resources.diskBytes)
+  for (const { id, sizeBytes } of volumes) if (held.has(id)) await bound(volumeRoot(id), sizeBytes)
 }
 
 /**

@@ -81,4 +81,11 @@ describe('a sandbox of another size', () => {
     await expect(resize({ diskBytes: 8 * GIB, cpus: 2 })).rejects.toBeDefined()
     expect((await core.sandboxes.get(world.by, sandbox.id)).resources).toEqual(sandbox.resources)
   })
+
+  it('is refused as a whole with a name that another has: its disk stays as it was', async () => {
+    await (await core.sandboxes.create(world.by, { image: 'base', name: 'other' })).done
+    const update = { resources: { diskBytes: 8 * GIB }, name: 'other' }
+    await expect(core.sandboxes.update(world.by, sandbox.id, update)).rejects.toMatchObject({ code: 'name_taken' })
+    expect(await world.disagreements(core)).toEqual([])
+  })
 })

@@ -87,3 +87,21 @@ describe('a secret of the team', () => {
     },
   )
 })
+
+it('reaches all that use it though one of them cannot be told, and that one a while later', async () => {
+  world = new World()
+  core = await world.server({ fakeTime: true })
+  await core.secrets.set(world.by, 'API_KEY', { value: VALUE })
+  const sandboxes = [await create(RULE), await create(RULE)]
+  world.host.faults.failNext('runtime.setCredentials')
+  await expect(core.secrets.set(world.by, 'API_KEY', { value: 'sk-2' })).rejects.toMatchObject({
+    code: 'runtime_failed',
+  })
+  const values = () => sandboxes.flatMap((one) => sent(one) ?? []).sort()
+  expect(values()).toEqual([`Bearer ${VALUE}`, 'Bearer sk-2'].sort())
+  world.host.faults.failNext('runtime.setCredentials')
+  world.clock.advance(5_000)
+  await world.host.faults.quiet()
+  world.clock.advance(10_000)
+  await expect.poll(values).toEqual(['Bearer sk-2', 'Bearer sk-2'])
+})

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { Core, Sandbox } from '../src/index.ts'
+import type { Core, RootId, Sandbox } from '../src/index.ts'
 import { World } from './world.ts'
 
 let world: World
@@ -229,4 +229,32 @@ it('of the work in its files the audit log tells once, and a key that may only r
   expect((await core.audit.list(world.by, { what: 'volumeFiles.' }, { limit: 9 })).items).toMatchObject([
     { what: 'volumeFiles.makeDir', target: 'data', keyName: 'writer' },
   ])
+})
+
+it('stays of its size where its files cannot be bounded anew, and of two sizes has the later', async () => {
+  const { id } = await core.volumes.create(world.by, { name: 'data', sizeBytes: 2 ** 30 })
+  const bound = () => world.host.roots.get(id as unknown as RootId)?.tree.limitBytes
+  world.host.faults.failNext('pool.limitRoot', new Error('no'))
+  await expect(core.volumes.resize(world.by, id, { sizeBytes: 2 ** 31 })).rejects.toBeDefined()
+  expect([(await core.volumes.get(world.by, id)).sizeBytes, bound()]).toEqual([2 ** 30, 2 ** 30])
+  const held = world.host.faults.hang('pool.limitRoot')
+  const first = core.volumes.resize(world.by, id, { sizeBytes: 2 ** 31 })
+  await held.reached
+  const second = core.volumes.resize(world.by, id, { sizeBytes: 2 ** 32 })
+  held.release()
+  await Promise.all([first, second])
+  expect([(await core.volumes.get(world.by, id)).sizeBytes, bound()]).toEqual([2 ** 32, 2 ** 32])
+})
+
+it('is gone for a new size that was asked for before it was deleted', async () => {
+  const { id } = await core.volumes.create(world.by, { name: 'data' })
+  const held = world.host.faults.hang('pool.limitRoot')
+  const resized = core.volumes.resize(world.by, id, { sizeBytes: 2 ** 31 })
+  await held.reached
+  // No lock of the ledger is held while the pool works.
+  await core.volumes.delete(world.by, id)
+  held.release()
+  await expect(resized).rejects.toMatchObject({ code: 'not_found', context: { resource: 'volume', ref: id } })
+  expect((await core.volumes.list(world.by, {}, { limit: 10 })).items).toEqual([])
+  expect([...world.host.roots.keys()]).toEqual([])
 })

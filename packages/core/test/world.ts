@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { DockerfileFrontEnd } from '@spawnpoint/dockerfile'
 import {
   FakeArchive,
@@ -19,6 +20,7 @@ import {
   type Sandbox,
   systemClock,
 } from '../src/index.ts'
+import { volumeRoot } from '../src/volume-root.ts'
 
 export const GIB = 2 ** 30
 
@@ -139,11 +141,10 @@ export class World {
       held.incarnations,
       sandboxes.map((sandbox) => sandbox.incarnationId),
     )
-    compare(
-      'root',
-      held.roots,
-      sandboxes.map((sandbox) => sandbox.rootId),
-    )
+    compare('root', held.roots, [
+      ...sandboxes.map((sandbox) => sandbox.rootId),
+      ...[...tables.volumes.keys()].map(String),
+    ])
     compare(
       'snapshot',
       held.snapshots,
@@ -161,6 +162,17 @@ export class World {
     for (const sandbox of sandboxes) {
       if (/ing$|_back$/.test(sandbox.state) && sandbox.state !== 'running') found.push(`sandbox is ${sandbox.state}`)
     }
+    for (const { id, rootId, incarnationId, resources, network } of sandboxes) {
+      const root = rootId === null ? undefined : this.host.roots.get(rootId)
+      if (root !== undefined && root.tree.limitBytes !== resources.diskBytes)
+        found.push(`the root of ${id} is bounded otherwise`)
+      const incarnation = incarnationId === null ? undefined : this.host.incarnations.get(incarnationId)
+      if (incarnation !== undefined && !isDeepStrictEqual(incarnation.network, network))
+        found.push(`${id} reaches something else`)
+    }
+    for (const { id, sizeBytes } of tables.volumes.values())
+      if (this.host.roots.get(volumeRoot(id))?.tree.limitBytes !== sizeBytes)
+        found.push(`volume ${id} is bounded otherwise`)
     for (const incarnation of this.host.pausedIncarnations()) found.push(`incarnation ${incarnation} stands still`)
     return found
   }

@@ -102,7 +102,10 @@ export class SimpleAccounts implements Accounts {
 
   rootLimited(id: RootId, { diskBytes }: { diskBytes: number }): Promise<void> {
     return this.#inTurn(id, async () => {
-      const next = { ...(await this.#account(id)), diskBytes }
+      const account = await this.#account(id)
+      // Start-up asks it of every root. The limit comes before the account of it, and so is there if that is.
+      if (account.diskBytes === diskBytes) return
+      const next = { ...account, diskBytes }
       await limitSubvolume(this.#layout.published('roots', id), limitOf(next))
       await this.#keep(id, next)
     })

@@ -36,7 +36,7 @@ export interface Pool {
    * "disk quota exceeded" or "no space".
    */
   createRoot(id: RootId, source: RootSource | null, limits: { diskBytes: number }): Promise<void>
-  /** Bounds a root that is there otherwise, at once. Rejects `not_found`. */
+  /** Bounds a root that is there otherwise, at once; costs next to nothing where it is so already. Rejects `not_found`. */
   limitRoot(id: RootId, limits: { diskBytes: number }): Promise<void>
   deleteRoot(id: RootId): Promise<void>
   rootPath(id: RootId): string

@@ -3,16 +3,25 @@ import { authorityOf, envOf, type Guests } from '../guests.ts'
 import type { SandboxId } from '../ids.ts'
 import type { Sandbox } from '../model.ts'
 import type { Parts } from '../parts.ts'
+import { Turns } from '../turns.ts'
 import { outgoingRules } from './credentials.ts'
 
+type Change = (sandbox: Sandbox) => Promise<void>
+
+/** Milliseconds until a change that failed is tried again, doubled each time */
+const FIRST_RETRY_MS = 5_000
+const LAST_RETRY_MS = 60_000
+
 /**
- * Gives the incarnation that runs what is recorded of its sandbox now. One change at a time for each sandbox, or of two
- * the earlier could stay.
+ * Gives the incarnation that runs, and the root, what is recorded of their sandbox now. One change at a time for each
+ * sandbox, or of two the earlier could stay.
  */
 export class LiveChanges {
   readonly #parts: Parts
   readonly #guests: Guests
-  readonly #turns = new Map<SandboxId, Promise<void>>()
+  readonly #turns = new Turns<SandboxId>()
+  /** Changes that are tried again, by what and whose */
+  readonly #failed = new Map<string, Disposable>()
 
   constructor(parts: Parts, guests: Guests) {
     this.#parts = parts
@@ -20,14 +29,14 @@ export class LiveChanges {
   }
 
   network(id: SandboxId): Promise<void> {
-    return this.#apply(id, async ({ incarnationId, network }) => {
+    return this.#bring('network', id, async ({ incarnationId, network }) => {
       if (incarnationId !== null) await this.#parts.runtime.setNetwork(incarnationId, network)
     })
   }
 
   /** With what programs inside need to take the server for the hosts. */
   credentials(id: SandboxId): Promise<void> {
-    return this.#apply(id, async (sandbox) => {
+    return this.#bring('credentials', id, async (sandbox) => {
       const { incarnationId } = sandbox
       if (incarnationId === null) return
       await this.#parts.runtime.setCredentials?.(incarnationId, await outgoingRules(this.#parts, sandbox))
@@ -42,7 +51,7 @@ export class LiveChanges {
 
   /** Once a secret that its rules refer to is another. */
   secrets(id: SandboxId): Promise<void> {
-    return this.#apply(id, async (sandbox) => {
+    return this.#bring('secrets', id, async (sandbox) => {
       if (sandbox.incarnationId !== null)
         await this.#parts.runtime.setCredentials?.(sandbox.incarnationId, await outgoingRules(this.#parts, sandbox))
     })
@@ -51,6 +60,19 @@ export class LiveChanges {
   env(id: SandboxId): Promise<void> {
     return this.#apply(id, async (sandbox) => {
       if (sandbox.incarnationId !== null) await this.#tell(sandbox)
+    })
+  }
+
+  /** Bounds the root anew. */
+  disk(id: SandboxId): Promise<void> {
+    return this.#bring('disk', id, async ({ rootId, resources: { diskBytes } }) => {
+      if (rootId === null) return
+      try {
+        await this.#parts.pool.limitRoot(rootId, { diskBytes })
+      } catch (error) {
+        // It was replaced or removed meanwhile; the next one is bounded by what is recorded.
+        if (!isCode(error, 'not_found')) throw error
+      }
     })
   }
 
@@ -72,8 +94,29 @@ export class LiveChanges {
     await guest.setEnv(envOf(sandbox))
   }
 
-  async #apply(id: SandboxId, change: (sandbox: Sandbox) => Promise<void>): Promise<void> {
-    const turn = async () => {
+  /** As `#apply`. If it fails, whoever asked is told, and as it is recorded it is tried again until it comes about. */
+  async #bring(what: string, id: SandboxId, change: Change, pauseMs = FIRST_RETRY_MS): Promise<void> {
+    const key = `${what} ${id}`
+    try {
+      await this.#apply(id, change)
+      this.#failed.get(key)?.[Symbol.dispose]()
+      this.#failed.delete(key)
+    } catch (error) {
+      const { clock, closing, log } = this.#parts
+      const again = () => {
+        if (closing.aborted) return
+        this.#bring(what, id, change, Math.min(pauseMs * 2, LAST_RETRY_MS)).catch((err: unknown) =>
+          log.warn({ err, sandbox: id, what }, 'what is recorded of a sandbox has not come about; trying again'),
+        )
+      }
+      this.#failed.get(key)?.[Symbol.dispose]()
+      this.#failed.set(key, clock.after(pauseMs, again))
+      throw error
+    }
+  }
+
+  #apply(id: SandboxId, change: Change): Promise<void> {
+    return this.#turns.take(id, async () => {
       const sandbox = await this.#parts.ledger.read.sandbox(id)
       if (sandbox === null) return
       try {
@@ -82,13 +125,6 @@ export class LiveChanges {
         // It has ended meanwhile; the next one begins with what is recorded.
         if (!isCode(error, 'stale_incarnation')) throw error
       }
-    }
-    const mine = (this.#turns.get(id) ?? Promise.resolve()).then(turn, turn)
-    this.#turns.set(id, mine)
-    try {
-      await mine
-    } finally {
-      if (this.#turns.get(id) === mine) this.#turns.delete(id)
-    }
+    })
   }
 }

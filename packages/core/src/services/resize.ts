@@ -1,26 +1,25 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ResizeRequest } from '../api.ts'
 import { invalidArgument, SpawnpointError } from '../errors.ts'
+import type { SandboxId } from '../ids.ts'
 import type { Resources, Sandbox } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
 import { COUNTED_STATES } from '../ports/ledger-accounts.ts'
 import { mergeResources } from './checks.ts'
+import type { LiveChanges } from './live-changes.ts'
 import { claimQuota } from './quotas.ts'
 
 const MIB = 2 ** 20
 
-/**
- * What a sandbox is to have from its next start; its root is bounded anew at once. Under the lock of its record, which keeps the
- * root from being another's; a root that is larger than the record says, as we died before the commit, is bounded with the
- * next change or start.
- */
+/** What a sandbox is to have from its next start; its root is bounded anew once that is recorded. */
 export async function resized(
-  { config, pool }: Parts,
+  { config }: Parts,
   tx: LedgerTx,
   sandbox: Sandbox,
   asked: ResizeRequest,
 ): Promise<Resources> {
-  const { id, teamId, state, rootId, resources: before } = sandbox
+  const { id, teamId, state, resources: before } = sandbox
   const { cpus, memoryBytes, diskBytes } = asked
   const next = mergeResources(config, before, { cpus, memoryBytes, diskBytes })
   if (state === 'killing')
@@ -40,9 +39,26 @@ export async function resized(
       cpus: Math.max(0, next.cpus - before.cpus),
       memoryBytes: Math.max(0, next.memoryBytes - before.memoryBytes),
     })
-  if (rootId !== null && next.diskBytes !== before.diskBytes)
-    await pool.limitRoot(rootId, { diskBytes: next.diskBytes })
   return next
+}
+
+/** Undo: has the sandbox what it had, unless that was changed again meanwhile. Reports, never throws. */
+export async function takeBack(
+  { ledger, log }: Parts,
+  live: LiveChanges,
+  id: SandboxId,
+  { written, before }: { written: Resources; before: Resources },
+): Promise<void> {
+  try {
+    await ledger.transact(async (tx) => {
+      const sandbox = await tx.lockSandbox(id)
+      if (sandbox !== null && isDeepStrictEqual(sandbox.resources, written))
+        await tx.putSandbox({ ...sandbox, resources: before })
+    })
+    await live.disk(id)
+  } catch (error) {
+    log.error({ err: error, sandbox: id }, 'a sandbox has another disk than its record says until the next start')
+  }
 }
 
 /** Whatever is in memory must have room when it is there again. */

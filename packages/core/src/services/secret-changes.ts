@@ -17,13 +17,15 @@ export async function secretChanged(
   { teamId, name }: { teamId: TeamId; name: string },
 ): Promise<void> {
   const { ledger, log } = parts
+  const failures: unknown[] = []
   let after: string | undefined
   do {
     const page = await ledger.read.sandboxes({ teamId, states: [...LIVING_STATES] }, { limit: PAGE, after })
     for (const { id, credentials } of page.items) {
       if (!secretsOf(credentials).includes(name)) continue
       const arrival = await arrivalOf(parts, id)
-      if (arrival === null) await live.secrets(id)
+      // One that cannot be told must not keep the others from it.
+      if (arrival === null) await live.secrets(id).catch((error: unknown) => failures.push(error))
       else
         runner
           .ended(arrival)
@@ -32,6 +34,7 @@ export async function secretChanged(
     }
     after = page.next ?? undefined
   } while (after !== undefined)
+  if (failures.length > 0) throw failures[0]
 }
 
 async function arrivalOf({ ledger }: Parts, id: SandboxId) {

@@ -12,7 +12,7 @@ import { openOperation } from './claims.ts'
 import { credentialRules } from './credentials.ts'
 import type { LiveChanges } from './live-changes.ts'
 import { checkName } from './refs.ts'
-import { resized } from './resize.ts'
+import { resized, takeBack } from './resize.ts'
 import { mustHaveSecrets } from './secrets.ts'
 
 /** Changes a sandbox's record, and what follows from it in the incarnation that runs. `ref` is for the error only. */
@@ -35,9 +35,18 @@ export async function updateSandbox(
       if (sandbox === null || sandbox.state === 'killed') throw notFound('sandbox', ref)
       // What is coming up has what was recorded when it began.
       const open = reachesInside && ARRIVING.includes(sandbox.state) ? await openOperation(tx, sandbox) : null
-      return open === null ? { updated: await change(parts, tx, sandbox, request) } : { waitFor: open.id }
+      if (open !== null) return { waitFor: open.id }
+      return { updated: await change(parts, tx, sandbox, request), before: sandbox.resources }
     })
     if (answer.updated !== undefined) {
+      if (answer.updated.resources.diskBytes !== answer.before.diskBytes) {
+        try {
+          await live.disk(id)
+        } catch (error) {
+          await takeBack(parts, live, id, { written: answer.updated.resources, before: answer.before })
+          throw error
+        }
+      }
       if (request.network !== undefined) await live.network(id)
       if (request.credentials !== undefined) await live.credentials(id)
       if (request.env !== undefined) await live.env(id)

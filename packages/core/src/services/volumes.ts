@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { CreateVolumeRequest, MountRequest, Principal, VolumesApi } from '../api.ts'
-import { invalidArgument, notFound, SpawnpointError } from '../errors.ts'
+import { invalidArgument, isCode, notFound, SpawnpointError } from '../errors.ts'
 import { isId, newId, type TeamId, type VolumeId } from '../ids.ts'
 import type { Snapshot, Volume, VolumeMount } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { LedgerReads, LedgerTx } from '../ports/index.ts'
 import { LIVING_STATES } from '../sandbox/lifecycle.ts'
+import { Turns } from '../turns.ts'
 import { volumeRoot } from '../volume-root.ts'
 import { checkName, isName } from './refs.ts'
 
@@ -22,6 +23,8 @@ const OWN_MOUNTS = ['/proc', '/sys', '/dev', '/run', '/tmp', '/var/tmp', '/.spaw
 
 export class Volumes implements VolumesApi {
   readonly #parts: Parts
+  /** One change of a size at a time, or of two the earlier could stay */
+  readonly #turns = new Turns<VolumeId>()
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -61,21 +64,48 @@ export class Volumes implements VolumesApi {
     return { usedBytes }
   }
 
-  /** Files that are bounded otherwise than the record says, as we died before the commit, are bounded with the next change. */
+  /** The record first: start-up bounds the files by it if the server dies in between. */
   async resize(by: Principal, ref: string, { sizeBytes }: { sizeBytes: number }): Promise<Volume> {
     checkSize(sizeBytes)
     const { id } = await this.get(by, ref)
-    const { ledger, pool } = this.#parts
-    return ledger.transact(async (tx) => {
-      const volume = await tx.lockVolume(id)
-      if (volume === null) throw notFound('volume', ref)
-      const { usedBytes } = await pool.rootUsage(volumeRoot(id))
-      if (sizeBytes < usedBytes) throw invalidArgument('sizeBytes', `not less than it holds, ${usedBytes}`)
-      await pool.limitRoot(volumeRoot(id), { diskBytes: sizeBytes })
-      const next = { ...volume, sizeBytes }
-      await tx.putVolume(next)
-      return next
+    const { pool } = this.#parts
+    return this.#turns.take(id, async () => {
+      try {
+        const { usedBytes } = await pool.rootUsage(volumeRoot(id))
+        if (sizeBytes < usedBytes) throw invalidArgument('sizeBytes', `not less than it holds, ${usedBytes}`)
+        const { before, next } = await this.#record(id, ref, sizeBytes)
+        await this.#bound(before, next)
+        return next
+      } catch (error) {
+        // It was deleted meanwhile; the pool knows roots by those who have them most often.
+        throw isCode(error, 'not_found') ? notFound('volume', ref) : error
+      }
     })
+  }
+
+  #record(id: VolumeId, ref: string, sizeBytes: number): Promise<{ before: Volume; next: Volume }> {
+    return this.#parts.ledger.transact(async (tx) => {
+      const before = await tx.lockVolume(id)
+      if (before === null) throw notFound('volume', ref)
+      const next = { ...before, sizeBytes }
+      await tx.putVolume(next)
+      return { before, next }
+    })
+  }
+
+  async #bound(before: Volume, { id, sizeBytes }: Volume): Promise<void> {
+    const { pool, log } = this.#parts
+    try {
+      await pool.limitRoot(volumeRoot(id), { diskBytes: sizeBytes })
+    } catch (error) {
+      try {
+        await this.#record(id, id, before.sizeBytes)
+        await pool.limitRoot(volumeRoot(id), { diskBytes: before.sizeBytes })
+      } catch (err) {
+        log.error({ err, volume: id }, 'a volume has another size than its record says until the next start')
+      }
+      throw error
+    }
   }
 
   async delete(by: Principal, ref: string): Promise<void> {
