@@ -151,8 +151,12 @@ describe('ingress', () => {
     })
     own.program.answer = world.program.answer
     const { id } = await own.sandbox({ ingress: { default: 'token' } })
-    const { status, headers, body } = await own.ask('/', { ...host(id), 'x-test-token': 'of-ann', 'x-user': 'root' })
-    expect([status, headers['x-frames'], JSON.parse(body).headers['x-user']]).toEqual([200, 'none', 'ann'])
+    const claims = { 'x-user': 'root', X_User: 'root', 'x_forwarded-host': 'evil.test' }
+    const { status, headers, body } = await own.ask('/', { ...host(id), 'x-test-token': 'of-ann', ...claims })
+    const seen = JSON.parse(body).headers
+    expect([status, headers['x-frames'], seen['x-user']]).toEqual([200, 'none', 'ann'])
+    // Many programs take `_` for `-`.
+    expect(Object.keys(seen).filter((name) => name.includes('_'))).toEqual([])
     const asked = await own.ask('/', { ...host(id), accept: 'text/html' })
     expect([asked.status, asked.headers.location]).toEqual([302, 'https://sign.test/in'])
     expect((await own.ask('/', host(id))).status).toBe(403)

@@ -9,7 +9,7 @@ export type PortDialler = Pick<Guest, 'connectPort'>
 export interface ProxyOptions {
   /** Beginning of the request's path that is ours; the program sees what follows. Default: it sees the whole path. */
   pathPrefix?: string
-  /** Lower-case request headers that must not reach the program: the one that carried our key, the one that named the sandbox. */
+  /** Lower-case request headers that must not reach the program, spelled with `-`: the one that carried our key, the one that named the sandbox. */
   stripHeaders?: readonly string[]
   /** Offered subprotocols that begin so must not reach the program either: they carry keys */
   stripSubprotocols?: string
@@ -17,7 +17,7 @@ export interface ProxyOptions {
   stripCookies?: readonly string[]
   /** Host header for the program, instead of the client's */
   host?: string
-  /** Lower-case headers for the program that no client can set */
+  /** Lower-case headers for the program that no client can set, spelled with `-` */
   addHeaders?: Readonly<Record<string, string>>
   /** Headers of the answer beside the program's own */
   addResponseHeaders?: Readonly<Record<string, string>>
@@ -39,7 +39,7 @@ const HOP_BY_HOP = new Set([
 ])
 
 /** Told by us; what the client says about them is not passed on. */
-const FORWARDED = new Set(['x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-prefix'])
+const FORWARDED = ['x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-prefix']
 
 /**
  * Passes a request to a program listening in the sandbox, and its answer back, streaming both ways. Rejects `port_closed` if
@@ -188,11 +188,12 @@ function connectionNames(connection: string | undefined): Set<string> {
 
 function requestHeaders(req: IncomingMessage, options: ProxyOptions, upgrade: boolean): string[] {
   const named = connectionNames(req.headers.connection)
-  const strip = new Set([...(options.stripHeaders ?? []), ...Object.keys(options.addHeaders ?? {})])
+  const strip = new Set([...FORWARDED, ...(options.stripHeaders ?? []), ...Object.keys(options.addHeaders ?? {})])
   const out: string[] = []
   for (const [name, value] of pairs(req.rawHeaders)) {
     const lower = name.toLowerCase()
-    if (HOP_BY_HOP.has(lower) || FORWARDED.has(lower) || named.has(lower) || strip.has(lower) || lower === 'expect')
+    // Many programs take `_` for `-`.
+    if (HOP_BY_HOP.has(lower) || named.has(lower) || strip.has(lower.replaceAll('_', '-')) || lower === 'expect')
       continue
     if (lower === 'host') out.push(name, options.host ?? value)
     else if (lower === 'cookie' && options.stripCookies !== undefined) {
