@@ -19,8 +19,7 @@ const open = (stream: number, port = 80) =>
   Buffer.concat([frame(WINDOW, SYN, stream, 0), data(stream, Buffer.of(1, port >> 8, port & 255))])
 
 /** A client's end, and what its frames say, as they come. */
-function tunnel(connectPort: (port: number) => Promise<Duplex>) {
-  const [client, server] = duplexPair()
+function tunnel(connectPort: (port: number) => Promise<Duplex>, [client, server] = duplexPair()) {
   serveTunnel(server, async () => ({ connectPort }) as unknown as Guest)
   client.on('error', () => {})
   let bytes: Buffer = Buffer.alloc(0)
@@ -134,6 +133,26 @@ describe('a tunnel', () => {
     }
     expect(told).toBeGreaterThanOrEqual(128 * 1024)
     for (let n = 0; n < 8; n += 1) client.write(data(1, Buffer.alloc(256 * 1024)))
+    await toItsEnd(next)
+  })
+
+  it('hears no more of a client that asks and leaves the answers lying', async () => {
+    const [client, server] = duplexPair()
+    tunnel(echo, [client, server])
+    const pings = Buffer.concat(Array.from({ length: 1_000 }, () => frame(PING, SYN, 0, 1)))
+    for (let n = 0; n < 100; n += 1) {
+      client.write(pings)
+      await new Promise(setImmediate)
+      expect(server.writableLength).toBeLessThan(4 * server.writableHighWaterMark)
+    }
+    client.destroy()
+  })
+
+  it('ends with what comes behind the end of a stream', async () => {
+    const { client, next } = tunnel(echo)
+    client.write(Buffer.concat([open(1), frame(DATA, FIN, 1, 0), frame(DATA, FIN, 1, 0), frame(PING, SYN, 0, 9)]))
+    while ((await next()).type !== PING);
+    client.write(Buffer.concat([open(3), frame(DATA, FIN, 3, 0), data(3, Buffer.of(7))]))
     await toItsEnd(next)
   })
 

@@ -20,14 +20,27 @@ export class YamuxSession {
   readonly #transport: Duplex
   readonly #accept: (stream: Duplex) => void
   readonly #streams = new Map<number, YamuxStream>()
-  #bytes: Buffer = Buffer.alloc(0)
+  #pieces: Buffer[] = []
+  #arrived = 0
+  /** Bytes that have to be there before there is a next frame, or to know how long it is */
+  #needed = HEADER_BYTES
 
   constructor(transport: Duplex, accept: (stream: Duplex) => void) {
     this.#transport = transport
     this.#accept = accept
     transport.on('data', (chunk: Buffer) => {
-      this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk])
-      if (!this.#take()) transport.destroy()
+      this.#pieces.push(chunk)
+      this.#arrived += chunk.length
+      // Joined once for a frame, however small its pieces are.
+      if (this.#arrived < this.#needed) return
+      const rest = this.#take(this.#pieces.length === 1 ? chunk : Buffer.concat(this.#pieces))
+      if (rest === null) return void transport.destroy()
+      this.#pieces = rest.length === 0 ? [] : [rest]
+      this.#arrived = rest.length
+      if (!transport.writableNeedDrain) return
+      // Who has questions and leaves the answers lying is not heard until they are taken.
+      transport.pause()
+      transport.once('drain', () => transport.resume())
     })
     const end = () => {
       for (const stream of this.#streams.values()) stream.cut()
@@ -53,23 +66,26 @@ export class YamuxSession {
     this.#streams.delete(id)
   }
 
-  /** All frames that are whole. False if one is not as it must be. */
-  #take(): boolean {
-    while (this.#bytes.length >= HEADER_BYTES) {
-      const [version, type] = [this.#bytes.readUInt8(0), this.#bytes.readUInt8(1)]
-      const flags = this.#bytes.readUInt16BE(2)
-      const id = this.#bytes.readUInt32BE(4)
-      const length = this.#bytes.readUInt32BE(8)
+  /** Takes all frames that are whole, and gives what is left. `null` if one is not as it must be. */
+  #take(bytes: Buffer): Buffer | null {
+    let rest = bytes
+    for (;;) {
+      this.#needed = HEADER_BYTES
+      if (rest.length < HEADER_BYTES) return rest
+      const [version, type] = [rest.readUInt8(0), rest.readUInt8(1)]
+      const flags = rest.readUInt16BE(2)
+      const id = rest.readUInt32BE(4)
+      const length = rest.readUInt32BE(8)
       const body = type === TYPE.data ? length : 0
-      if (version !== 0 || type > TYPE.goAway || body > WINDOW_BYTES) return false
-      if (this.#bytes.length < HEADER_BYTES + body) return true
-      const data = this.#bytes.subarray(HEADER_BYTES, HEADER_BYTES + body)
-      this.#bytes = this.#bytes.subarray(HEADER_BYTES + body)
+      if (version !== 0 || type > TYPE.goAway || body > WINDOW_BYTES) return null
+      this.#needed = HEADER_BYTES + body
+      if (rest.length < this.#needed) return rest
+      const data = rest.subarray(HEADER_BYTES, this.#needed)
+      rest = rest.subarray(this.#needed)
       if (type === TYPE.ping) {
         if (flags & FLAG.syn) this.send(TYPE.ping, FLAG.ack, 0, length)
-      } else if (type !== TYPE.goAway && !this.#frame(type, flags, id, length, data)) return false
+      } else if (type !== TYPE.goAway && !this.#frame(type, flags, id, length, data)) return null
     }
-    return true
   }
 
   #frame(type: number, flags: number, id: number, length: number, data: Buffer): boolean {
@@ -105,6 +121,8 @@ class YamuxStream extends Duplex {
   #read = 0
   #sendWindow = WINDOW_BYTES
   #wanted = false
+  /** The other side has said its last */
+  #ended = false
   #resume: (() => void) | null = null
   #cut = false
 
@@ -116,9 +134,9 @@ class YamuxStream extends Duplex {
     this.on('error', () => {})
   }
 
-  /** False for more than it was allowed. */
+  /** False for more than it was allowed, and for what comes behind its end. */
   arrive(data: Buffer): boolean {
-    if (data.length > this.#receiveWindow) return false
+    if (data.length > this.#receiveWindow || (this.#ended && data.length > 0)) return false
     this.#receiveWindow -= data.length
     // In pieces: one counts as read when it goes on, not what came with it.
     for (let at = 0; at < data.length; at += PIECE_BYTES) this.#arrived.push(data.subarray(at, at + PIECE_BYTES))
@@ -127,6 +145,8 @@ class YamuxStream extends Duplex {
   }
 
   arriveEnd(): void {
+    if (this.#ended) return
+    this.#ended = true
     this.#arrived.push(null)
     this.#give()
   }
