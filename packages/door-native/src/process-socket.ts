@@ -11,7 +11,7 @@ import {
   SpawnpointError,
   toSpawnpointError,
 } from '@spawnpoint/core'
-import { untilAborted } from '@spawnpoint/door-kit'
+import { InputQueue, untilAborted } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import type { z } from 'zod'
@@ -27,8 +27,6 @@ const START_WITHIN_MS = 10_000
 const PING_EVERY_MS = 15_000
 /** Bytes to the client beyond which no more output is taken from the process */
 const OUTPUT_WINDOW_BYTES = 1024 * 1024
-/** Bytes to the process beyond which no more is taken from the client */
-const STDIN_WINDOW_BYTES = 256 * 1024
 
 const STREAM_NUMBERS: { readonly [S in ProcessStream]: number } = { stdout: 1, stderr: 2, pty: 3 }
 
@@ -119,9 +117,8 @@ class ProcessSocket {
   #process: ProcessInfo | null = null
   #starting = false
   #heard = true
-  /** Writes to stdin in order; each waits for the one before */
-  #stdin: Promise<void> = Promise.resolve()
-  #stdinBytes = 0
+  /** Writes to stdin in order */
+  readonly #stdin: InputQueue
   #stdinBroken = false
 
   constructor(ws: WebSocket, guest: Guest, gone: AbortController, log: Log) {
@@ -129,6 +126,7 @@ class ProcessSocket {
     this.#guest = guest
     this.#gone = gone
     this.#log = log
+    this.#stdin = new InputQueue(ws, (thrown) => this.#report(thrown))
   }
 
   run(attached: Followed | null): void {
@@ -224,18 +222,14 @@ class ProcessSocket {
   }
 
   #writeStdin(data: Buffer): void {
-    this.#stdinBytes += data.length
-    if (this.#stdinBytes > STDIN_WINDOW_BYTES) this.#ws.pause()
-    this.#afterStdin(async (ref) => {
+    const ref = this.#process?.id ?? ''
+    this.#stdin.add(data.length, async () => {
       try {
         if (!this.#stdinBroken) await this.#guest.processes.writeStdin(ref, data)
       } catch (thrown) {
         // Said once: what follows would fail alike.
         this.#stdinBroken = true
         throw thrown
-      } finally {
-        this.#stdinBytes -= data.length
-        if (this.#stdinBytes <= STDIN_WINDOW_BYTES) this.#ws.resume()
       }
     })
   }
@@ -255,7 +249,7 @@ class ProcessSocket {
     const ref = this.#process?.id ?? ''
     switch (message.data.type) {
       case 'closeStdin':
-        this.#afterStdin(() => processes.closeStdin(ref))
+        this.#stdin.add(data.length, () => processes.closeStdin(ref))
         break
       case 'resize':
         this.#try(processes.resize(ref, { cols: message.data.cols, rows: message.data.rows }))
@@ -263,11 +257,6 @@ class ProcessSocket {
       case 'signal':
         this.#try(processes.signal(ref, message.data.signal, message.data.group))
     }
-  }
-
-  #afterStdin(work: (ref: string) => Promise<void>): void {
-    const ref = this.#process?.id ?? ''
-    this.#stdin = this.#stdin.then(() => work(ref)).catch((thrown) => this.#report(thrown))
   }
 
   #try(work: Promise<void>): void {

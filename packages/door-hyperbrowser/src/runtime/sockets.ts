@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Principal, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
+import { InputQueue } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { WebSocket, WebSocketServer } from 'ws'
 import { z } from 'zod'
@@ -97,22 +98,21 @@ export class Sockets {
     const { id } = recorder.info
     ws.on('error', () => ws.terminate())
     ws.on('close', () => closed.abort())
-    let turn: Promise<unknown> = Promise.resolve()
+    const input = new InputQueue(ws, (error) => {
+      log.warn({ err: error, sandbox }, 'a message of a terminal was not understood, or came too late')
+      ws.close(1008)
+    })
     ws.on('message', (data) => {
-      const asked = messageOf(String(data))
+      const text = String(data)
+      const asked = messageOf(text)
       // At once: a client that has sent it may ask for the size on another connection.
       if (asked?.type === 'resize') this.#sizes.set(sandbox, id, asked)
-      turn = turn
-        .then(async () => {
-          if (asked === null) throw new Error('no message of a terminal')
-          const { processes } = await recorders.guest(by, sandbox)
-          if (asked.type === 'input') await processes.writeStdin(id, Buffer.from(asked.data, asked.encoding ?? 'utf8'))
-          else await processes.resize(id, asked)
-        })
-        .catch((error: unknown) => {
-          log.warn({ err: error, sandbox }, 'a message of a terminal was not understood, or came too late')
-          ws.close(1008)
-        })
+      input.add(text.length, async () => {
+        if (asked === null) throw new Error('no message of a terminal')
+        const { processes } = await recorders.guest(by, sandbox)
+        if (asked.type === 'input') await processes.writeStdin(id, Buffer.from(asked.data, asked.encoding ?? 'utf8'))
+        else await processes.resize(id, asked)
+      })
     })
     await listens(ws)
     try {

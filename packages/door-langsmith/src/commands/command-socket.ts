@@ -6,7 +6,7 @@ import {
   type Sandbox,
   toSpawnpointError,
 } from '@spawnpoint/core'
-import { type Log, untilAborted } from '@spawnpoint/door-kit'
+import { InputQueue, type Log, untilAborted } from '@spawnpoint/door-kit'
 import { type RawData, WebSocket } from 'ws'
 import { z } from 'zod'
 import { comeBack, type Followed } from './come-back.ts'
@@ -19,8 +19,8 @@ const START_WITHIN_MS = 30_000
 const PING_EVERY_MS = 15_000
 /** Bytes to the client beyond which no more output is taken from the process */
 const OUTPUT_WINDOW_BYTES = 1024 * 1024
-/** Bytes to the process beyond which no more is taken from the client */
-const STDIN_WINDOW_BYTES = 256 * 1024
+/** Bytes for a command that is not there yet beyond which no more is taken from the client */
+const EARLY_WINDOW_BYTES = 256 * 1024
 const NORMAL = 1000
 
 const position = z.number().int().min(0).default(0)
@@ -57,9 +57,8 @@ export class CommandSocket {
   #earlyBytes = 0
   #heard = true
   #killed = false
-  /** Writes to stdin in order; each waits for the one before */
-  #stdin: Promise<void> = Promise.resolve()
-  #stdinBytes = 0
+  /** Writes to stdin in order */
+  readonly #stdin: InputQueue
 
   constructor(
     ws: WebSocket,
@@ -76,6 +75,7 @@ export class CommandSocket {
     this.#prepare = prepare
     this.#gone = gone
     this.#log = log
+    this.#stdin = new InputQueue(ws, (thrown) => this.#report(thrown))
   }
 
   run(): void {
@@ -135,7 +135,7 @@ export class CommandSocket {
     const text = { stdout: new Utf8Stream(from.stdout), stderr: new Utf8Stream(from.stderr) }
     this.#send({ type: 'started', command_id: commandId ?? info.id, pid: info.pid })
     for (const data of this.#early.splice(0)) this.#later(data)
-    if (this.#earlyBytes > STDIN_WINDOW_BYTES) this.#ws.resume()
+    if (this.#earlyBytes > EARLY_WINDOW_BYTES) this.#ws.resume()
     try {
       for await (const item of untilAborted(output, this.#gone.signal)) {
         if (this.#ws.readyState !== WebSocket.OPEN) return
@@ -181,7 +181,7 @@ export class CommandSocket {
   #keep(data: RawData): void {
     this.#early.push(data)
     this.#earlyBytes += bytesOf(data).length
-    if (this.#earlyBytes > STDIN_WINDOW_BYTES) this.#ws.pause()
+    if (this.#earlyBytes > EARLY_WINDOW_BYTES) this.#ws.pause()
   }
 
   #later(data: RawData): void {
@@ -190,29 +190,13 @@ export class CommandSocket {
     if (message instanceof z.ZodError || this.#process === null) return
     const { id } = this.#process
     const { processes } = this.#guest
-    if (message.type === 'input') this.#writeStdin(id, Buffer.from(message.data))
-    else if (message.type === 'close_stdin') this.#afterStdin(() => processes.closeStdin(id))
+    const bytes = bytesOf(data).length
+    if (message.type === 'input') this.#stdin.add(bytes, () => processes.writeStdin(id, Buffer.from(message.data)))
+    else if (message.type === 'close_stdin') this.#stdin.add(bytes, () => processes.closeStdin(id))
     else {
       this.#killed = true
       processes.signal(id, 'SIGKILL', true).catch((thrown) => this.#report(thrown))
     }
-  }
-
-  #writeStdin(id: string, data: Buffer): void {
-    this.#stdinBytes += data.length
-    if (this.#stdinBytes > STDIN_WINDOW_BYTES) this.#ws.pause()
-    this.#afterStdin(async () => {
-      try {
-        await this.#guest.processes.writeStdin(id, data)
-      } finally {
-        this.#stdinBytes -= data.length
-        if (this.#stdinBytes <= STDIN_WINDOW_BYTES) this.#ws.resume()
-      }
-    })
-  }
-
-  #afterStdin(work: () => Promise<void>): void {
-    this.#stdin = this.#stdin.then(work).catch((thrown) => this.#report(thrown))
   }
 
   /** A request that failed while the command goes on: this protocol has no word for it, clients take every error for the end. */
