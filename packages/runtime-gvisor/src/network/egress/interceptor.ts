@@ -98,7 +98,14 @@ export class Interceptor {
     this.#log = log
     this.#authorizer = new Authorizer(asker, log)
     this.#http = createHttpServer(
-      { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: 0, keepAliveTimeout: 60_000, insecureHTTPParser: false },
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        requestTimeout: 0,
+        // Without a `requestTimeout` Node has none for headers either, unless it is told.
+        headersTimeout: 60_000,
+        keepAliveTimeout: 60_000,
+        insecureHTTPParser: false,
+      },
       (request, response) => {
         this.#request(request, response).catch((error: unknown) => {
           this.#log.error({ error: String(error) }, 'An intercepted request was not served')
@@ -248,7 +255,7 @@ export class Interceptor {
     const hasBody = framing.length > 0
     const chunked = request.headers['transfer-encoding'] !== undefined
     const { 'content-length': length } = request.headers
-    const body = new RequestBody(request, hasBody)
+    const body = new RequestBody(request, hasBody, guest)
     let authorized: Authorized = { set: [] }
     if (rule?.auth !== undefined) {
       // As they go on: a signature is of nothing else.

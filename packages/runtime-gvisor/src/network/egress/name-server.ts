@@ -14,7 +14,9 @@ import {
 const UPSTREAM_MS = 4_000
 /** Under way for one guest */
 const MAX_PENDING = 256
-const MAX_MESSAGE_BYTES = 65_535
+/** Open to one guest, over TCP */
+const MAX_CONNECTIONS = 64
+const IDLE_MS = 10_000
 
 /** What is asked of this server by one guest. */
 export interface NameGuest {
@@ -50,7 +52,8 @@ export class NameServer {
   readonly #options: NameServerOptions
   readonly #udp: UdpSocket
   readonly #tcp: Server
-  readonly #connections = new Set<Socket>()
+  /** With the outer address of whom each is to */
+  readonly #connections = new Map<Socket, string>()
   readonly #pending = new Map<string, number>()
 
   private constructor(options: NameServerOptions, udp: UdpSocket, tcp: Server) {
@@ -66,7 +69,12 @@ export class NameServer {
       )
     })
     udp.on('error', (error) => options.log.warn({ error: String(error) }, 'Names cannot be answered'))
-    tcp.on('connection', (socket) => this.#converse(socket))
+    tcp.on('connection', (socket) => {
+      this.#converse(socket).catch((error: unknown) => {
+        socket.destroy()
+        options.log.debug({ error: String(error) }, 'Questions for names were broken off')
+      })
+    })
   }
 
   static async open(options: NameServerOptions): Promise<NameServer> {
@@ -80,7 +88,7 @@ export class NameServer {
   }
 
   async close(): Promise<void> {
-    for (const socket of this.#connections) socket.destroy()
+    for (const socket of this.#connections.keys()) socket.destroy()
     await Promise.all([
       new Promise<void>((closed) => this.#udp.close(() => closed())),
       new Promise<void>((closed) => this.#tcp.close(() => closed())),
@@ -122,28 +130,26 @@ export class NameServer {
     }
   }
 
-  /** Messages with their length before them, one after the other. */
-  #converse(socket: Socket): void {
-    this.#connections.add(socket)
-    socket.once('close', () => this.#connections.delete(socket))
+  /** Messages with their length before them. One is answered before the next is read: a guest that sends on waits, not we. */
+  async #converse(socket: Socket): Promise<void> {
     socket.on('error', () => socket.destroy())
-    socket.setTimeout(10_000, () => socket.destroy())
+    const outer = socket.remoteAddress ?? ''
+    const open = [...this.#connections.values()].filter((one) => one === outer).length
+    if (open >= MAX_CONNECTIONS) return void socket.destroy()
+    this.#connections.set(socket, outer)
+    socket.once('close', () => this.#connections.delete(socket))
+    socket.setTimeout(IDLE_MS, () => socket.destroy())
     let bytes = Buffer.alloc(0)
-    let turn = Promise.resolve()
-    socket.on('data', (chunk) => {
+    for await (const chunk of socket as AsyncIterable<Buffer>) {
       bytes = Buffer.concat([bytes, chunk])
-      if (bytes.length > 2 * MAX_MESSAGE_BYTES) socket.destroy()
       for (let length = framed(bytes); length !== null; length = framed(bytes)) {
-        const message = bytes.subarray(2, 2 + length)
+        const answer = await this.#answer(bytes.subarray(2, 2 + length), outer, 'tcp')
         bytes = bytes.subarray(2 + length)
-        turn = turn.then(async () => {
-          const answer = await this.#answer(message, socket.remoteAddress ?? '', 'tcp')
-          if (answer === null) socket.destroy()
-          else if (!socket.destroyed) socket.write(withLength(answer))
-        })
-        turn.catch(() => socket.destroy())
+        // Leaving the loop destroys the socket.
+        if (answer === null || socket.destroyed) return
+        if (!socket.write(withLength(answer))) await once(socket, 'drain')
       }
-    })
+    }
   }
 }
 

@@ -106,6 +106,25 @@ describe('the name server', () => {
     expect([...answer.subarray(-4)]).toEqual([10, 88, 0, 1])
     socket.destroy()
   })
+
+  it('answers many questions of one connection, and has only so many connections to one guest', async () => {
+    const message = query('api.test')
+    const framed = Buffer.concat([Buffer.of(0, message.length), message])
+    const sockets = Array.from({ length: 65 }, () => connect(names.tcpPort, '127.0.0.1').on('error', () => {}))
+    const answered = sockets.map(async (socket) => {
+      socket.write(Buffer.concat([framed, framed, framed]))
+      const whole = Promise.withResolvers<boolean>()
+      let bytes = 0
+      socket.on('data', (chunk) => {
+        bytes += chunk.length
+        if (bytes === 3 * (framed.length + 16)) whole.resolve(true)
+      })
+      socket.once('close', () => whole.resolve(false))
+      return whole.promise
+    })
+    expect((await Promise.all(answered)).filter((whole) => !whole)).toHaveLength(1)
+    for (const socket of sockets) socket.destroy()
+  })
 })
 
 describe('a rule', () => {
@@ -164,6 +183,7 @@ describe('what a policy lets a name lead to', () => {
     [{}, '9.9.9.9', true],
     [{}, '127.0.0.1', false],
     [{}, '169.254.169.254', false],
+    [{}, '168.63.129.16', false],
     [{ internet: false }, '9.9.9.9', false],
     [{ deny: ['9.0.0.0/8'] }, '9.9.9.9', false],
     [{ allow: ['8.0.0.0/8'] }, '9.9.9.9', false],

@@ -11,11 +11,11 @@ const KEYS = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnF
 const NOW = new Date('2013-05-24T00:00:00Z')
 const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
-function bodyOf(text: string): RequestBody {
+function bodyOf(text: string, guest = {}): RequestBody {
   const message = new IncomingMessage(new Socket())
   message.push(Buffer.from(text))
   message.push(null)
-  return new RequestBody(message, text !== '')
+  return new RequestBody(message, text !== '', guest)
 }
 
 function asked(change: Partial<OutgoingRequest> & { text?: string }): OutgoingRequest {
@@ -134,4 +134,17 @@ describe('a signature', () => {
       expect(request.body.whole).toBeNull()
     },
   )
+
+  it('waits for so many bodies of one guest, and takes those of others', async () => {
+    const guest = {}
+    const held = Array.from({ length: 5 }, () => bodyOf('text', guest))
+    const looked = await Promise.allSettled(held.map((body) => body.peek(16 * 2 ** 20)))
+    expect(looked.map(({ status }) => status)).toEqual([...Array(4).fill('fulfilled'), 'rejected'])
+    const other = bodyOf('text')
+    expect((await other.peek(16 * 2 ** 20)).isWhole).toBe(true)
+    for (const body of [...held, other]) body[Symbol.dispose]()
+    const [again, last] = [bodyOf('text', guest), bodyOf('text', guest)]
+    expect(await Promise.all([again, last].map((body) => body.peek(32 * 2 ** 20)))).toHaveLength(2)
+    for (const body of [again, last]) body[Symbol.dispose]()
+  })
 })

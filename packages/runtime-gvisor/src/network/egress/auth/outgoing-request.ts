@@ -31,30 +31,35 @@ export class NotAuthorized extends Error {
   }
 }
 
-/** Of all guests together: what is read before it goes on is held in memory */
+/** Of all guests together, and of one: what is read before it goes on is held in memory */
 const MAX_HELD_BYTES = 256 * 2 ** 20
+const MAX_HELD_OF_ONE_BYTES = 64 * 2 ** 20
 let held = 0
+const heldOf = new WeakMap<object, number>()
 
 /** A body that can be looked at before it goes on. Disposed once the request is over. */
 export class RequestBody implements Disposable {
   readonly #request: IncomingMessage
   readonly #isThere: boolean
+  readonly #guest: object
   #held = 0
   /** All of it, if it was read to its end */
   whole: Buffer | null = null
 
-  constructor(request: IncomingMessage, isThere: boolean) {
+  constructor(request: IncomingMessage, isThere: boolean, guest: object) {
     this.#request = request
     this.#isThere = isThere
+    this.#guest = guest
   }
 
   /** All of it, or its first `max` bytes if it is longer; those go on with the rest. */
   async peek(max: number): Promise<{ bytes: Buffer; isWhole: boolean }> {
     if (this.whole !== null) return { bytes: this.whole.subarray(0, max), isWhole: this.whole.length <= max }
     if (!this.#isThere) return { bytes: Buffer.alloc(0), isWhole: true }
-    if (held + max > MAX_HELD_BYTES) throw new NotAuthorized(503, 'too many bodies wait to be signed')
-    held += max
-    this.#held += max
+    const own = heldOf.get(this.#guest) ?? 0
+    if (held + max > MAX_HELD_BYTES || own + max > MAX_HELD_OF_ONE_BYTES)
+      throw new NotAuthorized(503, 'too many bodies wait to be signed')
+    this.#hold(max)
     const chunks: Buffer[] = []
     let length = 0
     while (length <= max) {
@@ -74,9 +79,14 @@ export class RequestBody implements Disposable {
     return { bytes: bytes.subarray(0, max), isWhole: false }
   }
 
+  #hold(bytes: number): void {
+    held += bytes
+    heldOf.set(this.#guest, (heldOf.get(this.#guest) ?? 0) + bytes)
+    this.#held += bytes
+  }
+
   [Symbol.dispose](): void {
-    held -= this.#held
-    this.#held = 0
+    this.#hold(-this.#held)
   }
 }
 
