@@ -35,8 +35,9 @@ for (const [net, bits] of [
 never.addAddress('::', 'ipv6')
 never.addSubnet('fe80::', 10, 'ipv6')
 never.addSubnet('ff00::', 8, 'ipv6')
-// The metadata service of one cloud has an address in the private range.
+// Some clouds have their metadata services, or what hands machines their secrets, at other addresses.
 never.addAddress('fd00:ec2::254', 'ipv6')
+for (const address of ['100.100.100.200', '168.63.129.16', '192.0.0.192']) never.addAddress(address, 'ipv4')
 
 /** `null` for an address that is never asked. */
 export function reachOf(address: string): Reach | null {

@@ -14,6 +14,11 @@ export const GATEWAY_MAC = '02:53:50:00:00:01'
 
 /** All outer addresses of all servers: shared address space of RFC 6598, seen on this host only. */
 export const OUTER_NETWORK = '100.64.0.0/10'
+/**
+ * Where clouds keep the credentials of their machines: link-local addresses, and two that are not. One more is in the network
+ * above, which guests never reach.
+ */
+export const METADATA_NETWORKS = ['169.254.0.0/16', '168.63.129.16', '192.0.0.192']
 
 export function tableName(server: number): string {
   return `spawnpoint_${server}`

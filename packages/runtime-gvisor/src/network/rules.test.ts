@@ -65,7 +65,7 @@ describe('rules', () => {
     expect(rulesOf({}, ['169.254.169.253', '127.0.0.1'])).toEqual({
       forward: [
         'ip daddr { 169.254.169.253 } meta l4proto { tcp, udp } th dport 53 accept',
-        'ip daddr 169.254.0.0/16 goto refuse',
+        'ip daddr { 169.254.0.0/16, 168.63.129.16, 192.0.0.192 } goto refuse',
         'accept',
       ],
       proxied: [''],
@@ -83,9 +83,9 @@ describe('rules', () => {
     const { forward, proxied } = rulesOf(change)
     expect(forward).toEqual([
       'ip daddr { 9.9.9.9 } tcp dport 25 goto refuse',
-      'ip daddr { 1.2.3.4 } tcp dport 22 ip daddr != 169.254.0.0/16 accept',
+      'ip daddr { 1.2.3.4 } tcp dport 22 ip daddr != { 169.254.0.0/16, 168.63.129.16, 192.0.0.192 } accept',
       'ip daddr != { 10.0.0.0-10.255.255.255 } goto refuse',
-      'ip daddr 169.254.0.0/16 goto refuse',
+      'ip daddr { 169.254.0.0/16, 168.63.129.16, 192.0.0.192 } goto refuse',
       'accept',
     ])
     expect(proxied.slice(0, 3)).toEqual([
@@ -117,10 +117,10 @@ describe('rules', () => {
   it('except from a denial what is allowed, where that has precedence', () => {
     const { forward, proxied } = rulesOf({ precedence: 'allow', allow: ['1.2.3.4'], deny: ['0.0.0.0/0'] }, ['9.9.9.9'])
     expect(forward).toEqual([
-      'ip daddr { 1.2.3.4 } ip daddr != 169.254.0.0/16 accept',
+      'ip daddr { 1.2.3.4 } ip daddr != { 169.254.0.0/16, 168.63.129.16, 192.0.0.192 } accept',
       'ip daddr { 0.0.0.0-255.255.255.255 } goto refuse',
       'ip daddr { 9.9.9.9 } meta l4proto { tcp, udp } th dport 53 accept',
-      'ip daddr 169.254.0.0/16 goto refuse',
+      'ip daddr { 169.254.0.0/16, 168.63.129.16, 192.0.0.192 } goto refuse',
       'accept',
     ])
     expect(proxied).toEqual([''])
@@ -135,7 +135,7 @@ describe('rules', () => {
       'udp dport 443 goto refuse',
       'ip daddr { 5.6.7.8 } goto refuse',
       'ip daddr { 9.9.9.9 } meta l4proto { tcp, udp } th dport 53 accept',
-      'ip daddr 169.254.0.0/16 goto refuse',
+      'ip daddr { 169.254.0.0/16, 168.63.129.16, 192.0.0.192 } goto refuse',
       'accept',
     ])
     expect(proxied).toEqual([
@@ -173,7 +173,7 @@ describe('rules', () => {
       'ip daddr { 5.6.7.8 } goto refuse',
       'ip daddr { 9.9.9.9 } meta l4proto { tcp, udp } th dport 53 accept',
       'ip daddr != { 1.2.3.4 } goto refuse',
-      'ip daddr 169.254.0.0/16 goto refuse',
+      'ip daddr { 169.254.0.0/16, 168.63.129.16, 192.0.0.192 } goto refuse',
       'accept',
     ])
     expect(proxied).toEqual([

@@ -4,6 +4,7 @@ import {
   GUEST_ADDRESS,
   linkName,
   linkPrefix,
+  METADATA_NETWORKS,
   OUTER_NETWORK,
   outerAddress,
   proxyAddress,
@@ -12,8 +13,7 @@ import {
 } from './addresses.ts'
 import { formatRange, isReachableByGuests, parseCidrs, splitCidrs } from './cidr.ts'
 
-/** Link-local addresses: where clouds keep the credentials of their machines. */
-const METADATA_NETWORK = '169.254.0.0/16'
+const METADATA = `{ ${METADATA_NETWORKS.join(', ')} }`
 const MAX_CIDRS = 1_000
 /** How long a port that a name was given stays open without use, and how many of one slot */
 const OPEN_FOR = '1h'
@@ -222,8 +222,8 @@ function policyRulesAlone(policy: NetworkPolicy, context: PolicyContext): { forw
   const askNames =
     resolvers.length > 0 ? [`ip daddr { ${resolvers.join(', ')} } meta l4proto { tcp, udp } th dport 53 accept`] : []
   const refuseDenied = [...deny.whole, ...deny.byPort].map((match) => `${match} goto refuse`)
-  const refuseMetadata = `ip daddr ${METADATA_NETWORK} goto refuse`
-  const beyondMetadata = (match: string) => `${match} ip daddr != ${METADATA_NETWORK} accept`
+  const refuseMetadata = `ip daddr ${METADATA} goto refuse`
+  const beyondMetadata = (match: string) => `${match} ip daddr != ${METADATA} accept`
   const toProxy = [
     `tcp dport 80 dnat ip to ${context.proxy.address}:${context.proxy.httpPort}`,
     `tcp dport 443 dnat ip to ${context.proxy.address}:${context.proxy.tlsPort}`,

@@ -1,12 +1,12 @@
 import type { BlockList } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { HostList, type NetworkPolicy } from '@spawnpoint/core'
-import { OUTER_NETWORK } from '../addresses.ts'
+import { METADATA_NETWORKS, OUTER_NETWORK } from '../addresses.ts'
 import { blockList, isReachableByGuests, splitCidrs } from '../cidr.ts'
 
-/** Never reached through the host: its loopback, its link-local neighbours, its guests */
+/** Never reached through the host: its loopback, its link-local neighbours, its cloud, its guests */
 const NEVER = blockList(
-  ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4', OUTER_NETWORK],
+  ['0.0.0.0/8', '127.0.0.0/8', ...METADATA_NETWORKS, '224.0.0.0/4', '240.0.0.0/4', OUTER_NETWORK],
   'never',
 )
 
