@@ -5,13 +5,13 @@ import type { IncarnationId, IncarnationSpec } from '@spawnpoint/core'
 import type { CommandResult } from '@spawnpoint/host-commands'
 import { bundleConfig, type FrozenSpec } from './bundle.ts'
 import type { Host } from './host.ts'
-import type { HostProcess } from './host-process.ts'
+import { type HostProcess, isAlive } from './host-process.ts'
 import { type IncarnationPaths, incarnationPaths } from './incarnation-record.ts'
 import { CommandControl, type KernelControl, SocketControl } from './kernel-control.ts'
 import { egressOf } from './network/egress/egress.ts'
 import type { GuestEgress } from './network/egress/egress-proxy.ts'
-import { containerStdio } from './pipes.ts'
-import type { RunscStep } from './runsc.ts'
+import { containerStdio, logPipe } from './pipes.ts'
+import type { RunscStep, WaitingCall } from './runsc.ts'
 import { findSandboxProcesses, killSandbox } from './sandbox-processes.ts'
 
 const GIB = 1024 ** 3
@@ -37,6 +37,8 @@ export class Container {
   #slot: number | null
   /** Sentry and gofer once runsc has made them */
   #processes: HostProcess[]
+  /** What sets it going, started already */
+  #start: WaitingCall | null = null
 
   constructor(host: Host, id: IncarnationId, found: { slot: number; processes: HostProcess[] } | null = null) {
     this.#host = host
@@ -83,15 +85,26 @@ export class Container {
   }
 
   /** Makes the container; `start` sets it going. Preconditions: furnished. */
-  async create(spec: IncarnationSpec): Promise<void> {
+  async create(spec: IncarnationSpec, { image }: LaunchPlan): Promise<void> {
     await this.#make(spec, 'create', [])
+    this.#start = this.#host.runsc.begin({
+      step: image ? 'restore' : 'start',
+      args: image ? ['-detach', ...imageArgs(image), this.id] : [this.id],
+      root: this.paths.root,
+      logFile: logPipe(this.paths.pipes),
+      signal: this.#abort.signal,
+    })
   }
 
-  /** Preconditions: created with the same plan. */
+  /** Created, and nothing has happened to it meanwhile. */
+  get isReady(): boolean {
+    return this.#start?.waits === true && this.#processes.every(isAlive)
+  }
+
+  /** Preconditions: ready, by the same plan. */
   async start({ image }: LaunchPlan): Promise<void> {
-    const timeoutMs = this.timeFor('launchMs', image?.bytes)
-    if (image) await this.call('restore', ['-detach', ...imageArgs(image), this.id], timeoutMs)
-    else await this.call('start', [this.id], timeoutMs)
+    await this.#start?.go(this.timeFor('launchMs', image?.bytes))
+    this.#start = null
   }
 
   async #make(spec: IncarnationSpec, step: RunscStep, args: string[], memoryBytes?: number): Promise<void> {
@@ -152,6 +165,8 @@ export class Container {
 
   /** Resolves when nothing of it runs. */
   async kill(): Promise<void> {
+    await this.#start?.end()
+    this.#start = null
     await killSandbox({
       known: this.#processes,
       cgroups: this.#host.cgroups,

@@ -47,6 +47,23 @@ describe.each(RUNSCS)('a faulty %s', (real) => {
     })
   })
 
+  // A lie comes to light when the agent has been waited for.
+  it.each(FAULTS.filter((fault) => fault !== 'lie'))(
+    'restore into what was prepared that does this: %s, fails in the same way',
+    async (fault) => {
+      const spec = world.spec(await world.root({ from: 'snapshot', id: captured.id }))
+      faulty.set('restore', fault)
+      await world.runtime.prepare(spec, captured.memory)
+      await expect(world.runtime.restore(spec, captured.memory)).rejects.toMatchObject({
+        code: 'runtime_failed',
+        context: { step: 'restore', detail: expect.stringMatching(words(fault)) },
+      })
+      expect(await world.runtime.list()).toEqual([])
+      expect(ofSandboxes()).toEqual([])
+      expect(faulty.children()).toEqual([])
+    },
+  )
+
   describe('control calls', () => {
     let box: Box
     beforeAll(async () => {

@@ -11,8 +11,8 @@ import type { HostProcess } from './host-process.ts'
  *     i/ID/paused        its `paused`, which changes four times in each snapshot
  *     i/ID/b/config.json OCI bundle
  *     i/ID/r/            state of runsc
- *     i/ID/p/in|out|err  named pipes
- *     i/ID/log           what runsc said when it gave up
+ *     i/ID/p/in|out|err  named pipes; i/ID/p/log is that of a runsc that waits
+ *     i/ID/log.STEP      what runsc said when it gave up
  *
  * Not synced to disk: a crash of the host ends the incarnation too, and `bootId` tells.
  */

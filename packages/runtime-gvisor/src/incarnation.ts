@@ -98,7 +98,7 @@ export class Incarnation {
     return this.#inLaunch(limiter, async () => {
       await this.#container.furnish(spec, plan)
       this.#throwIfKilled()
-      await this.#container.create(spec)
+      await this.#container.create(spec, plan)
       this.#throwIfKilled()
       this.#prepared = { spec, plan }
       this.#phase = 'prepared'
@@ -143,7 +143,7 @@ export class Incarnation {
     const prepared = this.#prepared
     if (!prepared) return false
     this.#prepared = null
-    const fits = prepared.plan === plan && this.#container.processes.every(isAlive)
+    const fits = prepared.plan === plan && this.#container.isReady
     if (fits) {
       try {
         const [ready, wanted] = [egressOf(prepared.spec), egressOf(spec)]

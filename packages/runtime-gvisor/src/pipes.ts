@@ -4,7 +4,7 @@ import { runCommand } from '@spawnpoint/host-commands'
 import { runtimeFailed } from './failure.ts'
 
 const { O_RDONLY, O_NONBLOCK } = constants
-const NAMES = ['in', 'out', 'err'] as const
+const NAMES = ['in', 'out', 'err', 'log'] as const
 
 /**
  * Named pipes of incarnations, made ahead because Node cannot make one itself. They live in the file system, so that a
@@ -24,7 +24,7 @@ export class PipeStock {
     this.#size = size
   }
 
-  /** Moves a directory with fresh pipes `in`, `out` and `err` to `target`, which must not exist. */
+  /** Moves a directory with fresh pipes `in`, `out`, `err` and `log` to `target`, which must not exist. */
   async take(target: string): Promise<void> {
     while (this.#ready.length === 0) await this.#refill()
     renameSync(this.#ready.shift() as string, target)
@@ -57,6 +57,11 @@ export class PipeStock {
 /** What become the container's 0, 1 and 2: open file descriptions of its own, blocking, as programs expect. */
 export function containerStdio(dir: string): [string, string, string] {
   return [`${dir}/in`, `${dir}/out`, `${dir}/err`]
+}
+
+/** Where a command says what it has to say that waits for its word: it begins when somebody reads. */
+export function logPipe(dir: string): string {
+  return `${dir}/log`
 }
 
 /** Ends when nothing inside the runtime holds the pipe any more: as a rule, when the sandbox is dead. */

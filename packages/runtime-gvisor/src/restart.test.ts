@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import type { IncarnationSpec, ProcessOutput } from '@spawnpoint/core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { GvisorRuntime } from './gvisor-runtime.ts'
-import { isAlive } from './host-process.ts'
+import { findByArgument, isAlive } from './host-process.ts'
 import { incarnationPaths, writePaused } from './incarnation-record.ts'
 import { emptyNamespaceName, namespaceName, namespacePath } from './network/addresses.ts'
+import { logPipe } from './pipes.ts'
 import { FaultyRunsc } from './testing/faulty-runsc.ts'
 import { RUNSCS } from './testing/test-host.ts'
 import { tracesOf } from './testing/traces.ts'
@@ -130,6 +131,16 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
     expect(await world.runtime.list()).toEqual([])
     expect(ofSandbox()).toEqual([])
     expect(faulty.children()).toEqual([])
+  })
+
+  it('removes what was prepared, with the runsc that waits to set it going', async () => {
+    const spec = world.spec(await world.root())
+    await serve([spec], 'up', 'prepare')
+    const waiting = () => findByArgument(logPipe(incarnationPaths(world.stateDir, spec.id).pipes))
+    await expect.poll(waiting).toHaveLength(1)
+    await restart()
+    expect(await world.runtime.list()).toEqual([])
+    expect(tracesOf(world.serverIndex, world.stateDir).filter((t) => /^process|[0-9a-f]{24}/.test(t))).toEqual([])
   })
 
   it('takes nothing for alive that lived before the host was restarted', async () => {

@@ -1,3 +1,4 @@
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { type CommandResult, runCommand } from '@spawnpoint/host-commands'
 import type { Capabilities } from './capabilities.ts'
@@ -39,6 +40,24 @@ export const COVER_SYS_NET = [
   'sh',
 ] as const
 
+/** Of a call that waits: it is given up by whoever has it made long before */
+const LONGEST_WAIT_MS = 24 * 3_600_000
+/** As much as a pipe holds: a call that has more to say than that does not end */
+const LOG_BYTES = 64 * 1024
+
+/**
+ * A call that has been started and does nothing yet: runsc opens its log before all else, and that is a named pipe which
+ * nobody reads. What a program takes to start is over when it is wanted.
+ */
+export interface WaitingCall {
+  /** It still waits: it has not been given its word, and has not ended without. */
+  readonly waits: boolean
+  /** Has it go on; as `Runsc.call` from here. Preconditions: it waits. */
+  go(timeoutMs: number): Promise<CommandResult>
+  /** Ends it, whatever it does. Resolves when it has ended. */
+  end(): Promise<void>
+}
+
 /** Calls one runsc binary with the flags that its capabilities ask for. */
 export class Runsc {
   readonly binary: string
@@ -53,12 +72,54 @@ export class Runsc {
 
   /** Rejects `runtime_failed` with runsc's own words unless it exits with 0 within the limit. */
   async call(call: RunscCall): Promise<CommandResult> {
+    const result = await this.#run(call)
+    if (result.code === 0 && !result.timedOut) return result
+    throw failed(call, result, await readLog(call.logFile))
+  }
+
+  /** Starts a call that waits for its word. Preconditions: its log is a named pipe that nobody has opened. */
+  begin(call: Omit<RunscCall, 'timeoutMs' | 'stdio'>): WaitingCall {
+    const stop = new AbortController()
+    const signal = AbortSignal.any([stop.signal, ...(call.signal ? [call.signal] : [])])
+    const result = this.#run({ ...call, signal, timeoutMs: LONGEST_WAIT_MS })
+    let waits = true
+    const ended = () => {
+      waits = false
+    }
+    result.then(ended, ended)
+    return {
+      get waits() {
+        return waits
+      },
+      async go(timeoutMs) {
+        waits = false
+        using log = openLog(call.logFile)
+        let timedOut = false
+        const timer = setTimeout(() => {
+          timedOut = true
+          stop.abort()
+        }, timeoutMs)
+        try {
+          const outcome = { ...(await result), timedOut }
+          if (outcome.code === 0 && !timedOut) return outcome
+          throw failed({ ...call, timeoutMs }, outcome, log.read())
+        } finally {
+          clearTimeout(timer)
+        }
+      },
+      async end() {
+        stop.abort()
+        await result.then(ended, ended)
+      },
+    }
+  }
+
+  async #run(call: RunscCall): Promise<CommandResult> {
     const args = [...this.#flags, `--root=${call.root}`, `--log=${call.logFile}`, call.step, ...call.args]
     const cover = this.capabilities.coverSysNet && NETWORK_STEPS.has(call.step)
     const [program, ...rest] = cover ? [...COVER_SYS_NET, this.binary, ...args] : [this.binary, ...args]
-    let result: CommandResult
     try {
-      result = await runCommand(program as string, rest, {
+      return await runCommand(program as string, rest, {
         timeoutMs: call.timeoutMs,
         ...(call.stdio ? { stdio: call.stdio } : {}),
         ...(call.signal ? { signal: call.signal } : {}),
@@ -66,8 +127,6 @@ export class Runsc {
     } catch (error) {
       throw runtimeFailed(call.step, `${program} cannot be started: ${errorText(error)}`, error)
     }
-    if (result.code === 0 && !result.timedOut) return result
-    throw runtimeFailed(call.step, `${ending(result, call.timeoutMs)}: ${await lastWords(call.logFile, result)}`)
   }
 }
 
@@ -95,15 +154,41 @@ function ending(result: CommandResult, timeoutMs: number): string {
   return result.signal ? `runsc was ended by ${result.signal}` : `runsc exited with ${result.code}`
 }
 
-/** runsc says why it gave up in the file of `--log`, one JSON object a line; standard error may be the guest's. */
-async function lastWords(logFile: string, result: CommandResult): Promise<string> {
-  let text = ''
+function failed(call: Pick<RunscCall, 'step' | 'timeoutMs'>, result: CommandResult, log: string) {
+  return runtimeFailed(call.step, `${ending(result, call.timeoutMs)}: ${lastWords(log, result)}`)
+}
+
+async function readLog(path: string): Promise<string> {
   try {
-    text = await readFile(logFile, 'utf8')
+    return await readFile(path, 'utf8')
   } catch {
     // ENOENT: it died before it had anything to say.
+    return ''
   }
-  const messages = text
+}
+
+/** Opens a log that somebody waits for to be read. */
+function openLog(path: string): Disposable & { read(): string } {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  return {
+    /** What was written to it, once nobody does any more */
+    read() {
+      const bytes = Buffer.alloc(LOG_BYTES)
+      let length = 0
+      try {
+        for (let n = -1; n !== 0; length += n) n = readSync(fd, bytes, length, bytes.length - length, null)
+      } catch {
+        // EAGAIN: somebody who was not to be killed still has it open, and has said nothing more.
+      }
+      return bytes.toString('utf8', 0, length)
+    },
+    [Symbol.dispose]: () => closeSync(fd),
+  }
+}
+
+/** runsc says why it gave up in the file of `--log`, one JSON object a line; standard error may be the guest's. */
+function lastWords(log: string, result: CommandResult): string {
+  const messages = log
     .trim()
     .split('\n')
     .slice(-5)
