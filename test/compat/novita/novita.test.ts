@@ -171,6 +171,7 @@ describe.each(WAYS)('sandboxes, %s', (way) => {
     await expect(Sandbox.resize(sandbox.sandboxId, { memoryMiB: 512 })).rejects.toThrow(/not supported/)
     await expect(Sandbox.mountVolume(sandbox.sandboxId, 'v', '/v')).rejects.toThrow(/not supported/)
     await sandbox.kill()
+    await expect(Sandbox.mountVolume(sandbox.sandboxId, 'v', '/v')).rejects.toThrow(SandboxNotFoundError)
   })
 })
 

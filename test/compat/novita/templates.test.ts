@@ -27,7 +27,12 @@ describe.each(WAYS)('templates, %s', (way) => {
     const base = templates.find(({ aliases }) => aliases.includes('base'))
     expect(base).toMatchObject({ aliases: ['base'], templateType: 'template_build', buildStatus: 'ready' })
     const templateId = base?.templateId ?? ''
-    expect(await Template.get(templateId)).toMatchObject({ templateId, aliases: ['base'], envdVersion: '0.6.13' })
+    expect(await Template.get(templateId)).toMatchObject({
+      templateId,
+      templateType: 'template_build',
+      aliases: ['base'],
+      envdVersion: '0.6.13',
+    })
     expect((await Template.get(templateId)).memoryMB).toBeGreaterThan(0)
     expect(await Template.exists('base')).toBe(true)
     expect(await Template.exists('nothing')).toBe(false)

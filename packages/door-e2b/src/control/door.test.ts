@@ -67,13 +67,17 @@ it('says that a call is not there', async () => {
   expect(await world.post('/e2b/sandboxes/x/clone')).toMatchObject({ status: 404 })
 })
 
-it('says what it does not have', async () => {
+it('says what it does not have, and first that a sandbox is not there', async () => {
+  const { sandboxID: id } = (await world.post('/novita/sandboxes', { templateID: 'base' })).body
   for (const [method, path] of [
-    ['POST', '/novita/sandboxes/x/hotplug-memory'],
-    ['POST', '/novita/sandboxes/x/volume-mounts'],
+    ['POST', `/novita/sandboxes/${id}/hotplug-memory`],
+    ['POST', `/novita/sandboxes/${id}/volume-mounts`],
+    ['DELETE', `/novita/sandboxes/${id}/volume-mounts?path=/v`],
     ['GET', '/e2b/teams/x/metrics'],
   ] as const)
     expect([path, await world.send(method, path)]).toMatchObject([path, { status: 501, body: { code: 501 } }])
+  for (const path of ['hotplug-memory', 'volume-mounts'])
+    expect(await world.post(`/novita/sandboxes/x/${path}`)).toMatchObject({ status: 404, body: { code: 404 } })
 })
 
 it('makes volumes, mounts them, and deletes those that nobody mounts', async () => {

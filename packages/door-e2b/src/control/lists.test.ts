@@ -119,6 +119,10 @@ it('gives metrics of one and of several', async () => {
   expect(Object.keys(several.body.sandboxes).sort()).toEqual([made[0], made[3]].sort())
   const past = await world.get(`/e2b/sandboxes/${made[0]}/metrics?start=1&end=2`)
   expect(past.body).toEqual([])
+  // Clients ask in whole seconds: the last one counts as a whole.
+  const at = Math.floor(Date.parse(one.body[0].timestamp) / 1000)
+  const now = await world.get(`/e2b/sandboxes/${made[0]}/metrics?start=${at}&end=${at}`)
+  expect(now.body).toEqual(one.body)
   expect((await world.get('/e2b/sandboxes/metrics')).status).toBe(400)
   expect((await world.get(`/e2b/sandboxes/${made[0]}/metrics?start=x`)).status).toBe(400)
 })

@@ -46,6 +46,8 @@ export function templateJson(api: SpawnpointApi, team: string, { name, images }:
 export function templateWithBuildsJson(api: SpawnpointApi, team: string, template: Template, builds: readonly Image[]) {
   return {
     ...templateJson(api, team, template),
+    // Novita's, which tells templates from snapshots by it
+    templateType: 'template_build',
     builds: builds.map((image) => ({
       buildID: buildIdOf(image),
       status: buildStatus(image),

@@ -37,14 +37,15 @@ export function eventRoutes({ api }: DoorContext): AnyRoute[] {
         state: optional(z.string().max(100)),
         orderAsc: flag,
         offset: optional(z.coerce.number().int().min(0)),
-        limit: optional(z.coerce.number().int().min(1).max(100)),
+        limit: optional(z.coerce.number().int().min(1).max(BATCH)),
       }),
       handle: async (call) => {
         const { query } = call
         const { offset = 0, limit = LIMIT } = query
         const sandbox = query.sandboxID === undefined ? undefined : sandboxId(query.sandboxID)
         const wanted = query.events?.split(',')
-        const items = (await itemsOf(call.by, sandbox)).filter(
+        const told = await itemsOf(call.by, sandbox).catch(noneOfNobody)
+        const items = told.filter(
           (item) =>
             (query.startTime === undefined || item.recordAt >= milliseconds(query.startTime)) &&
             (query.endTime === undefined || item.recordAt <= milliseconds(query.endTime)) &&
@@ -115,6 +116,12 @@ function eventName({ type, data }: Event): string | null {
   // A snapshot ends in the state `running` too; nobody was resumed by it.
   if (data.from === 'snapshotting') return null
   return NAMES[`${state} ${data.event}`] ?? NAMES[state] ?? null
+}
+
+/** What is asked for is a filter: nothing is told of a sandbox that is not there, or was so long ago. */
+function noneOfNobody(error: unknown): never[] {
+  if (isCode(error, 'not_found')) return []
+  throw error
 }
 
 function unknownSandbox(error: unknown): null {

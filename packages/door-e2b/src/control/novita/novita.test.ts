@@ -83,6 +83,8 @@ it('lists templates and snapshots in pages of its own', async () => {
     limit: 20,
     totalPages: 1,
   })
+  const shown = await world.get(`/novita/templates/${built.body.templates[0].templateID}`)
+  expect(shown.body).toMatchObject({ templateType: 'template_build', builds: [{ status: 'ready' }] })
   const { sandboxID: id } = await made()
   for (let n = 0; n < 2; n += 1) await world.post(`/novita/sandboxes/${id}/snapshots`, {})
   const query = 'template_type=snapshot_template&limit=1'
@@ -128,6 +130,12 @@ it('tells the life of a sandbox', async () => {
   expect(page).toMatchObject({ total: 4, hasMore: true, items: [{ eventName: 'resumed' }, { eventName: 'paused' }] })
   expect((await events('&events=paused,killed')).total).toBe(2)
   expect((await events('&state=running')).total).toBe(2)
+  expect((await events('&limit=1000')).items).toHaveLength(4)
+  for (const nobody of ['0'.repeat(24), 'nope'])
+    expect(await world.get(`/novita/sandboxes/events?sandboxID=${nobody}`)).toMatchObject({
+      status: 200,
+      body: { items: [], total: 0, hasMore: false },
+    })
   expect((await events(`&endTime=${Math.floor(Date.now() / 1000) - 3600}`)).total).toBe(0)
   expect((await events(`&startTime=${Date.now() - 3_600_000}`)).total).toBe(4)
 })

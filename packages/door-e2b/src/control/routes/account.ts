@@ -72,18 +72,18 @@ const ABSENT: readonly (readonly [string, string, readonly Method[]])[] = [
 ]
 
 /** What the clients can ask for and this server does not have: said so, instead of that there is no such call. */
-export function absentRoutes(): AnyRoute[] {
+export function absentRoutes({ api }: DoorContext): AnyRoute[] {
   return ABSENT.flatMap(([path, what, methods]) =>
     methods.map((method) =>
       route({
         method,
         path,
-        params: z.unknown(),
+        params: z.object({ id: z.string().max(160) }),
         body: z.unknown(),
-        handle: async () => ({
-          status: 501,
-          body: { code: 501, message: `${what}: not supported by this server` },
-        }),
+        handle: async ({ by, params: { id } }) => {
+          if (path.startsWith('/sandboxes/')) await living(api, by, sandboxId(id))
+          return { status: 501, body: { code: 501, message: `${what}: not supported by this server` } }
+        },
       }),
     ),
   )

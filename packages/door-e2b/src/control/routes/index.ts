@@ -24,7 +24,7 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
     ...accountRoutes(context),
     ...volumeRoutes(context),
     ...volumeContentRoutes(context),
-    ...absentRoutes(),
+    ...absentRoutes(context),
     ...context.dialect.routes(context),
   ]
 }

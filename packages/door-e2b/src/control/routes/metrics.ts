@@ -6,14 +6,15 @@ import type { DoorContext } from '../door-context.ts'
 import { sandboxId } from '../ids.ts'
 import { sandboxParams } from '../schemas.ts'
 
-/** Unix time in seconds. */
-const time = optional(
-  z.coerce
-    .number()
-    .min(0)
-    .max(253_402_300_799)
-    .transform((value) => new Date(value * 1000)),
-)
+/** Unix time in seconds, to the first or to the last moment of which it is meant. */
+const time = (offsetMs: number) =>
+  optional(
+    z.coerce
+      .number()
+      .min(0)
+      .max(253_402_300_798)
+      .transform((value) => new Date(value * 1000 + offsetMs)),
+  )
 const ASKED_MAX = 100
 
 export function metricsRoutes({ api }: DoorContext): AnyRoute[] {
@@ -22,7 +23,7 @@ export function metricsRoutes({ api }: DoorContext): AnyRoute[] {
       method: 'GET',
       path: '/sandboxes/:id/metrics',
       params: sandboxParams,
-      query: z.object({ start: time, end: time }),
+      query: z.object({ start: time(0), end: time(999) }),
       handle: async (call) => {
         const range = { from: call.query.start, to: call.query.end }
         const { id } = await living(api, call.by, sandboxId(call.params.id))
