@@ -75,6 +75,7 @@ export class Faults {
   #life = new Life()
   readonly #bySteps = new Map<string, Plan[]>()
   readonly #byIndex = new Map<number, Plan>()
+  #away: { after: number; part: string } | null = null
 
   get life(): Life {
     return this.#life
@@ -113,10 +114,17 @@ export class Faults {
     this.#byIndex.set(index, { type: 'crash', when })
   }
 
+  /** The call with this index does its work and its answer is lost; no later call of `part` is answered until `reset`. */
+  loseFrom(index: number, part: string): void {
+    this.#byIndex.set(index, { type: 'lose', error: lost(`call ${index}`) })
+    this.#away = { after: index, part }
+  }
+
   /** Forgets all plans and the log; indexes start at 0 again. */
   reset(): void {
     this.#bySteps.clear()
     this.#byIndex.clear()
+    this.#away = null
     this.log.length = 0
   }
 
@@ -176,6 +184,9 @@ export class Faults {
       this.#byIndex.delete(call.index)
       return exact
     }
+    const away = this.#away
+    if (away !== null && call.index > away.after && call.step.startsWith(`${away.part}.`))
+      return { type: 'fail', error: lost(call.step) }
     return this.#bySteps.get(call.step)?.shift()
   }
 }

@@ -32,6 +32,7 @@ export function memoryWrites(
     lockVolume: (id) => get('lockVolume', tables.volumes, id),
     lockRegistry: (id) => get('lockRegistry', tables.registries, id),
     lockSchedule: (id) => get('lockSchedule', tables.schedules, id),
+    lockOperation: (id) => get('lockOperation', tables.operations, id),
     putTeam: (team) =>
       run('putTeam', () => {
         searchable('name', team.name)

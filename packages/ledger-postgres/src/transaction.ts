@@ -54,6 +54,7 @@ import {
   sandboxRow,
   scheduleRow,
   toImage,
+  toOperation,
   toSandbox,
   toSchedule,
 } from './rows.ts'
@@ -118,6 +119,10 @@ export class PostgresTx extends PostgresReads implements LedgerTx {
 
   lockSchedule(id: ScheduleId): Promise<Schedule | null> {
     return readById(this.#db.selectFrom('schedules').selectAll().forUpdate(), id, toSchedule)
+  }
+
+  lockOperation(id: OperationId): Promise<Operation | null> {
+    return readById(this.#db.selectFrom('operations').selectAll().forUpdate(), id, toOperation)
   }
 
   lockTeam(id: TeamId): Promise<Team | null> {

@@ -192,6 +192,25 @@ export function transactionsSuite(bench: LedgerBench): void {
       expect((await bench.ledger.read.image(image.id))?.sizeBytes).toBe(20)
     })
 
+    it('find a locked operation as it was left by one that was on its way', async () => {
+      const operation = sampleOperation(freshTeam())
+      await bench.put((tx) => tx.putOperation(operation))
+      const [written, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const late = bench.ledger.transact(async (tx) => {
+        await tx.putOperation({ ...operation, phase: 'late' })
+        await tx.operation(operation.id)
+        written.resolve()
+        await released.promise
+      })
+      await written.promise
+      const found = bench.ledger.transact((tx) => tx.lockOperation(operation.id))
+      expect(await bench.ledger.read.operation(operation.id)).toEqual(operation)
+      released.resolve()
+      await late
+      expect((await found)?.phase).toBe('late')
+      expect(await bench.ledger.transact((tx) => tx.lockOperation(newId<never>()))).toBeNull()
+    })
+
     it('that lock in opposite orders all come through', async () => {
       const teamId = freshTeam()
       const pair = [sampleSandbox(teamId), sampleSandbox(teamId)]

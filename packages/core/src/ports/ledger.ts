@@ -242,6 +242,7 @@ export interface LedgerTx extends LedgerReads, AccountWrites {
   lockVolume(id: VolumeId): Promise<Volume | null>
   lockRegistry(id: RegistryId): Promise<Registry | null>
   lockSchedule(id: ScheduleId): Promise<Schedule | null>
+  lockOperation(id: OperationId): Promise<Operation | null>
   /** Insert or replace, whole rows. Rejects `name_taken` if another team bears the name. */
   putTeam(team: Team): Promise<void>
   putKey(key: ApiKey, hash: string): Promise<void>
