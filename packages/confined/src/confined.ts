@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { PassThrough, type Readable, type Writable } from 'node:stream'
 import { SpawnpointError } from '@spawnpoint/core'
 
@@ -27,7 +26,10 @@ export interface ConfinedCommand {
 
 /** What a writer meets whose reader has ended */
 const ENDED_EARLY = new Set(['EPIPE', 'ECANCELED', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'])
+/** Of what it says on stderr, which may have no end and no line breaks */
+const KEPT_CHARS = 16 * 1024
 const KEPT_LINES = 20
+const MAX_LINE_CHARS = 600
 const SBIN = '/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin'
 const MEMORY_BYTES = 4 * 2 ** 30
 
@@ -45,10 +47,9 @@ export async function runConfined(command: ConfinedCommand): Promise<void> {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { PATH: `${process.env.PATH ?? ''}:${SBIN}`, LC_ALL: 'C.UTF-8' },
   })
-  const tail: string[] = []
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    tail.push(line.slice(0, 600))
-    if (tail.length > KEPT_LINES) tail.shift()
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-KEPT_CHARS)
   })
   // Read from the first moment: what nobody reads when a program ends, Node throws away.
   const plain = child.stdout.pipe(new PassThrough())
@@ -92,7 +93,7 @@ export async function runConfined(command: ConfinedCommand): Promise<void> {
       const message = `Could not ${step} within ${Math.round(timeoutMs / 1_000)} s`
       throw new SpawnpointError('timeout', message, { what: step, timeoutMs })
     }
-    if (code !== 0 && refused === null) throw failed(command, tail)
+    if (code !== 0 && refused === null) throw failed(command, lastLines(said))
     if (refused !== null) throw (refused as { error: unknown }).error
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
@@ -129,6 +130,11 @@ function failed({ step, program }: ConfinedCommand, tail: string[]): SpawnpointE
     step,
     detail: said,
   })
+}
+
+function lastLines(text: string): string[] {
+  const lines = text.split(/\r?\n/).filter((line) => line !== '')
+  return lines.slice(-KEPT_LINES).map((line) => line.slice(0, MAX_LINE_CHARS))
 }
 
 /** umoci marks what went wrong with a cross, skopeo with a level, tar with its name, git with how bad it is; paths are those of the inside. */

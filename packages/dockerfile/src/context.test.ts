@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { type TarFile, tarOf } from '@spawnpoint/contracts'
+import { packTar } from 'modern-tar'
 import { describe, expect, it } from 'vitest'
 import { DockerfileFrontEnd } from './reader.ts'
 import { BASE, GIB, lines, packed, read } from './testing/read.ts'
@@ -51,6 +52,17 @@ describe('a context', () => {
       { source: '.', destination: '/x//' },
     ])
     expect((await packed(build, plan.blobs[1])).sort()).toEqual(['a file 644 1', 'b file 644 2', 'c file 644 c'])
+  })
+
+  it('whose files are in too many directories is refused', async () => {
+    const deep = Array.from({ length: 120 }, (_, n) => ({
+      header: { name: `${n}${'/d'.repeat(1_900)}/file`, size: 0 },
+      body: '',
+    }))
+    await expect(read(lines('COPY . /'), Buffer.from(await packTar(deep)))).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/more than 200000 entries/),
+    })
   })
 
   it('that is none, or unpacks to too much, is refused', async () => {

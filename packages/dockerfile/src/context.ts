@@ -92,7 +92,7 @@ export class BuildContext {
         } else await body.cancel()
         own.set(path, known)
         entries.set(path, known)
-        if (entries.size > MAX_ENTRIES) throw invalidArgument('source.context', `has more than ${MAX_ENTRIES} entries`)
+        checkCount(entries.size)
       }
     }
     const ignored = ignoredBy(texts.get(`${clean(dockerfile)}.dockerignore`) ?? texts.get('.dockerignore') ?? '')
@@ -203,10 +203,15 @@ export function clean(path: string): string {
   return normal === '.' ? '' : normal
 }
 
-/** Archives may leave out the directories that their files are in. */
+function checkCount(entries: number): void {
+  if (entries > MAX_ENTRIES) throw invalidArgument('source.context', `has more than ${MAX_ENTRIES} entries`)
+}
+
+/** Archives may leave out the directories that their files are in: a few thousand files can be in millions. */
 function withDirectories(entries: Map<string, ContextEntry>): Map<string, ContextEntry> {
   for (const path of [...entries.keys()]) {
     for (let dir = posix.dirname(path); dir !== '.' && !entries.has(dir); dir = posix.dirname(dir)) {
+      checkCount(entries.size + 1)
       entries.set(dir, {
         ...{ path: dir, type: 'directory', mode: 0o755, sizeBytes: 0 },
         ...{ digest: '', target: '', packing: null, content: { upload: 0, at: dir, key: null } },
