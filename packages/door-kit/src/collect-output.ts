@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { type Output, type ProcessExit, SpawnpointError } from '@spawnpoint/core'
+import { HeadBuffer } from './head-buffer.ts'
 import { untilAborted } from './until-aborted.ts'
 import { wholeOutput } from './whole-output.ts'
 
@@ -28,51 +29,33 @@ export async function collectOutput(
 ): Promise<CollectedOutput> {
   const now = wholeOutput(output)
   const items = now.whole ?? (signal === undefined ? now.output : untilAborted(now.output, signal))
-  const stdout = new Head(limitBytes)
-  const stderr = new Head(limitBytes)
+  const stdout = new HeadBuffer(limitBytes)
+  const stderr = new HeadBuffer(limitBytes)
   for await (const item of items) {
     if (item.type === 'exit') {
-      const [out, err] = [stdout.bytes(), stderr.bytes()]
+      const [out, err] = [kept(stdout), kept(stderr)]
       const encoding = isUtf8(out) && isUtf8(err) ? 'utf8' : 'base64'
       return {
         exit: item.exit,
         stdout: out.toString(encoding),
         stderr: err.toString(encoding),
         encoding,
-        truncated: { stdout: stdout.truncated, stderr: stderr.truncated },
+        truncated: { stdout: stdout.isCut, stderr: stderr.isCut },
       }
     }
     const head = item.stream === 'stderr' ? stderr : stdout
-    if (item.type === 'gap') head.truncated = true
+    if (item.type === 'gap') head.isCut = true
     else head.add(item.data)
   }
   throw new SpawnpointError('stale_incarnation', 'The sandbox ended before the process did', { sandboxId })
 }
 
-class Head {
-  truncated = false
-  #left: number
-  readonly #parts: Buffer[] = []
-
-  constructor(limitBytes: number) {
-    this.#left = limitBytes
-  }
-
-  add(data: Buffer): void {
-    if (data.length > this.#left) this.truncated = true
-    if (this.#left === 0) return
-    const part = data.subarray(0, this.#left)
-    this.#left -= part.length
-    this.#parts.push(part)
-  }
-
-  bytes(): Buffer {
-    const all = this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts)
-    return this.truncated ? wholeCharacters(all) : all
-  }
+/** What was kept of a stream; cut text stays text. */
+function kept(head: HeadBuffer): Buffer {
+  return head.isCut ? wholeCharacters(head.bytes()) : head.bytes()
 }
 
-/** Without a character cut in two at the end, so that cut text stays text. */
+/** Without a character cut in two at the end. */
 function wholeCharacters(data: Buffer): Buffer {
   for (let cut = 0; cut < 4 && cut < data.length; cut++) {
     const last = data[data.length - 1 - cut] as number

@@ -7,6 +7,7 @@ import {
   type Sandbox,
   type SpawnpointApi,
 } from '@spawnpoint/core'
+import { HeadBuffer } from '@spawnpoint/door-kit'
 import { withKeepalive } from '../envd/keepalive.ts'
 
 export interface LogEntry {
@@ -71,7 +72,7 @@ async function processEntries(guest: Guest, info: ProcessInfo): Promise<LogEntry
 }
 
 async function outputOf(guest: Guest, { id, exit }: ProcessInfo): Promise<Map<string, string>> {
-  const pieces = new Map<string, Buffer[]>()
+  const heads = new Map<string, HeadBuffer>()
   const enough = new AbortController()
   let bytes = 0
   const silenceMs = exit === null ? SILENCE_MS : ENDED_SILENCE_MS
@@ -82,12 +83,14 @@ async function outputOf(guest: Guest, { id, exit }: ProcessInfo): Promise<Map<st
       if (item.type !== 'data') continue
       const piece = item.data.subarray(0, OUTPUT_MAX_BYTES - bytes)
       bytes += piece.length
-      pieces.set(item.stream, [...(pieces.get(item.stream) ?? []), piece])
+      const head = heads.get(item.stream) ?? new HeadBuffer(OUTPUT_MAX_BYTES)
+      head.add(piece)
+      heads.set(item.stream, head)
     }
   } catch (error) {
     if (!isCode(error, 'process_not_found')) throw error // forgotten meanwhile
   } finally {
     enough.abort()
   }
-  return new Map([...pieces].map(([stream, of]) => [stream, Buffer.concat(of).toString('utf8')]))
+  return new Map([...heads].map(([stream, head]) => [stream, head.bytes().toString('utf8')]))
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { type FileType, invalidArgument, isCode, type Principal, SpawnpointError } from '@spawnpoint/core'
-import { type AnyRoute, bodyChunks, optional, route, STREAMED, streamBytes } from '@spawnpoint/door-kit'
+import { type AnyRoute, bodyChunks, HeadBuffer, optional, route, STREAMED, streamBytes } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import type { DoorContext } from '../context.ts'
 import { originOf, runtimeAddress, runtimeCallUrl } from '../runtime-address.ts'
@@ -67,23 +67,20 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
         const { offset, length, encoding: as = 'utf8' } = body
         const options = { ...(offset === undefined ? {} : { offset }), ...(length === undefined ? {} : { length }) }
         const { body: stream } = await guest.files.read(body.path, { ...options, ...access, signal })
-        const chunks: Buffer[] = []
-        let size = 0
+        const read = new HeadBuffer(READ_LIMIT)
         for await (const chunk of stream as AsyncIterable<Buffer>) {
-          size += chunk.length
-          if (size > READ_LIMIT) {
+          read.add(chunk)
+          if (read.isCut) {
             stream.destroy()
             throw new SpawnpointError('payload_too_large', 'Read a part of it, or download it', {
               limitBytes: READ_LIMIT,
             })
           }
-          chunks.push(chunk)
         }
-        const content = Buffer.concat(chunks).toString(as)
         return ok({
-          content,
+          content: read.bytes().toString(as),
           encoding: as,
-          bytesRead: size,
+          bytesRead: read.length,
           truncated: false,
           contentType: 'application/octet-stream',
         })

@@ -49,6 +49,16 @@ describe('a recorder', () => {
     expect((await all(recorder)).map((one) => one.slice(0, 2))).toEqual(['8 ', '9 ', '10'])
   })
 
+  it('keeps no more than some thousands of pieces, however small they are', async () => {
+    const frame = Buffer.alloc(64 * 1024, 'x')
+    const bytes = Array.from({ length: 60_000 }, (_, at) => ['pty', frame.subarray(at, at + 1)] as const)
+    const recorder = new Recorder(INFO, outputs(bytes))
+    await recorder.ended(null, never)
+    expect(recorder.recent().length).toBeLessThan(20_000)
+    expect(new Set(recorder.recent().map(({ data }) => data.buffer)).has(frame.buffer)).toBe(false)
+    expect(recorder.result('pty')).toBe('x'.repeat(60_000))
+  })
+
   it('ends where the sandbox does, and says so', async () => {
     const broken = (async function* (): AsyncGenerator<ProcessOutput> {
       yield { type: 'data', stream: 'stdout', offset: 0, data: Buffer.from('x') }

@@ -1,9 +1,12 @@
 import type { ProcessExit, ProcessInfo, ProcessOutput, ProcessStream } from '@spawnpoint/core'
+import { HeadBuffer } from '@spawnpoint/door-kit'
 import { cursorExpired } from './cursor-expired.ts'
 import { Waiters } from './waiters.ts'
 
-/** Bytes that a client which comes back can still be shown */
+/** Bytes that a client which comes back can still be shown. A piece counts as some more: it takes memory however small it is. */
 const WINDOW_BYTES = 1024 * 1024
+const PIECE_BYTES = 64
+const SMALL_BYTES = 1024
 /** Bytes of each stream in a result */
 const RESULT_BYTES = 4 * 1024 * 1024
 
@@ -45,7 +48,7 @@ export class Recorder {
 
   /** Bytes of output that it holds in memory */
   get keptBytes(): number {
-    return Object.values(this.#heads).reduce((sum, head) => sum + head.bytes, this.#windowBytes)
+    return Object.values(this.#heads).reduce((sum, head) => sum + head.length, this.#windowBytes)
   }
 
   /** Whether results lack the end of a stream */
@@ -58,7 +61,7 @@ export class Recorder {
   }
 
   result(stream: ProcessStream): string {
-    return this.#heads[stream].text()
+    return this.#heads[stream].bytes().toString('utf8')
   }
 
   /** Pieces kept. */
@@ -103,7 +106,7 @@ export class Recorder {
       if (chunk !== undefined) {
         next += 1
         yield chunk
-        pace.bytes += chunk.data.length
+        pace.bytes += costOf(chunk.data)
         if (this.#paced.has(pace)) this.#waiters.wake()
         continue
       }
@@ -139,39 +142,30 @@ export class Recorder {
     const piece = stream === 'pty' ? data : head.wholeCharacters(data, last)
     if (piece.length === 0) return
     this.#seq += 1
-    this.#window.push({ seq: this.#seq, stream, data: piece, at: Date.now() })
-    this.#windowBytes += piece.length
-    this.#bytes += piece.length
+    // A copy of what is small: the rest of the frame that it came in need not stay.
+    const kept = piece.length < SMALL_BYTES ? Buffer.from(piece) : piece
+    this.#window.push({ seq: this.#seq, stream, data: kept, at: Date.now() })
+    this.#windowBytes += costOf(piece)
+    this.#bytes += costOf(piece)
     while (this.#windowBytes > WINDOW_BYTES && this.#window.length > 1) {
-      this.#windowBytes -= this.#window.shift()?.data.length ?? 0
+      const oldest = this.#window.shift()
+      if (oldest !== undefined) this.#windowBytes -= costOf(oldest.data)
     }
   }
 }
 
 const NEVER = new AbortController().signal
 
-/** The beginning of a stream. */
-class Head {
-  readonly #parts: Buffer[] = []
-  #left = RESULT_BYTES
+function costOf({ length }: Buffer): number {
+  return length + PIECE_BYTES
+}
+
+/** The beginning of a stream, and what of its last character has come. */
+class Head extends HeadBuffer {
   #tail = Buffer.alloc(0)
 
-  isCut = false
-
-  get bytes(): number {
-    return RESULT_BYTES - this.#left
-  }
-
-  add(data: Buffer): void {
-    if (data.length > this.#left) this.isCut = true
-    if (this.#left === 0) return
-    const part = data.subarray(0, this.#left)
-    this.#left -= part.length
-    this.#parts.push(part)
-  }
-
-  text(): string {
-    return Buffer.concat(this.#parts).toString('utf8')
+  constructor() {
+    super(RESULT_BYTES)
   }
 
   /** What came, without a character that is not all there yet; that comes with the next. */

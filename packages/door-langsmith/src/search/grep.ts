@@ -1,4 +1,5 @@
 import { type FileAccess, type Guest, isCode } from '@spawnpoint/core'
+import { HeadBuffer } from '@spawnpoint/door-kit'
 
 export interface Line {
   path: string
@@ -52,9 +53,9 @@ export async function grepFiles({ guest, access, files }: Files, pattern: Buffer
 async function content(guest: Guest, access: FileAccess, path: string, signal: AbortSignal): Promise<Buffer> {
   try {
     const { body } = await guest.files.read(path, { ...access, length: FILE_MAX_BYTES, signal })
-    const chunks: Buffer[] = []
-    for await (const chunk of body as AsyncIterable<Buffer>) chunks.push(chunk)
-    return Buffer.concat(chunks)
+    const read = new HeadBuffer(FILE_MAX_BYTES)
+    for await (const chunk of body as AsyncIterable<Buffer>) read.add(chunk)
+    return read.bytes()
   } catch (error) {
     if (signal.aborted || isCode(error, 'guest_error')) return Buffer.alloc(0)
     throw error
