@@ -35,6 +35,24 @@ it('removes at its start what an upload left that was cut off', async () => {
   expect(await readdir(dir)).toEqual(['x:a'])
 })
 
+it('breaks an upload off while there is still room for others, and leaves nothing of it', async () => {
+  await using world = await open()
+  const team = newId<TeamId>()
+  let free = 3 * 2 ** 30
+  const blobs = new LocalBlobs({ dir: join(world.dir, 'blobs'), freeBytes: async () => free })
+  const piece = Buffer.alloc(2 ** 20)
+  async function* endless() {
+    for (;;) {
+      free -= piece.length * 16
+      yield piece
+    }
+  }
+  const put = blobs.put(team, 'x:a', Readable.from(endless()), 512 * 2 ** 20)
+  await expect(put).rejects.toMatchObject({ code: 'disk_full' })
+  expect(free).toBeGreaterThan(0)
+  expect(await readdir(join(world.dir, 'blobs', team))).toEqual([])
+})
+
 it('takes no path from a key', async () => {
   await using world = await open()
   const team = newId<TeamId>()

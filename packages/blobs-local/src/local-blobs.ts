@@ -6,6 +6,8 @@ import { type Blobs, invalidArgument, isId, notFound, SpawnpointError, type Team
 
 /** Uploads are refused while the file system has less: were it full, the pool on it would turn read-only. */
 const RESERVE_BYTES = 2 * 2 ** 30
+/** Of uploads, how many may have come since space was looked at */
+const LOOK_EVERY_BYTES = 64 * 2 ** 20
 const PART = '.part-'
 
 /**
@@ -16,9 +18,14 @@ const PART = '.part-'
  */
 export class LocalBlobs implements Blobs {
   readonly #dir: string
+  readonly #freeBytes: () => Promise<number>
+  /** Of all uploads together, since space was looked at */
+  #arrivedBytes = 0
 
-  constructor(options: { dir: string }) {
-    this.#dir = options.dir
+  /** `freeBytes` tells of the file system of `dir`; default: asks it. */
+  constructor({ dir, freeBytes = () => freeBytesAt(dir) }: { dir: string; freeBytes?: () => Promise<number> }) {
+    this.#dir = dir
+    this.#freeBytes = freeBytes
   }
 
   async open(): Promise<void> {
@@ -104,6 +111,8 @@ export class LocalBlobs implements Blobs {
       }
       hash.update(chunk)
       await file.appendFile(chunk)
+      this.#arrivedBytes += chunk.length
+      if (this.#arrivedBytes > LOOK_EVERY_BYTES) await this.#needSpace()
     }
     const [, wanted] = /^sha256:(.*)$/.exec(key) ?? []
     if (wanted !== undefined && hash.digest('hex') !== wanted)
@@ -112,13 +121,12 @@ export class LocalBlobs implements Blobs {
   }
 
   async #needSpace(): Promise<void> {
-    const { bavail, bsize } = await statfs(this.#dir)
-    if (bavail * bsize < RESERVE_BYTES) throw await this.#full()
+    this.#arrivedBytes = 0
+    if ((await this.#freeBytes()) < RESERVE_BYTES) throw await this.#full()
   }
 
   async #full(cause?: unknown): Promise<SpawnpointError<'disk_full'>> {
-    const { bavail, bsize } = await statfs(this.#dir)
-    return new SpawnpointError('disk_full', 'The disk is full', { freeBytes: bavail * bsize }, { cause })
+    return new SpawnpointError('disk_full', 'The disk is full', { freeBytes: await this.#freeBytes() }, { cause })
   }
 
   /** Keys are checked by the core already; a driver takes no path from anybody. */
@@ -126,6 +134,11 @@ export class LocalBlobs implements Blobs {
     if (!isId(teamId) || !/^[a-z0-9]+:[A-Za-z0-9._-]+$/.test(key)) throw invalidArgument('key', 'is not a key')
     return join(this.#dir, teamId, key)
   }
+}
+
+async function freeBytesAt(dir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dir)
+  return bavail * bsize
 }
 
 async function syncDir(path: string): Promise<void> {
