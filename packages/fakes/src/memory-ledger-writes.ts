@@ -1,9 +1,12 @@
 import {
   EXCLUSIVE_OPERATION_KINDS,
+  IMAGE_LIFECYCLE,
   type LedgerReads,
   type LedgerTx,
+  mayBecome,
   type Operation,
   type Sandbox,
+  SNAPSHOT_LIFECYCLE,
   SpawnpointError,
   type Tag,
 } from '@spawnpoint/core'
@@ -62,6 +65,7 @@ export function memoryWrites(
       run('putImage', () => {
         searchable('name', image.name)
         searchableLabels(image.labels)
+        mustBecome(IMAGE_LIFECYCLE, tables.images.get(image.id), image)
         tables.images.set(image.id, structuredClone(image))
       }),
     deleteImage: (id) =>
@@ -124,6 +128,7 @@ export function memoryWrites(
         searchable('name', snapshot.name)
         searchable('cacheKey', snapshot.cacheKey)
         searchableLabels(snapshot.labels)
+        mustBecome(SNAPSHOT_LIFECYCLE, tables.snapshots.get(snapshot.id), snapshot)
         tables.snapshots.set(snapshot.id, structuredClone(snapshot))
       }),
     deleteSnapshot: (id) => run('deleteSnapshot', () => void tables.snapshots.delete(id)),
@@ -210,6 +215,16 @@ export function memoryWrites(
       run('releaseIdempotency', () => void tables.idempotency.delete(idempotencyRow(teamId, key))),
     purge: (kind, before, limit) => run('purge', () => purge(tables, kind, before, limit)),
   }
+}
+
+/** A referee for tests of the core: what it writes of a record is an arrow of the table. */
+function mustBecome<S extends string>(
+  table: Parameters<typeof mayBecome<S>>[0],
+  before: { state: S } | undefined,
+  { state }: { state: S },
+): void {
+  if (before !== undefined && !mayBecome(table, before.state, state))
+    throw new Error(`lifecycle: no arrow from '${before.state}' to '${state}'`)
 }
 
 function deleteTags(tables: LedgerTables, matches: (tag: Tag) => boolean): void {

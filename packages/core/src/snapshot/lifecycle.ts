@@ -17,6 +17,15 @@ export const SNAPSHOT_LIFECYCLE = {
   deleting: {},
 } as const satisfies { [S in SnapshotState]: { readonly [E in string]?: SnapshotState } }
 
+/** Whether a record may go from one state to the other. It may stay as it is. */
+export function mayBecome<S extends string>(
+  table: { readonly [F in S]: { readonly [E in string]?: S } },
+  from: S,
+  to: S,
+): boolean {
+  return from === to || Object.values(table[from]).includes(to)
+}
+
 /** Images live as snapshots do, with `building` for `creating` and no trash. */
 export const IMAGE_LIFECYCLE = {
   building: { published: 'ready', fail: 'failed' },
