@@ -225,8 +225,7 @@ export function mergeIngress(base: IngressPolicy, asked: Partial<IngressPolicy> 
   return merged
 }
 
-/** IPv4 CIDR or address; sandboxes have no IPv6. Returned with its prefix length and host bits cleared. */
-/** With or without a port. */
+/** IPv4 CIDR or address, with or without a port; sandboxes have no IPv6. Returned with its prefix length and host bits cleared. */
 function checkCidr(path: string, text: string): string {
   const [cidr, port] = splitPort(text)
   if (port !== null) return `${checkCidr(path, cidr)}:${checkPort(path, port)}`

@@ -1,11 +1,9 @@
 /** Wakes everybody who waits, for followers that then read what is new themselves. */
 export class Signal {
-  #waiting: (() => void)[] = []
+  readonly #waiting = new Set<() => void>()
 
   notify(): void {
-    const woken = this.#waiting
-    this.#waiting = []
-    for (const wake of woken) wake()
+    for (const wake of [...this.#waiting]) wake()
   }
 
   /** Resolves at the next `notify` or when `signal` aborts. Take it before reading, await it after: nothing is missed. */
@@ -13,11 +11,12 @@ export class Signal {
     if (signal.aborted) return Promise.resolve()
     return new Promise((resolve) => {
       const wake = () => {
+        this.#waiting.delete(wake)
         signal.removeEventListener('abort', wake)
         resolve()
       }
       signal.addEventListener('abort', wake, { once: true })
-      this.#waiting.push(wake)
+      this.#waiting.add(wake)
     })
   }
 }

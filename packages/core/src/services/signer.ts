@@ -1,8 +1,8 @@
-import { createPrivateKey, createPublicKey, hkdfSync, type KeyObject, sign, verify } from 'node:crypto'
+import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { derivedKey } from './derived-key.ts'
 
 const PREFIX = 'sp-ed25519'
-/** DER before the 32 bytes of an Ed25519 key: PKCS #8 for the private, SPKI for the public one. */
-const PRIVATE_DER = Buffer.from('302e020100300506032b657004220420', 'hex')
+/** DER before the 32 bytes of a public Ed25519 key (SPKI) */
 const PUBLIC_DER = Buffer.from('302a300506032b6570032100', 'hex')
 const SIGNATURE = /^(sp-ed25519:[A-Za-z0-9_-]{43}):([A-Za-z0-9_-]{86})$/
 
@@ -17,8 +17,7 @@ export class Signer {
   readonly #trusted: ReadonlySet<string>
 
   constructor(secret: Uint8Array, trusted: readonly string[]) {
-    const seed = Buffer.from(hkdfSync('sha256', secret, '', 'spawnpoint archive signing', 32))
-    this.#key = createPrivateKey({ key: Buffer.concat([PRIVATE_DER, seed]), format: 'der', type: 'pkcs8' })
+    this.#key = derivedKey(secret, 'spawnpoint archive signing')
     const spki = createPublicKey(this.#key).export({ format: 'der', type: 'spki' })
     this.publicKey = `${PREFIX}:${spki.subarray(PUBLIC_DER.length).toString('base64url')}`
     this.#trusted = new Set([this.publicKey, ...trusted])

@@ -36,7 +36,11 @@ export function serviceLogin(api: SpawnpointApi): GatewayService {
       } catch (error) {
         if (!isCode(error, 'unauthenticated') && !isCode(error, 'forbidden')) throw error
         const body = `${error.message}\n`
-        res.writeHead(401, { 'content-type': 'text/plain', 'content-length': body.length, 'cache-control': 'no-store' })
+        res.writeHead(401, {
+          'content-type': 'text/plain',
+          'content-length': Buffer.byteLength(body),
+          'cache-control': 'no-store',
+        })
         res.end(body)
       }
     },
