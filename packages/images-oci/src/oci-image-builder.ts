@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cancelled } from '@spawnpoint/confined'
 import {
+  type AwsRegistryKeys,
   type BaseSource,
   type BuildProgress,
   type BuiltImage,
@@ -15,12 +16,14 @@ import {
   type RegistryAccess,
   SpawnpointError,
 } from '@spawnpoint/core'
+import { Http } from '@spawnpoint/outbound'
 import { readArchive } from './archive.ts'
 import { makeLayout } from './bundle.ts'
 import type { FetchedImage } from './fetched-image.ts'
 import { defaultsFrom, labelsFrom } from './image-config.ts'
 import { LayerCache } from './layer-cache.ts'
 import { malformed } from './manifest.ts'
+import { awsRegistryAccess } from './registry/aws-registry.ts'
 import { pull } from './registry/pull.ts'
 import { emptyDirectory, unpackLayout } from './unpack.ts'
 import { uploadedImage } from './uploaded-layers.ts'
@@ -122,7 +125,8 @@ export class OciImageBuilder implements ImageBuilder {
     const late = AbortSignal.timeout(timeoutMs)
     const either = AbortSignal.any([signal, late])
     try {
-      return await pull(reference, access, { cache: this.#cache, maxBytes, pauseMs, report, signal: either })
+      const known = access?.aws === undefined ? access : await awsAccess(access.aws, either)
+      return await pull(reference, known, { cache: this.#cache, maxBytes, pauseMs, report, signal: either })
     } catch (error) {
       if (!late.aborted || signal.aborted) throw error
       const message = `The image was not here within ${Math.round(timeoutMs / 1_000)} s; what has come is kept`
@@ -160,4 +164,9 @@ export class OciImageBuilder implements ImageBuilder {
 
 async function nothingUploaded(key: string): Promise<never> {
   throw notFound('blob', key)
+}
+
+async function awsAccess(keys: AwsRegistryKeys, signal: AbortSignal): Promise<RegistryAccess> {
+  using http = new Http()
+  return await awsRegistryAccess(keys, http, signal)
 }

@@ -181,7 +181,8 @@ describe('e2b', () => {
       onBuildLogs: ({ message }) => void lines.push(message),
     })
     const sandbox = await Sandbox.create(`tiny`)
-    const read = async (path: string) => (await sandbox.files.read(`/home/user/${path}`)).trim()
+    const read = async (path: string) => (await sandbox.files.read(path)).trim()
+    expect(await read('/installed')).toBe('add --no-cache bash sudo curl git iproute2 procps ca-certificates')
     expect([await read('who'), await read('where'), await read('made')]).toEqual(['user', '/home/user', 'elsewhere'])
     await sandbox.kill()
     const missing = builder().fromImage(`${registry.host}/absent:v1`, USER)
@@ -196,6 +197,7 @@ function tiny(): TarEntry[] {
   const debian = join(REPOSITORY, '.cache/debian')
   const applets = ['sh', 'cat', 'id', 'grep', 'mkdir', 'chown', 'chmod', 'ls', 'stat']
   return [
+    { name: 'bin/apk', data: '#!/bin/sh\necho "$@" >/installed\n', mode: 0o755 },
     { name: 'bin/busybox', data: readFileSync(join(debian, 'bin/busybox')), mode: 0o755 },
     ...applets.map((name): TarEntry => ({ name: `bin/${name}`, type: 'symlink', link: '/bin/busybox' })),
     { name: 'lib/ld-musl-x86_64.so.1', data: readFileSync(join(debian, 'lib/ld-musl-x86_64.so.1')), mode: 0o755 },

@@ -1,6 +1,6 @@
 import type { Principal, Started } from '../api.ts'
 import type { BuildLogEntry, Image, ImageDefaults, ImageSource, Labels, Resources } from '../model.ts'
-import type { Page, PageRequest } from '../ports/index.ts'
+import type { AwsRegistryKeys, Page, PageRequest } from '../ports/index.ts'
 
 export interface BuildImageRequest {
   /** `[a-z0-9][a-z0-9._-]{0,63}`; may be used again, and then means the latest ready one */
@@ -20,7 +20,7 @@ export interface BuildImageRequest {
    */
   registry?: string | undefined
   /** For this pull from a registry, before any that are stored; kept nowhere */
-  credentials?: { username: string; password: string } | undefined
+  credentials?: { username: string; password: string } | { aws: AwsRegistryKeys } | undefined
   /** By id, for the steps of a Dockerfile that ask for them; kept nowhere, and nothing a step is found again by */
   secrets?: Record<string, string> | undefined
 }

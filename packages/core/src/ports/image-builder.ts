@@ -35,6 +35,16 @@ export interface RegistryAccess {
   plainHttp?: boolean
   username: string | null
   password: string | null
+  /** Keys for which AWS hands out user and password, in place of those */
+  aws?: AwsRegistryKeys
+}
+
+/** Of an account whose registries are asked. */
+export interface AwsRegistryKeys {
+  /** As in `eu-west-1` */
+  region: string
+  accessKeyId: string
+  secretAccessKey: string
 }
 
 export interface BuildProgress {

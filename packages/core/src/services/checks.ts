@@ -15,6 +15,7 @@ import type {
   TimeoutPolicy,
 } from '../model.ts'
 import type { CoreConfig } from '../parts.ts'
+import type { AwsRegistryKeys } from '../ports/index.ts'
 import { checkName } from './refs.ts'
 
 /** Bounds on what a request may bring. Doors check shapes; these rules hold whichever door it came through. */
@@ -117,8 +118,19 @@ export function checkCredentials({ source, credentials, registry }: BuildImageRe
   if (credentials === undefined) return
   if (source.type !== 'oci') throw invalidArgument('credentials', "only for a source of type 'oci'")
   if (registry !== undefined) throw invalidArgument('credentials', 'give either them or a registry')
+  if ('aws' in credentials) {
+    checkAwsKeys(credentials.aws)
+    return
+  }
   checkUsername('credentials.username', credentials.username)
   checkPassword('credentials.password', credentials.password)
+}
+
+function checkAwsKeys({ region, accessKeyId, secretAccessKey }: AwsRegistryKeys): void {
+  if (!/^[a-z]{2}(?:-[a-z0-9]+){1,4}$/.test(region) || region.length > 32)
+    throw invalidArgument('credentials.aws.region', 'is no region')
+  checkUsername('credentials.aws.accessKeyId', accessKeyId)
+  checkPassword('credentials.aws.secretAccessKey', secretAccessKey)
 }
 
 export function checkUsername(path: string, username: string): void {

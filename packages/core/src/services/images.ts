@@ -150,6 +150,9 @@ export class Images implements ImagesApi {
     if (source.type !== 'oci') return { source, access: null }
     const reference = parseImageReference(source.reference)
     const plain = { type: source.type, reference: source.reference }
+    if (credentials !== undefined && 'aws' in credentials) {
+      return { source: plain, access: { username: null, password: null, aws: credentials.aws } }
+    }
     if (credentials !== undefined) return { source: plain, access: credentials }
     if (reference.transport !== 'registry') {
       if (registry !== undefined) throw invalidArgument('registry', 'the image is not in one')

@@ -1,4 +1,11 @@
-import { type Image, invalidArgument, isCode, type Principal, type SpawnpointApi } from '@spawnpoint/core'
+import {
+  type BuildImageRequest,
+  type Image,
+  invalidArgument,
+  isCode,
+  type Principal,
+  type SpawnpointApi,
+} from '@spawnpoint/core'
 import { z } from 'zod'
 import type { Log } from '../log.ts'
 import { type BuildBase, buildRequest } from './build-request.ts'
@@ -121,6 +128,14 @@ function containerBase({ id, defaults }: Image): BuildBase {
   return { ref: id, container: true, env: defaults.env }
 }
 
+function inOneLine(json: string): string {
+  try {
+    return JSON.stringify(JSON.parse(json))
+  } catch {
+    throw invalidArgument('fromImageRegistry.serviceAccountJson', 'is no JSON')
+  }
+}
+
 /** The container image that a build begins with; `null` if it is a template. */
 function containerOf({ fromImage, fromTemplate }: StartBody): string | null {
   if (Boolean(fromImage) === Boolean(fromTemplate))
@@ -132,10 +147,26 @@ function templateOf({ fromImage, fromTemplate }: StartBody): string {
   return fromTemplate || templateFor(fromImage ?? '') || ''
 }
 
-function credentialsOf(registry: StartBody['fromImageRegistry']) {
-  if (registry === undefined) return undefined
-  if (registry.type === 'registry') return { username: registry.username, password: registry.password }
-  throw invalidArgument('fromImageRegistry', `this server signs in to registries with a name and a password alone`)
+/** Google's registries take the whole key of a service account for a password. */
+const KEY_USER = '_json_key'
+
+function credentialsOf(registry: StartBody['fromImageRegistry']): BuildImageRequest['credentials'] {
+  switch (registry?.type) {
+    case undefined:
+      return undefined
+    case 'registry':
+      return { username: registry.username, password: registry.password }
+    case 'gcp':
+      return { username: KEY_USER, password: inOneLine(registry.serviceAccountJson) }
+    case 'aws':
+      return {
+        aws: {
+          region: registry.awsRegion,
+          accessKeyId: registry.awsAccessKeyId,
+          secretAccessKey: registry.awsSecretAccessKey,
+        },
+      }
+  }
 }
 
 function startKey(buildID: string): string {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { tarOf } from '@spawnpoint/contracts'
+import type { BuildImageRequest } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Builds } from './build-start.ts'
 import { orderOf } from './builds.ts'
@@ -24,6 +25,8 @@ const start = ({ templateID, buildID }: Got['body'], body: object) =>
 const status = async ({ templateID, buildID }: Got['body'], query = ''): Promise<Got['body']> =>
   (await world.get(`/e2b/templates/${templateID}/builds/${buildID}/status${query}`)).body
 const run = (command: string, user = 'root') => ({ type: 'RUN', args: [command, user], force: false })
+
+const AWS = { type: 'aws', awsRegion: 'eu-west-1', awsAccessKeyId: 'AKID', awsSecretAccessKey: 's' }
 
 /** As the clients do it: until a page after the end has nothing. */
 async function followed(build: Got['body']): Promise<{ messages: string[]; last: Got['body'] }> {
@@ -209,6 +212,32 @@ describe('a template', () => {
     expect(world.host.faults.log.filter(({ step }) => step === 'imageBuilder.build')).toEqual([])
   })
 
+  it.each([
+    [
+      { type: 'registry', username: 'me', password: 'p' },
+      { username: 'me', password: 'p' },
+    ],
+    [
+      { type: 'gcp', serviceAccountJson: '{\n "a": "b"\n}' },
+      { username: '_json_key', password: '{"a":"b"}' },
+    ],
+    [AWS, { aws: { region: 'eu-west-1', accessKeyId: 'AKID', secretAccessKey: 's' } }],
+  ])('asks the registry of its container image as %j', async (fromImageRegistry, credentials) => {
+    const asked: unknown[] = []
+    const images = bound(world.core.images, {
+      build: (by: typeof world.by, request: BuildImageRequest) => {
+        asked.push(request.credentials)
+        return world.core.images.build(by, request)
+      },
+    })
+    const builds = new Builds(bound(world.core, { images }), { warn() {}, error() {} })
+    const build = await order({ name: `as-${fromImageRegistry.type}` })
+    const body = startBody.parse({ fromImage: `registry.test/${fromImageRegistry.type}:1`, fromImageRegistry })
+    await builds.start(world.by, build.buildID, await orderOf(world.core, world.by, build.buildID), body)
+    expect((await followed(build)).last.status).toBe('ready')
+    expect(asked[0]).toEqual(credentials)
+  })
+
   it('whose container image cannot be fetched says so', async () => {
     const build = await order({ name: 'later' })
     world.host.faults.failNext('imageBuilder.build')
@@ -271,7 +300,9 @@ describe('a template', () => {
       'mode',
     ],
     [{ fromTemplate: 'base', steps: [{ type: 'ENV', args: ['odd'] }] }, 'in turn'],
-    [{ fromImage: 'debian', fromImageRegistry: { type: 'aws', awsRegion: 'x' } }, 'signs in'],
+    [{ fromImage: 'debian', fromImageRegistry: { type: 'aws', awsRegion: 'eu-west-1' } }, 'awsAccessKeyId'],
+    [{ fromImage: 'debian', fromImageRegistry: { ...AWS, awsRegion: 'evil.test/' } }, 'region'],
+    [{ fromImage: 'debian', fromImageRegistry: { type: 'gcp', serviceAccountJson: '{' } }, 'no JSON'],
     [{ fromImage: 'http://x' }, 'registry'],
   ])('refuses the recipe %j', async (body, message) => {
     const build = await order({ name: 'refused' })

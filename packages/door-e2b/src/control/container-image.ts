@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Image, Principal, SpawnpointApi, Started } from '@spawnpoint/core'
+import type { BuildImageRequest, Image, Principal, SpawnpointApi, Started } from '@spawnpoint/core'
 
 /** Label of an image with the name under which the container image that it is was asked for. */
 const REFERENCE_LABEL = 'e2b.container-image'
@@ -28,7 +28,7 @@ export function fetchImage(
   api: SpawnpointApi,
   by: Principal,
   reference: string,
-  credentials: { username: string; password: string } | undefined,
+  credentials: BuildImageRequest['credentials'],
 ): Promise<Started<Image>> {
   return api.images.build(by, {
     name: imageName(reference),

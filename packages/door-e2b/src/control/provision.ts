@@ -1,7 +1,31 @@
 import type { BuildStep } from '@spawnpoint/core'
 
-/** Makes what E2B's clients count on in a container image from elsewhere: a `user` with a home who may become root. */
+const SUDOERS = '/etc/sudoers.d/spawnpoint-user'
+
+/**
+ * Makes what E2B's clients count on in a container image from elsewhere: the programs that they run, as far as these can be
+ * had, and a `user` with a home who may become root.
+ */
 const PROVISION = `set -e
+lacks=
+for one in bash sudo curl git ss:iproute2 pgrep:procps; do
+  command -v "\${one%%:*}" >/dev/null || lacks="$lacks \${one##*:}"
+done
+[ -e /etc/ssl/certs/ca-certificates.crt ] || lacks="$lacks ca-certificates"
+if [ -n "$lacks" ]; then
+  if command -v apt-get >/dev/null; then
+    apt-get -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=30 update >/dev/null &&
+      DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $lacks >/dev/null
+  elif command -v apk >/dev/null; then
+    apk add --no-cache $lacks >/dev/null
+  elif command -v dnf >/dev/null; then
+    dnf -qy install $(echo $lacks | sed 's/iproute2/iproute/; s/procps/procps-ng/') >/dev/null
+  elif command -v pacman >/dev/null; then
+    pacman -Sy --noconfirm --needed $(echo $lacks | sed 's/procps/procps-ng/') >/dev/null
+  else
+    false
+  fi || echo "It goes on without:$lacks" >&2
+fi
 if ! id -u user >/dev/null 2>&1; then
   if command -v useradd >/dev/null; then
     useradd --create-home --shell "$(command -v bash || echo /bin/sh)" user
@@ -14,8 +38,8 @@ if ! id -u user >/dev/null 2>&1; then
 fi
 mkdir -p /home/user /etc/sudoers.d
 chown user: /home/user
-echo 'user ALL=(ALL:ALL) NOPASSWD: ALL' >/etc/sudoers.d/spawnpoint-user
-chmod 0440 /etc/sudoers.d/spawnpoint-user
+echo 'user ALL=(ALL:ALL) NOPASSWD: ALL' >${SUDOERS}
+chmod 0440 ${SUDOERS}
 exit 0`
 
 /** What comes before the steps of a template that begins with a container image. */
@@ -59,8 +83,9 @@ exit 0`
  * between belongs to the step after it.
  */
 export function ownNumber(steps: readonly BuildStep[], number: number): number {
-  const [provision] = PROVISION_STEPS
-  const provisions = isSameRun(steps[0], provision) ? PROVISION_STEPS.length : 0
+  const [first] = steps
+  // It was not always the same command.
+  const provisions = first?.type === 'run' && first.command.includes(SUDOERS) ? PROVISION_STEPS.length : 0
   const before = provisions + (isMarked(steps[provisions], PATCH_MARK) ? 1 : 0)
   if (number <= before) return 0
   const ownBefore = steps.slice(before, number - 1).filter((step) => !isMarked(step, ACCOUNT_MARK)).length
@@ -69,8 +94,4 @@ export function ownNumber(steps: readonly BuildStep[], number: number): number {
 
 function isMarked(step: BuildStep | undefined, mark: string): boolean {
   return step?.type === 'run' && step.command.startsWith(mark)
-}
-
-function isSameRun(one: BuildStep | undefined, other: BuildStep): boolean {
-  return one?.type === 'run' && other.type === 'run' && one.command === other.command
 }

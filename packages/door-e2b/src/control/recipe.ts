@@ -23,8 +23,13 @@ export const startBody = z.object({
   fromImageRegistry: optional(
     z.discriminatedUnion('type', [
       z.object({ type: z.literal('registry'), username: z.string(), password: z.string() }),
-      z.object({ type: z.literal('aws') }),
-      z.object({ type: z.literal('gcp') }),
+      z.object({
+        type: z.literal('aws'),
+        awsAccessKeyId: z.string(),
+        awsSecretAccessKey: z.string(),
+        awsRegion: z.string(),
+      }),
+      z.object({ type: z.literal('gcp'), serviceAccountJson: z.string().max(64 * 1024) }),
     ]),
   ),
   startCmd: optional(z.string().max(64 * 1024)),

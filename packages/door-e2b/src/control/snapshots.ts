@@ -48,7 +48,7 @@ export async function snapshotsNamed(
 ): Promise<Page<Snapshot>> {
   const ref = nameRef(await refIn(api, by, text))
   if (ref.namespace !== null && !(await isOwn(api, by, ref.namespace))) return NONE
-  if (isId(ref.name) || ref.tag !== null) return one(await pointedTo(api, by, ref), sandbox)
+  if (isId(ref.name) || nameRef(text).tag !== null) return one(await pointedTo(api, by, ref), sandbox)
   return api.snapshots.list(by, { name: ref.name, sandbox, states: ['ready'] }, page)
 }
 

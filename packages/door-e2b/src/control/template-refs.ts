@@ -9,16 +9,22 @@ export async function templateOfRef(api: SpawnpointApi, by: Principal, ref: stri
 
 /**
  * `text` as it finds something: as it is if that is there, else in lower case, in which this protocol gives names whatever
- * case they are asked for in.
+ * case they are asked for in, else without the tag that a name without one stands for.
  */
 export async function refIn(api: SpawnpointApi, by: Principal, text: string): Promise<string> {
   const lower = text.toLowerCase()
-  if (lower === text) return text
+  const forms = [...new Set([text, lower, lower.replace(BY_DEFAULT, '')])]
+  if (forms.length === 1) return text
+  for (const form of forms) if (await isThere(api, by, form)) return form
+  return lower
+}
+
+async function isThere(api: SpawnpointApi, by: Principal, ref: string): Promise<boolean> {
   try {
-    await api.resolve(by, text)
-    return text
+    await api.resolve(by, ref)
+    return true
   } catch (error) {
-    if (isCode(error, 'not_found')) return lower
+    if (isCode(error, 'not_found')) return false
     throw error
   }
 }
@@ -31,6 +37,7 @@ export interface NameRef {
 }
 
 export const DEFAULT_TAG = 'default'
+const BY_DEFAULT = new RegExp(`:${DEFAULT_TAG}$`)
 const TAG = /^[a-z0-9_][a-z0-9._-]{0,127}$/
 /** Names that can be given; those that other doors gave may have more. */
 const NEW_NAME = /^[a-z0-9][a-z0-9_-]{0,127}$/

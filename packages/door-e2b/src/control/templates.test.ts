@@ -171,9 +171,10 @@ describe('templates', () => {
 
   it('are found by name', async () => {
     const found = { templateID: await base(), public: false }
-    for (const alias of ['base', 'default/base', await base()])
+    for (const alias of ['base', 'default/base', 'base:default', 'BASE:default', await base()])
       expect((await world.get(`/e2b/templates/aliases/${encodeURIComponent(alias)}`)).body).toEqual(found)
-    for (const alias of ['nothing', 'somebody/base', 'base:v9'])
+    expect((await world.sandbox({ templateID: 'default/base:default' })).alias).toBe('base')
+    for (const alias of ['nothing', 'somebody/base', 'base:v9', 'nothing:default'])
       expect((await world.get(`/e2b/templates/aliases/${encodeURIComponent(alias)}`)).status).toBe(404)
   })
 
