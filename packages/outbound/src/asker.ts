@@ -1,5 +1,6 @@
 import type { Boundary } from './boundary.ts'
 import { discard, Http, readAll } from './http.ts'
+import type { OutgoingProxy } from './proxy.ts'
 
 const ANSWER_MS = 10_000
 const MAX_ANSWER_BYTES = 64 * 1024
@@ -9,8 +10,8 @@ export class Asker {
   readonly #http: Http
 
   /** `roots` are certificates (PEM) of those that may say who a service is. */
-  constructor(boundary: Boundary, roots: readonly string[]) {
-    this.#http = new Http({ boundary, roots, silenceMs: ANSWER_MS })
+  constructor(boundary: Boundary, roots: readonly string[], proxy: OutgoingProxy | null = null) {
+    this.#http = new Http({ boundary, roots, silenceMs: ANSWER_MS, proxy })
   }
 
   /** The answer to a POST, if its status is 2xx. Rejects an `Error` otherwise. */

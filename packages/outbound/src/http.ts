@@ -3,6 +3,7 @@ import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { isIP } from 'node:net'
 import type { Readable } from 'node:stream'
 import type { Boundary } from './boundary.ts'
+import type { OutgoingProxy } from './proxy.ts'
 import { allows, ForbiddenAddress, lookupWithin, type Reach, reachOf } from './reach.ts'
 
 export interface HttpRequest {
@@ -25,14 +26,21 @@ export interface HttpAnswer {
 
 /** Milliseconds without a byte after which a connection counts as broken. */
 const SILENCE_MS = 60_000
+/** Milliseconds after which a name is none that this machine knows */
+const KNOWN_WITHIN_MS = 2_000
 
 export interface HttpOptions {
   /** Milliseconds without a byte after which a connection counts as broken; default a minute */
   silenceMs?: number
   /** PEM; default those that Node trusts */
   roots?: readonly string[]
-  /** What holds for every request in place of its `nearest`: no proxy stands between, and each connection is looked at anew */
+  /** What holds for every request in place of its `nearest`: each connection is looked at anew */
   boundary?: Boundary
+  /**
+   * What requests with TLS go through, if there is a boundary. Names that this machine knows must not lead out of the boundary; of
+   * others the proxy knows where they lead. Default none; without a boundary the environment names it.
+   */
+  proxy?: OutgoingProxy | null
   /** Connections are kept for the next request; default where there is no boundary */
   keepAlive?: boolean
 }
@@ -43,34 +51,49 @@ export class Http implements Disposable {
   readonly #secure: HttpsAgent
   readonly #silenceMs: number
   readonly #boundary: Boundary | null
+  readonly #proxy: { isFor: OutgoingProxy['isFor']; agent: HttpsAgent } | null
+  /** By name: whether the boundary lets it be asked for through a proxy */
+  readonly #mayBeAsked = new Map<string, Promise<boolean>>()
 
-  constructor({ silenceMs = SILENCE_MS, roots, boundary, keepAlive = boundary === undefined }: HttpOptions = {}) {
+  constructor(given: HttpOptions = {}) {
+    const { silenceMs = SILENCE_MS, roots, boundary, keepAlive = boundary === undefined, proxy = null } = given
     this.#silenceMs = silenceMs
     this.#boundary = boundary ?? null
     // Proxies as the operator's environment names them (HTTPS_PROXY, NO_PROXY); what they reach is theirs to decide.
     const options = { keepAlive, ...(boundary === undefined ? { proxyEnv: process.env } : {}) }
     this.#plain = new HttpAgent(options)
-    this.#secure = new HttpsAgent({ ...options, ...(roots === undefined ? {} : { ca: [...roots] }) })
+    const trust = roots === undefined ? {} : { ca: [...roots] }
+    this.#secure = new HttpsAgent({ ...options, ...trust })
+    this.#proxy =
+      proxy === null || boundary === undefined
+        ? null
+        : { ...proxy, agent: new HttpsAgent({ keepAlive, ...trust, proxyEnv: { HTTPS_PROXY: proxy.url } }) }
   }
 
   [Symbol.dispose](): void {
+    this.#proxy?.agent.destroy()
     this.#plain.destroy()
     this.#secure.destroy()
   }
 
   /** Rejects with the socket's error, `ForbiddenAddress`, or the reason of `signal`. */
-  ask({ method, url, headers = {}, body, nearest = 'public', signal }: HttpRequest): Promise<HttpAnswer> {
+  async ask({ method, url, headers = {}, body, nearest = 'public', signal }: HttpRequest): Promise<HttpAnswer> {
     const secure = url.protocol === 'https:'
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const within = this.#boundary
     const mayBe = (address: string) => within?.allows(address) ?? allows(nearest, address)
+    const proxy = secure && this.#proxy?.isFor(url) ? this.#proxy : null
+    if (proxy !== null && isIP(host) === 0 && !(await this.#mayBeNamed(host))) throw new ForbiddenAddress(host)
+    signal.throwIfAborted()
     return new Promise((resolve, reject) => {
       if (isIP(host) !== 0 && !mayBe(host)) throw new ForbiddenAddress(host)
       const request = (secure ? requestHttps : requestHttp)(url, {
         method,
         headers: { 'user-agent': 'spawnpoint', ...headers },
-        agent: secure ? this.#secure : this.#plain,
-        ...(within === null && proxyFor(secure) ? {} : { lookup: within?.lookup ?? lookupWithin(nearest) }),
+        agent: proxy?.agent ?? (secure ? this.#secure : this.#plain),
+        ...(proxy !== null || (within === null && proxyFor(secure))
+          ? {}
+          : { lookup: within?.lookup ?? lookupWithin(nearest) }),
         signal,
         timeout: this.#silenceMs,
       })
@@ -79,6 +102,20 @@ export class Http implements Disposable {
       request.once('response', (response) => resolve(answer(response)))
       send(request, body)
     })
+  }
+
+  /** Whether a proxy may be asked for a name; what this machine does not know is for the proxy to say. */
+  #mayBeNamed(host: string): Promise<boolean> {
+    const known = this.#mayBeAsked.get(host)
+    if (known !== undefined) return known
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const late = setTimeout(resolve, KNOWN_WITHIN_MS, true)
+    this.#boundary?.lookup(host, { family: 4 }, (error) => {
+      clearTimeout(late)
+      resolve(!(error instanceof ForbiddenAddress))
+    })
+    this.#mayBeAsked.set(host, promise)
+    return promise
   }
 }
 

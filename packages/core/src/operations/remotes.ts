@@ -52,7 +52,8 @@ export async function bringRemote(
   // Beside it, so that what is there is whole until what replaces it is.
   const aside = path.replace(/([^/]+)$/, '.$1.spawnpoint')
   // More than its disk holds could not be put there.
-  const ask = { source, credentials, known: version, maxBytes: sandbox.resources.diskBytes, maxChanges: MAX_MOVES }
+  const { teamId: team, resources } = sandbox
+  const ask = { source, team, credentials, known: version, maxBytes: resources.diskBytes, maxChanges: MAX_MOVES }
   return reader.read(
     ask,
     async (archive, change) => {

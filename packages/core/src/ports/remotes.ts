@@ -1,10 +1,13 @@
 import type { Readable } from 'node:stream'
+import type { TeamId } from '../ids.ts'
 import type { RemoteSource } from '../model.ts'
 import type { OutgoingRule } from './runtime.ts'
 
 /** What is to be read, and as whom. */
 export interface RemoteAsk<S extends RemoteSource = RemoteSource> {
   source: S
+  /** For whom: what a reader can do at a time is shared among these */
+  team: TeamId
   /** Whose headers go along to the hosts that they name, whatever the port */
   credentials: readonly OutgoingRule[]
   /** A version that need not be taken again */
@@ -28,7 +31,8 @@ export type TakeRemote = (archive: Readable, change: RemoteChange | null) => Pro
 
 /**
  * Reads files of elsewhere, from addresses that users give. Duties: it asks nothing on this host or network that the address
- * itself does not name, it believes nothing that it is answered, its time is bounded, and what an earlier server left half
+ * itself does not name, it believes nothing that it is answered, its time is bounded (from when it begins,
+ * where others come first), and what an earlier server left half
  * done it removes before the first `read`. Errors: `forbidden` (credentials are missing or wrong), `not_found`,
  * `payload_too_large`, `unavailable` (cannot be reached), `timeout`, `cancelled`, `runtime_failed` (answers nonsense).
  */

@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import type { BucketSource, OutgoingRule, RemoteAsk, RemoteChange, RemoteReader } from '@spawnpoint/core'
+import type { BucketSource, OutgoingRule, RemoteAsk, RemoteChange, RemoteReader, TeamId } from '@spawnpoint/core'
 import { readTar } from '@spawnpoint/fakes'
 import aws4 from 'aws4'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type BucketRequest, BucketServer, selfSigned } from '../testing/index.ts'
 import { type BucketReaderOptions, openBucketReaders } from './bucket-reader.ts'
 
+const TEAM = '1'.repeat(24) as TeamId
 const KEYS = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' }
 
 let dir: string
@@ -78,7 +79,7 @@ async function read(source: BucketSource, more: Partial<RemoteAsk> = {}, using =
   if (reader === undefined) throw new Error(`no reader of ${source.type}`)
   let archive = Buffer.alloc(0)
   let change: RemoteChange | null | undefined
-  const ask = { source, credentials: [], known: null, maxBytes: 2 ** 30, maxChanges: 100, ...more }
+  const ask = { source, team: TEAM, credentials: [], known: null, maxBytes: 2 ** 30, maxChanges: 100, ...more }
   const take = async (body: Readable, what: RemoteChange | null) => {
     archive = await buffer(body)
     change = what
@@ -223,7 +224,7 @@ describe.each([
   it('ends with whoever takes it', async () => {
     server.put('data', { large: Buffer.alloc(40 * 2 ** 20) })
     const reader = readers.find(({ type }) => type === source().type)
-    const ask = { source: source(), credentials: [], known: null, maxBytes: 2 ** 30, maxChanges: 0 }
+    const ask = { source: source(), team: TEAM, credentials: [], known: null, maxBytes: 2 ** 30, maxChanges: 0 }
     const full = new Error('no space')
     const take = (archive: Readable) => {
       archive.destroy()

@@ -6,7 +6,7 @@ import {
   SpawnpointError,
   type TakeRemote,
 } from '@spawnpoint/core'
-import { Asker, systemRoots } from '@spawnpoint/outbound'
+import { Asker, environmentProxy, type OutgoingProxy, systemRoots } from '@spawnpoint/outbound'
 import { BucketCredentials } from './authorize.ts'
 import { AZURE } from './azure.ts'
 import { GCS } from './gcs.ts'
@@ -17,6 +17,7 @@ import { objectsArchive, tooLarge } from './objects-archive.ts'
 import { S3 } from './s3.ts'
 import type { StoreProtocol } from './store.ts'
 import { StoreSession } from './store-session.ts'
+import { Turns, type TurnsOptions } from './turns.ts'
 
 export interface BucketReaderOptions {
   /** For what is known of buckets; belongs to these readers alone */
@@ -25,19 +26,26 @@ export interface BucketReaderOptions {
   near?: readonly string[]
   /** PEM; of those that may say who a store is, default whom this machine trusts */
   roots?: readonly string[]
-  /** Milliseconds that one bucket may take, default ten minutes */
+  /** Milliseconds that one bucket may take once it is its turn, default ten minutes */
   timeoutMs?: number
+  /** Buckets that are read at a time; some 32 MiB of memory each */
+  turns?: TurnsOptions
+  /** What requests with TLS go through, default what the environment names */
+  proxy?: OutgoingProxy | null
 }
 
 const TEN_MINUTES_MS = 600_000
+const TURNS: TurnsOptions = { atOnce: 16, perParty: 4 }
 const STEP = 'read the bucket'
 
 /** Readers of all kinds of buckets. Removes what an earlier process left half done. */
 export async function openBucketReaders(options: BucketReaderOptions): Promise<RemoteReader[]> {
-  const { near = [], roots = systemRoots(), timeoutMs = TEN_MINUTES_MS } = options
+  const { near = [], roots = systemRoots(), timeoutMs = TEN_MINUTES_MS, proxy = environmentProxy() } = options
   const within = networks(near)
-  const granting = new BucketCredentials(new Asker(within.open, roots))
-  const common = { kept: await KeptListings.open(options.dir), networks: within, granting, roots, timeoutMs }
+  const granting = new BucketCredentials(new Asker(within.open, roots, proxy))
+  const kept = await KeptListings.open(options.dir)
+  const turns = new Turns(options.turns ?? TURNS)
+  const common = { kept, networks: within, granting, roots, timeoutMs, turns, proxy }
   return [new BucketReader(S3, common), new BucketReader(GCS, common), new BucketReader(AZURE, common)]
 }
 
@@ -47,6 +55,8 @@ interface Common {
   granting: BucketCredentials
   roots: readonly string[]
   timeoutMs: number
+  turns: Turns
+  proxy: OutgoingProxy | null
 }
 
 /** Reads what is below a directory of a bucket: all of it at first, then what is not as it was. */
@@ -62,14 +72,18 @@ class BucketReader<S extends BucketSource> implements RemoteReader<S> {
   }
 
   async read(ask: RemoteAsk<S>, take: TakeRemote, given: AbortSignal): Promise<string> {
-    const { networks, granting, roots, timeoutMs } = this.#common
+    const { networks, granting, roots, timeoutMs, turns, proxy } = this.#common
+    using turn = await turns.take(ask.team, given).catch(() => {
+      throw cancelled(STEP)
+    })
     const late = AbortSignal.timeout(timeoutMs)
     const { source, credentials } = ask
     const { title } = this.#protocol
     const signal = AbortSignal.any([given, late])
+    // However long a guest takes with what it was given.
+    signal.addEventListener('abort', () => turn[Symbol.dispose](), { once: true })
     try {
-      signal.throwIfAborted()
-      using session = new StoreSession({ source, title, credentials, granting, networks, roots, signal })
+      using session = new StoreSession({ source, title, credentials, granting, networks, roots, proxy, signal })
       return await this.#read(session, ask, take)
     } catch (error) {
       if (given.aborted) throw cancelled(STEP)

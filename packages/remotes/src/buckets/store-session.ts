@@ -7,7 +7,14 @@ import {
   type OutgoingRule,
   SpawnpointError,
 } from '@spawnpoint/core'
-import { BodyTooLarge, discard, ForbiddenAddress, Http, type HttpAnswer } from '@spawnpoint/outbound'
+import {
+  BodyTooLarge,
+  discard,
+  ForbiddenAddress,
+  Http,
+  type HttpAnswer,
+  type OutgoingProxy,
+} from '@spawnpoint/outbound'
 import type { BucketCredentials } from './authorize.ts'
 import type { Networks } from './networks.ts'
 import { type StoreRequest, withQuery } from './store.ts'
@@ -30,6 +37,8 @@ export interface StoreSessionOptions {
   networks: Networks
   /** PEM; of those that may say who a store is */
   roots: readonly string[]
+  /** What requests with TLS go through */
+  proxy: OutgoingProxy | null
   signal: AbortSignal
 }
 
@@ -41,9 +50,9 @@ export class StoreSession implements Disposable {
   #listingBytes = 0
 
   constructor(options: StoreSessionOptions) {
-    const { networks, roots } = options
+    const { networks, roots, proxy } = options
     this.#options = options
-    this.#secure = new Http({ boundary: networks.open, roots, keepAlive: true })
+    this.#secure = new Http({ boundary: networks.open, roots, keepAlive: true, proxy })
     this.#plain = new Http({ boundary: networks.near, keepAlive: true })
   }
 

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import type { GitSource, OutgoingRule } from '@spawnpoint/core'
+import type { GitSource, OutgoingRule, TeamId } from '@spawnpoint/core'
 import { readTar } from '@spawnpoint/fakes'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { GitServer, selfSigned } from '../testing/index.ts'
 import { GitReader } from './git-reader.ts'
+
+const TEAM = '1'.repeat(24) as TeamId
 
 let dir: string
 let server: GitServer
@@ -54,7 +56,7 @@ async function read(
 ): Promise<Record<string, string>> {
   let archive = Buffer.alloc(0)
   await reader.read(
-    { source: from, credentials, known: null, maxBytes, maxChanges: 0 },
+    { source: from, team: TEAM, credentials, known: null, maxBytes, maxChanges: 0 },
     async (body) => {
       archive = await buffer(body)
     },
@@ -171,7 +173,7 @@ it('ends when it is told to, at a limit, and with whoever takes the files', asyn
   }
   await expect(
     reader.read(
-      { source: source('large'), credentials: [], known: null, maxBytes: 2 ** 30, maxChanges: 0 },
+      { source: source('large'), team: TEAM, credentials: [], known: null, maxBytes: 2 ** 30, maxChanges: 0 },
       take,
       open,
     ),
@@ -185,7 +187,7 @@ it('tells the version, and does not fetch one that is known', async () => {
     const take = async (archive: Readable) => {
       taken = (await buffer(archive)).length > 0
     }
-    const ask = { source: source('moving'), credentials: [], known, maxBytes: 2 ** 30, maxChanges: 0 }
+    const ask = { source: source('moving'), team: TEAM, credentials: [], known, maxBytes: 2 ** 30, maxChanges: 0 }
     return [await reader.read(ask, take, open), taken]
   }
   expect([await look(null), await look(first)]).toEqual([
@@ -205,7 +207,11 @@ it('asks over TLS whom it can trust, and nobody else', async () => {
     const take = async (archive: Readable) => {
       await buffer(archive)
     }
-    return by.read({ source: from, credentials: [], known: null, maxBytes: 2 ** 20, maxChanges: 0 }, take, open)
+    return by.read(
+      { source: from, team: TEAM, credentials: [], known: null, maxBytes: 2 ** 20, maxChanges: 0 },
+      take,
+      open,
+    )
   }
   await expect(asked(reader)).rejects.toMatchObject({
     code: 'unavailable',
