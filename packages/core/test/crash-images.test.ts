@@ -60,6 +60,15 @@ walk([
     after: ['running'],
   },
   {
+    name: 'archive.push to another registry than it is of',
+    prepare: async (w, c) => {
+      const source = { type: 'oci' as const, reference: 'registry.example/other:v1' }
+      await (await c.images.build(w.by, { name: 'other', source })).done
+    },
+    run: async (w, c) => (await c.archives.pushImage(w.by, 'other', { reference: 'elsewhere.example/app' })).done,
+    after: ['running'],
+  },
+  {
     name: 'archive.push of a snapshot',
     run: async (w, c, _, point) =>
       (await c.archives.pushSnapshot(w.by, point.id, { reference: 'registry.example/point' })).done,

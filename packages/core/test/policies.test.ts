@@ -19,6 +19,16 @@ describe('a time that has come', () => {
     expect(await it.world.disagreements(it.core)).toEqual([])
   })
 
+  it('has come, too, when the clock was set or the machine slept, and has not when it was set back', async () => {
+    await using it = await begin({ timeoutMs: 3_600_000, onTimeout: 'stop' })
+    it.world.clock.set(-3_600_000)
+    await it.pass(3_600_000)
+    expect((await it.now()).state).toBe('running')
+    it.world.clock.set(3_600_000)
+    await it.pass(30_000)
+    expect((await it.now()).state).toBe('stopped')
+  })
+
   it('stops what is idle', async () => {
     await using it = await begin({ idleTimeoutMs: 1_000, onTimeout: 'stop' })
     await it.pass(1_000)

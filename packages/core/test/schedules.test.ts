@@ -1,5 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Core, CreateScheduleRequest, Sandbox, ScheduleView } from '../src/index.ts'
+import {
+  type Core,
+  type CreateScheduleRequest,
+  type Sandbox,
+  type ScheduleView,
+  SpawnpointError,
+} from '../src/index.ts'
 import { World } from './world.ts'
 
 const MINUTE = 60_000
@@ -197,6 +203,37 @@ describe('a sandbox that is made with a schedule', () => {
       }
     }
     expect([...outcomes].sort()).toEqual(['0', '1'])
+  })
+})
+
+describe('a tick during which a call fails', () => {
+  it('says what became of it all the same', async () => {
+    await begin()
+    await schedule()
+    await core.idle()
+    world.host.faults.reset()
+    await pass(HOUR)
+    const calls = world.host.faults.log.map((call) => call.step)
+    for (const [index, step] of calls.entries()) {
+      await begin()
+      const { id } = await schedule()
+      await core.idle()
+      world.host.faults.reset()
+      const away = new SpawnpointError('unavailable', 'away', { reason: 'away' })
+      world.host.faults.failCall(index, away)
+      for (const ms of [HOUR, 10_000]) {
+        world.clock.advance(ms)
+        await world.host.faults.quiet()
+      }
+      await core.idle()
+      const fault = `failed call ${index} (${step})`
+      expect(await world.disagreements(core), fault).toEqual([])
+      const [snapshot] = await taken()
+      const { lastTick } = await core.schedules.get(world.by, id)
+      if (snapshot === undefined) expect(lastTick, fault).toMatchObject({ outcome: 'skipped', snapshotId: null })
+      else expect(lastTick, fault).toMatchObject({ outcome: 'fired', snapshotId: snapshot.id })
+      await core.close()
+    }
   })
 })
 

@@ -26,6 +26,12 @@ export class FakeClock {
     return this.#timers.length
   }
 
+  /** The clock is set, or the machine slept: timers know nothing of it. */
+  set(byMs: number): void {
+    this.#nowMs += byMs
+    for (const timer of this.#timers) timer.atMs += byMs
+  }
+
   /** Moves time on and fires what becomes due, in order; timers set meanwhile fire too if they are due. */
   advance(ms: number): void {
     const untilMs = this.#nowMs + ms

@@ -10,6 +10,8 @@ export interface DeadlineActions {
 
 /** Milliseconds until an action that failed is tried again. */
 const RETRY_MS = 5_000
+/** A timer does not know when the clock is set, or the machine slept: the clock is looked at so often, in milliseconds */
+const LOOK_MS = 30_000
 
 /**
  * One timer for the nearest of all expiries. Times are kept in the ledger; this is only the alarm clock: the action reads
@@ -116,7 +118,8 @@ export class Deadlines {
     if (this.#closed || this.#due.size === 0) return
     let nearest = Number.POSITIVE_INFINITY
     for (const { at } of this.#due.values()) nearest = Math.min(nearest, at)
-    this.#timer = this.#parts.clock.after(nearest - this.#now(), () => this.#strike())
+    const ms = Math.min(nearest - this.#now(), LOOK_MS)
+    this.#timer = this.#parts.clock.after(ms, () => this.#strike())
   }
 
   #strike(): void {

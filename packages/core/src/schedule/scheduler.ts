@@ -1,4 +1,4 @@
-import { toSpawnpointError } from '../errors.ts'
+import { isCode, toSpawnpointError } from '../errors.ts'
 import type { ScheduleId } from '../ids.ts'
 import type { Event, Schedule, ScheduleTick, Snapshot } from '../model.ts'
 import type { Parts } from '../parts.ts'
@@ -8,6 +8,8 @@ import { kept } from './keep.ts'
 
 /** A tick found later than this, in milliseconds, was missed: the server did not run, or stood still. */
 const LATE_MS = 60_000
+/** A timer does not know when the clock is set, or the machine slept: the clock is looked at so often, in milliseconds */
+const LOOK_MS = 30_000
 /** Milliseconds until a tick that could not be decided is looked at again */
 const RETRY_MS = 5_000
 const PAGE = 500
@@ -90,7 +92,8 @@ export class Scheduler {
     if (this.#closed || this.#due.size === 0) return
     let nearest = Number.POSITIVE_INFINITY
     for (const at of this.#due.values()) nearest = Math.min(nearest, at)
-    this.#timer = this.#parts.clock.after(nearest - this.#now(), () => this.#strike())
+    const ms = Math.min(nearest - this.#now(), LOOK_MS)
+    this.#timer = this.#parts.clock.after(ms, () => this.#strike())
   }
 
   #strike(): void {
@@ -116,18 +119,18 @@ export class Scheduler {
     this.watch(schedule)
     if (!fired) return
     this.#parts.failpoint('schedule.claimed')
-    let done: Promise<Snapshot>
+    let taken: Awaited<ReturnType<ScheduledSnapshots['take']>>
     try {
-      const taken = await this.#snapshots.take(schedule)
-      done = taken.done
-      this.#parts.failpoint('schedule.taken')
-      await this.#note(schedule, { outcome: 'fired', reason: null, snapshotId: taken.snapshot.id })
+      taken = await this.#snapshots.take(schedule)
     } catch (error) {
-      await this.#note(schedule, { outcome: 'skipped', reason: toSpawnpointError(error).message, snapshotId: null })
+      const reason = toSpawnpointError(error).message
+      await this.#noteSurely(schedule, { outcome: 'skipped', reason, snapshotId: null })
       return
     }
+    this.#parts.failpoint('schedule.taken')
+    await this.#noteSurely(schedule, { outcome: 'fired', reason: null, snapshotId: taken.snapshot.id })
     try {
-      await done
+      await taken.done
     } catch {
       // The snapshot's record says why it failed; what was kept so far stays.
       return
@@ -163,6 +166,25 @@ export class Scheduler {
     await tx.putSchedule(next)
     if (reason !== null) await tx.addEvent(this.#event(next, { missed }))
     return { schedule: next, fired: reason === null }
+  }
+
+  /** As often as it takes: what the ledger was not there to note would only be found out at the next start. */
+  async #noteSurely(schedule: Schedule, outcome: Omit<ScheduleTick, 'at'>): Promise<void> {
+    const { clock, closing, log } = this.#parts
+    for (;;) {
+      try {
+        return await this.#note(schedule, outcome)
+      } catch (error) {
+        if (closing.aborted || !isCode(error, 'unavailable')) throw error
+        log.warn({ err: error, schedule: schedule.id }, 'what became of a tick could not be noted; trying again')
+        const { promise, resolve } = Promise.withResolvers<void>()
+        const over = () => resolve()
+        using _timer = clock.after(RETRY_MS, over)
+        closing.addEventListener('abort', over, { once: true })
+        await promise
+        closing.removeEventListener('abort', over)
+      }
+    }
   }
 
   /** What became of a claimed tick. A later decision, or a schedule that is gone, is left as it is. */

@@ -181,6 +181,7 @@ export class Archives implements ArchivesApi {
     const access = await this.#access(by, target, request)
     const origin = 'image' in source ? source.image : source.snapshot
     const base = as === 'image' ? await this.#baseOf(by, 'image' in source ? source.image : source.snapshot) : null
+    const own = base === null ? null : await this.#accessToBase(by, base.reference, { reference: target, access })
     const root: PushDetail['source'] =
       'image' in source ? { from: 'image', id: source.image.id } : { from: 'snapshot', id: source.snapshot.id }
     const operation = newOperation(this.#parts, {
@@ -208,7 +209,6 @@ export class Archives implements ArchivesApi {
       await tie(tx, by, operation)
     })
     const sign = (payload: Buffer) => this.#signer.sign(payload)
-    const own = base === null ? null : await this.#accessToBase(by, base.reference, { reference: target, access })
     return this.#runner.launch(archivePush({ target: access, base: own }, sign), operation)
   }
 
