@@ -114,8 +114,11 @@ export interface AuditDraft {
 /** The idempotency key that something is asked under. */
 export interface OnceKey {
   key: string
-  /** What an earlier request with this key has done without being answered: a call of this kind gets its outcome */
-  begun: Operation | null
+  /**
+   * What an earlier request with this key has done without being answered: a call of this kind gets its outcome. Rejects
+   * where this request is not to be carried out; nothing may have changed by then that is not undone.
+   */
+  begun: Promise<Operation | null>
 }
 
 /** Work that goes on after the call has returned. Not awaiting `done` is fine: it never raises an unhandled rejection. */

@@ -6,6 +6,7 @@ import { CONFIG, World } from './world.ts'
 /** A request with an idempotency key; answers with the ids of what it made. */
 interface Scenario {
   name: string
+  early?: boolean
   run(as: Principal, core: Core, origin: Sandbox, point: Snapshot): Promise<string[]>
   /** Ids of what requests of this kind have made and that is there now */
   made(world: World, origin: Sandbox, point: Snapshot): string[]
@@ -39,6 +40,12 @@ const SCENARIOS: Scenario[] = [
   },
   {
     name: 'spawn',
+    run: async (as, c, _o, p) => [(await (await c.sandboxes.create(as, { snapshot: p.id })).done).id],
+    made: runningBut,
+  },
+  {
+    name: 'spawn that begins early',
+    early: true,
     run: async (as, c, _o, p) => [(await (await c.sandboxes.create(as, { snapshot: p.id })).done).id],
     made: runningBut,
   },
@@ -81,10 +88,13 @@ async function begin() {
 }
 
 const ask = (scenario: Scenario, { world, core, origin, point }: Awaited<ReturnType<typeof begin>>) =>
-  core.idempotency.once(world.by, 'key', 'hash', async (as) => ({
-    status: 201,
-    body: await scenario.run(as, core, origin, point),
-  }))
+  core.idempotency.once(
+    world.by,
+    'key',
+    'hash',
+    async (as) => ({ status: 201, body: await scenario.run(as, core, origin, point) }),
+    { early: scenario.early ?? false },
+  )
 
 describe.each(SCENARIOS)('$name asked again with its key', (scenario) => {
   it('is done once, wherever the server died', async () => {

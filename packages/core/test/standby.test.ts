@@ -104,6 +104,33 @@ describe('what is made ahead comes up while its sandbox is claimed', () => {
     expect(await world.disagreements(core)).toEqual([])
   })
 
+  test('and before its idempotency key is known to be free; one that was answered before gets that answer', async () => {
+    const { world, core, runtime } = await taken()
+    const ask = (hash: string) =>
+      core.idempotency.once(
+        world.by,
+        'key',
+        hash,
+        async (by) => ({ status: 201, body: (await (await core.sandboxes.create(by, { image: 'base' })).done).id }),
+        { early: true },
+      )
+    const claim = world.host.faults.hang('ledger.commit')
+    const asked = ask('hash')
+    await claim.reached
+    await settled(() => world.host.incarnations.has(runtime.prepared[0] as IncarnationId))
+    claim.release()
+    const first = await asked
+
+    world.clock.advance(200)
+    await settled(() => runtime.prepared.length === 2 && world.host.roots.size === 3)
+    expect(await ask('hash')).toEqual({ ...first, replayed: true })
+    await expect(ask('another')).rejects.toMatchObject({ code: 'idempotency_mismatch' })
+    await core.idle()
+    await settled(() => world.host.roots.size === 2)
+    expect(world.host.incarnations.has(runtime.prepared[1] as IncarnationId)).toBe(false)
+    expect(await world.disagreements(core)).toEqual([])
+  })
+
   test('and leaves nothing behind when any call fails, or the server dies at it', async () => {
     const calls = await taken().then(async ({ world, core }) => {
       await world.sandbox(core)

@@ -105,10 +105,16 @@ function addRoute(scope: FastifyInstance, context: DoorContext, options: NativeD
       const answer =
         key === null
           ? await work()
-          : await answerOnce(context.api, call, key, async (by) => {
-              call.by = by
-              return neverStreamed(await work())
-            })
+          : await answerOnce(
+              context.api,
+              call,
+              key,
+              async (by) => {
+                call.by = by
+                return neverStreamed(await work())
+              },
+              { early: spec.idempotent === 'early' },
+            )
       if (answer === STREAMED) return reply
       reply.code(answer.status)
       if (answer.headers !== undefined) reply.headers(answer.headers)

@@ -28,12 +28,13 @@ export async function answerOnce(
   call: Call,
   key: string,
   work: (by: Principal) => Promise<StoredAnswer>,
+  { early }: { early: boolean },
 ): Promise<StoredAnswer> {
   const { method, url } = call.request
   const hash = createHash('sha256')
     .update(JSON.stringify([method, url, call.body]))
     .digest('hex')
-  const { status, body, replayed } = await api.idempotency.once(call.by, key, hash, async (by) => {
+  const answer = async (by: Principal) => {
     try {
       const { status, body, headers = {} } = await work(by)
       return { status, body: { headers, body } }
@@ -46,7 +47,8 @@ export async function answerOnce(
         body: { headers: { 'content-type': 'application/problem+json' }, body: problem },
       }
     }
-  })
+  }
+  const { status, body, replayed } = await api.idempotency.once(call.by, key, hash, answer, { early })
   const stored = body as { headers: Record<string, string>; body: unknown }
   const headers = replayed ? { ...stored.headers, 'idempotency-replayed': 'true' } : stored.headers
   return { status, body: stored.body, headers }

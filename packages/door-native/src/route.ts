@@ -60,8 +60,8 @@ export interface RouteSpec<
   rawBody?: boolean
   responses: R
   errors?: ErrorCode[]
-  /** Honours `Idempotency-Key` */
-  idempotent?: boolean
+  /** Honours `Idempotency-Key`; `early`: see `IdempotencyApi.once` */
+  idempotent?: boolean | 'early'
   handle(call: Call<z.output<P>, z.output<Q>, z.output<B>>): Promise<Answer<NoInfer<R>> | typeof STREAMED>
 }
 

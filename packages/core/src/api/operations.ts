@@ -61,12 +61,16 @@ export interface IdempotencyApi {
    * `work` makes its calls as the principal it is given: the first operation that one of them begins is tied to the key. If
    * the server dies before the response is stored, the repeat runs `work` again, and that call gets what the first one
    * did; if that was undone, it is done anew.
+   *
+   * With `early` the work begins while it is found out whether the key is free: for work that does nothing but one call of
+   * this API that waits for that itself, see `OnceKey.begun`.
    */
   once(
     by: Principal,
     key: string,
     requestHash: string,
     work: (by: Principal) => Promise<{ status: number; body: unknown }>,
+    options?: { early?: boolean },
   ): Promise<{ status: number; body: unknown; replayed: boolean }>
   /** The answers to requests whose keys begin so, as long as they are kept, newest first, at most `limit`. */
   answers(by: Principal, prefix: string, limit: number): Promise<StoredAnswer[]>

@@ -43,13 +43,13 @@ export class Archives implements ArchivesApi {
   }
 
   async pushImage(by: Principal, ref: string, request: PushRequest) {
-    const begun = begunBefore(by, 'archive.push')
+    const begun = await begunBefore(by, 'archive.push')
     if (begun !== null) return begunPush(begun)
     return this.#push(by, 'image', await findSource(this.#parts.ledger.read, by.teamId, ref), request)
   }
 
   async pushSnapshot(by: Principal, ref: string, request: PushRequest) {
-    const begun = begunBefore(by, 'archive.push')
+    const begun = await begunBefore(by, 'archive.push')
     if (begun !== null) return begunPush(begun)
     return this.#push(
       by,
@@ -60,7 +60,7 @@ export class Archives implements ArchivesApi {
   }
 
   async pullSnapshot(by: Principal, request: PullSnapshotRequest): Promise<Started<Snapshot>> {
-    const begun = begunBefore(by, 'archive.pull')
+    const begun = await begunBefore(by, 'archive.pull')
     if (begun !== null) return this.#begunPull(begun)
     const { ledger, archive, closing } = this.#parts
     if (request.name !== undefined) checkName('name', request.name)

@@ -42,7 +42,7 @@ export class Claims {
     | { outcome: 'ignored'; sandbox: Sandbox }
     | { outcome: 'begun'; operation: Operation }
   > {
-    const begun = begunBefore(by, definition.kind)
+    const begun = await begunBefore(by, definition.kind)
     if (begun !== null) return { outcome: 'begun', operation: begun }
     const { id } = await findSandbox(this.#parts.ledger.read, by.teamId, ref)
     for (let waited = false; ; waited = true) {

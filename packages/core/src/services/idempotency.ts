@@ -32,6 +32,7 @@ export class Idempotency implements IdempotencyApi {
     key: string,
     requestHash: string,
     work: (by: Principal) => Promise<{ status: number; body: unknown }>,
+    { early = false }: { early?: boolean } = {},
   ) {
     if (key.length < 1 || key.length > 255) throw invalidArgument('Idempotency-Key', '1 to 255 characters')
     const name = `${by.teamId} ${key}`
@@ -43,10 +44,20 @@ export class Idempotency implements IdempotencyApi {
     const own: UnderWay = { requestHash, storing: null }
     this.#underWay.set(name, own)
     try {
-      const earlier = await this.#claim(by, key, requestHash)
+      const claim = this.#claim(by, key, requestHash)
+      const begun = claim.then((earlier) => {
+        if (earlier?.record.response) throw inProgress(key, key)
+        return earlier?.operation ?? null
+      })
+      begun.catch(() => {}) // told below
+      const begin = () => work({ ...by, once: { key, begun } })
+      const ahead = early ? begin() : null
+      // Where the claim says that it is not to be, it does nothing, and ends with that.
+      if (ahead !== null) await Promise.allSettled([ahead])
+      const earlier = await claim
       const stored = earlier?.record.response ?? null
       if (stored !== null) return { ...stored, replayed: true }
-      const response = await work({ ...by, once: { key, begun: earlier?.operation ?? null } })
+      const response = await (ahead ?? begin())
       if (response.status < 500) own.storing = this.#store(by, key, response)
       return { ...response, replayed: earlier !== null }
     } finally {
@@ -120,8 +131,8 @@ export async function tie(tx: LedgerTx, by: Principal, operation: Operation): Pr
 }
 
 /** The operation whose outcome answers a request that is asked again; `null` if there is none and it has to be begun. */
-export function begunBefore(by: Principal, kind: OperationKind): Operation | null {
-  const begun = by.once?.begun ?? null
+export async function begunBefore(by: Principal, kind: OperationKind): Promise<Operation | null> {
+  const begun = (await by.once?.begun) ?? null
   return begun?.kind === kind ? begun : null
 }
 

@@ -54,7 +54,7 @@ export class Images implements ImagesApi {
   }
 
   async build(by: Principal, request: BuildImageRequest): Promise<Started<Image>> {
-    const begun = begunBefore(by, 'image.build')
+    const begun = await begunBefore(by, 'image.build')
     if (begun !== null) return this.#begun(begun)
     checkName('name', request.name)
     checkTags('tags', request.tags ?? [])

@@ -10,7 +10,7 @@ import type {
 import { invalidArgument, isCode, notFound } from '../errors.ts'
 import type { Guests } from '../guests.ts'
 import { type IncarnationId, newId, type RootId, type SandboxId } from '../ids.ts'
-import type { Sandbox, SandboxState, Schedule, TeamId, TimeoutPolicy } from '../model.ts'
+import type { Operation, Sandbox, SandboxState, Schedule, TeamId, TimeoutPolicy } from '../model.ts'
 import { begin } from '../operations/boot.ts'
 import { newOperation, type OperationRunner, started } from '../operations/runner.ts'
 import { type CreateDetail, sandboxCreate } from '../operations/sandbox-create.ts'
@@ -23,7 +23,7 @@ import type { Incarnations } from '../sandbox/incarnations.ts'
 import { LIVING_STATES } from '../sandbox/lifecycle.ts'
 import { isUp, type LiveSandbox, sandboxEvent } from '../sandbox/records.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
-import type { Standby } from '../standby.ts'
+import type { Ahead, Standby } from '../standby.ts'
 import { checkOverrides } from './checks.ts'
 import { Claims, openOperation } from './claims.ts'
 import { begunBefore, tie } from './idempotency.ts'
@@ -91,12 +91,50 @@ export class Sandboxes implements SandboxesApi {
   }
 
   async create(by: Principal, request: CreateSandboxRequest): Promise<Started<Sandbox>> {
-    const begun = begunBefore(by, 'sandbox.create')
-    if (begun !== null) return this.#claims.begun(begun)
+    const [begun, placed] = await Promise.allSettled([begunBefore(by, 'sandbox.create'), this.#place(by, request)])
+    if (begun.status === 'rejected' || begun.value !== null) {
+      if (placed.status === 'fulfilled') this.#giveUp(placed.value.ahead)
+      if (begun.status === 'rejected') throw begun.reason
+      return this.#claims.begun(begun.value as Operation)
+    }
+    if (placed.status === 'rejected') throw placed.reason
+    const { point, sandbox, schedule, ahead, operation } = placed.value
+    try {
+      await this.#parts.ledger.transact(async (tx) => {
+        await mustBeReady(tx, point.image, point.snapshot)
+        await mustMount(tx, by.teamId, sandbox.volumes)
+        await mustHaveSecrets(tx, by.teamId, sandbox.credentials)
+        await mustHaveSecrets(tx, by.teamId, sandbox.remotes.map(ruleOf), ['remotes', 'auth'])
+        await claimQuota(tx, by.teamId, useOf([sandbox]))
+        await tx.putSandbox(sandbox)
+        if (schedule !== null) await tx.putSchedule(schedule)
+        await tx.putOperation(operation)
+        await tie(tx, by, operation)
+        await tx.addEvent(sandboxEvent(this.#parts, sandbox, 'sandbox.creating', {}))
+      })
+    } catch (error) {
+      // A commit whose answer was lost may have happened; its operation is then undone.
+      this.#giveUp(ahead)
+      throw error
+    }
+    if (schedule !== null) this.#scheduled(schedule)
+    const launched = this.#runner.launch(sandboxCreate, operation)
+    launched.done.then(
+      () => this.#standby.expect(point.origin, sandbox.resources),
+      () => {}, // its caller hears of the failure
+    )
+    return started(sandbox, launched)
+  }
+
+  /**
+   * A new sandbox that is in no record yet. What was made ahead for it is in none either way, so it comes up while the rest
+   * is being claimed, and is to be given up if it cannot be. Not with secrets: one that is changed meanwhile must find who has it.
+   */
+  async #place(by: Principal, request: CreateSandboxRequest) {
     checkOverrides(request)
     if (request.schedule !== undefined) checkSchedule(request.schedule)
-    const { ledger } = this.#parts
-    const { image, snapshot, source, origin } = await startPoint(this.#parts, by.teamId, request)
+    const point = await startPoint(this.#parts, by.teamId, request)
+    const { image, snapshot, source, origin } = point
     const sandbox = newSandbox(this.#parts, by.teamId, source, request)
     const schedule = request.schedule === undefined ? null : newSchedule(this.#parts, sandbox, request.schedule)
     // What is made ahead mounts nothing.
@@ -120,40 +158,22 @@ export class Sandboxes implements SandboxesApi {
       imageId: image?.id ?? null,
       detail,
     })
-    try {
-      // What is made ahead is in no record anyway: it comes up while this is claimed, and goes if it cannot be. Not with
-      // secrets: one that is changed meanwhile must find who has it.
-      if (ahead !== null && sandbox.credentials.length === 0) {
+    if (ahead !== null && sandbox.credentials.length === 0) {
+      try {
         const { memory } = origin
         this.#guests.comes(ahead.incarnationId, begin(this.#parts, sandbox, { ...ahead, memory }, []))
+      } catch (error) {
+        this.#giveUp(ahead)
+        throw error
       }
-      await ledger.transact(async (tx) => {
-        await mustBeReady(tx, image, snapshot)
-        await mustMount(tx, by.teamId, sandbox.volumes)
-        await mustHaveSecrets(tx, by.teamId, sandbox.credentials)
-        await mustHaveSecrets(tx, by.teamId, sandbox.remotes.map(ruleOf), ['remotes', 'auth'])
-        await claimQuota(tx, by.teamId, useOf([sandbox]))
-        await tx.putSandbox(sandbox)
-        if (schedule !== null) await tx.putSchedule(schedule)
-        await tx.putOperation(operation)
-        await tie(tx, by, operation)
-        await tx.addEvent(sandboxEvent(this.#parts, sandbox, 'sandbox.creating', {}))
-      })
-    } catch (error) {
-      // A commit whose answer was lost may have happened; its operation is then undone.
-      if (ahead !== null) {
-        this.#guests.forget(ahead.incarnationId)
-        this.#standby.drop(ahead)
-      }
-      throw error
     }
-    if (schedule !== null) this.#scheduled(schedule)
-    const launched = this.#runner.launch(sandboxCreate, operation)
-    launched.done.then(
-      () => this.#standby.expect(origin, sandbox.resources),
-      () => {}, // its caller hears of the failure
-    )
-    return started(sandbox, launched)
+    return { point, sandbox, schedule, ahead, operation }
+  }
+
+  #giveUp(ahead: Ahead | null): void {
+    if (ahead === null) return
+    this.#guests.forget(ahead.incarnationId)
+    this.#standby.drop(ahead)
   }
 
   get: SandboxesApi['get'] = (by, ref) => findSandbox(this.#parts.ledger.read, by.teamId, ref)

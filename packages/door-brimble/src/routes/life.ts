@@ -17,7 +17,7 @@ export function lifeRoutes(api: SpawnpointApi): AnyRoute[] {
         once(api, call, async (by) => {
           const { id } = call.params
           // What an earlier request with this key has begun gets its outcome.
-          if (!by.once?.begun) await mustBe(api, by, id, 'ready', 'be paused')
+          if (!(await by.once?.begun)) await mustBe(api, by, id, 'ready', 'be paused')
           await (await api.sandboxes.stop(by, id)).done
           return acknowledged('Sandbox pause requested')
         }),
@@ -29,7 +29,7 @@ export function lifeRoutes(api: SpawnpointApi): AnyRoute[] {
       handle: (call) =>
         once(api, call, async (by) => {
           const { id } = call.params
-          const begun = by.once?.begun ?? null
+          const begun = (await by.once?.begun) ?? null
           const sandbox = begun === null ? await mustBe(api, by, id, 'paused', 'be resumed') : null
           // One that was paused through another door has memory to go on from.
           const started = (sandbox === null ? begun?.kind === 'sandbox.resume' : sandbox.state === 'paused')

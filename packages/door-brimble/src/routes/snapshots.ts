@@ -25,7 +25,7 @@ export function snapshotRoutes(api: SpawnpointApi): AnyRoute[] {
       handle: (call) =>
         once(api, call, async (by) => {
           const { id } = call.params
-          if (!by.once?.begun) await mustBeFree(by, id)
+          if (!(await by.once?.begun)) await mustBeFree(by, id)
           const started = await api.snapshots.create(by, id, {
             kind: 'filesystem',
             name: coreName(call.body.name),

@@ -73,7 +73,7 @@ export function sandboxRoutes(context: DoorContext): AnyRoute[] {
         'runtime_failed',
         'unavailable',
       ],
-      idempotent: true,
+      idempotent: 'early',
       handle: async (call) =>
         startedAnswer(
           call,
