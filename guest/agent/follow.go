@@ -26,11 +26,20 @@ type exitItem struct {
 	Exit processExit `json:"exit"`
 }
 
+type endedInfo struct {
+	processInfo
+	Ends map[string]int64 `json:"ends"`
+}
+
 // follow attaches a reader and queues its answer; the caller flushes. `from` holds the first byte wanted of each stream,
-// -1 for only new.
-func (p *process) follow(c *channel, from [3]int64) {
+// -1 for only new. With `ends` the answer says where each stream ends now, for readers that want no more than that.
+func (p *process) follow(c *channel, from [3]int64, ends bool) {
 	p.mu.Lock()
-	c.result(p.shown(), 0)
+	if ends {
+		c.result(p.withEnds(), 0)
+	} else {
+		c.result(p.shown(), 0)
+	}
 	f := &follower{process: p, channel: c}
 	for _, st := range p.streams {
 		at := from[st.index]
@@ -52,6 +61,15 @@ func (p *process) follow(c *channel, from [3]int64) {
 		p.detach(f)
 		p.mu.Unlock()
 	})
+}
+
+// withEnds is the info and the offset behind the last byte of each stream. Preconditions: mu held.
+func (p *process) withEnds() endedInfo {
+	ends := make(map[string]int64, len(p.streams))
+	for _, st := range p.streams {
+		ends[streamNames[st.index]] = st.ring.end
+	}
+	return endedInfo{p.shown(), ends}
 }
 
 // mayPump tells whether another frame may be queued now; if not, wake or wakeRoom follows. Preconditions: mu held.

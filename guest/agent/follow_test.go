@@ -70,7 +70,7 @@ func TestStalledReaderLosesItsClaim(t *testing.T) {
 	}
 	began := time.Now()
 	lazy := testChannel(a, 1, 0)
-	p.follow(lazy, [3]int64{})
+	p.follow(lazy, [3]int64{}, false)
 	exited := make(chan processExit, 1)
 	p.mu.Lock()
 	if p.exit != nil {

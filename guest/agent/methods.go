@@ -107,7 +107,7 @@ func processStart(c *call) (any, error) {
 	if !params.Follow {
 		return p.snapshot(), nil
 	}
-	p.follow(c.channel, [3]int64{})
+	p.follow(c.channel, [3]int64{}, false)
 	if params.unread {
 		p.gather(time.Duration(params.GatherMs) * time.Millisecond)
 	}
@@ -121,6 +121,7 @@ func processFollow(c *call) (any, error) {
 		Ref  string           `json:"ref"`
 		From map[string]int64 `json:"from"`
 		Now  bool             `json:"now"`
+		Kept bool             `json:"kept"`
 	}
 	if err := c.decode(&params); err != nil {
 		return nil, err
@@ -137,7 +138,7 @@ func processFollow(c *call) (any, error) {
 			from[i] = at
 		}
 	}
-	p.follow(c.channel, from)
+	p.follow(c.channel, from, params.Kept)
 	c.channel.session.out.flush()
 	return handled, nil
 }

@@ -32,9 +32,10 @@ export interface AttachFields {
   stderr?: number | undefined
   pty?: number | undefined
   from?: 'now' | undefined
+  follow?: boolean | undefined
 }
 
 export function attachOptions(given: AttachFields, signal: AbortSignal) {
   const from = given.from ?? defined({ stdout: given.stdout, stderr: given.stderr, pty: given.pty })
-  return { from, signal }
+  return { from, signal, kept: given.follow === false }
 }

@@ -33,7 +33,8 @@ export class FakeGuestProcesses implements GuestProcesses {
   follow(ref: string, options: AttachOptions): Promise<{ info: ProcessInfo; output: Output }> {
     return this.#link.call('processes.follow', ref, () => {
       const process = this.#link.machine.find(ref)
-      return { info: info(process), output: this.#follow(process, options.from ?? {}, options.signal) }
+      const { from = {}, kept = false, signal } = options
+      return { info: info(process), output: this.#follow(process, from, signal, kept) }
     })
   }
 
@@ -84,12 +85,17 @@ export class FakeGuestProcesses implements GuestProcesses {
   }
 
   /** The cursor is set at once, so that nothing written between the call and the first `next` is lost. */
-  #follow(process: ProcessState, from: Partial<Record<ProcessStream, number>> | 'now', signal?: AbortSignal): Output {
+  #follow(
+    process: ProcessState,
+    from: Partial<Record<ProcessStream, number>> | 'now',
+    signal?: AbortSignal,
+    kept = false,
+  ): Output {
     const output = this.#link.machine.output(process)
     const cursor = output.follow(from)
     // A reader that never comes back for more must not hold the process for ever after it gave up.
     signal?.addEventListener('abort', () => output.unfollow(cursor), { once: true })
-    const items = this.#read(process, cursor, signal)
+    const items = this.#read(process, cursor, signal, kept)
     return {
       [Symbol.asyncIterator]: () => items,
       arrived: () => {
@@ -109,13 +115,19 @@ export class FakeGuestProcesses implements GuestProcesses {
     }
   }
 
-  async *#read(process: ProcessState, cursor: Cursor, signal?: AbortSignal): AsyncGenerator<ProcessOutput, undefined> {
+  async *#read(
+    process: ProcessState,
+    cursor: Cursor,
+    signal: AbortSignal | undefined,
+    kept: boolean,
+  ): AsyncGenerator<ProcessOutput, undefined> {
     const link = this.#link
     const output = link.machine.output(process)
     try {
       for (;;) {
         await link.flowing(signal)
         const item = next(process, output, cursor)
+        if (item === null && kept) return
         if (item === null) await link.machine.changed.wait()
         else yield item
         if (item?.type === 'exit') return

@@ -261,6 +261,15 @@ export function checkProcessBatch(value: unknown): ProcessInfo[] {
 
 export const STREAMS: readonly ProcessStream[] = ['stdout', 'stderr', 'pty']
 
+/** Where each stream ended when the reader came; `null` from an agent that does not say. */
+export function checkEnds(value: unknown): Map<ProcessStream, number> | null {
+  const { ends } = object(value, 'process')
+  if (ends === undefined) return null
+  const entries = Object.entries(object(ends, 'process.ends'))
+  if (entries.length > STREAMS.length) throw wrong('process.ends')
+  return new Map(entries.map(([stream, end]) => [oneOf(stream, 'process.ends', STREAMS), integer(end, 'process.ends')]))
+}
+
 /** `gap` and `exit`, the JSON items of a followed process. */
 export function checkProcessItem(
   value: unknown,

@@ -10,8 +10,9 @@ import type {
 } from '@spawnpoint/core'
 import { SpawnpointError } from '@spawnpoint/core'
 import type { Channel, Piece } from './channel.ts'
-import { checkExit, checkProcess, checkProcessBatch, checkProcessItem, STREAMS } from './checks.ts'
+import { checkEnds, checkExit, checkProcess, checkProcessBatch, checkProcessItem, STREAMS } from './checks.ts'
 import { MAX_PAYLOAD_BYTES, ProtocolViolation } from './frames.ts'
+import { asFarAs, untilSilent } from './kept-output.ts'
 import { type Checked, pieces } from './pieces.ts'
 import type { Session } from './session.ts'
 
@@ -36,14 +37,30 @@ export class Processes implements GuestProcesses {
 
   async follow(ref: string, options: AttachOptions): Promise<{ info: ProcessInfo; output: Output }> {
     const from = options.from === 'now' ? { now: true } : { from: options.from ?? {} }
+    if (options.kept) return withRef(ref, this.#followKept({ ref, ...from, kept: true }, options))
     return withRef(ref, this.#follow('process.follow', { ref, ...from }, options.signal))
   }
 
-  async #follow(method: string, params: object, signal?: AbortSignal) {
+  async #followKept(params: { ref: string; kept: true }, { from = {}, signal }: AttachOptions) {
+    const { info, output, answer } = await this.#attach('process.follow', params, signal)
+    // All that an ended one has put out is there, and its exit.
+    if (info.exit !== null) return { info, output }
+    const ends = this.#checked(answer, checkEnds)
+    const later = () => this.#session.call('process.get', { ref: params.ref })
+    return { info, output: ends === null ? untilSilent(output, later) : asFarAs(ends, output, from) }
+  }
+
+  async #follow(method: string, params: object, signal?: AbortSignal): Promise<{ info: ProcessInfo; output: Output }> {
+    const { info, output } = await this.#attach(method, params, signal)
+    return { info, output }
+  }
+
+  async #attach(method: string, params: object, signal?: AbortSignal) {
     signal?.throwIfAborted()
     const channel = this.#session.open(method, params, true)
-    const info = this.#checked(await this.#session.answerOf(channel, method, { signal }), checkProcess)
-    return { info, output: pieces(channel, this.#checked, outputReader(), signal) }
+    const answer = await this.#session.answerOf(channel, method, { signal })
+    const info = this.#checked(answer, checkProcess)
+    return { info, output: pieces(channel, this.#checked, outputReader(), signal), answer }
   }
 
   writeStdin(ref: string, data: Buffer): Promise<void> {

@@ -38,7 +38,8 @@ export class Collected {
     this.#err = new Collector(maxOutputBytes, options.onStderr)
   }
 
-  add(line: Exclude<OutputLine, { type: 'exit' }>): void {
+  add(line: OutputLine): void {
+    if (line.type !== 'data' && line.type !== 'gap') return
     const collector = line.stream === 'stderr' ? this.#err : this.#out
     if (line.type === 'data') collector.add(line.data)
     else collector.lost += line.resumeAt - line.offset

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { GuestError, Spawnpoint } from './index.ts'
+import { GuestError, type Process, Spawnpoint } from './index.ts'
 import { openCuttingProxy } from './testing/cutting-proxy.ts'
 import { openServerWorld, type ServerWorld } from './testing/server-world.ts'
 
@@ -118,7 +118,25 @@ describe('processes', () => {
     expect(ended.exit?.code).toBe(0)
     expect((await ended.result()).stdout).toBe('abcdef')
     expect((await (await sandbox.processes.get(id, { from: { stdout: 4 } })).result()).stdout).toBe('ef')
-    expect(await ended.nextOutput()).toBeNull()
+    expect(await Array.fromAsync(ended.kept())).toEqual([])
+    expect(await Array.fromAsync((await sandbox.processes.get(id)).kept())).toMatchObject([{ type: 'data', offset: 0 }])
+  })
+
+  test('what a program has put out so far is told without waiting for more', async () => {
+    await using sandbox = await client.sandboxes.create({ image: 'base' })
+    const counter = await sandbox.processes.start(['counter'])
+    for await (const piece of counter) if (piece.type === 'data' && piece.offset >= 4) break
+    const again = await sandbox.processes.get(counter.id)
+    const textOf = async (from: Process) => {
+      let text = ''
+      for await (const piece of from.kept()) if (piece.type === 'data') text += Buffer.from(piece.data).toString()
+      return text
+    }
+    expect(await textOf(again)).toMatch(/^1\n2\n3\n/)
+    expect(await textOf(again)).toMatch(/^1\n2\n3\n/)
+    expect(again.exit).toBeNull()
+    expect(await textOf(counter)).not.toMatch(/^1\n/)
+    await counter.kill('SIGKILL')
   })
 
   test('no byte is lost or doubled over a connection that keeps breaking', async () => {

@@ -10,7 +10,8 @@ import type { Schemas } from './wire-schemas.ts'
 /** The next byte wanted of each stream. */
 export type Offsets = { [S in OutputStream]?: number }
 
-export type OutputLine = ProcessOutput | { type: 'exit'; exit: ProcessExit }
+/** `end`: the last of what was not to be followed, of a process that runs on */
+export type OutputLine = ProcessOutput | { type: 'exit'; exit: ProcessExit } | { type: 'end' }
 
 /** Opens one connection that yields lines; `from` says which bytes are still wanted. */
 export type OpenOutput = (from: Offsets, signal: AbortSignal | undefined) => Promise<OutputConnection>
@@ -27,7 +28,7 @@ export interface OutputConnection {
 const SILENCE_MS = 60_000
 
 /**
- * Everything a process puts out, in order, ending after its `exit`; together what came together. A connection that breaks is
+ * Everything a process puts out, in order, ending after its `exit` or `end`; together what came together. A connection that breaks is
  * opened again where it left off, for as long as `reconnectMs` without a line; bytes that come twice are dropped, bytes that
  * are missing are told as a `gap`. `offsets` is advanced with what is handed out, so that a later call goes on behind it.
  */
@@ -56,7 +57,8 @@ export async function* outputLines(
             failures = 0
           }
           if (lines.length > 0) yield lines
-          if (lines.at(-1)?.type === 'exit') return
+          const last = lines.at(-1)?.type
+          if (last === 'exit' || last === 'end') return
           if (error !== null) throw error
         }
       } finally {
@@ -114,6 +116,9 @@ export function inOrder(
     else if (line.type === 'gap') skip(line.stream, line.resumeAt, offsets, lines)
     else if (line.type === 'exit') {
       lines.push({ type: 'exit', exit: toProcessExit(line.exit) })
+      break
+    } else if (line.type === 'end') {
+      lines.push(line)
       break
     }
   }

@@ -10,7 +10,7 @@ import {
 } from './output-lines.ts'
 import type { Prefetch } from './prefetch.ts'
 import type { Repeat, Transport } from './transport.ts'
-import type { OutputStream, ProcessExit, ProcessInfo, ProcessOutput } from './types.ts'
+import type { ProcessExit, ProcessInfo, ProcessOutput } from './types.ts'
 import { toProcessInfo } from './wire.ts'
 import type { Schemas } from './wire-schemas.ts'
 
@@ -84,7 +84,7 @@ export class Process implements AsyncIterable<ProcessOutput> {
       if (this.#prefetch !== null) {
         for await (const line of this.#prefetch.drain(options.signal)) {
           this.#advance(line)
-          if (line.type !== 'exit') yield line
+          if (line.type === 'data' || line.type === 'gap') yield line
         }
       }
       if (this.#read) return
@@ -92,7 +92,7 @@ export class Process implements AsyncIterable<ProcessOutput> {
       for await (const lines of outputLines(this.#transport, this.#link.open, fetched, options.signal)) {
         for (const line of lines) {
           this.#advance(line)
-          if (line.type !== 'exit') yield line
+          if (line.type === 'data' || line.type === 'gap') yield line
         }
       }
     } finally {
@@ -112,16 +112,16 @@ export class Process implements AsyncIterable<ProcessOutput> {
     return this.#exit as unknown as ProcessExit
   }
 
-  /** The stream and offset of the next output that comes from now on, once it comes; `null` if the program ends before. */
-  async nextOutput(
-    options: { signal?: AbortSignal | undefined } = {},
-  ): Promise<{ stream: OutputStream; offset: number } | null> {
-    const open: OpenOutput = (_, signal) => openOutput(this.#transport, this.#path, { from: 'now' }, signal)
-    for await (const lines of outputLines(this.#transport, open, {}, options.signal)) {
-      const first = lines.find((line) => line.type === 'data')
-      if (first !== undefined) return { stream: first.stream, offset: first.offset }
+  /**
+   * What it has put out so far, as far as the server keeps it, from where this handle has been read to or was told to begin.
+   * Ends there, also while the program runs on, and does not count as read.
+   */
+  async *kept(options: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<ProcessOutput> {
+    const open: OpenOutput = (from, signal) =>
+      openOutput(this.#transport, this.#path, { ...from, follow: false }, signal)
+    for await (const lines of outputLines(this.#transport, open, { ...this.#offsets }, options.signal)) {
+      for (const line of lines) if (line.type === 'data' || line.type === 'gap') yield line
     }
-    return null
   }
 
   /** Collects the output to the end. Throws `CommandError` if `check` is set and the exit code is not 0. */
@@ -180,7 +180,7 @@ export class Process implements AsyncIterable<ProcessOutput> {
   #advance(line: OutputLine): void {
     if (line.type === 'data') this.#offsets[line.stream] = line.offset + line.data.length
     else if (line.type === 'gap') this.#offsets[line.stream] = line.resumeAt
-    else {
+    else if (line.type === 'exit') {
       this.#exit = line.exit
       this.#read = true
     }
@@ -197,7 +197,7 @@ export class Process implements AsyncIterable<ProcessOutput> {
 export async function openOutput(
   transport: Transport,
   processPath: string,
-  query: Offsets | { from: 'now' },
+  query: (Offsets & { follow?: false }) | { from: 'now' },
   signal: AbortSignal | undefined,
 ): Promise<OutputConnection> {
   return linesOf(await transport.stream({ method: 'GET', path: `${processPath}/output`, query, signal }))

@@ -87,7 +87,7 @@ export class Processes {
     const last = lines.at(-1)
     if (last?.type === 'exit') {
       connection?.close()
-      for (const line of lines) if (line.type !== 'exit') collected.add(line)
+      for (const line of lines) collected.add(line)
       return collected.result(last.exit, info.args)
     }
     const link = this.#link(info)

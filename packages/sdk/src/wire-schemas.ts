@@ -2472,6 +2472,9 @@ export interface Schemas {
         exit: Schemas['ProcessExit']
       }
     | {
+        type: 'end'
+      }
+    | {
         type: 'heartbeat'
       }
     | {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Bench, type Box, contextOf, follow, run, spec, within } from './bench.ts'
-import { firstWrongByte } from './reader.ts'
+import { firstWrongByte, Reader } from './reader.ts'
 
 export function processesSuite(bench: () => Bench): void {
   describe('processes', () => {
@@ -187,6 +187,31 @@ export function processesSuite(bench: () => Bench): void {
       expect(firstWrongByte(reader.bytes(), 150_001)).toBe(-1)
       const atEnd = await (await follow(box.guest, id, 'now')).end()
       expect(atEnd.bytes()).toHaveLength(0)
+    })
+
+    it('give what is there to who wants no more, also while they run on', async () => {
+      const keptOf = async (id: string, from?: { stdout: number } | 'now') => {
+        const reader = new Reader(await box.guest.processes.follow(id, { kept: true, ...(from && { from }) }), from)
+        while (await reader.step());
+        return reader
+      }
+      const first = await run(box.guest, b.programs.cat(), { stdin: true })
+      expect((await keptOf(first.info.id)).bytes()).toHaveLength(0)
+      await box.guest.processes.writeStdin(first.info.id, Buffer.alloc(300_000, 'x'))
+      await first.until((r) => r.bytes().length === 300_000)
+      const kept = await keptOf(first.info.id)
+      expect(kept.bytes()).toHaveLength(300_000)
+      expect(kept.exit).toBeNull()
+      expect((await keptOf(first.info.id, { stdout: 299_999 })).text()).toBe('x')
+      expect((await keptOf(first.info.id, 'now')).text()).toBe('')
+      await box.guest.processes.closeStdin(first.info.id)
+      await first.end()
+      expect(await keptOf(first.info.id)).toMatchObject({ exit: { code: 0 } })
+      const counter = await run(box.guest, b.programs.counter(), { stdin: true })
+      await counter.until((r) => r.lines().length >= 3)
+      expect((await keptOf(counter.info.id)).lines().slice(0, 3)).toEqual(['1', '2', '3'])
+      await box.guest.processes.signal(counter.info.id, 'SIGKILL', true)
+      await counter.end()
     })
 
     it('show a gap where the buffer has lost bytes', async () => {

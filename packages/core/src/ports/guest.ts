@@ -168,6 +168,8 @@ export type ProcessOutput =
 export interface AttachOptions {
   /** First byte wanted of each stream; absent means 0, `'now'` only what comes from now on */
   from?: Partial<Record<ProcessStream, number>> | 'now'
+  /** No more than what is there now: the output of a process that runs on ends behind that, without `exit` */
+  kept?: boolean
   signal?: AbortSignal
 }
 

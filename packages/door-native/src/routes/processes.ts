@@ -99,7 +99,7 @@ export function processRoutes(context: DoorContext): AnyRoute[] {
       tag,
       summary: 'Follow the output of a process',
       description:
-        'From the beginning as far as it is kept, from an offset of each stream, or from now; then what comes, to the end.',
+        'From the beginning as far as it is kept, from an offset of each stream, or from now; then, unless `follow` is false, what comes, to the end.',
       params: processParams,
       query: schemas.outputQuery,
       responses: { 200: { description: 'Output as it comes', also: { 'application/x-ndjson': schemas.outputLine } } },
@@ -209,7 +209,13 @@ async function feed(guest: Guest, info: ProcessInfo, text: string): Promise<void
 
 async function* lines(info: ProcessInfo, output: AsyncIterable<ProcessOutput>): AsyncIterable<string> {
   yield startedLine(info)
-  for await (const item of output) yield outputLine(item)
+  let exited = false
+  for await (const item of output) {
+    exited = item.type === 'exit'
+    yield outputLine(item)
+  }
+  // Output that was not to be followed ends before the process does.
+  if (!exited) yield ndjsonItem({ type: 'end' })
 }
 
 const startedLine = (info: ProcessInfo) => ndjsonItem({ type: 'started', process: processJson(info) })

@@ -123,10 +123,14 @@ export const outputLine = component(
     }),
     z.object({ type: z.literal('gap'), stream: streamName, offset: z.number().int(), resumeAt: z.number().int() }),
     z.object({ type: z.literal('exit'), exit: processExit }),
+    z.object({ type: z.literal('end') }),
     z.object({ type: z.literal('heartbeat') }),
     z.object({ type: z.literal('error'), error: z.object({ code: z.string(), detail: z.string() }).loose() }),
   ]),
-  { description: 'One line of an ndjson answer. The last is `exit`, or `error` if the stream broke.' },
+  {
+    description:
+      'One line of an ndjson answer. The last is `exit`, or `error` if the stream broke, or with `follow=false` of a process that runs on `end`.',
+  },
 )
 
 const offset = query.integer(0, Number.MAX_SAFE_INTEGER).optional()
@@ -136,7 +140,10 @@ export const attachFields = {
   pty: offset.describe('First byte wanted'),
   from: z.literal('now').optional().describe('Only what comes from now on'),
 }
-export const outputQuery = z.strictObject(attachFields)
+export const outputQuery = z.strictObject({
+  ...attachFields,
+  follow: query.flag.optional().describe('`false`: what is kept now and not what comes, which `end` then says'),
+})
 
 export const signalBody = component(
   'SignalProcess',
