@@ -111,7 +111,10 @@ describe('a key', () => {
 describe('usage', () => {
   it('is told in one sum, by day and by sandbox, and as CSV', async () => {
     const id = await world.sandbox()
-    const [row] = (await jsonOf(await world.get('/usage?by=sandbox&by=day'))).items
+    const rows = async () => (await jsonOf(await world.get('/usage?by=sandbox&by=day'))).items
+    // Of what has not run for a millisecond there is nothing to tell.
+    await expect.poll(rows).toHaveLength(1)
+    const [row] = await rows()
     expect(row).toMatchObject({ teamId: null, day: new Date().toISOString().slice(0, 10), sandboxId: id })
     expect((await jsonOf(await world.get('/usage'))).items).toHaveLength(1)
     const csv = await world.get('/usage?by=sandbox&format=csv')
