@@ -11,7 +11,7 @@ import {
   SignedFiles,
   TRAFFIC_TOKEN_HEADER,
 } from '@spawnpoint/door-e2b'
-import { BROWSER_PATH, browserSession, runtimeTokenAllows } from '@spawnpoint/door-hyperbrowser'
+import { BROWSER_COOKIE, BROWSER_PATH, browserSession, runtimeTokenAllows } from '@spawnpoint/door-hyperbrowser'
 import {
   admitsService,
   EMBED,
@@ -49,7 +49,7 @@ export function openGateway(api: SpawnpointApi, log: Logger, domain: string | nu
       [EMBED, serviceEmbed],
     ]),
     stripHeaders: [INGRESS_TOKEN_HEADER, TRAFFIC_TOKEN_HEADER, ...SERVICE_HEADERS],
-    stripCookies: [SERVICE_COOKIE],
+    stripCookies: [BROWSER_COOKIE, SERVICE_COOKIE],
   })
 }
 

@@ -1,17 +1,24 @@
 import type { IncomingMessage } from 'node:http'
 import type { Sandbox, SpawnpointApi } from '@spawnpoint/core'
-import type { ServiceCall } from '@spawnpoint/gateway'
+import { insideOnly } from '@spawnpoint/door-kit'
+import type { Admission, ServiceCall } from '@spawnpoint/gateway'
 import { bearerOf, isRuntimeToken } from './runtime-token.ts'
 
 export const BROWSER_PATH = '/_hb/auth'
-const COOKIE = 'hb_session'
+/** Of browsers that have opened a protected port; programs do not see it */
+export const BROWSER_COOKIE = 'hb_session'
 const BROWSER_MS = 600_000
 const PURPOSE = 'hyperbrowser-port'
 
-/** Whether a request for a protected port shows a runtime token, or the cookie that a browser was given. */
+/**
+ * Whether a request for a protected port shows a runtime token, or the cookie that a browser was given. The token opens all of the
+ * sandbox, with root's rights: it is none of the program's.
+ */
 export function runtimeTokenAllows(api: SpawnpointApi) {
-  return (req: IncomingMessage, { id }: Sandbox, port: number): boolean =>
-    isRuntimeToken(api, id, bearerOf(req.headers.authorization)) || isPortToken(api, id, port, cookieOf(req))
+  return (req: IncomingMessage, { id }: Sandbox, port: number): boolean | Admission =>
+    isRuntimeToken(api, id, bearerOf(req.headers.authorization))
+      ? { stripHeaders: ['authorization'] }
+      : isPortToken(api, id, port, cookieOf(req))
 }
 
 /** Address that a browser opens a protected port with, and until when. */
@@ -34,11 +41,9 @@ export function browserSession(api: SpawnpointApi) {
       res.end(JSON.stringify({ message: 'This address is not valid any more', code: 'unauthenticated' }))
       return
     }
-    const next = query.get('next') ?? '/'
     res.writeHead(302, {
-      'set-cookie': `${COOKIE}=${token}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${BROWSER_MS / 1000}`,
-      // Only ever to a path of the same host.
-      location: /^\/(?![/\\])/.test(next) ? next : '/',
+      'set-cookie': `${BROWSER_COOKIE}=${token}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${BROWSER_MS / 1000}`,
+      location: insideOnly(query.get('next') ?? '/'),
       'content-length': '0',
     })
     res.end()
@@ -51,5 +56,5 @@ function isPortToken({ tokens }: SpawnpointApi, id: string, port: number, token:
 }
 
 function cookieOf(req: IncomingMessage): string {
-  return new RegExp(`(?:^|;\\s*)${COOKIE}=([^;\\s]{1,256})`).exec(req.headers.cookie ?? '')?.[1] ?? ''
+  return new RegExp(`(?:^|;\\s*)${BROWSER_COOKIE}=([^;\\s]{1,256})`).exec(req.headers.cookie ?? '')?.[1] ?? ''
 }

@@ -5,5 +5,5 @@ export {
   RUNTIME_PREFIX,
   refuseHyperbrowser,
 } from './door.ts'
-export { BROWSER_PATH, browserSession, runtimeTokenAllows } from './exposed-ports.ts'
+export { BROWSER_COOKIE, BROWSER_PATH, browserSession, runtimeTokenAllows } from './exposed-ports.ts'
 export { runtimeUrl } from './runtime-address.ts'

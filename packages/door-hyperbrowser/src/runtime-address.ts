@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
+import { hostOf } from '@spawnpoint/door-kit'
 
 /** Where the runtime API of a sandbox is, in the vendor's words. */
 export interface RuntimeAddress {
@@ -17,7 +18,7 @@ export interface Origin {
 
 export function originOf(req: IncomingMessage): Origin {
   const encrypted = 'encrypted' in req.socket && req.socket.encrypted === true
-  return { scheme: encrypted ? 'https' : 'http', host: req.headers.host ?? 'localhost' }
+  return { scheme: encrypted ? 'https' : 'http', host: hostOf(req) }
 }
 
 /**

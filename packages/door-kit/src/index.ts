@@ -1,4 +1,5 @@
 export { type ByteRange, parseRange } from './byte-range.ts'
+export { hostOf, insideOnly } from './client-address.ts'
 export { type CollectedOutput, collectOutput, OUTPUT_LIMIT_BYTES, PATIENT_MS } from './collect-output.ts'
 export { type DoorOptions, type Refusal, type RefusedByRouter, registerDoor } from './door.ts'
 export { everyPage } from './every-page.ts'

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { hostOf } from '@spawnpoint/door-kit'
 
 export const LANGSMITH_PREFIX = '/langsmith'
 /** Newer clients put `/api` before it, older ones do not. */
@@ -13,8 +14,7 @@ type Request = Pick<IncomingMessage, 'headers' | 'socket'>
 export function originOf({ headers, socket }: Request): string {
   const told = headers['x-forwarded-proto']
   const scheme = told === 'https' || ('encrypted' in socket && socket.encrypted === true) ? 'https' : 'http'
-  const host = /^[A-Za-z0-9.:[\]_-]{1,255}$/.test(headers.host ?? '') ? headers.host : 'localhost'
-  return `${scheme}://${host}`
+  return `${scheme}://${hostOf({ headers })}`
 }
 
 /** Where calls about what is in a sandbox go; without a slash at its end. */

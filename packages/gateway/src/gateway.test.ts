@@ -144,17 +144,22 @@ describe('ingress', () => {
       tokens: [
         async (req) =>
           req.headers['x-test-token'] === 'of-ann'
-            ? { addHeaders: { 'x-user': 'ann' }, addResponseHeaders: { 'X-Frames': 'none' } }
+            ? {
+                addHeaders: { 'x-user': 'ann' },
+                addResponseHeaders: { 'X-Frames': 'none' },
+                stripHeaders: ['x-proof'],
+              }
             : null,
       ],
       signIn: (req) => (req.headers.accept === 'text/html' ? 'https://sign.test/in' : null),
     })
     own.program.answer = world.program.answer
     const { id } = await own.sandbox({ ingress: { default: 'token' } })
-    const claims = { 'x-user': 'root', X_User: 'root', 'x_forwarded-host': 'evil.test' }
+    const claims = { 'x-proof': 'secret', 'x-user': 'root', X_User: 'root', 'x_forwarded-host': 'evil.test' }
     const { status, headers, body } = await own.ask('/', { ...host(id), 'x-test-token': 'of-ann', ...claims })
     const seen = JSON.parse(body).headers
     expect([status, headers['x-frames'], seen['x-user']]).toEqual([200, 'none', 'ann'])
+    expect(Object.keys(seen)).not.toContain('x-proof')
     // Many programs take `_` for `-`.
     expect(Object.keys(seen).filter((name) => name.includes('_'))).toEqual([])
     const asked = await own.ask('/', { ...host(id), accept: 'text/html' })

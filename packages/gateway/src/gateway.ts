@@ -71,8 +71,8 @@ export interface GatewayOptions {
   stripCookies?: readonly string[]
 }
 
-/** What is said to the program about who was let in, and with its answer. */
-export type Admission = Pick<ProxyOptions, 'addHeaders' | 'addResponseHeaders'>
+/** What is said to the program about who was let in, and with its answer, and what is not: the header with the proof. */
+export type Admission = Pick<ProxyOptions, 'addHeaders' | 'addResponseHeaders' | 'stripHeaders'>
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: what policies write for the port
 const PORT_IN_HOST = '${PORT}'
@@ -174,7 +174,7 @@ export class Gateway {
     const gone = new AbortController()
     res.once('close', () => gone.abort())
     const dial = overTls(dialler(guest, gone.signal), sandbox.ingress.tlsPorts)
-    const options = { ...this.#proxyOptions(req, sandbox, address.port), ...admitted }
+    const options = this.#proxyOptions(req, sandbox, address.port, admitted)
     await proxyHttp(dial, address.port, req, res, options)
   }
 
@@ -202,7 +202,7 @@ export class Gateway {
     socket.once('close', () => held.dispose())
     if (socket.destroyed) held.dispose()
     const dial = overTls(dialler(guest, gone.signal), sandbox.ingress.tlsPorts)
-    const options = { ...this.#proxyOptions(req, sandbox, address.port), ...admitted }
+    const options = this.#proxyOptions(req, sandbox, address.port, admitted)
     await proxyUpgrade(dial, address.port, req, socket, head, options)
   }
 
@@ -242,10 +242,11 @@ export class Gateway {
     return { status: 403, message: 'The traffic access token is missing or invalid' }
   }
 
-  #proxyOptions(req: IncomingMessage, sandbox: Sandbox, port: number): ProxyOptions {
+  #proxyOptions(req: IncomingMessage, sandbox: Sandbox, port: number, admitted: Admission): ProxyOptions {
     const host = sandbox.ingress.hostHeader?.replaceAll(PORT_IN_HOST, String(port))
     return {
-      stripHeaders: this.#strip,
+      ...admitted,
+      stripHeaders: [...this.#strip, ...(admitted.stripHeaders ?? [])],
       ...(this.#options.stripCookies === undefined ? {} : { stripCookies: this.#options.stripCookies }),
       scheme: 'encrypted' in req.socket && req.socket.encrypted === true ? 'https' : 'http',
       ...(host === undefined ? {} : { host }),

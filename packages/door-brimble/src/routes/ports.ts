@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import type { SpawnpointApi } from '@spawnpoint/core'
-import { type AnyRoute, route } from '@spawnpoint/door-kit'
+import { type AnyRoute, hostOf, route } from '@spawnpoint/door-kit'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { idParam, ok } from '../envelope.ts'
@@ -33,7 +33,7 @@ export function portRoutes(api: SpawnpointApi, domain: string | null): AnyRoute[
 /** Below the server's domain, else below the name that the client used; every name below `localhost` is this machine. */
 function previewUrl(request: FastifyRequest, domain: string | null, id: string, port: number): string {
   const scheme = 'encrypted' in request.raw.socket && request.raw.socket.encrypted === true ? 'https' : 'http'
-  const { hostname, port: own } = new URL(`${scheme}://${request.headers.host ?? 'localhost'}`)
+  const { hostname, port: own } = new URL(`${scheme}://${hostOf(request)}`)
   const base = domain?.replace(/:\d+$/, '') ?? (isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? hostname : 'localhost')
   return `${scheme}://${port}-${id}.${base}${own === '' ? '' : `:${own}`}/`
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { invalidArgument, isCode, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
-import { type AnyRoute, type Call, route, STREAMED } from '@spawnpoint/door-kit'
+import { type AnyRoute, type Call, insideOnly, route, STREAMED } from '@spawnpoint/door-kit'
 import { holdActive, proxyHttp } from '@spawnpoint/gateway'
 import { originOf } from '../address.ts'
 import { reachBox } from '../reach-box.ts'
@@ -9,7 +9,6 @@ import { embedPage, signInPage } from '../services/pages.ts'
 import {
   admitted,
   EMBED,
-  insideOnly,
   LOGIN,
   loginAnswer,
   type Reached,

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { type Principal, type Sandbox, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
+import { insideOnly } from '@spawnpoint/door-kit'
 import type { Admission, ProxyOptions } from '@spawnpoint/gateway'
 import { BASES, LANGSMITH_PREFIX } from '../address.ts'
 import { KEY_HEADER } from '../credentials.ts'
@@ -126,9 +127,4 @@ export function loginAnswer(
     'cache-control': 'no-store',
     'referrer-policy': 'no-referrer',
   }
-}
-
-/** Only within the service: two slashes, or what browsers take for one, lead to another host. */
-export function insideOnly(path: string): string {
-  return path.length <= 2048 && /^\/(?![/\\])[\x21-\x7e]*$/.test(path) && !path.includes('\\') ? path : '/'
 }
