@@ -14,9 +14,10 @@ import {
   Http,
   type HttpAnswer,
   type HttpRequest,
-  type Reach,
+  nextHop,
   reachOf,
   readAll,
+  Trail,
 } from '@spawnpoint/outbound'
 import { type Challenge, parseChallenges } from './challenge.ts'
 
@@ -46,8 +47,7 @@ export class RegistrySession implements Disposable {
   readonly #basic: string | null
   readonly #actions: 'pull' | 'pull,push'
   readonly #signal: AbortSignal
-  /** Of the registry itself, from its first answer on */
-  #reach: Reach | null = null
+  readonly #trail = new Trail()
   #authorization: string | null = null
 
   constructor(
@@ -126,13 +126,13 @@ export class RegistrySession implements Disposable {
           url,
           headers: { ...headers, ...authorization },
           ...(body === undefined ? {} : { body: body() }),
-          nearest: own ? 'loopback' : (this.#reach ?? 'public'),
+          nearest: this.#trail.nearest(own),
           signal: this.#signal,
         })
         .catch((error: unknown) => {
           throw this.#explained(error)
         })
-      if (own) this.#reach ??= answer.reach
+      if (own) this.#trail.answered(answer)
       const location = answer.header('location')
       if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer
       discard(answer)
@@ -142,11 +142,8 @@ export class RegistrySession implements Disposable {
   }
 
   #next(url: URL, location: string): URL {
-    const next = URL.parse(location, url.href)
-    const secure = next?.protocol === 'https:' || (next?.protocol === 'http:' && url.protocol === 'http:')
-    if (next === null || !secure) throw this.nonsense('it sends us on to something that is not HTTPS')
-    next.username = ''
-    next.password = ''
+    const next = nextHop(url, location)
+    if (next === null) throw this.nonsense('it sends us on to something that is not HTTPS')
     return next
   }
 
@@ -168,7 +165,7 @@ export class RegistrySession implements Disposable {
         method: 'GET',
         url,
         headers: this.#basic === null ? {} : { authorization: this.#basic },
-        nearest: this.#reach ?? 'public',
+        nearest: this.#trail.nearest(false),
         signal: this.#signal,
       })
       .catch((error: unknown) => {

@@ -1,5 +1,5 @@
 import { type ErrorContexts, matchingRule, notFound, type OutgoingRule, SpawnpointError } from '@spawnpoint/core'
-import { discard, ForbiddenAddress, Http, type HttpAnswer, type Reach } from '@spawnpoint/outbound'
+import { discard, ForbiddenAddress, Http, type HttpAnswer, nextHop, Trail } from '@spawnpoint/outbound'
 import { BadPacket } from './pkt-line.ts'
 
 const MAX_REDIRECTS = 5
@@ -17,8 +17,7 @@ export class GitSession implements Disposable {
   readonly #origin: string
   /** Where it is, which may be elsewhere than was asked for */
   #url: string
-  /** Of the address that was asked for, from its first answer on */
-  #reach: Reach | null = null
+  readonly #trail = new Trail()
 
   /** `roots` are certificates (PEM) of those that may say who a server is. */
   constructor(url: string, credentials: readonly OutgoingRule[], roots: readonly string[], signal: AbortSignal) {
@@ -72,16 +71,15 @@ export class GitSession implements Disposable {
     const headers = rule?.rewrite === undefined ? rule?.headers : []
     for (const { name, value } of headers ?? []) if (value !== null) sent[name.toLowerCase()] = value
     try {
-      const nearest = own ? 'loopback' : (this.#reach ?? 'public')
       const answer = await this.#http.ask({
         method,
         url,
         headers: sent,
         ...(body === undefined ? {} : { body }),
-        nearest,
+        nearest: this.#trail.nearest(own),
         signal: this.#signal,
       })
-      if (own) this.#reach ??= answer.reach
+      if (own) this.#trail.answered(answer)
       return answer
     } catch (error) {
       throw this.explained(error)
@@ -89,11 +87,8 @@ export class GitSession implements Disposable {
   }
 
   #next(from: URL, location: string): URL {
-    const next = URL.parse(location, from.href)
-    const secure = next?.protocol === 'https:' || (next?.protocol === 'http:' && from.protocol === 'http:')
-    if (next === null || !secure) throw this.nonsense('it sends us on to something that is not HTTPS')
-    next.username = ''
-    next.password = ''
+    const next = nextHop(from, location)
+    if (next === null) throw this.nonsense('it sends us on to something that is not HTTPS')
     return next
   }
 
