@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { GitServer } from '@spawnpoint/remotes/testing'
 import type { Page } from 'playwright-core'
 import { Spawnpoint } from 'spawnpoint'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -266,6 +267,21 @@ it('makes a key that may only look, and shows in the audit log who did what', as
 storeTests(() => dashboard)
 
 useTests(() => dashboard)
+
+it('shows what a sandbox has of elsewhere, and how new that is', async () => {
+  await using git = await GitServer.open()
+  const version = git.commit('app', { 'README.md': 'hello' })
+  const source = { type: 'git', url: git.urlOf('app') } as const
+  await using stack = new AsyncDisposableStack()
+  const remotes = [{ name: 'app', path: '/srv/app', source, refreshMs: 3_600_000 }]
+  const sandbox = await world.client.sandboxes.create({ image: 'base', remotes })
+  stack.defer(() => sandbox.kill())
+  await page.goto(`${world.url}/sandboxes/${sandbox.id}`)
+  const panel = page.locator('.panel').filter({ has: page.getByRole('heading', { name: 'Files of elsewhere' }) })
+  await panel.getByText(`commit ${version.slice(0, 12)}; looked at every 60 min while it runs`).waitFor()
+  expect(await panel.textContent()).toContain(`/srv/appapp ${git.urlOf('app')}`)
+  expect(await seriousFindings(page)).toEqual([])
+})
 
 it('shows what happens elsewhere as it happens', async () => {
   await page.goto(`${world.url}/sandboxes`)

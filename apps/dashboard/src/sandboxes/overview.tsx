@@ -10,6 +10,7 @@ import { Age, Copy, Facts, Labels } from '../ui/bits.tsx'
 import { Button } from '../ui/button.tsx'
 import { IdentityDialog, NetworkDialog, TimeDialog } from './change-dialogs.tsx'
 import { useSandbox } from './detail.tsx'
+import { RemotesPanel } from './remotes.tsx'
 
 type Part = 'identity' | 'time' | 'network'
 
@@ -116,6 +117,7 @@ export function OverviewTab() {
           <Facts of={info.volumes.map((mount) => [mount.path, <Mounted key={mount.path} mount={mount} />])} />
         </section>
       )}
+      {info.remotes.length > 0 && <RemotesPanel remotes={info.remotes} />}
       {Object.keys(info.env).length > 0 && (
         <section className="panel">
           <h2>Environment</h2>

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import type { Receipt } from 'spawnpoint'
 import { formatBytes, formatDuration, shortId } from '../format.ts'
+import { RemotesPanel } from '../sandboxes/remotes.tsx'
 import { Age, Copy, Facts, Labels } from '../ui/bits.tsx'
 import { useSnapshot } from './detail.tsx'
 
@@ -59,6 +60,7 @@ export function SnapshotOverviewTab() {
         />
       </section>
       {receipt !== null && <ReceiptPanel receipt={receipt} />}
+      {info.remotes.length > 0 && <RemotesPanel remotes={info.remotes} />}
       <section className="panel">
         <h2>Size and what it needs</h2>
         <Facts
