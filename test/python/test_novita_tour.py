@@ -1,7 +1,7 @@
 """What Novita's package has and E2B's has not."""
 
 import pytest
-from novita_sandbox.core import NotFoundException, Sandbox, SandboxException, Secret, Volume
+from novita_sandbox.core import NotFoundException, Sandbox, SandboxException, Secret, TimeoutException, Volume
 
 
 def test_volumes_are_given_more_room_while_they_are_mounted():
@@ -36,3 +36,15 @@ def test_secrets_are_placeholders_inside():
         Secret.get("TOUR")
     with pytest.raises(SandboxException, match="no secret TOUR"):
         Sandbox.create(secret_envs={"API_KEY": "TOUR"})
+
+
+def test_what_is_connected_to_by_its_id_is_known_by_its_token_alone():
+    sandbox = Sandbox.create()
+    again = Sandbox.connect(sandbox.sandbox_id)
+    again.files.write("/home/user/file", "x")
+    assert again.commands.run("cat file").stdout == "x"
+    assert again.is_running()
+    assert again.kill() is True
+    assert not again.is_running()
+    with pytest.raises(TimeoutException):
+        again.files.read("/home/user/file")

@@ -8,6 +8,7 @@ import {
   INTERPRETER_PORT,
   Interpreter,
   isControlRequest,
+  ShownTokens,
   SignedFiles,
   TRAFFIC_TOKEN_HEADER,
 } from '@spawnpoint/door-e2b'
@@ -40,7 +41,7 @@ export function openGateway(api: SpawnpointApi, log: Logger, domain: string | nu
       [ENVD_PORT, new Envd({ api, log })],
       [INTERPRETER_PORT, new Interpreter({ tokens: api.tokens, log })],
     ]),
-    finders: [new SignedFiles(api)],
+    finders: [new SignedFiles(api), new ShownTokens(api)],
     tokens: [showsIngressToken(api), holdsTrafficToken(api.tokens), runtimeTokenAllows(api), admitsService(api)],
     signIn: serviceSignIn,
     logins: new Map([

@@ -13,6 +13,7 @@ export {
   Envd,
   type EnvdOptions,
   holdsTrafficToken,
+  ShownTokens,
   SignedFiles,
   TRAFFIC_TOKEN_HEADER,
 } from './envd/index.ts'

@@ -4,6 +4,7 @@ import {
   type FileDetails,
   type FileEvent,
   type FileInfo,
+  isCode,
   SpawnpointError,
   type WriteOptions,
 } from '@spawnpoint/core'
@@ -115,7 +116,11 @@ export class FileView {
   write(path: string, data: Uint8Array, options: WriteOptions = {}): FileInfo {
     const { user } = options
     const account = this.account(user ?? options.owner ?? 'root')
-    this.mkdir(posix.dirname(path), { ...options, parents: true, mode: 0o755 })
+    try {
+      this.mkdir(posix.dirname(path), { ...options, parents: true, mode: 0o755 })
+    } catch (error) {
+      throw isCode(error, 'guest_error') && error.context.errno === 'EEXIST' ? guestError('ENOTDIR', path) : error
+    }
     const parent = this.#walk(posix.dirname(path), true, user)
     let real = posix.join(parent, posix.basename(path))
     if (this.exists(real) && options.exclusive) throw guestError('EEXIST', path)

@@ -117,6 +117,7 @@ export function filesSuite(bench: () => Bench): void {
       await expect(write(dir, 'x')).rejects.toMatchObject(errno('EISDIR'))
       await expect(box.guest.files.list(`${dir}/file`, { depth: 1, limit: 9 })).rejects.toMatchObject(errno('ENOTDIR'))
       await expect(box.guest.files.stat(`${dir}/file/x`)).rejects.toMatchObject(errno('ENOTDIR'))
+      await expect(write(`${dir}/file/x`, 'x')).rejects.toMatchObject(errno('ENOTDIR'))
     })
 
     it('lie in directories that are made with or without parents', async () => {

@@ -284,6 +284,13 @@ describe('upload', () => {
     for (const path of [`${dir}/x`, '/tmp/early']) expect((await get(path)).status).toBe(404)
   })
 
+  it('below what is no directory is told so', async () => {
+    expect((await put(`${dir}/plain`, 'x')).status).toBe(200)
+    const { status, json } = await put(`${dir}/plain/below`, 'x')
+    expect([status, json().message]).toEqual([400, expect.stringContaining('is below a file')])
+    expect((await get(`${dir}/plain/below`)).status).toBe(404)
+  })
+
   it('that does not fit is told so', async () => {
     const box = await world.sandbox({ resources: { diskBytes: 64 * 2 ** 20 } })
     const { status, json } = await world.ask(files({ path: '/home/user/big' }), {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { pipeline, type Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import type { FileInfo, Guest, Sandbox } from '@spawnpoint/core'
+import { type FileInfo, type Guest, isCode, type Sandbox } from '@spawnpoint/core'
 import { eachFile, MalformedForm } from '@spawnpoint/door-kit'
 import { aboutFile, type FilesCall } from './files.ts'
 import { answerJson, HttpError } from './http-error.ts'
@@ -51,8 +51,14 @@ interface Target {
 async function write({ guest, sandbox, user, xattrs }: Target, path: string, content: Readable): Promise<FileInfo> {
   return aboutFile(path, user, async () => {
     const options = Object.keys(xattrs).length === 0 ? on(user) : { ...on(user), xattrs }
-    const info = await guest.files.write(pathOf(path, sandbox), content, options)
-    return { ...info, xattrs }
+    try {
+      const info = await guest.files.write(pathOf(path, sandbox), content, options)
+      return { ...info, xattrs }
+    } catch (error) {
+      // To who reads it is not there; who writes is to know what stands in the way.
+      if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOTDIR') throw error
+      throw new HttpError(400, `path '${error.context.path ?? path}' is below a file`, { cause: error })
+    }
   })
 }
 

@@ -6,7 +6,7 @@ import type { Guest, Sandbox, SandboxOverrides } from '@spawnpoint/core'
 import { openFakeCore } from '@spawnpoint/fakes'
 import { Gateway } from '@spawnpoint/gateway'
 import { ENVD_TOKEN } from '../../tokens.ts'
-import { ENVD_PORT, Envd, SignedFiles } from '../index.ts'
+import { ENVD_PORT, Envd, ShownTokens, SignedFiles } from '../index.ts'
 
 export interface Answer {
   status: number
@@ -60,7 +60,7 @@ export async function openEnvdWorld() {
     domain: null,
     routingHeaders: [{ id: 'e2b-sandbox-id', port: 'e2b-sandbox-port' }],
     services: new Map([[ENVD_PORT, new Envd({ api: core.through('e2b'), log })]]),
-    finders: [new SignedFiles(core)],
+    finders: [new SignedFiles(core), new ShownTokens(core)],
     tokens: [],
   })
   const server = createServer((req, res) => {
