@@ -28,6 +28,7 @@ const given: Record<string, string | undefined> = {
 const names = [
   'E2B_API_URL',
   'E2B_SANDBOX_URL',
+  'E2B_VOLUME_API_URL',
   'E2B_API_KEY',
   'NOVITA_API_URL',
   'NOVITA_SANDBOX_URL',

@@ -1,12 +1,10 @@
-"""What else E2B's package does, once around: synchronous first, then asynchronous."""
+"""What else E2B's package does, once around; test_e2b_asynchronous.py is about its asynchronous classes."""
 
-import asyncio
 import time
 import uuid
 
 import pytest
 from e2b import (
-    AsyncSandbox,
     AuthenticationException,
     CommandExitException,
     FileNotFoundException,
@@ -155,30 +153,3 @@ def test_what_goes_wrong(sandbox):
     sandbox.kill()
     assert sandbox.kill() is False
     assert sandbox.is_running() is False
-
-
-def test_asynchronous():
-    async def tour():
-        sandbox = await AsyncSandbox.create()
-        try:
-            await sandbox.files.write("/tmp/state", "captured")
-            both = await asyncio.gather(sandbox.commands.run("echo one"), sandbox.commands.run("echo two"))
-            assert [result.stdout for result in both] == ["one\n", "two\n"]
-            snapshot = await sandbox.create_snapshot()
-            started = await AsyncSandbox.create(snapshot.snapshot_id)
-            assert await started.files.read("/tmp/state") == "captured"
-            names = []
-            handle = await started.files.watch_dir("/tmp", lambda event: names.append(event.name))
-            await started.files.write("/tmp/seen", "x")
-            for _ in range(100):
-                if "seen" in names:
-                    break
-                await asyncio.sleep(0.1)
-            assert "seen" in names
-            await handle.stop()
-            await started.kill()
-            assert await AsyncSandbox.delete_snapshot(snapshot.snapshot_id) is True
-        finally:
-            await sandbox.kill()
-
-    asyncio.run(tour())

@@ -14,7 +14,8 @@ AGAIN = [
     "test_e2b_page.py",
     "test_novita_page.py",
     "test_code_interpreter.py",
-    *(f"test_e2b_tour.py::test_{name}" for name in ("life", "commands", "files", "watch", "terminal", "asynchronous")),
+    *(f"test_e2b_tour.py::test_{name}" for name in ("life", "commands", "files", "watch", "terminal")),
+    "test_e2b_asynchronous.py::test_once_around",
 ]
 
 
