@@ -30,12 +30,25 @@ describe('the command line', () => {
     expect(missing.status).toBe(2)
     expect(missing.stderr).toContain("missing required argument 'sandbox'")
     expect((await cli('sandbox', 'create', 'base', '--timeout', 'soon')).stderr).toContain("'soon' is not a duration")
+    const wrong = await cli('sandbox', 'list', '--nope', '--json')
+    expect([wrong.status, JSON.parse(wrong.stderr)]).toEqual([
+      2,
+      { error: { code: 'usage', message: "unknown option '--nope' (Did you mean --name?)" } },
+    ])
   })
 
   test('errors say what to do, on stderr, with status 1', async () => {
     const { status, stdout, stderr } = await cli('sandbox', 'show', 'nobody')
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toBe('spawnpoint: No such sandbox: nobody\nSee what there is with: spawnpoint sandbox list\n')
+    const elsewhere = await cli('sandbox', 'list', '--url', `${world.server.url}/v1`)
+    expect(elsewhere.stderr).toContain('without a path?')
+    expect((await cli('sandbox', 'create', 'base', '-n', 'box')).stderr).toContain('spawnpoint sandbox rm box')
+    expect((await cli('sandbox', 'create', 'base', '--allow', '1.2.3')).stderr).toContain('Expected an address or CIDR')
+    expect((await cli('sandbox', 'create', 'base', '--schedule', 'x')).stderr).toContain('Expected five fields')
+    const empty = await cli('secret', 'set', 'NOTHING', '--stdin')
+    expect([empty.status, empty.stderr]).toEqual([2, 'spawnpoint: --stdin: stdin has no secret\n'])
+    expect((await cli('secret', 'set', 'NOTHING')).stderr).toContain('ask for the secret; use --stdin')
     const json = await cli('sandbox', 'show', 'nobody', '--json')
     expect(JSON.parse(json.stderr)).toMatchObject({ error: { code: 'not_found', context: { ref: 'nobody' } } })
   })

@@ -31,7 +31,7 @@ describe('exec', () => {
     expect(await cli('sandbox', 'exec', 'box', 'no-such-program')).toEqual({
       status: 127,
       stdout: '',
-      stderr: 'spawnpoint: no-such-program: no such program (or working directory) in the sandbox\n',
+      stderr: 'spawnpoint: no-such-program: no such program in the sandbox\n',
     })
   })
 
@@ -79,6 +79,14 @@ describe('exec', () => {
     expect(status).toBe(143)
     const numbers = stdout.trim().split('\n').map(Number)
     expect(numbers).toEqual(numbers.map((_, i) => i + 1))
+  })
+
+  test('says that it is the directory which is not there', async () => {
+    expect(await cli('sandbox', 'exec', '-w', '/no/such', 'box', 'echo', 'x')).toEqual({
+      status: 126,
+      stdout: '',
+      stderr: 'spawnpoint: /no/such: no such directory in the sandbox\n',
+    })
   })
 
   test('detached, it leaves an id; ps and logs show it', async () => {

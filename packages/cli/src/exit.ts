@@ -16,6 +16,8 @@ export class Exit extends Error {
 
 export const FAILED = 1
 export const USAGE = 2
+/** As a program that SIGINT has ended */
+export const INTERRUPTED = 130
 
 /** What to do about an error, where that is not plain from its message. */
 export function hintFor(error: SpawnpointError): string | null {
@@ -34,6 +36,7 @@ export function hintFor(error: SpawnpointError): string | null {
     }
     case 'not_found': {
       const { resource } = error.context as { resource: string }
+      if (resource === 'route') return 'Is --url or SPAWNPOINT_URL the address of the server alone, without a path?'
       const nouns = [
         'image',
         'sandbox',
@@ -48,6 +51,14 @@ export function hintFor(error: SpawnpointError): string | null {
       ]
       return nouns.includes(resource) ? `See what there is with: spawnpoint ${resource} list` : null
     }
+    case 'name_taken': {
+      const { resource, name } = error.context as { resource: string; name: string }
+      return resource === 'sandbox'
+        ? `Give another name, or end that one with: spawnpoint sandbox rm ${name}`
+        : 'Give another name.'
+    }
+    case 'quota_exceeded':
+      return 'See what your team has and may have with: spawnpoint team settings'
     case 'process_not_found':
       return 'See what runs with: spawnpoint sandbox ps SANDBOX'
     case 'in_use':

@@ -31,15 +31,17 @@ A first sandbox, once a server runs (script/up, or: spawnpoint serve):
 The server is --url or SPAWNPOINT_URL, else http://127.0.0.1:7300; the key SPAWNPOINT_API_KEY, else what a server
 on this machine keeps in admin.key of SPAWNPOINT_DATA_DIR. Every command takes --json, and tells more with --help.`
 
-export function program(): Command {
+export function program(json = false): Command {
   const root = new Command('spawnpoint')
     .description('Sandboxes that can be snapshotted, forked and rolled back while they run.')
     .version('0.1.0')
     // What follows the command of `exec` belongs to that command.
     .enablePositionalOptions()
     .addHelpText('after', START)
-    .showHelpAfterError('(add --help for what there is)')
     .exitOverride()
+  // Before the commands are added, which take this over.
+  if (json) root.configureOutput({ outputError: (text, write) => write(usageLine(text)) })
+  else root.showHelpAfterError('(add --help for what there is)')
   addServe(root)
   addImage(root)
   addSandbox(root)
@@ -61,18 +63,28 @@ export function program(): Command {
   return root
 }
 
+/** What commander says of a wrong command line, as a program reads errors. */
+function usageLine(text: string): string {
+  const message = text
+    .trim()
+    .replace(/^error: /, '')
+    .replaceAll('\n', ' ')
+  return `${JSON.stringify({ error: { code: 'usage', message } })}\n`
+}
+
 async function main(argv: string[]): Promise<void> {
   exitOnBrokenPipe()
   const beforeDashes = argv.slice(0, argv.indexOf('--') < 0 ? undefined : argv.indexOf('--'))
+  const json = beforeDashes.includes('--json')
   try {
-    await program().parseAsync(argv, { from: 'user' })
+    await program(json).parseAsync(argv, { from: 'user' })
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
       // It has said what it had to say; help and version are no errors.
       process.exitCode = thrown.exitCode === 0 ? 0 : USAGE
       return
     }
-    process.exitCode = report(thrown, (text) => process.stderr.write(text), beforeDashes.includes('--json'))
+    process.exitCode = report(thrown, (text) => process.stderr.write(text), json)
   }
 }
 

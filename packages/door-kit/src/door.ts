@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { type ErrorCode, type Principal, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
+import { wordsOf } from './issue-words.ts'
 import type { Log } from './log.ts'
 import { type AnyRoute, type Call, type Method, STREAMED } from './route.ts'
 
@@ -117,9 +118,9 @@ function parse(schema: z.ZodType | undefined, value: unknown, place: string): un
   if (schema === undefined) return undefined
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const issues = result.error.issues.slice(0, 20).map(({ path, message }) => ({
-    path: [place, ...path.map(String)].join('.').slice(0, 200),
-    message,
+  const issues = result.error.issues.slice(0, 20).map((issue) => ({
+    path: [place, ...issue.path.map(String)].join('.').slice(0, 200),
+    message: wordsOf(issue),
   }))
   const [first] = issues
   throw new SpawnpointError('invalid_argument', `${first?.path}: ${first?.message}`, { issues })

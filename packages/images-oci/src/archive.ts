@@ -111,7 +111,8 @@ export async function inImports(
   const path = join(importsDir, name)
   const [allowed, actual, stat] = await Promise.all([realpath(importsDir), realpath(path), lstat(path)]).catch(
     (error: NodeJS.ErrnoException) => {
-      throw invalidArgument(field, `cannot be read: ${error.code}`)
+      const why = error.code === 'ENOENT' ? 'there is no such file' : `cannot be read (${error.code})`
+      throw invalidArgument(field, `${why}: ${name.slice(0, 200)} in imports/ of the server's data directory`)
     },
   )
   if (actual !== join(allowed, name)) throw invalidArgument(field, 'outside the directory for imports')

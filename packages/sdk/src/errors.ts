@@ -26,7 +26,8 @@ export interface ErrorContexts {
   /** Events that followed the cursor are not kept any more: some were missed */
   cursor_expired: { cursor: number; keptAfter: number }
   payload_too_large: { limitBytes: number }
-  guest_error: { errno: string; path?: string }
+  /** `what` of the start of a program was wrong */
+  guest_error: { errno: string; path?: string; what?: 'user' | 'cwd' | 'program' }
   guest_unresponsive: { sandboxId: string }
   process_not_found: { ref: string }
   port_closed: { port: number }

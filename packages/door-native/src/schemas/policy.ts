@@ -6,7 +6,10 @@ import { component } from './registry.ts'
 const withPort = z
   .string()
   .regex(/^[\d.]+(\/\d+)?:\d{1,5}$/, 'Expected an address or CIDR, `:PORT` behind it for a TCP port')
-const cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6(), withPort])
+const cidr = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6(), withPort], {
+  error:
+    'Expected an address or CIDR, such as 10.0.0.0/8, `:PORT` behind it for a TCP port; names go into `allowDomains` and `denyDomains`',
+})
 const internet = z.boolean().describe('Outbound connections at all')
 const cidrs = z.array(cidr).max(256)
 const precedence = z

@@ -2,7 +2,11 @@ import { z } from 'zod'
 import { id, nullableTime, pageQuery, ref, snapshotKind, time } from './common.ts'
 import { component } from './registry.ts'
 
-const cron = z.string().min(9).max(200).describe('Five fields of cron: minute, hour, day of month, month, day of week')
+const cron = z
+  .string()
+  .min(9, 'Expected five fields, such as "0 * * * *"')
+  .max(200)
+  .describe('Five fields of cron: minute, hour, day of month, month, day of week')
 const timeZone = z.string().min(1).max(64).describe('IANA name that the fields are meant in')
 const count = z.number().int().min(1).max(10_000).nullable()
 

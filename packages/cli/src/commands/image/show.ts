@@ -35,7 +35,7 @@ function startOf({ startCommand, idle }: Image['defaults']): string | null {
 function sourceText(source: ImageSource): string {
   switch (source.type) {
     case 'debian':
-      return `Debian ${source.suite} ${source.packages.join(' ')}`
+      return ['Debian', source.suite, ...source.packages].join(' ')
     case 'tar':
       return `tar ${source.path}`
     case 'oci':

@@ -12,6 +12,12 @@ import { verb } from '../../verb.ts'
 const NOT_EXECUTABLE = 126
 const NOT_FOUND = 127
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
+/** What is wrong with the directory to start in */
+const DIRECTORY: Record<string, string> = {
+  ENOENT: 'no such directory in the sandbox',
+  ENOTDIR: 'not a directory',
+  EACCES: 'may not be entered by this user',
+}
 /** So many interrupts in a row end this program even if the one inside ignores them. */
 const PATIENCE = 3
 
@@ -116,10 +122,16 @@ function forwardSignals(process_: Process): () => void {
 /** What a shell answers for a program that cannot be started. */
 function statusOfRefusal(thrown: unknown, program: string): Exit | null {
   if (!(thrown instanceof GuestError)) return null
-  const { errno } = thrown.context
+  const { errno, path, what } = thrown.context
   const say = (why: string) => process.stderr.write(`spawnpoint: ${program}: ${why}\n`)
+  // Neither of these means the program; its status then would.
+  if (what === 'user') return null
+  if (what === 'cwd') {
+    process.stderr.write(`spawnpoint: ${path ?? 'The directory to start in'}: ${DIRECTORY[errno] ?? errno}\n`)
+    return new Exit(NOT_EXECUTABLE)
+  }
   if (errno === 'ENOENT') {
-    say('no such program (or working directory) in the sandbox')
+    say(what === 'program' ? 'no such program in the sandbox' : 'no such program (or working directory) in the sandbox')
     return new Exit(NOT_FOUND)
   }
   if (errno === 'EACCES' || errno === 'ENOEXEC') {

@@ -9,7 +9,7 @@ export function addSet(parent: Command): void {
     'set <name>',
     'store a secret, or give it another value; asks for it',
     async (cli, options, name: string) => {
-      const value = await readPassword(cli, options.stdin ?? false)
+      const value = await readPassword(cli, options.stdin ?? false, { what: 'secret', option: '--stdin' })
       const secret = await cli.client.secrets.set(name, { value, hosts: options.host })
       await cli.print(secret, () => `${secret.name}\n`)
     },

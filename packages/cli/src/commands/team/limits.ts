@@ -49,14 +49,14 @@ export function limitFields(team: Team): [string, string][] {
   const number = (value: number | null) => (value === null ? null : String(value))
   const bytes = (value: number | null) => (value === null ? null : formatBytes(value))
   return [
-    ['Id', team.id],
-    ['Name', team.name],
-    ['Sandboxes', of(String(used.sandboxes), number(limits.sandboxes))],
-    ['CPUs', of(String(used.cpus), number(limits.cpus))],
-    ['Memory', of(formatBytes(used.memoryBytes), bytes(limits.memoryBytes))],
-    ['Snapshots', of(String(used.snapshots), number(limits.snapshots))],
-    ['Storage', of(formatBytes(used.storageBytes), bytes(limits.storageBytes))],
-    ['Longest retention', limits.snapshotRetentionMs === null ? 'any' : formatDuration(limits.snapshotRetentionMs)],
+    ['id', team.id],
+    ['name', team.name],
+    ['sandboxes', of(String(used.sandboxes), number(limits.sandboxes))],
+    ['cpus', of(String(used.cpus), number(limits.cpus))],
+    ['memory', of(formatBytes(used.memoryBytes), bytes(limits.memoryBytes))],
+    ['snapshots', of(String(used.snapshots), number(limits.snapshots))],
+    ['storage', of(formatBytes(used.storageBytes), bytes(limits.storageBytes))],
+    ['longest retention', limits.snapshotRetentionMs === null ? 'any' : formatDuration(limits.snapshotRetentionMs)],
   ]
 }
 

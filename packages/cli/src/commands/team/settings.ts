@@ -21,8 +21,8 @@ export function addSettings(parent: Command): void {
       const { snapshotRetentionMs: kept, trashMs } = team
       await cli.fields(team, [
         ...limitFields(team),
-        ['Snapshots expire', kept === null ? 'never, unless told' : `after ${formatDuration(kept)}, unless told`],
-        ['Trash', trashMs === 0 ? 'none' : formatDuration(trashMs)],
+        ['snapshots expire', kept === null ? 'never, unless told' : `after ${formatDuration(kept)}, unless told`],
+        ['trash', trashMs === 0 ? 'none' : formatDuration(trashMs)],
       ])
     },
     (command) =>
