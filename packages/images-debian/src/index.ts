@@ -1,4 +1,5 @@
 export { BASE_IMAGE, type KnownImage } from './base-image.ts'
 export { CODE_INTERPRETER_PACKAGES } from './code-interpreter-image.ts'
 export { DebianImageBuilder, type DebianImageBuilderOptions } from './debian-image-builder.ts'
+export { DESKTOP_PACKAGES } from './desktop-image.ts'
 export { TarImageBuilder, type TarImageBuilderOptions } from './tar-image-builder.ts'

@@ -16,7 +16,7 @@ export function addBuild(parent: Command): void {
   verb(
     parent,
     'build <directory|name>',
-    "build an image from the Dockerfile of a directory; or by its name, from Debian packages, a tar file or a recipe, or one of Spawnpoint's own: base, code-interpreter-v1",
+    "build an image from the Dockerfile of a directory; or by its name, from Debian packages, a tar file or a recipe, or one of Spawnpoint's own: base, code-interpreter-v1, desktop",
     async (cli, options, name: string) => {
       if (isDirectory(name)) return buildDirectory(cli, name, options)
       mustBeNamed(options)
