@@ -73,6 +73,18 @@ describe('a recipe', () => {
     expect(await world.disagreements(core)).toEqual([])
   })
 
+  it('runs in the directory that its base names, though it is not there', async () => {
+    const { world, core, build, log } = await begin()
+    const source = { type: 'tar', path: 'base.tar' } as const
+    await (await core.images.build(world.by, { name: 'bare', source, defaults: { workdir: '/not/there' } })).done
+    const image = await build({ from: 'bare', steps: [run('pwd'), { type: 'workdir', path: '/srv' }, run('pwd')] })
+    expect((await log(image.id)).filter((line) => / \//.test(line))).toEqual([
+      '1 /not/there',
+      '2 workdir /srv',
+      '3 /srv',
+    ])
+  })
+
   it('has no sandbox that anybody could see, and leaves none', async () => {
     const { world, core, start } = await begin()
     const building = await start({ steps: [run('sleep 0.1')] })

@@ -174,7 +174,11 @@ describe('e2b', () => {
   })
 
   it('begins with a container image of a registry, in which there is a user then', async () => {
-    await registry.push('tiny', 'v1', makeImage({ layers: [{ entries: tiny() }], config: { Env: ['MADE=elsewhere'] } }))
+    await registry.push(
+      'tiny',
+      'v1',
+      makeImage({ layers: [{ entries: tiny() }], config: { Env: ['MADE=elsewhere'], WorkingDir: '/not/there' } }),
+    )
     const from = builder().fromImage(`${registry.host}/tiny:v1`, USER)
     const lines: string[] = []
     await Template.build(from.runCmd('id -un > who; pwd > where; echo $MADE > made'), `tiny`, {

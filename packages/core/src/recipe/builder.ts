@@ -91,7 +91,8 @@ export async function runCommand(
   const spec = {
     args: step.args ?? shellArgs(builder.shell, step.command, before.env),
     env: { ...before.env, ...step.env },
-    cwd: before.workdir,
+    // An image may name a directory that it does not have: only the one that is not asked for is made.
+    ...(before.workdir === builder.sandbox.defaults.workdir ? {} : { cwd: before.workdir }),
     user: step.user ?? before.user,
     stdin: false,
     tag: 'build',
