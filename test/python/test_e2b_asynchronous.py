@@ -101,6 +101,11 @@ async def test_life(sandbox):
     with pytest.raises(SandboxNotFoundException):
         await fork.get_info()
 
+    command = await sandbox.commands.run("sleep 1000", background=True, timeout=0)
+    assert await sandbox.pause(mode="filesystem") is True
+    with pytest.raises(SandboxNotRunningException):
+        await command.wait()
+
 
 @asynchronously
 async def test_commands(sandbox):

@@ -4,6 +4,7 @@ import type { SpawnpointApi } from '@spawnpoint/core'
 import {
   ENVD_PORT,
   Envd,
+  endings,
   holdsTrafficToken,
   INTERPRETER_PORT,
   Interpreter,
@@ -39,7 +40,7 @@ export function openGateway(api: SpawnpointApi, log: Logger, domain: string | nu
     ],
     services: new Map<number, GatewayService>([
       [ENVD_PORT, new Envd({ api, log })],
-      [INTERPRETER_PORT, new Interpreter({ tokens: api.tokens, log })],
+      [INTERPRETER_PORT, new Interpreter({ tokens: api.tokens, log, isEnding: endings(api) })],
     ]),
     finders: [new SignedFiles(api), new ShownTokens(api)],
     tokens: [showsIngressToken(api), holdsTrafficToken(api.tokens), runtimeTokenAllows(api), admitsService(api)],

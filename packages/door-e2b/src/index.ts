@@ -8,6 +8,7 @@ export {
   refuseControl,
   registerE2bControl,
 } from './control/index.ts'
+export { endings } from './ending.ts'
 export {
   ENVD_PORT,
   Envd,

@@ -110,6 +110,11 @@ async function* events(
     else if (item.type === 'data') {
       yield said({ case: 'data', value: { output: { case: item.stream, value: item.data } } })
     } else if (item.type === 'exit') {
+      // A sandbox that is stopped ends its programs first: that is not told as if it were theirs.
+      if (item.exit.signal !== null && !item.exit.timedOut && (await call.ending())) {
+        call.breakOff()
+        throw new ConnectError('the sandbox has ended', Code.Unavailable)
+      }
       yield said({ case: 'end', value: ended(item.exit) })
       return
     } else {

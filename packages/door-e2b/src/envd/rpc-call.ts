@@ -9,6 +9,8 @@ export interface RpcCall {
   templateId(): Promise<string>
   /** Seconds of silence after which a stream says that it lives */
   keepaliveSeconds: number
+  /** Whether the sandbox is being ended, or has been */
+  ending(): Promise<boolean>
   /** Breaks an answer that has begun */
   breakOff(): void
 }

@@ -159,21 +159,24 @@ describe('a unary call', () => {
 })
 
 describe('when the sandbox ends', () => {
-  it.each(['kill', 'pause'] as const)('by %s an open stream is broken off, and then there is none', async (how) => {
-    const box = await world.sandbox()
-    const res = await world.open(box.id, START, frame({ process: { cmd: 'sleep', args: ['1000'] } }))
-    const frames = framesAsTheyCome(res)
-    expect((await frames.next()).value?.json.event.start).toBeDefined()
-    const broken = frames.next()
-    broken.catch(() => {}) // awaited below
-    if (how === 'kill') await world.core.sandboxes.kill(world.by, box.id)
-    else await (await world.core.sandboxes.pause(world.by, box.id)).done
-    await expect(broken).rejects.toThrow()
-    expect((await world.ask('/health', { headers: world.route(box.id) })).status).toBe(502)
-    const late = await world.unary(box.id, 'process.Process/List', {})
-    expect([late.status, late.json()]).toEqual([
-      502,
-      { sandboxId: box.id, message: 'The sandbox was not found', code: 502 },
-    ])
-  })
+  it.each(['kill', 'pause', 'stop'] as const)(
+    'by %s an open stream is broken off, and then there is none',
+    async (how) => {
+      const box = await world.sandbox()
+      const res = await world.open(box.id, START, frame({ process: { cmd: 'sleep', args: ['1000'] } }))
+      const frames = framesAsTheyCome(res)
+      expect((await frames.next()).value?.json.event.start).toBeDefined()
+      const broken = frames.next()
+      broken.catch(() => {}) // awaited below
+      if (how === 'kill') await world.core.sandboxes.kill(world.by, box.id)
+      else await (await world.core.sandboxes[how](world.by, box.id)).done
+      await expect(broken).rejects.toThrow()
+      expect((await world.ask('/health', { headers: world.route(box.id) })).status).toBe(502)
+      const late = await world.unary(box.id, 'process.Process/List', {})
+      expect([late.status, late.json()]).toEqual([
+        502,
+        { sandboxId: box.id, message: 'The sandbox was not found', code: 502 },
+      ])
+    },
+  )
 })

@@ -1,7 +1,7 @@
 import { Code, ConnectError, createConnectRouter, createContextValues, type Interceptor } from '@connectrpc/connect'
 import { codeToString } from '@connectrpc/connect/protocol-connect'
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node'
-import { isCode, toSpawnpointError } from '@spawnpoint/core'
+import { isCode, type SandboxId, toSpawnpointError } from '@spawnpoint/core'
 import type { ServiceCall } from '@spawnpoint/gateway'
 import type { Log } from '../log.ts'
 import { toConnectError } from './errors.ts'
@@ -19,11 +19,13 @@ const MESSAGE_LIMIT_BYTES = 32 * 1024 * 1024
 export class Rpc {
   readonly #log: Log
   readonly #templates: TemplateIds
+  readonly #isEnding: (id: SandboxId) => Promise<boolean>
   readonly #handlers = new Map<string, ReturnType<typeof createConnectRouter>['handlers'][number]>()
 
-  constructor(log: Log, templates: TemplateIds) {
+  constructor(log: Log, templates: TemplateIds, isEnding: (id: SandboxId) => Promise<boolean>) {
     this.#log = log
     this.#templates = templates
+    this.#isEnding = isEnding
     const router = createConnectRouter({
       grpc: false,
       grpcWeb: false,
@@ -58,6 +60,7 @@ export class Rpc {
       guest: async () => found,
       templateId: () => this.#templates.of(call.by, found.sandbox),
       keepaliveSeconds: keepaliveOf(req.headers),
+      ending: () => this.#isEnding(found.sandbox.id),
       breakOff: () => {
         if (res.headersSent) res.destroy()
       },

@@ -1,5 +1,6 @@
-import { type SandboxState, type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
+import { type SpawnpointApi, SpawnpointError } from '@spawnpoint/core'
 import type { GatewayService, ServiceCall } from '@spawnpoint/gateway'
+import { AT_REST, endings } from '../ending.ts'
 import type { Log } from '../log.ts'
 import { requireToken, requireTokenOrSignature, signedOf } from './access.ts'
 import { compose } from './compose.ts'
@@ -20,17 +21,6 @@ const HOST_ONLY = new Set(['/init', '/freeze', '/unfreeze', '/collapse', '/fsfre
 
 const FILE_METHODS = new Set(['GET', 'HEAD', 'POST'])
 
-/** States out of which a sandbox does not come to run by itself. */
-const AT_REST: ReadonlySet<SandboxState> = new Set([
-  'pausing',
-  'paused',
-  'stopping',
-  'stopped',
-  'killing',
-  'killed',
-  'failed',
-])
-
 export interface EnvdOptions {
   api: SpawnpointApi
   log: Log
@@ -46,7 +36,7 @@ export class Envd implements GatewayService {
   constructor({ api, log }: EnvdOptions) {
     this.#api = api
     this.#templates = new TemplateIds(api)
-    this.#rpc = new Rpc(log, this.#templates)
+    this.#rpc = new Rpc(log, this.#templates, endings(api))
   }
 
   async request(call: ServiceCall): Promise<void> {

@@ -174,6 +174,16 @@ describe('an execution', () => {
     await expect(response.text()).rejects.toThrow()
   })
 
+  it('breaks off when the sandbox is being stopped, and Jupyter with it', async () => {
+    served.jupyter.run = ({ socket }) => {
+      served.ending = true
+      socket.terminate()
+    }
+    const response = await served.post('/execute', { code: 'x' })
+    expect(response.status).toBe(200)
+    await expect(response.text()).rejects.toThrow()
+  })
+
   it('holds the kernel back while the client does not read', async () => {
     const piece = 'x'.repeat(2 ** 20)
     const all = Promise.withResolvers<void>()

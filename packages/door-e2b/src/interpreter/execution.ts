@@ -21,7 +21,7 @@ export interface Execution {
   /** Aborted when the context is restarted, with `restarted` as reason, or removed */
   over: AbortSignal
   interrupt: () => Promise<void>
-  /** Rejects if the sandbox is gone */
+  /** Rejects if the sandbox is gone, or is going */
   check: () => Promise<void>
 }
 
@@ -61,7 +61,7 @@ export async function execute(job: Execution): Promise<void> {
   try {
     const ending = prepared === 'idle' ? await run(job, channel) : prepared
     // Gone with the sandbox: that is not told as if it were the code's affair.
-    if (ending === 'closed' && !job.over.aborted && !job.left.aborted) await job.check()
+    if (ending !== 'idle' && !job.over.aborted && !job.left.aborted) await job.check()
     if (ending !== 'idle') lines.write(CUT_OFF[job.over.reason === 'restarted' ? 'restarted' : ending])
     lines.end()
     const names = Object.keys(env)

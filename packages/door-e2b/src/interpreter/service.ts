@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Env, isCode, type Sandbox, type TokensApi } from '@spawnpoint/core'
+import { type Env, isCode, type Sandbox, type SandboxId, SpawnpointError, type TokensApi } from '@spawnpoint/core'
 import type { Log } from '../log.ts'
 import { authorize } from './authorize.ts'
 import { type Context, Contexts } from './contexts.ts'
@@ -28,6 +28,8 @@ export interface InterpreterCall {
 export interface InterpreterOptions {
   tokens: TokensApi
   log: Log
+  /** Whether a sandbox is being brought to rest, or is there */
+  isEnding: (id: SandboxId) => Promise<boolean>
 }
 
 /** Variable by which a kernel knows the sandbox it is in */
@@ -117,7 +119,11 @@ export class Interpreter {
             ...{ inside: guest, context, code: body.code, env, sandboxEnv: environmentOf(sandbox), marker: MARKER },
             ...{ lines, left: left.signal, over: over.signal },
             interrupt: () => contexts.interrupt(context),
-            check: () => contexts.check(),
+            check: async () => {
+              if (await this.#options.isEnding(sandbox.id))
+                throw new SpawnpointError('stale_incarnation', 'The sandbox has ended', { sandboxId: sandbox.id })
+              await contexts.check()
+            },
           })
         } finally {
           this.#running.delete(runKey)

@@ -21,6 +21,8 @@ export class ServedInterpreter {
   sandbox!: InterpretedSandbox
   url = ''
   warnings = 0
+  /** What the record of the sandbox says */
+  ending = false
   /** Answers that have ended or were given up */
   closed = 0
   #server: Server | null = null
@@ -35,6 +37,7 @@ export class ServedInterpreter {
   async #start(): Promise<void> {
     this.jupyter = new FakeJupyter()
     this.warnings = 0
+    this.ending = false
     this.closed = 0
     this.sandbox = {
       id: newId(),
@@ -46,7 +49,7 @@ export class ServedInterpreter {
     const warn = () => {
       this.warnings += 1
     }
-    const interpreter = new Interpreter({ tokens, log: { warn, error: warn } })
+    const interpreter = new Interpreter({ tokens, log: { warn, error: warn }, isEnding: async () => this.ending })
     const { sandbox, jupyter } = this
     const server = createServer((req, res) => {
       res.once('close', () => {
