@@ -60,6 +60,8 @@ const ERRNO_CODES: Record<string, Code> = {
   EOVERFLOW: Code.DataLoss,
 }
 
+const NAME_MAX = 255
+
 /** Anything thrown, in the words of the protocol. `user` is whom the request named. */
 export function toConnectError(thrown: unknown, user?: string): ConnectError {
   if (thrown instanceof ConnectError) return thrown
@@ -77,6 +79,9 @@ function fromGuest(error: SpawnpointError<'guest_error'>, user: string | undefin
   if (what === 'user') return new ConnectError(`invalid username: '${user ?? ''}'`, Code.Unauthenticated)
   if (what === 'cwd' && errno === 'ENOENT')
     return new ConnectError(`cwd '${path ?? ''}' does not exist`, Code.InvalidArgument)
+  // What gVisor says of an argument that is too long; of a program's own name it would be true.
+  if (what === 'program' && errno === 'ENAMETOOLONG' && (path ?? '').length < NAME_MAX)
+    return new ConnectError('error starting process: argument list too long', Code.InvalidArgument)
   if (what !== undefined) return new ConnectError(`error starting process: ${error.message}`, Code.InvalidArgument)
   return new ConnectError(error.message, ERRNO_CODES[errno] ?? Code.Internal, undefined, undefined, error)
 }
