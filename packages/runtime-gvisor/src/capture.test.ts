@@ -1,6 +1,9 @@
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { newId, type Requirements, type SnapshotId } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findByArgument } from './host-process.ts'
+import { incarnationPaths } from './incarnation-record.ts'
+import { logPipe } from './pipes.ts'
 import { ECHO_PORT, OUTSIDE, OUTSIDE_HOOK_MS, Outside } from './testing/outside.ts'
 import { RUNSCS } from './testing/test-host.ts'
 import { MIB, sh, World } from './testing/world.ts'
@@ -11,6 +14,31 @@ describe.each(RUNSCS)('captures with %s', (runsc) => {
     world = await World.open(runsc)
   }, 60_000)
   afterAll(() => world[Symbol.asyncDispose](), 60_000)
+
+  it('find their call started where they are expected; what comes to nothing leaves nothing', async () => {
+    const box = await world.boot()
+    await sh(box.guest, 'echo memory > /tmp/kept')
+    const waiting = () => findByArgument(logPipe(incarnationPaths(world.stateDir, box.id).pipes))
+    const { memoryDir } = await world.pool.stageSnapshot(newId<SnapshotId>())
+    {
+      await using _expected = await world.runtime.expectCheckpoint(box.id, memoryDir)
+      await expect.poll(waiting).toHaveLength(1)
+      expect(readdirSync(memoryDir)).toEqual([])
+    }
+    expect(waiting()).toEqual([])
+
+    // The second finds that something else was expected.
+    await world.runtime.expectCheckpoint(box.id, memoryDir)
+    for (const expected of [true, false]) {
+      const clone = await world.spawn(await world.capture(box, { expected }))
+      expect(await sh(clone.guest, 'cat /tmp/kept')).toBe('0 memory')
+      await world.runtime.kill(clone.id)
+      await world.runtime.expectCheckpoint(box.id, memoryDir)
+    }
+    await expect.poll(waiting).toHaveLength(1)
+    await world.runtime.kill(box.id)
+    expect(waiting()).toEqual([])
+  })
 
   it('either carry deleted files that are open, or name them and let the sandbox go on', async () => {
     const box = await world.boot()

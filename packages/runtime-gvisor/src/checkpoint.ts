@@ -25,21 +25,33 @@ export async function checkpoint(
 ): Promise<{ memoryBytes: number; agentDigest: Requirements['agentDigest'] }> {
   const { frozen, agentDigest } = incarnation.record
   if ((await readdir(dir)).length > 0) throw runtimeFailed('checkpoint', `${dir} is not empty`)
-  const { capabilities } = host.runsc
   return await incarnation.whilePaused(async (call) => {
-    const memoryBytes = host.cgroups.usage(incarnation.id).memoryBytes
-    const direct =
-      memoryBytes >= DIRECT_FROM_BYTES && capabilities.checkpointFlags.includes('direct') && (await takesDirect(dir))
-    const args = ['-compression', 'none', '-leave-running', '-image-path', dir]
+    const { args, memoryBytes } = await checkpointArgs(host, incarnation, dir)
     try {
-      await call(direct ? [...args, '-direct'] : args, memoryBytes)
+      await call(args, memoryBytes)
     } catch (error) {
       if (!isCode(error, 'runtime_failed')) throw error
-      throw captureRefusal(error.context.detail, capabilities) ?? error
+      throw captureRefusal(error.context.detail, host.runsc.capabilities) ?? error
     }
     await writeFrozenSpec(dir, frozen)
     return { memoryBytes: await memoryImageBytes(dir), agentDigest }
   })
+}
+
+/** Starts the call that `checkpoint` into the same directory will make. One that then needs another makes that one. */
+export async function expectCheckpoint(host: Host, incarnation: Incarnation, dir: string): Promise<AsyncDisposable> {
+  const { args } = await checkpointArgs(host, incarnation, dir)
+  return await incarnation.expectCheckpoint(args)
+}
+
+async function checkpointArgs(host: Host, { id }: Incarnation, dir: string) {
+  const { memoryBytes } = host.cgroups.usage(id)
+  const direct =
+    memoryBytes >= DIRECT_FROM_BYTES &&
+    host.runsc.capabilities.checkpointFlags.includes('direct') &&
+    (await takesDirect(dir))
+  const args = ['-compression', 'none', '-leave-running', '-image-path', dir, ...(direct ? ['-direct'] : [])]
+  return { args, memoryBytes }
 }
 
 /** Whether the file system of `dir` can be written past the page cache. */

@@ -10,7 +10,7 @@ import { type IncarnationPaths, incarnationPaths } from './incarnation-record.ts
 import { CommandControl, type KernelControl, SocketControl } from './kernel-control.ts'
 import { egressOf } from './network/egress/egress.ts'
 import type { GuestEgress } from './network/egress/egress-proxy.ts'
-import { containerStdio, logPipe } from './pipes.ts'
+import { containerStdio, hasLogPipe, logPipe } from './pipes.ts'
 import type { RunscStep, WaitingCall } from './runsc.ts'
 import { findSandboxProcesses, killSandbox } from './sandbox-processes.ts'
 
@@ -37,8 +37,8 @@ export class Container {
   #slot: number | null
   /** Sentry and gofer once runsc has made them */
   #processes: HostProcess[]
-  /** What sets it going, started already */
-  #start: WaitingCall | null = null
+  /** A call that has been started already: what sets it going, or a checkpoint to come */
+  #begun: { what: string; call: WaitingCall } | null = null
 
   constructor(host: Host, id: IncarnationId, found: { slot: number; processes: HostProcess[] } | null = null) {
     this.#host = host
@@ -87,24 +87,21 @@ export class Container {
   /** Makes the container; `start` sets it going. Preconditions: furnished. */
   async create(spec: IncarnationSpec, { image }: LaunchPlan): Promise<void> {
     await this.#make(spec, 'create', [])
-    this.#start = this.#host.runsc.begin({
-      step: image ? 'restore' : 'start',
-      args: image ? ['-detach', ...imageArgs(image), this.id] : [this.id],
-      root: this.paths.root,
-      logFile: logPipe(this.paths.pipes),
-      signal: this.#abort.signal,
-    })
+    await this.begin(...this.#startOf(image))
   }
 
   /** Created, and nothing has happened to it meanwhile. */
   get isReady(): boolean {
-    return this.#start?.waits === true && this.#processes.every(isAlive)
+    return this.#begun?.call.waits === true && this.#processes.every(isAlive)
   }
 
   /** Preconditions: ready, by the same plan. */
   async start({ image }: LaunchPlan): Promise<void> {
-    await this.#start?.go(this.timeFor('launchMs', image?.bytes))
-    this.#start = null
+    await this.call(...this.#startOf(image), this.timeFor('launchMs', image?.bytes))
+  }
+
+  #startOf(image: LaunchPlan['image']): [RunscStep, string[]] {
+    return image ? ['restore', ['-detach', ...imageArgs(image), this.id]] : ['start', [this.id]]
   }
 
   async #make(spec: IncarnationSpec, step: RunscStep, args: string[], memoryBytes?: number): Promise<void> {
@@ -121,12 +118,35 @@ export class Container {
     await this.#host.slots.setEgress(this.slot, egress)
   }
 
+  /** Starts a call that `call` will be asked for, so that it is quicker then; in the place of one that nobody has asked for. */
+  async begin(step: RunscStep, args: string[]): Promise<void> {
+    await this.giveUp()
+    const { root, pipes } = this.paths
+    // An earlier version made none, and without it the call would not wait.
+    if (!hasLogPipe(pipes)) return
+    const { signal } = this.#abort
+    const call = this.#host.runsc.begin({ step, args, root, logFile: logPipe(pipes), signal })
+    this.#begun = { what: nameOf(step, args), call }
+  }
+
+  /** What was begun will not be asked for. */
+  async giveUp(): Promise<void> {
+    const begun = this.#begun
+    this.#begun = null
+    await begun?.call.end()
+  }
+
   async call(
     step: RunscStep,
     args: string[],
     timeoutMs: number,
     stdio?: readonly [string, string, string],
   ): Promise<CommandResult> {
+    const begun = this.#begun
+    if (begun?.call.waits === true && begun.what === nameOf(step, args)) {
+      this.#begun = null
+      return await begun.call.go(timeoutMs)
+    }
     const logFile = `${this.paths.log}.${step}`
     rmSync(logFile, { force: true })
     return await this.#host.runsc.call({
@@ -165,8 +185,7 @@ export class Container {
 
   /** Resolves when nothing of it runs. */
   async kill(): Promise<void> {
-    await this.#start?.end()
-    this.#start = null
+    await this.giveUp()
     await killSandbox({
       known: this.#processes,
       cgroups: this.#host.cgroups,
@@ -203,4 +222,8 @@ export async function removeRemains(host: Host, id: IncarnationId): Promise<void
 
 function imageArgs(image: LaunchPlan['image']): string[] {
   return image ? ['-image-path', image.dir] : []
+}
+
+function nameOf(step: RunscStep, args: readonly string[]): string {
+  return JSON.stringify([step, ...args])
 }

@@ -106,21 +106,28 @@ describe.each(RUNSCS)('a faulty %s', (real) => {
       await alive()
     })
 
-    it.each(FAULTS)('checkpoint that does this: %s, fails and leaves the sandbox paused', async (fault) => {
-      await box.guest.hold({ hooks: false, hookTimeoutMs: 1000, sync: true, findCulprits: false })
-      await world.runtime.pause(box.id)
-      faultsOf('checkpoint')(fault)
-      const { memoryDir } = await world.pool.stageSnapshot(newId<SnapshotId>())
-      await expect(world.runtime.checkpoint(box.id, memoryDir)).rejects.toMatchObject({
-        code: 'runtime_failed',
-        context: { step: 'checkpoint', detail: expect.stringMatching(words(fault)) },
-      })
-      expect(await world.runtime.list()).toEqual([{ id: box.id, paused: true }])
-      faulty.clear()
-      await world.runtime.resume(box.id)
-      await box.guest.release()
-      await alive()
-    })
+    it.each([
+      ...FAULTS.map((fault) => ({ fault, expected: false })),
+      ...(['hang', 'die-after', 'fail'] as const).map((fault) => ({ fault, expected: true })),
+    ])(
+      'checkpoint that does this: $fault (expected: $expected), fails and leaves the sandbox paused',
+      async ({ fault, expected }) => {
+        faultsOf('checkpoint')(fault)
+        const { memoryDir } = await world.pool.stageSnapshot(newId<SnapshotId>())
+        await using _expected = expected ? await world.runtime.expectCheckpoint(box.id, memoryDir) : null
+        await box.guest.hold({ hooks: false, hookTimeoutMs: 1000, sync: true, findCulprits: false })
+        await world.runtime.pause(box.id)
+        await expect(world.runtime.checkpoint(box.id, memoryDir)).rejects.toMatchObject({
+          code: 'runtime_failed',
+          context: { step: 'checkpoint', detail: expect.stringMatching(words(fault)) },
+        })
+        expect(await world.runtime.list()).toEqual([{ id: box.id, paused: true }])
+        faulty.clear()
+        await world.runtime.resume(box.id)
+        await box.guest.release()
+        await alive()
+      },
+    )
 
     it('kill needs no runsc, and cuts off a call that hangs', async () => {
       faultsOf('pause')('hang')

@@ -15,7 +15,7 @@ import type {
 } from '@spawnpoint/core'
 import type { Greet } from './agent-line.ts'
 import { freshSpec } from './bundle.ts'
-import { checkpoint } from './checkpoint.ts'
+import { checkpoint, expectCheckpoint } from './checkpoint.ts'
 import type { LaunchPlan } from './container.ts'
 import { errorText, runtimeFailed, staleIncarnation, unavailable } from './failure.ts'
 import { Incarnation } from './incarnation.ts'
@@ -147,6 +147,10 @@ export class GvisorRuntime implements Runtime {
 
   async resume(id: IncarnationId): Promise<void> {
     await this.#find(id).resume()
+  }
+
+  async expectCheckpoint(id: IncarnationId, dir: string): Promise<AsyncDisposable> {
+    return await expectCheckpoint(this.#open.host, this.#find(id), dir)
   }
 
   async checkpoint(id: IncarnationId, dir: string): Promise<{ memoryBytes: number; requirements: Requirements }> {

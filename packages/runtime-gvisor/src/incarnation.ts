@@ -229,13 +229,8 @@ export class Incarnation {
 
   // -------------------------------------------------------------- control
 
-  pause(): Promise<void> {
-    return this.#setPaused(true)
-  }
-
-  resume(): Promise<void> {
-    return this.#setPaused(false)
-  }
+  pause = (): Promise<void> => this.#setPaused(true)
+  resume = (): Promise<void> => this.#setPaused(false)
 
   #setPaused(wanted: boolean): Promise<void> {
     return this.#inTurn(async () => {
@@ -262,6 +257,13 @@ export class Incarnation {
         await this.#orStale(() => this.#container.call('checkpoint', [...args, this.id], timeoutMs))
       })
     })
+  }
+
+  /** Has the call started that `whilePaused` may make with these arguments. */
+  async expectCheckpoint(args: string[]): Promise<AsyncDisposable> {
+    if (!this.isLive) throw staleIncarnation(this.id)
+    await this.#container.begin('checkpoint', [...args, this.id])
+    return { [Symbol.asyncDispose]: () => this.#container.giveUp() }
   }
 
   /** Finds out whether a pause or resume that an earlier server began has happened. */
@@ -362,6 +364,7 @@ export class Incarnation {
     if (!this.isLive) return await this.kill()
     this.#host.watch.remove(this.id)
     this.#phase = 'ended'
+    await this.#container.giveUp()
     await this.#line.close()
     this.#errors?.close()
   }

@@ -22,7 +22,7 @@ import { DEFAULT_TIMEOUTS, type GvisorOptions } from './options.ts'
 import { PipeStock } from './pipes.ts'
 import { probe } from './probe.ts'
 import { Runsc } from './runsc.ts'
-import { killSandbox } from './sandbox-processes.ts'
+import { killSandbox, killWaiting } from './sandbox-processes.ts'
 
 export const RUNTIME_NAME = 'gvisor'
 const DEFAULT_SERVER_INDEX_DIR = '/run/spawnpoint'
@@ -63,6 +63,7 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
   })
   const cgroups = openCgroups(String(index.index))
   const { living, dead } = survey(stateDir, cgroups)
+  await killWaiting(stateDir)
   for (const id of dead) await killSandbox({ known: [], cgroups, id, search: incarnationPaths(stateDir, id).dir })
 
   const dns = options.dns ?? (await hostResolvers())

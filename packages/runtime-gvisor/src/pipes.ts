@@ -1,4 +1,4 @@
-import { constants, mkdirSync, openSync, renameSync } from 'node:fs'
+import { constants, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { runCommand } from '@spawnpoint/host-commands'
 import { runtimeFailed } from './failure.ts'
@@ -62,6 +62,10 @@ export function containerStdio(dir: string): [string, string, string] {
 /** Where a command says what it has to say that waits for its word: it begins when somebody reads. */
 export function logPipe(dir: string): string {
   return `${dir}/log`
+}
+
+export function hasLogPipe(dir: string): boolean {
+  return statSync(logPipe(dir), { throwIfNoEntry: false })?.isFIFO() === true
 }
 
 /** Ends when nothing inside the runtime holds the pipe any more: as a rule, when the sandbox is dead. */

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { IncarnationSpec, ProcessOutput } from '@spawnpoint/core'
+import { type IncarnationSpec, newId, type ProcessOutput, type SnapshotId } from '@spawnpoint/core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { GvisorRuntime } from './gvisor-runtime.ts'
 import { findByArgument, isAlive } from './host-process.ts'
@@ -141,6 +141,18 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
     await restart()
     expect(await world.runtime.list()).toEqual([])
     expect(tracesOf(world.serverIndex, world.stateDir).filter((t) => /^process|[0-9a-f]{24}/.test(t))).toEqual([])
+  })
+
+  it('ends the runsc that waited for a checkpoint to come, and no other', async () => {
+    const spec = world.spec(await world.root())
+    const { memoryDir } = await world.pool.stageSnapshot(newId<SnapshotId>())
+    await serve([spec], 'expecting', `expect ${memoryDir}`)
+    const waiting = () => findByArgument(logPipe(incarnationPaths(world.stateDir, spec.id).pipes))
+    await expect.poll(waiting).toHaveLength(1)
+    await restart()
+    expect(waiting()).toEqual([])
+    expect(await sh(await world.runtime.attach(spec.id), 'echo runs')).toBe('0 runs')
+    expect(readdirSync(memoryDir)).toEqual([])
   })
 
   it('takes nothing for alive that lived before the host was restarted', async () => {

@@ -1,8 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cgroups } from './cgroup/cgroups.ts'
 import { errorText, runtimeFailed } from './failure.ts'
-import { findCommands, findProcess, type HostProcess, isAlive, killProcess, waitUntilDead } from './host-process.ts'
+import {
+  findByArgument,
+  findCommands,
+  findProcess,
+  type HostProcess,
+  isAlive,
+  killProcess,
+  waitUntilDead,
+} from './host-process.ts'
 import type { IncarnationPaths } from './incarnation-record.ts'
 
 const DEATH_TIMEOUT_MS = 20_000
@@ -70,6 +78,26 @@ export async function killSandbox(options: {
     }
     await sleep(pauseMs)
   }
+}
+
+/**
+ * Kills the calls of runsc that wait for the word of a server that is dead (see `WaitingCall`); with such a call under way there
+ * is no other for that incarnation. One that has gone on is left to its end.
+ */
+export async function killWaiting(stateDir: string): Promise<void> {
+  const waiting = findByArgument(`--log=${stateDir}/i/`).filter(({ pid }) => {
+    try {
+      const log = readFileSync(`/proc/${pid}/cmdline`, 'latin1').match(/--log=([^\0]*\/p\/log)\0/)?.[1]
+      const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
+      return log !== undefined && !open.includes(log)
+    } catch {
+      // ENOENT, ESRCH: it has just ended, or opened something.
+      return false
+    }
+  })
+  waiting.forEach(killProcess)
+  if (await waitUntilDead(waiting, DEATH_TIMEOUT_MS)) return
+  throw runtimeFailed('kill', `processes ${waiting.map(({ pid }) => pid).join(', ')} survive SIGKILL`)
 }
 
 function groupProcesses(cgroups: Cgroups, id: string): HostProcess[] {

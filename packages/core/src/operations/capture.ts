@@ -55,9 +55,15 @@ export async function capture(
   const guest = await work.fromGuest('attach', () => work.guests.of(sandbox))
   const mustFindCulprits = plan.kind === 'memory' && !runtime.info.capabilities.capturesDeletedFiles
   let succeeded = false
+  await using expected = new AsyncDisposableStack()
+  const stage = async () => {
+    const staged = await pool.stageSnapshot(plan.snapshotId)
+    if (plan.kind === 'memory') expected.use(await runtime.expectCheckpoint?.(incarnationId, staged.memoryDir))
+    return staged
+  }
   try {
     const [{ memoryDir }, held] = await all(
-      work.step('stage', () => pool.stageSnapshot(plan.snapshotId)),
+      work.step('stage', stage),
       work.step('hold', () =>
         hold(work, guest, {
           hooks: plan.hooks,

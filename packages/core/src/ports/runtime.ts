@@ -54,6 +54,11 @@ export interface Runtime {
   resume(id: IncarnationId): Promise<void>
   /** Writes memory and processes into the empty directory `dir`. Preconditions: paused. Rejects `capture_refused`. */
   checkpoint(id: IncarnationId, dir: string): Promise<{ memoryBytes: number; requirements: Requirements }>
+  /**
+   * Does what of a `checkpoint` into the empty directory `dir` can be done while the incarnation still runs; that call is
+   * then quicker. What came to nothing goes with the result, and with the server.
+   */
+  expectCheckpoint?(id: IncarnationId, dir: string): Promise<AsyncDisposable>
   kill(id: IncarnationId): Promise<void>
   /** Reaches an incarnation started by an earlier server; rejects `stale_incarnation` if it is not there. */
   attach(id: IncarnationId): Promise<Guest>

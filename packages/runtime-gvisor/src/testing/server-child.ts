@@ -14,6 +14,10 @@ const begin = (spec: IncarnationSpec) =>
   process.argv[3] === 'prepare' ? runtime.prepare(spec, null) : runtime.start(spec)
 await Promise.all(specs.map(begin))
 console.log('up')
+if (process.argv[3]?.startsWith('expect ')) {
+  await runtime.expectCheckpoint(specs[0].id, process.argv[3].slice('expect '.length))
+  console.log('expecting')
+}
 if (process.argv[3] === 'pause') {
   await runtime.pause(specs[0].id)
   console.log('paused')

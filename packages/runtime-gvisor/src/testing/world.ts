@@ -129,9 +129,10 @@ export class World implements AsyncDisposable {
   }
 
   /** Memory and files of a running box. */
-  async capture(box: Box): Promise<{ id: SnapshotId; memory: MemoryImage }> {
+  async capture(box: Box, { expected = false } = {}): Promise<{ id: SnapshotId; memory: MemoryImage }> {
     const id = newId<SnapshotId>()
     const { memoryDir } = await this.pool.stageSnapshot(id)
+    await using _expected = expected ? await this.runtime.expectCheckpoint(box.id, memoryDir) : null
     await box.guest.hold({ hooks: false, hookTimeoutMs: 1000, sync: true, findCulprits: false })
     await this.runtime.pause(box.id)
     try {
