@@ -28,6 +28,9 @@ export interface HttpAnswer {
 const SILENCE_MS = 60_000
 /** Milliseconds after which a name is none that this machine knows */
 const KNOWN_WITHIN_MS = 2_000
+/** Milliseconds for which it holds what a name is */
+const NAME_KEPT_MS = 60_000
+const MAX_NAMES = 1_000
 
 export interface HttpOptions {
   /** Milliseconds without a byte after which a connection counts as broken; default a minute */
@@ -53,7 +56,7 @@ export class Http implements Disposable {
   readonly #boundary: Boundary | null
   readonly #proxy: { isFor: OutgoingProxy['isFor']; agent: HttpsAgent } | null
   /** By name: whether the boundary lets it be asked for through a proxy */
-  readonly #mayBeAsked = new Map<string, Promise<boolean>>()
+  readonly #mayBeAsked = new Map<string, { until: number; answer: Promise<boolean> }>()
 
   constructor(given: HttpOptions = {}) {
     const { silenceMs = SILENCE_MS, roots, boundary, keepAlive = boundary === undefined, proxy = null } = given
@@ -107,14 +110,17 @@ export class Http implements Disposable {
   /** Whether a proxy may be asked for a name; what this machine does not know is for the proxy to say. */
   #mayBeNamed(host: string): Promise<boolean> {
     const known = this.#mayBeAsked.get(host)
-    if (known !== undefined) return known
+    const now = performance.now()
+    if (known !== undefined && now < known.until) return known.answer
     const { promise, resolve } = Promise.withResolvers<boolean>()
     const late = setTimeout(resolve, KNOWN_WITHIN_MS, true)
     this.#boundary?.lookup(host, { family: 4 }, (error) => {
       clearTimeout(late)
       resolve(!(error instanceof ForbiddenAddress))
     })
-    this.#mayBeAsked.set(host, promise)
+    // Names are given by users, as many as they like.
+    if (this.#mayBeAsked.size >= MAX_NAMES) this.#mayBeAsked.clear()
+    this.#mayBeAsked.set(host, { until: now + NAME_KEPT_MS, answer: promise })
     return promise
   }
 }
