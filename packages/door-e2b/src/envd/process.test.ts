@@ -1,3 +1,4 @@
+import { SpawnpointError } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type EnvdWorld, type Frame, frame, framesAsTheyCome, openEnvdWorld } from './testing/envd-world.ts'
 
@@ -49,6 +50,26 @@ describe('start', () => {
     const frames = await world.stream(id, 'process.Process/Start', { process }, as('root'))
     const lines = outputOf(frames).split('\0')
     expect([lines[0], lines[1], lines.includes('SHARED=call')]).toEqual(['/var', 'root', true])
+  })
+
+  it('is in another shell where the image has not got the clients’ own', async () => {
+    const missing = (what: 'program' | 'cwd') =>
+      new SpawnpointError('guest_error', 'no such file or directory', { errno: 'ENOENT', path: '/x', what })
+    const shell = ['-l', '-c', 'echo in a shell; sleep 60']
+    world.host.faults.failNext('guest.processes.startAndFollow', missing('program'))
+    const { frames, process } = await start({ process: { cmd: '/bin/bash', args: shell }, stdin: false })
+    const { value } = await frames.next()
+    expect(value === undefined ? '' : outputOf([value])).toBe('in a shell\n')
+    const { processes } = (await call('List', {})).json()
+    expect(processes).toMatchObject([{ config: { cmd: '/bin/sh', args: shell } }])
+    await call('SendSignal', { process, signal: 'SIGNAL_SIGKILL' })
+    for (const [cmd, error] of [
+      ['/bin/zsh', missing('program')],
+      ['/bin/bash', missing('cwd')],
+    ] as const) {
+      world.host.faults.failNext('guest.processes.startAndFollow', error)
+      expect(errorOf(await run(cmd))).toMatchObject({ code: 'invalid_argument' })
+    }
   })
 
   it('keeps output apart and tells the exit code', async () => {

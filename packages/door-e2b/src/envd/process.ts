@@ -1,6 +1,13 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from '@connectrpc/connect'
-import { type Guest, isCode, type ProcessExit, type ProcessInfo, type ProcessOutput } from '@spawnpoint/core'
+import {
+  type Guest,
+  isCode,
+  type ProcessExit,
+  type ProcessInfo,
+  type ProcessOutput,
+  type ProcessSpec,
+} from '@spawnpoint/core'
 import { ownEnv, withoutOwnEnv } from './environment.ts'
 import {
   type ConnectRequest,
@@ -84,8 +91,29 @@ async function* start(request: StartRequest, context: HandlerContext) {
     ...(request.tag === undefined ? {} : { tag: request.tag }),
     ...(limitMs === undefined ? {} : { timeoutMs: Math.max(1, Math.ceil(limitMs)) }),
   }
-  const { info, output } = await guest.processes.startAndFollow(spec, context.signal)
+  const { info, output } = await startIn(guest, spec, context.signal)
   yield* events(info, output, call, context.signal)
+}
+
+/** The shell that the clients run commands and terminals with, and the one that every image has */
+const CLIENTS_SHELL = '/bin/bash'
+const ANY_SHELL = '/bin/sh'
+
+/** Where the image has not got the clients' shell, in the one that it has. */
+async function startIn(guest: Guest, spec: ProcessSpec, signal: AbortSignal) {
+  try {
+    return await guest.processes.startAndFollow(spec, signal)
+  } catch (error) {
+    const [program, ...args] = spec.args
+    if (program !== CLIENTS_SHELL || !isMissing(error)) throw error
+    return guest.processes.startAndFollow({ ...spec, args: [ANY_SHELL, ...args] }, signal)
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  if (!isCode(error, 'guest_error')) return false
+  const { errno, what } = error.context
+  return what === 'program' && errno === 'ENOENT'
 }
 
 async function* connect({ process }: ConnectRequest, context: HandlerContext) {
