@@ -1,7 +1,17 @@
 """What Novita's package has and E2B's has not."""
 
+import asyncio
+
 import pytest
-from novita_sandbox.core import NotFoundException, Sandbox, SandboxException, Secret, TimeoutException, Volume
+from novita_sandbox.core import (
+    AsyncSandbox,
+    NotFoundException,
+    Sandbox,
+    SandboxException,
+    Secret,
+    TimeoutException,
+    Volume,
+)
 
 
 def test_volumes_are_given_more_room_while_they_are_mounted():
@@ -48,3 +58,25 @@ def test_what_is_connected_to_by_its_id_is_known_by_its_token_alone():
     assert not again.is_running()
     with pytest.raises(TimeoutException):
         again.files.read("/home/user/file")
+
+
+def test_asynchronously():
+    async def tour():
+        sandbox = await AsyncSandbox.create(metadata={"of": "novita"})
+        await sandbox.files.write("/home/user/file", "x")
+        clones = (await AsyncSandbox.clone(sandbox.sandbox_id, count=2, strict=True)).sandboxes
+        read = await asyncio.gather(*[clone.files.read("/home/user/file") for clone in clones])
+        assert read == ["x", "x"]
+        await asyncio.gather(*[clone.kill() for clone in clones])
+        again = await AsyncSandbox.connect(sandbox.sandbox_id)
+        assert (await again.commands.run("cat file")).stdout == "x"
+        await again.set_network(deny_out=["0.0.0.0/0"])
+        assert (await again.get_info()).network == {"deny_out": ["0.0.0.0/0"]}
+        assert (await AsyncSandbox.get_quota()).usage.concurrent_instances >= 1
+        events = (await AsyncSandbox.get_events(sandbox_id=sandbox.sandbox_id, limit=1)).items
+        assert [event.sandbox_id for event in events] == [sandbox.sandbox_id]
+        assert await again.reset() is True
+        assert not await again.files.exists("/home/user/file")
+        assert await again.kill() is True
+
+    asyncio.run(tour())
