@@ -7,6 +7,8 @@ import { at, DockerfileError } from './failure.ts'
 import { pathMatcher } from './glob.ts'
 import { chomped, type Heredoc, parseHeredoc } from './heredocs.ts'
 import type { Instruction } from './instructions.ts'
+import { packWithParents } from './parents.ts'
+import { type Permissions, permissionsOf } from './permissions.ts'
 
 /** What COPY and ADD need to know, and where they leave the archives they make. */
 export interface Copies {
@@ -21,7 +23,8 @@ export interface Copies {
 
 interface Asked {
   owner: string | null
-  mode: number | null
+  mode: Permissions | null
+  parents: boolean
   excluded: (path: string) => boolean
 }
 
@@ -36,9 +39,14 @@ export function copySteps(
   const destination = given.pop()
   if (destination === undefined || destination === '' || given.length + heredocs.length === 0)
     throw new DockerfileError(line, `${keyword} needs a source and a destination`)
-  if (given.length + heredocs.length > 1 && !destination.endsWith('/') && !['.', '..'].includes(destination))
-    throw new DockerfileError(line, `several sources need a destination that ends with '/'`)
   const asked = flagsOf(instruction, word)
+  if (
+    !asked.parents &&
+    given.length + heredocs.length > 1 &&
+    !destination.endsWith('/') &&
+    !['.', '..'].includes(destination)
+  )
+    throw new DockerfileError(line, `several sources need a destination that ends with '/'`)
   const from = copies.originOf(instruction)
   if (from !== null) {
     if (heredocs.length > 0) throw new DockerfileError(line, '--from and a heredoc do not go together')
@@ -60,7 +68,7 @@ export function passingSteps(
   copies: Copies,
 ): Evaluated['steps'] {
   const { line } = instruction
-  const asked: Asked = { owner: null, mode: null, excluded: () => false }
+  const asked: Asked = { owner: null, mode: null, parents: false, excluded: () => false }
   const origin = from === null ? null : copies.originNamed(line, from)
   const steps =
     origin === null
@@ -69,7 +77,10 @@ export function passingSteps(
   return steps.map((step) => ({ step: { ...step, passing: true }, from: origin }))
 }
 
-function fromElsewhere(line: number, source: string, destination: string, { owner, mode }: Asked): CopyStep {
+function fromElsewhere(line: number, source: string, destination: string, { owner, mode, parents }: Asked): CopyStep {
+  if (parents) throw new DockerfileError(line, '--parents and --from do not go together here')
+  if (mode !== null && mode.digits === null)
+    throw new DockerfileError(line, '--chmod wants digits such as 755 together with --from')
   if (source.split('/').includes('..'))
     throw new DockerfileError(line, `'${source}' leads out of what it is copied from`)
   return {
@@ -79,7 +90,7 @@ function fromElsewhere(line: number, source: string, destination: string, { owne
     source: source.replace(/^\/+/, '') || '.',
     destination,
     ...ownersOf(owner),
-    ...(mode === null ? {} : { mode }),
+    ...(mode?.digits == null ? {} : { mode: mode.digits }),
   }
 }
 
@@ -87,10 +98,16 @@ function fromContext(
   { line, keyword }: Instruction,
   sources: string[],
   destination: string,
-  { owner, mode, excluded }: Asked,
+  { owner, mode, parents, excluded }: Asked,
   { context, packs }: Copies,
 ): CopyStep[] {
   if (sources.length === 0) return []
+  if (parents) {
+    const entries = at(line, () => packWithParents(context, sources, { mode, excluded }))
+    const pack = keyed(entries.length > 0 ? entries : [EMPTY])
+    packs.set(pack.key, pack)
+    return [{ type: 'copy', blob: pack.key, source: '.', destination: `${destination}/`, user: owner ?? '0:0' }]
+  }
   for (const source of sources) {
     if (/^(https?|ftp):\/\//.test(source) || /^git@|\.git(#|$)/.test(source))
       throw new DockerfileError(
@@ -148,20 +165,22 @@ function ownersOf(owner: string | null): { user: string } | { keepOwners: true }
 
 function flagsOf({ line, keyword, flags }: Instruction, word: (text: string) => string): Asked {
   let owner: string | null = null
-  let mode: number | null = null
+  let mode: Permissions | null = null
+  let parents = false
   const excludes: ((path: string) => boolean)[] = []
   for (const [name, value] of flags) {
     const given = word(value ?? '')
     if (name === 'chown') owner = ownerOf(line, given)
     else if (name === 'chmod') {
-      if (!/^0?[0-7]{3,4}$/.test(given))
-        throw new DockerfileError(line, `--chmod wants digits such as 755, not '${given}'`)
-      mode = Number.parseInt(given, 8)
-    } else if (name === 'exclude') excludes.push(at(line, () => pathMatcher(given.replace(/^\.?\//, ''))))
+      mode = permissionsOf(given)
+      if (mode === null)
+        throw new DockerfileError(line, `--chmod wants digits such as 755, or u=rwX,go=rX, not '${given}'`)
+    } else if (name === 'parents' && keyword === 'COPY') parents = given !== 'false'
+    else if (name === 'exclude') excludes.push(at(line, () => pathMatcher(given.replace(/^\.?\//, ''))))
     else if (!(name === 'link' || (name === 'from' && keyword === 'COPY')))
       throw new DockerfileError(line, `${keyword} --${name} is not supported`)
   }
-  return { owner, mode, excluded: (path) => excludes.some((matches) => matches(path)) }
+  return { owner, mode, parents, excluded: (path) => excludes.some((matches) => matches(path)) }
 }
 
 /** A number without a group is its group, too. */

@@ -19,6 +19,25 @@ describe('COPY', () => {
     ['a file', 'COPY a.txt /x', { source: 'a.txt', destination: '/x', user: '0:0' }, ['a.txt file 644 a']],
     ['with an owner', 'COPY --chown=1000 a.txt /x', { user: '1000:1000' }, ['a.txt file 644 a']],
     ['with a mode', 'COPY --chmod=0600 a.txt /x', { source: 'a.txt' }, ['a.txt file 600 a']],
+    ['with a changed mode', 'COPY --chmod=go=,+X app/main.js /x', { source: 'main.js' }, ['main.js file 711 main']],
+    [
+      'with parents',
+      'COPY --parents a.txt app/lib/*.js /x',
+      { source: '.', destination: '/x/', user: '0:0' },
+      ['a.txt file 644 a', 'app/ directory 750', 'app/lib/ directory 755', 'app/lib/util.js file 644 util'],
+    ],
+    [
+      'with some of the parents',
+      'COPY --parents --chmod=u+w,go+rX ./app/./lib ./app/./main.js /x',
+      { source: '.', destination: '/x/' },
+      ['lib/ directory 755', 'lib/util.js file 644 util', 'main.js file 755 main'],
+    ],
+    [
+      'of any depth, with parents',
+      'COPY --parents --exclude=*.txt **/*.js /x/',
+      { destination: '/x//' },
+      ['app/ directory 750', 'app/lib/ directory 755', 'app/lib/util.js file 644 util', 'app/main.js file 755 main'],
+    ],
     ['a link as what it leads to', 'COPY link /x/', { source: 'link' }, ['link file 755 main']],
     [
       'the content of a directory',

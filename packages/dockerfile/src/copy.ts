@@ -3,10 +3,11 @@ import { posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { type BuildContext, type Content, type ContextEntry, clean } from './context.ts'
 import { hasWildcard, pathMatcher } from './glob.ts'
+import type { Permissions } from './permissions.ts'
 import { TAR_END, type TarEntry, tarHeader, tarPadding } from './tar-entry.ts'
 
 /** One thing of an archive that a copy step unpacks. */
-interface Packed extends TarEntry {
+export interface Packed extends TarEntry {
   /** Where its content is */
   content: (Content & { digest: string }) | { text: string } | null
 }
@@ -26,13 +27,17 @@ export type Unpackable = 'bzip2' | 'xz' | 'zstd'
 /** The content of what is packed so. */
 export type Unpack = (packing: Unpackable, packed: Readable) => Readable
 
-/** What COPY or ADD names in the context; throws an `Error` that says what is not there. */
-export function findSources(context: BuildContext | null, source: string): ContextEntry[] {
+/** What COPY or ADD names in the context, where `**` is any directories if `deep`; throws an `Error` that says what is not there. */
+export function findSources(
+  context: BuildContext | null,
+  source: string,
+  { deep = false }: { deep?: boolean } = {},
+): ContextEntry[] {
   const path = clean(posix.join('/', source))
   const entries = context?.entries ?? new Map<string, ContextEntry>()
   if (path === '') return [ROOT]
   if (hasWildcard(path)) {
-    const matches = pathMatcher(path.replaceAll(/(?<=^|\/)\*\*(?=\/|$)/g, '*'))
+    const matches = pathMatcher(deep ? path : path.replaceAll(/(?<=^|\/)\*\*(?=\/|$)/g, '*'))
     const found = [...(context?.all(10) ?? [])].filter((entry) => matches(entry.path))
     if (found.length === 0) throw new Error(`no file in the build context matches '${source}'`)
     return found.map((entry) => followed(entries, entry))
@@ -53,7 +58,7 @@ const ROOT: ContextEntry = {
 export function packOf(
   context: BuildContext | null,
   sources: readonly ContextEntry[],
-  { mode, excluded }: { mode: number | null; excluded: (path: string) => boolean },
+  { mode, excluded }: { mode: Permissions | null; excluded: (path: string) => boolean },
 ): Packed[] {
   const packed = new Map<string, Packed>()
   for (const source of sources) {
@@ -72,8 +77,9 @@ export function packOf(
   return [...packed.values()].sort((one, other) => (one.name < other.name ? -1 : 1))
 }
 
-export function textEntry(name: string, text: string, mode: number | null): Packed {
-  return { name, type: 'file', mode: mode ?? 0o644, sizeBytes: Buffer.byteLength(text), content: { text } }
+export function textEntry(name: string, text: string, asked: Permissions | null): Packed {
+  const mode = asked?.of(0o644, false) ?? 0o644
+  return { name, type: 'file', mode, sizeBytes: Buffer.byteLength(text), content: { text } }
 }
 
 export function keyed(entries: Packed[]): Pack {
@@ -139,9 +145,9 @@ async function* pieces(context: BuildContext | null, entries: readonly Packed[])
   yield TAR_END
 }
 
-function entryOf(entry: ContextEntry, name: string, asked: number | null): Packed {
+export function entryOf(entry: ContextEntry, name: string, asked: Permissions | null): Packed {
   const { type, sizeBytes, target } = entry
-  const mode = type === 'symlink' ? 0o777 : (asked ?? entry.mode)
+  const mode = type === 'symlink' ? 0o777 : (asked?.of(entry.mode, type === 'directory') ?? entry.mode)
   if (type === 'directory') return { name: `${name}/`, type, mode, sizeBytes: 0, content: null }
   if (type === 'symlink') return { name, type, mode, sizeBytes: 0, target, content: null }
   return { name, type, mode, sizeBytes, content: { ...entry.content, digest: entry.digest } }

@@ -25,7 +25,7 @@ function readCursor(list: ListName, page: PageRequest): string | null {
     throw invalidArgument('limit', 'must be a whole number from 1 to 500')
   }
   if (page.after === undefined) return null
-  const bad = () => invalidArgument('after', 'is not a cursor of this list')
+  const bad = () => invalidArgument('cursor', 'is not a cursor of this list')
   if (page.after.length > 100) throw bad()
   const [, name, id] = CURSOR.exec(Buffer.from(page.after, 'base64url').toString('latin1')) ?? []
   // Decoding skips what is not base64url, so compare with the one spelling that was given out.

@@ -111,6 +111,20 @@ describe('sandboxes', () => {
   })
 })
 
+it('says of a cursor that it is none', async () => {
+  expect(await seen(await world.get('/sandboxes?cursor=none'))).toMatchObject([
+    400,
+    { code: 'invalid_argument', context: { issues: [{ path: 'cursor' }] } },
+  ])
+})
+
+it('documents every kind of thing that may not be found', async () => {
+  const { 'x-error-codes': codes } = await jsonOf(await fetch(`http://127.0.0.1:${world.port}/v1/openapi.json`))
+  expect(codes.not_found.context.properties.resource.enum).toEqual(
+    expect.arrayContaining(['sandbox', 'secret', 'volume', 'remote']),
+  )
+})
+
 describe('snapshots', () => {
   it('are given another environment and disk than the sandbox has', async () => {
     const id = await world.sandbox()

@@ -2,21 +2,26 @@ import type { ErrorCode, ErrorContexts, ResourceKind } from '@spawnpoint/core'
 import { z } from 'zod'
 import { component } from './registry.ts'
 
-const resource = z.enum([
-  'image',
-  'name',
-  'blob',
-  'sandbox',
-  'snapshot',
-  'operation',
-  'schedule',
-  'registry',
-  'key',
-  'team',
-  'process',
-  'file',
-  'route',
-] as const satisfies readonly ResourceKind[])
+/** All of them: one that is left out here does not compile. */
+const RESOURCES = {
+  image: 'image',
+  name: 'name',
+  blob: 'blob',
+  sandbox: 'sandbox',
+  snapshot: 'snapshot',
+  operation: 'operation',
+  key: 'key',
+  team: 'team',
+  process: 'process',
+  file: 'file',
+  schedule: 'schedule',
+  registry: 'registry',
+  secret: 'secret',
+  volume: 'volume',
+  remote: 'remote',
+  route: 'route',
+} as const satisfies { [K in ResourceKind]: K }
+const resource = z.enum(RESOURCES)
 const none = z.record(z.string(), z.never())
 const text = z.string()
 const number = z.number()
