@@ -13,7 +13,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   guest: ['core'],
   confined: ['core'],
   outbound: ['core'],
-  dockerfile: ['core'],
+  dockerfile: ['core', 'outbound'],
   // Drivers see ports, and what helps several of them; never each other, a door, or the application.
   'blobs-local': ['core'],
   'images-debian': ['core'],

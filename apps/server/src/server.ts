@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { LocalBlobs } from '@spawnpoint/blobs-local'
 import { unpacked } from '@spawnpoint/confined'
 import { Core, IDENTITY_KEYS_PATH, SpawnpointError, systemClock } from '@spawnpoint/core'
-import { DockerfileFrontEnd } from '@spawnpoint/dockerfile'
+import { DockerfileFrontEnd, HttpDownloads } from '@spawnpoint/dockerfile'
 import { BRIMBLE_PREFIX, refuseBrimble, registerBrimbleDoor } from '@spawnpoint/door-brimble'
 import { controlUrl, E2B, MOUNTS, NOVITA, refuseControl, registerE2bControl } from '@spawnpoint/door-e2b'
 import {
@@ -87,7 +87,7 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
         nearServices: config.callbackNetworks,
         log,
       }),
-      dockerfiles: new DockerfileFrontEnd(unpacked),
+      dockerfiles: new DockerfileFrontEnd(unpacked, new HttpDownloads()),
       remotes: [
         await GitReader.open({ dir: join(config.dataDir, 'remotes') }),
         ...(await openBucketReaders({ dir: join(config.dataDir, 'buckets'), near: config.callbackNetworks })),

@@ -18,7 +18,7 @@ describe('a context', () => {
     const source = { type: 'dockerfile', path: 'docker/app.Dockerfile', context: 'x:a' } as const
     const front = new DockerfileFrontEnd()
     const build = await front.read(source, async () => Readable.from([tarOf(files)]), { maxBytes: GIB })
-    const { blobs } = build.plan(new Map([['base', BASE]]))
+    const { blobs } = await build.plan(new Map([['base', BASE]]), new AbortController().signal)
     expect(await packed(build, blobs[0])).toContain('kept file 644 k')
     await expect(
       front.read({ type: 'dockerfile', context: 'x:a' }, async () => Readable.from([tarOf(files)]), { maxBytes: GIB }),
@@ -46,7 +46,7 @@ describe('a context', () => {
       async (key) => Readable.from([uploads[key] ?? Buffer.alloc(0)]),
       { maxBytes: GIB },
     )
-    const plan = build.plan(new Map())
+    const plan = await build.plan(new Map(), new AbortController().signal)
     expect(plan.stages[0]?.steps.map(({ step }) => step)).toMatchObject([
       { blob: 'x:root', source: '.', destination: '//', keepOwners: true },
       { source: '.', destination: '/x//' },

@@ -1,6 +1,7 @@
 import type { CopyStep, DockerfileOrigin } from '@spawnpoint/core'
+import { addressStep, type FetchedAt, isAddress, isRepository } from './add-address.ts'
 import type { BuildContext } from './context.ts'
-import { findSources, itself, keyed, type Pack, packOf, textEntry } from './copy.ts'
+import { escaped, findSources, itself, keyed, type Pack, packOf, textEntry } from './copy.ts'
 import type { Evaluated } from './evaluate.ts'
 import { execForm } from './exec-form.ts'
 import { at, DockerfileError } from './failure.ts'
@@ -18,6 +19,7 @@ export interface Copies {
   originNamed(line: number, name: string): DockerfileOrigin
   /** A heredoc with its variables replaced */
   text(heredoc: Heredoc): string
+  fetchedAt: FetchedAt
   packs: Map<string, Pack>
 }
 
@@ -25,6 +27,8 @@ interface Asked {
   owner: string | null
   mode: Permissions | null
   parents: boolean
+  /** Of what an address has, in hexadecimal */
+  checksum: string | null
   excluded: (path: string) => boolean
 }
 
@@ -52,9 +56,15 @@ export function copySteps(
     if (heredocs.length > 0) throw new DockerfileError(line, '--from and a heredoc do not go together')
     return given.map((source) => ({ step: fromElsewhere(line, source, destination, asked), from }))
   }
+  if (asked.checksum !== null && given.some((source) => !isAddress(source)))
+    throw new DockerfileError(line, '--checksum is for what is at addresses')
   const steps = keyword === 'ADD' ? given.map((source) => [source]) : [given]
   return steps
-    .flatMap((sources) => fromContext(instruction, sources, destination, asked, copies))
+    .flatMap((sources) =>
+      keyword === 'ADD' && isAddress(sources[0] ?? '')
+        ? addressStep(line, sources[0] ?? '', destination, asked, copies)
+        : fromContext(instruction, sources, destination, asked, copies),
+    )
     .concat(fromHeredocs(heredocs, destination, asked, copies))
     .map((step) => ({ step, from: null }))
 }
@@ -68,7 +78,7 @@ export function passingSteps(
   copies: Copies,
 ): Evaluated['steps'] {
   const { line } = instruction
-  const asked: Asked = { owner: null, mode: null, parents: false, excluded: () => false }
+  const asked: Asked = { owner: null, mode: null, parents: false, checksum: null, excluded: () => false }
   const origin = from === null ? null : copies.originNamed(line, from)
   const steps =
     origin === null
@@ -109,10 +119,12 @@ function fromContext(
     return [{ type: 'copy', blob: pack.key, source: '.', destination: `${destination}/`, user: owner ?? '0:0' }]
   }
   for (const source of sources) {
-    if (/^(https?|ftp):\/\//.test(source) || /^git@|\.git(#|$)/.test(source))
+    if (isRepository(source))
+      throw new DockerfileError(line, `${keyword} of Git repositories is not supported; use RUN to clone it`)
+    if (/^(https?|ftp):\/\//.test(source))
       throw new DockerfileError(
         line,
-        `ADD of ${source.slice(0, 200)}: only files of the context are added; use RUN to fetch it`,
+        `${keyword} of ${source.slice(0, 200)}: ADD takes what is at http:// and https:// addresses`,
       )
   }
   const found = sources.flatMap((source) => at(line, () => findSources(context, source)))
@@ -167,6 +179,7 @@ function flagsOf({ line, keyword, flags }: Instruction, word: (text: string) => 
   let owner: string | null = null
   let mode: Permissions | null = null
   let parents = false
+  let checksum: string | null = null
   const excludes: ((path: string) => boolean)[] = []
   for (const [name, value] of flags) {
     const given = word(value ?? '')
@@ -175,12 +188,16 @@ function flagsOf({ line, keyword, flags }: Instruction, word: (text: string) => 
       mode = permissionsOf(given)
       if (mode === null)
         throw new DockerfileError(line, `--chmod wants digits such as 755, or u=rwX,go=rX, not '${given}'`)
+    } else if (name === 'checksum' && keyword === 'ADD') {
+      checksum = /^sha256:([0-9a-f]{64})$/i.exec(given)?.[1]?.toLowerCase() ?? null
+      if (checksum === null)
+        throw new DockerfileError(line, `--checksum wants sha256:HEX, not '${given.slice(0, 200)}'`)
     } else if (name === 'parents' && keyword === 'COPY') parents = given !== 'false'
     else if (name === 'exclude') excludes.push(at(line, () => pathMatcher(given.replace(/^\.?\//, ''))))
     else if (!(name === 'link' || (name === 'from' && keyword === 'COPY')))
       throw new DockerfileError(line, `${keyword} --${name} is not supported`)
   }
-  return { owner, mode, parents, excluded: (path) => excludes.some((matches) => matches(path)) }
+  return { owner, mode, parents, checksum, excluded: (path) => excludes.some((matches) => matches(path)) }
 }
 
 /** A number without a group is its group, too. */
@@ -188,9 +205,4 @@ function ownerOf(line: number, given: string): string {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/.test(given))
     throw new DockerfileError(line, `--chown wants USER[:GROUP], not '${given}'`)
   return /^\d+$/.test(given) ? `${given}:${given}` : given
-}
-
-/** A name, where patterns are understood. */
-function escaped(name: string): string {
-  return name.replace(/[*?[\\]/g, '\\$&')
 }

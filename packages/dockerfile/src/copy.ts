@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { type BuildContext, type Content, type ContextEntry, clean } from './context.ts'
+import type { Downloads } from './downloads.ts'
 import { hasWildcard, pathMatcher } from './glob.ts'
 import type { Permissions } from './permissions.ts'
 import { TAR_END, type TarEntry, tarHeader, tarPadding } from './tar-entry.ts'
@@ -9,7 +10,7 @@ import { TAR_END, type TarEntry, tarHeader, tarPadding } from './tar-entry.ts'
 /** One thing of an archive that a copy step unpacks. */
 export interface Packed extends TarEntry {
   /** Where its content is */
-  content: (Content & { digest: string }) | { text: string } | null
+  content: (Content & { digest: string }) | { text: string } | { address: string; digest: string } | null
 }
 
 /** The archive of a copy step. Its key follows from what is in it: the same files are the same step. */
@@ -99,9 +100,15 @@ export function itself(entry: ContextEntry, packing: Unpackable | null): Pack {
 }
 
 /** The archive itself. Contents come in the order in which the context has them. */
-export function archiveOf(context: BuildContext | null, pack: Pack, unpack: Unpack | null): Readable {
+export function archiveOf(
+  context: BuildContext | null,
+  pack: Pack,
+  { unpack, downloads }: { unpack: Unpack | null; downloads: Downloads | null },
+): Readable {
   const { entries, bare, packing } = pack
-  const archive = Readable.from(bare ? contentOf(context, entries) : pieces(context, entries), { objectMode: false })
+  const archive = Readable.from(bare ? contentOf(context, entries) : pieces(context, entries, downloads), {
+    objectMode: false,
+  })
   if (packing === undefined) return archive
   if (unpack === null) throw new Error(`nothing here unpacks ${packing}`)
   return unpack(packing, archive)
@@ -109,12 +116,16 @@ export function archiveOf(context: BuildContext | null, pack: Pack, unpack: Unpa
 
 async function* contentOf(context: BuildContext | null, entries: readonly Packed[]): AsyncGenerator<Uint8Array> {
   for (const { content } of entries) {
-    if (content === null || 'text' in content) continue
+    if (content === null || !('at' in content)) continue
     for await (const { body } of context?.contents(content.upload, new Set([content.at])) ?? []) yield* body
   }
 }
 
-async function* pieces(context: BuildContext | null, entries: readonly Packed[]): AsyncGenerator<Uint8Array> {
+async function* pieces(
+  context: BuildContext | null,
+  entries: readonly Packed[],
+  downloads: Downloads | null,
+): AsyncGenerator<Uint8Array> {
   // Where several have the same content, it is read once for each.
   let waiting: { entry: Packed; content: Content }[] = []
   for (const entry of entries) {
@@ -123,7 +134,9 @@ async function* pieces(context: BuildContext | null, entries: readonly Packed[])
     else {
       yield tarHeader(entry)
       if (content === null) continue
-      yield Buffer.from(content.text)
+      if ('text' in content) yield Buffer.from(content.text)
+      else if (downloads === null) throw new Error('nothing here asks for addresses')
+      else yield* downloads.read(content.address, { digest: content.digest, sizeBytes: entry.sizeBytes })
       yield tarPadding(entry.sizeBytes)
     }
   }
@@ -189,4 +202,9 @@ function followed(entries: ReadonlyMap<string, ContextEntry>, entry: ContextEntr
 
 function textDigest(text: string): string {
   return createHash('sha256').update(text).digest('hex')
+}
+
+/** A name, where patterns are understood. */
+export function escaped(name: string): string {
+  return name.replace(/[*?[\\]/g, '\\$&')
 }

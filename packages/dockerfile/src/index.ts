@@ -1,1 +1,2 @@
+export { HttpDownloads } from './downloads.ts'
 export { DockerfileFrontEnd } from './reader.ts'

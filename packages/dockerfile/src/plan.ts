@@ -2,6 +2,7 @@ import type { DockerfileOrigin, DockerfilePlan, DockerfileStage, DockerfileStep,
 import type { BuildArguments } from './arguments.ts'
 import type { BuildContext } from './context.ts'
 import type { Pack } from './copy.ts'
+import type { Fetched } from './downloads.ts'
 import { evaluate, SHOWN } from './evaluate.ts'
 import { at, DockerfileError } from './failure.ts'
 import type { Escape, Instruction } from './instructions.ts'
@@ -11,6 +12,8 @@ import { expandContent } from './words.ts'
 
 export interface Planned {
   plan: DockerfilePlan
+  /** Addresses that have to be looked at first, with their lines; the plan is none before that. */
+  wanted: Map<string, number>
   packs: Map<string, Pack>
 }
 
@@ -22,13 +25,21 @@ export interface ToPlan {
   args: BuildArguments
   escapeChar: Escape
   context: BuildContext | null
+  /** What is at addresses, by these */
+  fetched: ReadonlyMap<string, Fetched>
   /** What the file is called in messages */
   file: string
 }
 
 /** Turns stages into steps, one instruction after the other. Throws `DockerfileError`. */
 export function planStages(given: ToPlan, bases: ReadonlyMap<string, ImageDefaults>): Planned {
-  const { stages, needed, args, escapeChar, context, file } = given
+  const { stages, needed, args, escapeChar, context, fetched, file } = given
+  const wanted = new Map<string, number>()
+  const fetchedAt = (line: number, address: string) => {
+    const known = fetched.get(address)
+    if (known === undefined) wanted.set(address, line)
+    return known ?? null
+  }
   const packs = new Map<string, Pack>()
   const warnings: string[] = []
   const warn = (line: number, message: string) => warnings.push(`${file}:${line}: ${message}`)
@@ -49,6 +60,7 @@ export function planStages(given: ToPlan, bases: ReadonlyMap<string, ImageDefaul
         originOf: (each: Instruction) => originOf(each, stages, stage),
         originNamed: (line: number, name: string) => originNamed(line, name, stages, stage),
         text,
+        fetchedAt,
         packs,
       }
       const { steps: made, state: after } = evaluate(instruction, state, { escapeChar, args, copies, warn })
@@ -67,7 +79,7 @@ export function planStages(given: ToPlan, bases: ReadonlyMap<string, ImageDefaul
     warnings.push(`${file}: no ARG asks for the build arguments ${unused.join(', ').slice(0, 500)}`)
   const { entrypoint, command, exposedPorts, labels } = last
   const start = { startCommand: [...entrypoint, ...command], entrypoint, exposedPorts }
-  return { plan: { stages: planned, blobs: [...packs.keys()], warnings, start, labels }, packs }
+  return { plan: { stages: planned, blobs: [...packs.keys()], warnings, start, labels }, packs, wanted }
 }
 
 function beginning(

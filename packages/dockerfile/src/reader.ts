@@ -5,10 +5,12 @@ import {
   type DockerfileSource,
   invalidArgument,
   notFound,
+  SpawnpointError,
 } from '@spawnpoint/core'
 import { BuildArguments } from './arguments.ts'
 import { BuildContext, MAX_TEXT_BYTES, type Source } from './context.ts'
 import { archiveOf, type Pack, type Unpack } from './copy.ts'
+import type { Downloads, Fetched } from './downloads.ts'
 import { DockerfileError, refused } from './failure.ts'
 import { parseInstructions } from './instructions.ts'
 import { planStages } from './plan.ts'
@@ -17,10 +19,12 @@ import { neededFor, originsOf, type Stage, stagesOf, targetOf } from './stages.t
 /** Reads Dockerfiles as BuildKit's front end does, as far as docs/images.md says. */
 export class DockerfileFrontEnd implements DockerfileReader {
   readonly #unpack: Unpack | null
+  readonly #downloads: Downloads | null
 
-  /** `unpack` is for archives that ADD finds and no agent can read. */
-  constructor(unpack: Unpack | null = null) {
+  /** `unpack` is for archives that ADD finds and no agent can read, `downloads` for the addresses that it names. */
+  constructor(unpack: Unpack | null = null, downloads: Downloads | null = null) {
     this.#unpack = unpack
+    this.#downloads = downloads
   }
 
   check(source: DockerfileSource): void {
@@ -41,18 +45,37 @@ export class DockerfileFrontEnd implements DockerfileReader {
     let packs: ReadonlyMap<string, Pack> = new Map()
     return {
       images,
-      plan: (bases) =>
-        told(file, () => {
-          const made = planStages({ stages, needed, args, escapeChar, context, file }, bases)
-          packs = made.packs
-          return made.plan
-        }),
+      plan: async (bases, signal) => {
+        const fetched = new Map<string, Fetched>()
+        for (;;) {
+          const given = { stages, needed, args, escapeChar, context, fetched, file }
+          const made = told(file, () => planStages(given, bases))
+          if (made.wanted.size === 0) {
+            packs = made.packs
+            return made.plan
+          }
+          for (const [address, line] of made.wanted)
+            fetched.set(address, await this.#look(file, line, address, maxBytes, signal))
+        }
+      },
       pack: (blob) => {
         const pack = packs.get(blob)
         if (pack === undefined) throw notFound('blob', blob)
-        return archiveOf(context, pack, this.#unpack)
+        return archiveOf(context, pack, { unpack: this.#unpack, downloads: this.#downloads })
       },
       excerpt: (line) => excerptOf(file, text, line),
+    }
+  }
+
+  async #look(file: string, line: number, address: string, maxBytes: number, signal: AbortSignal): Promise<Fetched> {
+    const downloads = this.#downloads
+    if (downloads === null) throw refused(file, new DockerfileError(line, 'addresses are not asked on this server'))
+    try {
+      return await downloads.look(address, maxBytes, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof SpawnpointError) throw error
+      throw refused(file, new DockerfileError(line, error instanceof Error ? error.message : String(error)))
     }
   }
 }

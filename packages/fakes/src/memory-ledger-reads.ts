@@ -229,7 +229,7 @@ export function memoryReads(tables: () => LedgerTables, run: RunStep): LedgerRea
       ),
     events: (filter, after, limit) =>
       run('events', () => {
-        if (!Number.isSafeInteger(after) || after < 0) throw invalidArgument('cursor', 'must be a whole number from 0')
+        if (!Number.isSafeInteger(after) || after < 0) throw invalidArgument('after', 'must be a whole number from 0')
         if (!Number.isSafeInteger(limit) || limit < 1) throw invalidArgument('limit', 'must be a whole number from 1')
         const found = tables().events.filter(
           (event) => event.seq > after && event.teamId === filter.teamId && same(filter.sandboxId, event.sandboxId),
@@ -303,6 +303,6 @@ function cursor(list: string, id: string): string {
 function readCursor(list: string, after: string): string {
   const [name, id = ''] = Buffer.from(after.slice(0, 200), 'base64url').toString('utf8').split(':')
   if (name !== list || !isId(id) || cursor(list, id) !== after)
-    throw invalidArgument('after', 'is not a cursor of this list')
+    throw invalidArgument('cursor', 'is not a cursor of this list')
   return id
 }

@@ -22,8 +22,11 @@ export interface DockerfileReader {
 export interface DockerfileBuild {
   /** Images that are to be there before `plan`, as the file names them */
   readonly images: { name: string; line: number }[]
-  /** `bases` has what each of `images` starts with, by name. Rejects as `read`. */
-  plan(bases: ReadonlyMap<string, ImageDefaults>): DockerfilePlan
+  /**
+   * `bases` has what each of `images` starts with, by name. What the file adds from addresses is looked at here, and read
+   * again by `pack`. Rejects as `read`.
+   */
+  plan(bases: ReadonlyMap<string, ImageDefaults>, signal: AbortSignal): Promise<DockerfilePlan>
   /** A tar archive of what a step copies from the context: the content of `blob`, which follows from it. */
   pack(blob: string): Readable
   /** The lines around one, to show where something went wrong */

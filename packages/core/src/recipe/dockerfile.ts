@@ -28,7 +28,8 @@ export async function buildDockerfile(
 ): Promise<BuiltRecord> {
   const file = await read(work, image, source)
   const origins = await findOrigins(work, image, source, file, pull, log)
-  const plan = file.plan(new Map([...origins].map(([name, { defaults }]) => [name, defaults])))
+  const bases = new Map([...origins].map(([name, { defaults }]) => [name, defaults]))
+  const plan = await file.plan(bases, work.parts.closing)
   checkSteps(
     'steps',
     plan.stages.flatMap(({ steps }) => steps.map(({ step }) => step)),

@@ -40,7 +40,7 @@ export class Browse implements BrowseApi {
     const { depth = 1, limit = 1_000, after } = request
     checkWhole('depth', depth, 1, MAX_DEPTH)
     checkWhole('limit', limit, 1, MAX_LISTED)
-    if (after !== undefined && after.length > MAX_CURSOR_CHARS) throw invalidArgument('after', 'not a cursor')
+    if (after !== undefined && after.length > MAX_CURSOR_CHARS) throw invalidArgument('cursor', 'not a cursor')
     const source = await this.#source(by, snapshot)
     const { entries, next } = await this.#trees.list(source, path, { depth, limit, after, signal })
     return { items: entries, next }

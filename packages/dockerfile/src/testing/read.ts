@@ -3,6 +3,7 @@ import { type TarFile, tarOf } from '@spawnpoint/contracts'
 import type { DockerfileSource, ImageDefaults } from '@spawnpoint/core'
 import { unpackTar } from 'modern-tar'
 import type { Unpack } from '../copy.ts'
+import { HttpDownloads } from '../downloads.ts'
 import { DockerfileFrontEnd } from '../reader.ts'
 
 export const GIB = 2 ** 30
@@ -21,10 +22,15 @@ export async function read(dockerfile: string, files: TarFile[] | Buffer = [], o
   const source = { type: 'dockerfile' as const, dockerfile, context: 'x:context', ...over }
   // Whatever it is packed with, unpacked it says so.
   const unpack: Unpack = (packing) => Readable.from([Buffer.from(`out of ${packing}`)])
-  const build = await new DockerfileFrontEnd(unpack).read(source, async () => Readable.from([archive]), {
-    maxBytes: GIB,
-  })
-  const plan = build.plan(new Map(build.images.map(({ name }) => [name, BASE])))
+  const build = await new DockerfileFrontEnd(unpack, new HttpDownloads({ nearest: 'loopback' })).read(
+    source,
+    async () => Readable.from([archive]),
+    {
+      maxBytes: GIB,
+    },
+  )
+  const bases = new Map(build.images.map(({ name }) => [name, BASE]))
+  const plan = await build.plan(bases, new AbortController().signal)
   const steps = plan.stages.flatMap((stage) => stage.steps.map(({ step }) => step))
   return { build, plan, steps }
 }
