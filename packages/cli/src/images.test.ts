@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Spawnpoint } from 'spawnpoint'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type CliWorld, openCliWorld } from './testing/cli-world.ts'
 import { RunningCli } from './testing/run-cli.ts'
 
@@ -66,6 +66,24 @@ describe('images', () => {
       expect(await out('image', 'cancel', id)).toBe(`${id}\n`)
       expect(await building).toMatchObject({ status: 1, stderr: expect.stringContaining('The build was cancelled') })
       expect((await cli('image', 'cancel', 'base')).status).toBe(1)
+    })
+
+    test('go on at the server when the command line is interrupted, which is said', async () => {
+      const path = await recipe({ from: 'base', steps: [{ type: 'run', command: 'sleep 1000' }] })
+      const running = world.start('image', 'build', 'left', '--recipe', path)
+      const [image] = await vi.waitFor(async () => {
+        const found = await client.images.list({ states: ['building'] }).toArray()
+        expect(found).toHaveLength(1)
+        expect(running.stderr).toContain('run sleep 1000')
+        return found
+      }, 20_000)
+      running.child.kill('SIGINT')
+      const { status, stderr } = await running.finished
+      expect(status).toBe(130)
+      expect(stderr).toContain('watch it with: spawnpoint operation show -f ')
+      expect(stderr).toContain(`spawnpoint image cancel ${image?.id}`)
+      expect((await client.images.get(image?.id ?? '')).state).toBe('building')
+      await out('image', 'cancel', image?.id ?? '')
     })
 
     test('have tags', async () => {

@@ -27,12 +27,13 @@ export function addAudit(parent: Command): void {
           { title: 'WHO', value: (entry) => printable(entry.member ?? entry.keyName ?? '-') },
           { title: 'DOOR', value: ({ door }) => door },
           { title: 'WHAT', value: ({ what }) => what },
-          { title: 'TARGET', value: ({ target }) => printable(target ?? '-') },
           {
             title: 'OUTCOME',
             value: ({ outcome }) => outcome,
             color: ({ outcome }) => (outcome === 'done' || outcome === 'accepted' ? 'green' : 'red'),
           },
+          // Last, where a narrow terminal cuts: some are long.
+          { title: 'TARGET', value: ({ target }) => printable(target ?? '-') },
         ],
         'Nothing was asked for.',
       )

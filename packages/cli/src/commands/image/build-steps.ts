@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BuildImage, BuildLogEntry, Image } from 'spawnpoint'
 import type { Cli } from '../../cli.ts'
+import { toldWhenInterrupted } from '../../left-running.ts'
 import { type Paint, painter, wantsColor } from '../../output/colors.ts'
 import { printable } from '../../output/printable.ts'
 import { formatBytes, formatDuration } from '../../output/units.ts'
@@ -21,10 +22,12 @@ export async function buildInSteps(cli: Cli, request: BuildImage): Promise<void>
       await steps.tell(entry)
     }
   }
+  const work = toldWhenInterrupted()
   const ended = new AbortController()
   const building = cli.client.images
     .build(request, {
       onProgress: ({ operation }) => {
+        work(operation)
         id = operation.imageId
       },
     })

@@ -1,5 +1,6 @@
 import type { Image, OperationChange } from 'spawnpoint'
 import type { Cli } from '../../cli.ts'
+import { toldWhenInterrupted } from '../../left-running.ts'
 import { printable } from '../../output/printable.ts'
 import { formatBytes, formatDuration } from '../../output/units.ts'
 
@@ -12,6 +13,7 @@ export class BuildProgress {
   readonly #verbose: boolean
   readonly #startedAt = performance.now()
   readonly #bar: boolean
+  readonly #work = toldWhenInterrupted()
   #step = ''
 
   constructor(cli: Cli, verbose: boolean) {
@@ -21,6 +23,7 @@ export class BuildProgress {
   }
 
   readonly tell = ({ operation, progress }: OperationChange): void => {
+    this.#work(operation)
     const step = progress?.step ?? operation.phase
     if (this.#bar) {
       void this.#cli.write(`${CLEAR_LINE}${this.#line(step, progress?.fraction ?? null)}`, process.stderr)
