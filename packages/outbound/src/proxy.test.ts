@@ -13,6 +13,10 @@ it('is what the environment names, in small letters first', () => {
 
 it.each([
   ['', 'a.test', true],
+  ['', 'localhost', false],
+  ['', 'a.localhost', false],
+  ['', '127.0.0.2', false],
+  ['', '[::1]', false],
   ['*', 'a.test', false],
   ['a.test', 'a.test', false],
   ['A.test', 'a.TEST', false],

@@ -7,12 +7,14 @@ export interface OutgoingProxy {
   isFor(url: URL): boolean
 }
 
+/** What a proxy on another machine would take for its own */
+const OWN = ['localhost', '127.0.0.0/8', '::1']
+
 /** The proxy that the operator's environment names for requests with TLS: HTTPS_PROXY, and NO_PROXY for whom it is not. */
 export function environmentProxy(env: NodeJS.ProcessEnv = process.env): OutgoingProxy | null {
   const url = env.https_proxy || env.HTTPS_PROXY
   if (!url) return null
-  const except = (env.no_proxy || env.NO_PROXY || '')
-    .split(/[\s,]+/)
+  const except = [...OWN, ...(env.no_proxy || env.NO_PROXY || '').split(/[\s,]+/)]
     .filter((entry) => entry !== '')
     .map(exception)
   return { url, isFor: (asked) => !except.some((covers) => covers(asked)) }

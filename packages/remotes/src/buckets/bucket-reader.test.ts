@@ -121,7 +121,7 @@ describe.each([
   })
 
   it('fetches what has changed since a version that it knows, and all where that is much, or unknown', async () => {
-    server.put('data', {
+    server.put('changing', {
       kept: '1',
       changed: 'old',
       'gone/deep/a': '',
@@ -129,24 +129,30 @@ describe.each([
       'half/gone': '',
       'half/kept': '',
     })
-    const first = await read(source())
-    expect(await read(source(), { known: first.version })).toMatchObject({ version: first.version, change: undefined })
+    const first = await read(source({ bucket: 'changing' }))
+    expect(await read(source({ bucket: 'changing' }), { known: first.version })).toMatchObject({
+      version: first.version,
+      change: undefined,
+    })
     server.asked.length = 0
-    server.put('data', { kept: '1', changed: 'new', 'half/kept': '', 'half/gone/now/a/directory': '2' })
-    const second = await read(source(), { known: first.version })
+    server.put('changing', { kept: '1', changed: 'new', 'half/kept': '', 'half/gone/now/a/directory': '2' })
+    const second = await read(source({ bucket: 'changing' }), { known: first.version })
     expect(second).toEqual({
       version: expect.stringMatching(/^[0-9a-f]{64}$/),
       files: { changed: '644 new', 'half/gone/now/a/directory': '644 2' },
       change: { brought: ['changed', 'half/gone/now/a/directory'], gone: ['gone', 'half/gone'] },
     })
-    expect(server.asked.length).toBe(3)
+    // One may be asked for twice where a connection breaks; what an earlier test has given up may still come.
+    expect(new Set(server.asked.filter((target) => target.includes('changing'))).size).toBe(3)
     const all = ['changed', 'half/gone/now/a/directory', 'half/kept', 'kept']
     for (const known of [{ known: first.version, maxChanges: 3 }, { known: 'f'.repeat(64) }, { known: null }]) {
-      const { files, change, version } = await read(source(), known)
+      const { files, change, version } = await read(source({ bucket: 'changing' }), known)
       expect([Object.keys(files), change, version]).toEqual([all, null, second.version])
     }
     // A new server knows it, too.
-    expect((await read(source(), { known: first.version }, await open())).change).toEqual(second.change)
+    expect((await read(source({ bucket: 'changing' }), { known: first.version }, await open())).change).toEqual(
+      second.change,
+    )
   })
 
   it('fetches several at a time, also beside large ones', async () => {
@@ -235,7 +241,7 @@ describe.each([
   })
 
   it('is asked nowhere near, unless that is allowed', async () => {
-    server.put('data', { a: '1' })
+    server.put('near', { a: '1' })
     const far = await open({ near: [] })
     for (const endpoint of [
       server.url,
@@ -243,9 +249,13 @@ describe.each([
       'https://10.1.2.3',
       'http://169.254.169.254',
     ])
-      await expect(read(source({ endpoint }), {}, far), endpoint).rejects.toMatchObject({ code: 'forbidden' })
-    expect(server.asked).toEqual([])
-    expect((await read(source({ endpoint: `http://localhost:${server.port}` }))).files).toEqual({ a: '644 1' })
+      await expect(read(source({ bucket: 'near', endpoint }), {}, far), endpoint).rejects.toMatchObject({
+        code: 'forbidden',
+      })
+    expect(server.asked.filter((target) => target.includes('near'))).toEqual([])
+    expect((await read(source({ bucket: 'near', endpoint: `http://localhost:${server.port}` }))).files).toEqual({
+      a: '644 1',
+    })
   })
 
   it('shows the headers of a rule to the hosts that it is for', async () => {
