@@ -1,6 +1,6 @@
 import type { Hang } from '@spawnpoint/fakes'
 import { describe, expect, it } from 'vitest'
-import { type Core, isCode, type Principal, type Sandbox, type Snapshot } from '../src/index.ts'
+import { type Core, isCode, type Principal, type Sandbox, type Snapshot, SpawnpointError } from '../src/index.ts'
 import { CONFIG, World } from './world.ts'
 
 /** A request with an idempotency key; answers with the ids of what it made. */
@@ -260,4 +260,20 @@ it('answers under keys that begin alike are found as soon as they are given, and
   ])
   world.clock.advance(CONFIG.keep.idempotencyMs - 500)
   expect(await found()).toEqual([['a:2', 'a:2']])
+})
+
+it('an answer that is to be kept is there whatever happens once it was given, and is not given before', async () => {
+  const world = new World()
+  const core = await world.server()
+  const place = () =>
+    core.idempotency.once(world.by, 'order', 'order', async () => ({ status: 202, body: 'it' }), { keep: true })
+  world.host.faults.reset()
+  // The first commit claims the key.
+  const away = new SpawnpointError('unavailable', 'away', { reason: 'away' })
+  world.host.faults.failCall(1, away)
+  await expect(place()).rejects.toMatchObject({ code: 'unavailable' })
+  expect(await place()).toEqual({ status: 202, body: 'it', replayed: false })
+  world.host.faults.crash()
+  await using next = await world.server()
+  expect(await next.idempotency.answers(world.by, 'order', 10)).toMatchObject([{ key: 'order', body: 'it' }])
 })

@@ -64,13 +64,16 @@ export interface IdempotencyApi {
    *
    * With `early` the work begins while it is found out whether the key is free: for work that does nothing but one call of
    * this API that waits for that itself, see `OnceKey.begun`.
+   *
+   * With `keep` the answer is itself what is asked for, as there is nothing else to tell it by: it is stored for good before it
+   * is given, and `unavailable` if it cannot be.
    */
   once(
     by: Principal,
     key: string,
     requestHash: string,
     work: (by: Principal) => Promise<{ status: number; body: unknown }>,
-    options?: { early?: boolean },
+    options?: { early?: boolean; keep?: boolean },
   ): Promise<{ status: number; body: unknown; replayed: boolean }>
   /** The answers to requests whose keys begin so, as long as they are kept, newest first, at most `limit`. */
   answers(by: Principal, prefix: string, limit: number): Promise<StoredAnswer[]>

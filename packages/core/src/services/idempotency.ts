@@ -32,7 +32,7 @@ export class Idempotency implements IdempotencyApi {
     key: string,
     requestHash: string,
     work: (by: Principal) => Promise<{ status: number; body: unknown }>,
-    { early = false }: { early?: boolean } = {},
+    { early = false, keep = false }: { early?: boolean; keep?: boolean } = {},
   ) {
     if (key.length < 1 || key.length > 255) throw invalidArgument('Idempotency-Key', '1 to 255 characters')
     const name = `${by.teamId} ${key}`
@@ -58,7 +58,10 @@ export class Idempotency implements IdempotencyApi {
       const stored = earlier?.record.response ?? null
       if (stored !== null) return { ...stored, replayed: true }
       const response = await (ahead ?? begin())
-      if (response.status < 500) own.storing = this.#store(by, key, response)
+      if (response.status < 500) {
+        if (keep) await this.#parts.ledger.transact((tx) => tx.finishIdempotency(by.teamId, key, response))
+        else own.storing = this.#store(by, key, response)
+      }
       return { ...response, replayed: earlier !== null }
     } finally {
       if (own.storing === null) this.#underWay.delete(name)

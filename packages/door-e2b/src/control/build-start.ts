@@ -55,11 +55,12 @@ export class Builds {
     // What is kept must not have the credentials.
     const { fromImageRegistry: registry, ...start } = body
     buildRequest(order, start, { ref: reference, container: true, env: {} })
-    await this.#api.idempotency.once(by, startKey(buildID), startKey(buildID), async (tied) => {
+    const fetching = async (tied: Principal) => {
       const { value, done } = await fetchImage(this.#api, tied, reference, credentialsOf(registry))
       this.#whenFetched(by, buildID, done)
       return { status: 202, body: { start, imageId: value.id } }
-    })
+    }
+    await this.#api.idempotency.once(by, startKey(buildID), startKey(buildID), fetching, { keep: true })
   }
 
   /** Takes the next step of a build if it is due. Rejects `not_found` if nobody has ordered it. */

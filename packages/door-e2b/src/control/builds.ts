@@ -25,7 +25,8 @@ export type BuildOrder = z.output<typeof order>
 /** Keeps an order for a day, also if the server dies meanwhile, and gives its build an id. */
 export async function placeOrder(api: SpawnpointApi, by: Principal, given: BuildOrder): Promise<string> {
   const buildID = buildUuid(randomBytes(12).toString('hex'))
-  await api.idempotency.once(by, orderKey(buildID), orderKey(buildID), async () => ({ status: 202, body: given }))
+  const place = async () => ({ status: 202, body: given })
+  await api.idempotency.once(by, orderKey(buildID), orderKey(buildID), place, { keep: true })
   return buildID
 }
 

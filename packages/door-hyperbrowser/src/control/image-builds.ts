@@ -123,7 +123,8 @@ export async function placeOrder(api: SpawnpointApi, by: Principal, asked: Build
     throw invalidArgument('contextManifest', 'is needed for this inputFormat')
   if (order.inputFormat === 'docker_image_manifest_v1') await putConfig(api, by, order)
   const id = randomUUID()
-  await api.idempotency.once(by, key('order', id), key('order', id), async () => ({ status: 202, body: order }))
+  const place = async () => ({ status: 202, body: order })
+  await api.idempotency.once(by, key('order', id), key('order', id), place, { keep: true })
   return { id, order, image: null, status: await statusOf(api, by, order, null, false) }
 }
 
@@ -218,7 +219,7 @@ export async function cancelBuild(api: SpawnpointApi, by: Principal, id: string)
   if (before.status === 'canceled') return before
   if (before.status === 'completed' || before.status === 'failed') throw wrongState(id, before.status)
   const cancel = key('cancel', id)
-  await api.idempotency.once(by, cancel, cancel, async () => ({ status: 200, body: true }))
+  await api.idempotency.once(by, cancel, cancel, async () => ({ status: 200, body: true }), { keep: true })
   const { image } = await findBuild(api, by, id)
   if (image?.state === 'building') await api.images.cancel(by, image.id)
   return findBuild(api, by, id)

@@ -62,10 +62,11 @@ export async function redeem(
 async function useUp(api: SpawnpointApi, by: Principal, nonce: string): Promise<void> {
   let mine = false
   try {
-    await api.idempotency.once(by, `hyperbrowser-file:${nonce}`, nonce, async () => {
+    const use = async () => {
       mine = true
       return { status: 200, body: null }
-    })
+    }
+    await api.idempotency.once(by, `hyperbrowser-file:${nonce}`, nonce, use, { keep: true })
   } catch (error) {
     if (!(error instanceof SpawnpointError) || error.code !== 'operation_in_progress') throw error
   }
