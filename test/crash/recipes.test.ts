@@ -24,6 +24,43 @@ const build = (force: boolean) =>
     },
   })
 
+/** What the pool has besides the images of the other tests, and what runs. */
+function held() {
+  const pool = join(world.dataDir, 'pool')
+  return {
+    images: readdirSync(join(pool, 'images')).length - 1, // base
+    roots: readdirSync(join(pool, 'roots')).length,
+    staged: readdirSync(join(pool, 'snapshots')).filter((name) => name.startsWith('.')),
+    running: world.incarnations(),
+  }
+}
+
+describe('killed while a build that was cancelled is undone', () => {
+  it('before its end is recorded: nothing is left of it', async () => {
+    const name = 'endless'
+    const begun = world.client.images.build({
+      name,
+      source: { type: 'recipe', from: 'base', steps: [{ type: 'run', command: 'exec sleep 1000' }] },
+    })
+    const ended = begun.catch(() => {}) // as it was cancelled
+    const step = async () => {
+      const [image] = await world.client.images.list({ name, states: ['building'] }).toArray()
+      const log = image === undefined ? [] : await Array.fromAsync(world.client.images.log(image.id))
+      return log.some(({ step }) => step === '1') ? image?.id : undefined
+    }
+    await expect.poll(step).toBeDefined()
+    const id = (await step()) ?? ''
+    world.crashAt('image.build.failed:before')
+    expect(await world.diedDuring(world.client.images.cancel(id)), 'the point was not reached').toBe(true)
+    await world.startServer()
+    await ended
+    await expect.poll(held).toEqual({ images: 0, roots: 0, staged: [], running: [] })
+    expect(await world.client.operations.list({ states: ['open'] }).toArray()).toEqual([])
+    expect((await world.client.images.get(id)).state).toBe('failed')
+    await world.client.images.delete(id)
+  })
+})
+
 describe('killed during the build of a recipe', async () => {
   it.each(await pointsOf('recipe', ['image.build']))('at %s: leaves an image that starts, or none', async (point) => {
     world.crashAt(point)
@@ -33,13 +70,6 @@ describe('killed during the build of a recipe', async () => {
     const ready = (await world.client.images.list({ states: ['ready'] }).toArray()).filter(
       ({ name }) => name === 'small',
     )
-    // The layer of this build and of earlier ones at most, and what each image that is ready starts from.
-    const held = () => ({
-      images: readdirSync(join(pool, 'images')).length - 1, // base
-      roots: readdirSync(join(pool, 'roots')).length,
-      staged: readdirSync(join(pool, 'snapshots')).filter((name) => name.startsWith('.')),
-      running: world.incarnations(),
-    })
     await expect.poll(held).toEqual({ images: ready.length, roots: 0, staged: [], running: [] })
     expect(await world.client.operations.list({ states: ['open'] }).toArray()).toEqual([])
     expect((await world.client.images.list({ states: ['building'] }).toArray()).length).toBe(0)

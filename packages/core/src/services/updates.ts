@@ -39,6 +39,7 @@ export async function updateSandbox(
       return { updated: await change(parts, tx, sandbox, request), before: sandbox.resources }
     })
     if (answer.updated !== undefined) {
+      parts.failpoint('sandbox.update.recorded')
       if (answer.updated.resources.diskBytes !== answer.before.diskBytes) {
         try {
           await live.disk(id)

@@ -38,6 +38,7 @@ export class Volumes implements VolumesApi {
     const volume: Volume = { id: newId<VolumeId>(), teamId: by.teamId, name, sizeBytes, createdAt: clock.now() }
     await this.#mustFit(ledger.read, volume)
     await pool.createRoot(volumeRoot(volume.id), null, { diskBytes: sizeBytes })
+    this.#parts.failpoint('volume.create.made')
     try {
       await ledger.transact(async (tx) => {
         await this.#mustFit(tx, volume)
@@ -74,6 +75,7 @@ export class Volumes implements VolumesApi {
         const { usedBytes } = await pool.rootUsage(volumeRoot(id))
         if (sizeBytes < usedBytes) throw invalidArgument('sizeBytes', `not less than it holds, ${usedBytes}`)
         const { before, next } = await this.#record(id, ref, sizeBytes)
+        this.#parts.failpoint('volume.resize.recorded')
         await this.#bound(before, next)
         return next
       } catch (error) {
@@ -122,6 +124,7 @@ export class Volumes implements VolumesApi {
       }
       await tx.deleteVolume(volume.id)
     })
+    this.#parts.failpoint('volume.delete.recorded')
     await this.#removeFiles(volume)
   }
 
