@@ -47,8 +47,8 @@ async function begin({ prepare }: (typeof OPERATIONS)[number]) {
 }
 
 /** Time passes, no faster than what it sets off, until `over`, for twenty minutes at most. */
-async function pass(world: World, over: () => boolean): Promise<void> {
-  for (let passedMs = 0; passedMs < 20 * 60_000 && !over(); passedMs += 5_000) {
+async function pass(world: World, over: () => boolean, mostMs = 20 * 60_000): Promise<void> {
+  for (let passedMs = 0; passedMs < mostMs && !over(); passedMs += 5_000) {
     // What needs no time comes first, as where the calls were counted.
     await world.host.faults.quiet()
     world.clock.advance(5_000)
@@ -74,6 +74,8 @@ describe('a ledger that is away for longer than anybody waits', () => {
         operation.run(world, core, origin, point).then(over, over) // what it is told is the operation's affair
         await pass(world, () => ended)
         expect(ended).toBe(true)
+        // What goes on behind its caller's back loses patience, too.
+        await pass(world, () => false, 3 * 60_000)
         world.host.faults.reset()
         const agree = async () => (await world.disagreements(core)).length === 0
         let agrees = false
@@ -91,5 +93,23 @@ describe('a ledger that is away for longer than anybody waits', () => {
         await core.close()
       }
     }
+  })
+
+  it('is told of a sandbox that has ended by itself once it is back', async () => {
+    const world = new World()
+    const core = await world.server({ fakeTime: true })
+    const { id, incarnationId } = await world.sandbox(core)
+    await core.idle()
+    world.host.faults.reset()
+    world.host.faults.loseFrom(-1, 'ledger')
+    if (incarnationId !== null) world.host.crashIncarnation(incarnationId, 'out_of_memory')
+    await pass(world, () => false, 30_000)
+    world.host.faults.reset()
+    await pass(world, () => false, 60_000)
+    expect(await core.sandboxes.get(world.by, id)).toMatchObject({
+      state: 'failed',
+      failure: { reason: 'out_of_memory' },
+    })
+    await core.close()
   })
 })

@@ -84,7 +84,8 @@ export class OperationRunner {
     operation: Operation,
   ): { operationId: OperationId; done: Promise<Result> } {
     this.#parts.failpoint(`${operation.kind}.claimed`)
-    const work = new Work<Detail>(this.#parts, this.#guests, this, operation)
+    const settle = (operation: Operation) => this.#settleLater(definition, operation)
+    const work = new Work<Detail>(this.#parts, this.#guests, this, operation, settle)
     const done = definition.run(work).catch((error: unknown) => {
       const known = toSpawnpointError(error)
       const level = known.code === 'internal' || known.code === 'runtime_failed' ? 'error' : 'info'
@@ -95,7 +96,7 @@ export class OperationRunner {
       throw known
     })
     // Before it is tracked: whoever waits for its end is told.
-    done.catch(() => this.#settleLater(definition, work.operation))
+    done.catch(() => settle(work.operation))
     this.#track(work, done)
     return { operationId: operation.id, done }
   }
@@ -212,7 +213,7 @@ export class OperationRunner {
   behind(id: OperationId, work: Promise<unknown>): void {
     const tracked = work
       .catch((error: unknown) => {
-        this.#parts.log.error({ err: error, operation: id }, 'clean-up failed; the next start goes on with it')
+        this.#parts.log.error({ err: error, operation: id }, 'clean-up failed')
       })
       .finally(() => this.#behind.delete(tracked))
     this.#behind.add(tracked)

@@ -15,6 +15,7 @@ export class Work<Detail> {
   readonly guests: Guests
   readonly detail: Detail
   readonly #runner: OperationRunner
+  readonly #settle: (operation: Operation) => void
   #operation: Operation
   readonly #givenUp = new AbortController()
   /** Why it is not known what its record says: it may say that what would be undone is done */
@@ -22,7 +23,15 @@ export class Work<Detail> {
   /** Milliseconds each step took, in order: the receipt's */
   readonly steps: { step: string; ms: number }[] = []
 
-  constructor(parts: Parts, guests: Guests, runner: OperationRunner, operation: Operation) {
+  /** `settle` is called if what goes on after the caller was answered fails. */
+  constructor(
+    parts: Parts,
+    guests: Guests,
+    runner: OperationRunner,
+    operation: Operation,
+    settle: (operation: Operation) => void = () => {},
+  ) {
+    this.#settle = settle
     this.#parts = parts
     this.guests = guests
     this.#runner = runner
@@ -116,7 +125,11 @@ export class Work<Detail> {
 
   /** Goes on with `run` after the caller of the operation has been answered. The record stays open until it ends. */
   background(run: () => Promise<unknown>): void {
-    this.#runner.behind(this.#operation.id, run())
+    const settled = run().catch((error: unknown) => {
+      this.#settle(this.#operation)
+      throw error
+    })
+    this.#runner.behind(this.#operation.id, settled)
   }
 
   report(progress: OperationProgress): void {

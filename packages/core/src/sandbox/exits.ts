@@ -5,6 +5,10 @@ import type { IncarnationExit } from '../ports/index.ts'
 import type { Incarnations } from './incarnations.ts'
 import { moveSandbox } from './records.ts'
 
+/** Milliseconds until one that could not be settled is tried again, doubled each time */
+const FIRST_RETRY_MS = 1_000
+const LAST_RETRY_MS = 60_000
+
 /** Incarnations that end by themselves. In mid-operation the operation finds out and settles it; else it is done here. */
 export class Exits {
   readonly #parts: Parts
@@ -41,12 +45,14 @@ export class Exits {
     if (exit !== undefined) this.#settle(exit)
   }
 
-  #settle(exit: IncarnationExit): void {
+  #settle(exit: IncarnationExit, pauseMs = FIRST_RETRY_MS): void {
+    const { clock, closing, log } = this.#parts
     this.#settleExit(exit).catch((error: unknown) => {
-      this.#parts.log.error(
-        { err: error, incarnation: exit.id },
-        'an ended incarnation was not settled; the next start does it',
-      )
+      log.error({ err: error, incarnation: exit.id }, 'an ended incarnation was not settled yet; trying again')
+      clock.after(pauseMs, () => {
+        // The next start does it.
+        if (!closing.aborted) this.#settle(exit, Math.min(pauseMs * 2, LAST_RETRY_MS))
+      })
     })
   }
 
