@@ -18,6 +18,7 @@ import { type Descriptor, type ImageManifest, malformed, parseManifest } from '.
 import { zstdUnpacker } from './packing.ts'
 import { openSource } from './piece-source.ts'
 import { AGENT_TYPE, DESCRIPTION_TYPE, FILES_TYPE, MEMORY_TYPE, payloadOf, SIGNATURE } from './snapshot-artifact.ts'
+import { removeDevices } from './unpack.ts'
 import { zstdFrames } from './zstd-frames.ts'
 
 export interface FindOptions {
@@ -80,8 +81,10 @@ export async function findSnapshot(target: ArchiveTarget, options: FindOptions):
     hasMemory: memory !== null,
     agentDigest: agent?.digest.slice('sha256:'.length) ?? null,
     packedBytes: layers.reduce((sum, { size }) => sum + size, 0),
-    fillRoot: (dir, report, signal) =>
-      unpack(files, dir, { maxBytes: Number.MAX_SAFE_INTEGER, rights: FILE_RIGHTS }, report, signal),
+    fillRoot: async (dir, report, signal) => {
+      await unpack(files, dir, { maxBytes: Number.MAX_SAFE_INTEGER, rights: FILE_RIGHTS }, report, signal)
+      await removeDevices(dir)
+    },
     fillMemory: async (dir, maxBytes, report, signal) => {
       if (memory === null) throw malformed('it has no memory')
       await unpack(memory, dir, { maxBytes, rights: [] }, report, signal)

@@ -115,6 +115,15 @@ describe('a snapshot as an artifact', () => {
     expect(readFileSync(await found.agentFile(never), 'utf8')).toBe('the agent')
   })
 
+  it('brings no device nodes', async () => {
+    execFileSync('sh', ['-euc', 'mkdir deep; mknod deep/mem c 1 1; mknod disk b 8 0'], { cwd: join(scratch, 'root') })
+    const reference = `${registry.host}/snapshots/devices:v1`
+    await push(reference, { ...packed(), memoryDir: null, agentFile: null })
+    await using found = await archive.findSnapshot(at(reference), never)
+    const to = await fill(found)
+    expect(readdirSync(join(to, 'root'), { recursive: true }).sort()).toEqual(['deep', 'file', 'link'])
+  })
+
   it('without memory has files alone', async () => {
     const reference = `${registry.host}/snapshots/files`
     await push(reference, { ...packed(), memoryDir: null, agentFile: null })

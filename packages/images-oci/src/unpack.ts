@@ -33,8 +33,11 @@ export async function unpackLayout(
   await makeMountPoints(dir)
 }
 
-/** The runtime gives each sandbox its own `/dev`; the nodes were never of use, since the pool is mounted without devices. */
-function removeDevices(dir: string): Promise<void> {
+/**
+ * The runtime gives each sandbox its own `/dev`: nodes of a stranger's are of no use, and where the pool is no mount of its own
+ * nothing else would keep a sandbox from the devices of the host.
+ */
+export function removeDevices(dir: string): Promise<void> {
   return remove(dir, '(', '-type', 'b', '-o', '-type', 'c', ')')
 }
 
