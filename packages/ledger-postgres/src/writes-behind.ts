@@ -6,7 +6,7 @@ export class WritesBehind {
 
   /** Goes on without waiting for this, which is on its way already; `committed` and `refusal` tell its failure. */
   add(writing: Promise<unknown>): void {
-    writing.catch(() => {})
+    writing.catch(() => {}) // see `committed`
     this.#sent.push(writing)
   }
 

@@ -18,7 +18,7 @@ export async function loadDockerfile(
   dir: string,
   file: string | undefined,
 ): Promise<Pick<Dockerfile, 'type' | 'dockerfile' | 'path' | 'context'>> {
-  const found = await stat(dir).catch(() => null)
+  const found = await stat(dir).catch(() => null) // whatever keeps us from it, it is none to read
   if (!found?.isDirectory()) throw new UsageError(`${dir}: not a directory`)
   const where = file ?? join(dir, 'Dockerfile')
   const dockerfile = where === '-' ? await text(process.stdin) : await readText(where)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { isCode } from '@spawnpoint/core'
-import type { Inside } from './inside.ts'
+import { type Inside, statOrNull } from './inside.ts'
 import { callJupyter, type JupyterAnswer, type JupyterCall } from './jupyter/client.ts'
 import { kernelSpecsSchema, type Session, sessionSchema, sessionsSchema } from './jupyter/schemas.ts'
 import { bringKernel, isOwnKernel } from './own-kernels.ts'
@@ -134,7 +134,7 @@ export class Contexts {
   }
 
   async #directory(cwd: string): Promise<string> {
-    const info = await this.#inside.files.stat(cwd, { targets: true }).catch(() => null)
+    const info = await statOrNull(this.#inside, cwd, { targets: true })
     const type = info?.target?.type ?? info?.type
     if (info === null || type !== 'directory') throw new Refusal(400, `cwd '${cwd}' is not a directory`)
     return info.path

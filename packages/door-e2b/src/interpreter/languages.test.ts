@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { SpawnpointError } from '@spawnpoint/core'
 import { expect, it } from 'vitest'
 import { LANGUAGES } from './languages.ts'
 import { bringKernel } from './own-kernels.ts'
@@ -51,6 +52,13 @@ it('a kernel that the image has not is brought, if what it runs on is there', as
   await bringKernel(jupyter.inside, 'typescript')
   expect(jupyter.written).toContain('/usr/local/lib/spawnpoint-kernels/amaro/index.js')
   jupyter.close()
+})
+
+it('a sandbox that does not answer is not taken for one that lacks something', async () => {
+  const silent = new SpawnpointError('guest_unresponsive', 'silent', { sandboxId: 'x' })
+  const { inside } = new FakeJupyter()
+  const files = { ...inside.files, stat: () => Promise.reject(silent) }
+  await expect(bringKernel({ ...inside, files }, 'javascript')).rejects.toBe(silent)
 })
 
 /** `rewrite.cjs` as it is where it is brought to, beside the packages that it needs. */

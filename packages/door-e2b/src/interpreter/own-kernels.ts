@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
-import type { Inside } from './inside.ts'
+import { type Inside, statOrNull } from './inside.ts'
 import { Refusal } from './refusal.ts'
 
 /** Where Jupyter looks for kernels besides those of packages */
@@ -38,9 +38,10 @@ export function isOwnKernel(language: string): boolean {
  * Puts a kernel that we bring into the sandbox, where Jupyter finds it at once; done again it changes nothing. Rejects 400
  * where the image lacks what it runs on.
  */
-export async function bringKernel({ files }: Inside, language: string): Promise<void> {
+export async function bringKernel(inside: Inside, language: string): Promise<void> {
+  const { files } = inside
   const programs = NEEDS[language] ?? []
-  const there = await Promise.all(programs.map((path) => files.stat(path, {}).catch(() => null)))
+  const there = await Promise.all(programs.map((path) => statOrNull(inside, path, {})))
   if (programs.length > 0 && there.every((info) => info === null))
     throw new Refusal(400, `Language ${language} is not available in this sandbox: it has no Node.js`)
   for (const [name, path] of filesOf(language)) await put(files, `${LIBRARY}/${name}`, readFileSync(path))
