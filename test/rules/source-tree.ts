@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const NOT_OURS = new Set(['node_modules', 'dist', 'gen'])
 /** Files and folders that only tests and builds use */
 const FOR_TESTS = /\.test\.tsx?$|\/(test|testing|build)\/|\/test-world\.ts$|\/vite\.config\.ts$/
@@ -34,7 +34,12 @@ export const HOMES: readonly string[] = ['packages', 'apps'].flatMap((parent) =>
 )
 
 export function manifestOf(home: string): Manifest {
-  return JSON.parse(readFileSync(join(ROOT, home, 'package.json'), 'utf8'))
+  return JSON.parse(textOf(`${home}/package.json`))
+}
+
+/** A file by its path from the root. */
+export function textOf(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8')
 }
 
 /** TypeScript that people wrote, of one package. */
