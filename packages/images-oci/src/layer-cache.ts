@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { SpawnpointError } from '@spawnpoint/core'
+import { SpawnpointError, Turns } from '@spawnpoint/core'
 import { diskError } from './limits.ts'
 import type { Descriptor } from './manifest.ts'
 
@@ -48,7 +48,7 @@ export class LayerCache {
   /** Blobs in use, by path */
   readonly #held = new Map<string, number>()
   /** One at a time for each blob: the second finds what the first fetched */
-  readonly #turns = new Map<string, Promise<unknown>>()
+  readonly #turns = new Turns<string>()
 
   constructor({ dir, maxBytes }: LayerCacheOptions) {
     this.#dir = dir
@@ -146,15 +146,8 @@ export class LayerCache {
   }
 
   #inTurn(path: string, run: () => Promise<void>): Promise<void> {
-    const before = this.#turns.get(path) ?? Promise.resolve()
     // How the one before ended is its caller's; what it left is looked at.
-    const turn = before.then(run, run)
-    this.#turns.set(path, turn)
-    const done = () => {
-      if (this.#turns.get(path) === turn) this.#turns.delete(path)
-    }
-    turn.then(done, done)
-    return turn
+    return this.#turns.take(path, run)
   }
 
   async #files(): Promise<{ path: string; bytes: number; usedAtMs: number }[]> {

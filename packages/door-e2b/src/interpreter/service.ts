@@ -1,5 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Env, isCode, type Sandbox, type SandboxId, SpawnpointError, type TokensApi } from '@spawnpoint/core'
+import {
+  type Env,
+  isCode,
+  type Sandbox,
+  type SandboxId,
+  SpawnpointError,
+  type TokensApi,
+  Turns,
+} from '@spawnpoint/core'
 import type { Log } from '../log.ts'
 import { authorize } from './authorize.ts'
 import { type Context, Contexts } from './contexts.ts'
@@ -11,7 +19,6 @@ import { LANGUAGES } from './languages.ts'
 import { LineWriter } from './line-writer.ts'
 import { Refusal } from './refusal.ts'
 import { createContextBody, executeBody, readBody } from './requests.ts'
-import { Turns } from './turns.ts'
 
 /** What is asked of a sandbox's record. */
 export type InterpretedSandbox = Pick<Sandbox, 'id' | 'incarnationId' | 'defaults' | 'env' | 'ingress'>
@@ -43,7 +50,7 @@ const RESTART = /^\/contexts\/([^/]{1,256})\/restart$/
  */
 export class Interpreter {
   readonly #options: InterpreterOptions
-  readonly #turns = new Turns()
+  readonly #turns = new Turns<string>()
   /** What runs, by incarnation and context; aborted when the context is restarted or removed */
   readonly #running = new Map<string, AbortController>()
 

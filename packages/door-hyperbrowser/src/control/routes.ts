@@ -8,6 +8,7 @@ import {
   type Sandbox,
   type Snapshot,
   SpawnpointError,
+  Turns,
 } from '@spawnpoint/core'
 import { type Answer, type AnyRoute, everyPage, optional, route } from '@spawnpoint/door-kit'
 import { z } from 'zod'
@@ -41,7 +42,6 @@ import {
   resourcesOf,
   USUAL_SIZES,
 } from './requests.ts'
-import { Turns } from './turns.ts'
 import { volumeRoutes } from './volume-routes.ts'
 
 const params = z.object({ id: z.string().min(1).max(256) })
@@ -54,7 +54,8 @@ function ok(body: unknown): Answer {
 export function controlRoutes(context: DoorContext): AnyRoute[] {
   const { api, domain } = context
   /** Of changes to which ports of a sandbox are exposed */
-  const turns = new Turns()
+  // What reads and then writes must not come between another's two.
+  const turns = new Turns<string>()
   const namespaceOf = async (by: Principal) => (await api.keys.team(by)).name
   /** A sandbox that is over is not acted on any more. */
   const live = async (by: Principal, id: string): Promise<Sandbox> => {

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { existsSync, readdirSync, statfsSync, writeFileSync } from 'node:fs'
-import { OPEN_NETWORK } from '@spawnpoint/core'
+import { OPEN_NETWORK, Turns } from '@spawnpoint/core'
 import { errorText, runtimeFailed } from '../failure.ts'
 import type { Log } from '../log.ts'
 import {
@@ -35,7 +35,6 @@ import {
   shutPorts,
   slotRules,
 } from './rules.ts'
-import { Turns } from './turns.ts'
 
 const NSFS_MAGIC = 0x6e736673
 
@@ -67,7 +66,8 @@ export interface Slot {
 export class SlotPool {
   readonly #options: SlotPoolOptions
   readonly #proxy: EgressProxy
-  readonly #turns: Turns
+  /** By slot: what is done to the same one happens one after the other */
+  readonly #turns: Turns<number>
   readonly #used = new Set<number>()
   /** Ready, with the open policy */
   readonly #free: number[] = []
@@ -78,7 +78,7 @@ export class SlotPool {
   /** Number to try next; anywhere at first, or a server that restarts would begin with the same again */
   #next = randomInt(MAX_SLOTS)
 
-  private constructor(options: SlotPoolOptions, proxy: EgressProxy, turns: Turns) {
+  private constructor(options: SlotPoolOptions, proxy: EgressProxy, turns: Turns<number>) {
     this.#options = options
     this.#proxy = proxy
     this.#turns = turns
@@ -87,7 +87,7 @@ export class SlotPool {
   /** Keeps the slots in `adopted` as they are, with their policies, and removes all others of this server. */
   static async open(options: SlotPoolOptions, adopted: ReadonlyMap<number, GuestEgress>): Promise<SlotPool> {
     const { server } = options
-    const turns = new Turns()
+    const turns = new Turns<number>()
     const openPorts: EgressProxyOptions['openPorts'] = (outer, address, ports, isWanted) =>
       turns.take(slotAt(outer), async () => {
         if (!isWanted()) throw new Error('the policy is another now')

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { Turns } from './turns.ts'
 
 it('gives turns by key in order, whatever comes of them', async () => {
-  const turns = new Turns()
+  const turns = new Turns<string>()
   const order: string[] = []
   const work =
     (name: string, fails = false) =>
@@ -20,7 +20,7 @@ it('gives turns by key in order, whatever comes of them', async () => {
 })
 
 it('passes over who has left before the turn', async () => {
-  const turns = new Turns()
+  const turns = new Turns<string>()
   const go = Promise.withResolvers<void>()
   const first = turns.take('k', () => go.promise)
   const left = new AbortController()
