@@ -1,4 +1,7 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { SpawnpointApi } from '@spawnpoint/core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { SignedFiles } from './signed-files.ts'
 import { type EnvdWorld, openEnvdWorld } from './testing/envd-world.ts'
 
 let world: EnvdWorld
@@ -24,6 +27,35 @@ async function write(sandbox: string): Promise<void> {
   const { status } = await world.ask(`/files?path=${dir}/signed`, { method: 'POST', headers, body: 'signed' })
   expect(status).toBe(200)
 }
+
+it('addresses that are made up take one look at a time at all sandboxes, and none that could not be a signature', async () => {
+  const go = Promise.withResolvers<void>()
+  let looks = 0
+  const reachAll = async function* () {
+    looks += 1
+    await go.promise
+    yield* []
+  }
+  const finder = new SignedFiles({ sandboxes: { reachAll } } as unknown as SpawnpointApi)
+  const ask = async (signature: string) => {
+    const res = {
+      setHeader() {},
+      writeHead: (status: number) => void Object.assign(res, { status }),
+      end() {},
+      status: 0,
+    }
+    const req = { url: `/files?path=/x&signature=${signature}`, method: 'GET', headers: {} }
+    expect(await finder.find(req as IncomingMessage, res as unknown as ServerResponse)).toBeNull()
+    return res.status
+  }
+  expect([await ask('v1_AAAA'), looks]).toEqual([401, 0])
+  const many = Array.from({ length: 300 }, () => ask(`v1_${'A'.repeat(43)}`))
+  expect(await Promise.race(many)).toBe(503)
+  expect(looks).toBe(1)
+  go.resolve()
+  const statuses = await Promise.all(many)
+  expect([401, 503].map((status) => statuses.filter((one) => one === status).length)).toEqual([256, 44])
+})
 
 describe('a signed address', () => {
   const soon = () => String(Math.floor(Date.now() / 1000) + 60)
