@@ -1,7 +1,7 @@
 import { BASE_IMAGE, type KnownImage } from './base-image.ts'
 
 /**
- * The base image with a desktop, as E2B's and Novita's clients of one start it: Xvfb, Xfce, xdotool, scrot, x11vnc and noVNC.
+ * The base image with a desktop, as clients of one start it: Xvfb, Xfce, xdotool, scrot, x11vnc and noVNC.
  * Built on request only: it is 1.6 GB.
  */
 export const DESKTOP_PACKAGES: KnownImage = {
