@@ -43,6 +43,11 @@ export class KnownSandboxes {
     return sandbox
   }
 
+  /** It will be asked for next: read while its creator is being answered. */
+  expect(id: SandboxId): void {
+    this.byId(id).catch(() => {}) // whoever asks for it hears of that
+  }
+
   #remember(sandbox: Sandbox, before: number): void {
     // Not if anything was written while this was read.
     if (sandbox.state !== 'running' || before !== this.#changes) return

@@ -120,7 +120,10 @@ export class Sandboxes implements SandboxesApi {
     if (schedule !== null) this.#scheduled(schedule)
     const launched = this.#runner.launch(sandboxCreate, operation)
     launched.done.then(
-      () => this.#standby.expect(point.origin, sandbox.resources),
+      () => {
+        this.#standby.expect(point.origin, sandbox.resources)
+        this.#known.expect(sandbox.id)
+      },
       () => {}, // its caller hears of the failure
     )
     return started(sandbox, launched)
