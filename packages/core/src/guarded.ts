@@ -69,9 +69,20 @@ function guardedCall(call: Call, rule: Rule, { door, what, audit }: Where): Call
       doneOf(result)?.catch((error: unknown) => audit.failed(draft, error))
       return result
     } catch (error) {
-      await audit.failed(draft, error)
+      if (await isForThisRequest(by)) await audit.failed(draft, error)
       throw error
     }
+  }
+}
+
+/** False where the idempotency key has another answer than what the call does: then it was begun early, and is not to be. */
+async function isForThisRequest({ once }: Principal): Promise<boolean> {
+  try {
+    await once?.begun
+    return true
+  } catch {
+    // Whoever looked the key up is told.
+    return false
   }
 }
 

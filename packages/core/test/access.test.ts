@@ -105,6 +105,27 @@ describe('the audit log', () => {
     expect(items).toMatchObject([{ what: 'sandboxes.create', operationId: null }])
   })
 
+  it('has a request once that is asked again with its key, also one that begins early', async () => {
+    const by = await keyWith('write')
+    const ask = (hash: string) =>
+      api.idempotency.once(
+        by,
+        'key',
+        hash,
+        async (as) => ({
+          status: 201,
+          body: (await api.sandboxes.create(as, { image: 'base', name: 'asked-twice' })).value.id,
+        }),
+        { early: true },
+      )
+    const first = await ask('hash')
+    expect(await ask('hash')).toEqual({ ...first, replayed: true })
+    await expect(ask('another')).rejects.toMatchObject({ code: 'idempotency_mismatch' })
+    await core.idle()
+    const { items } = await core.audit.list(world.by, { target: 'asked-twice' }, { limit: 5 })
+    expect(items).toMatchObject([{ what: 'sandboxes.create', outcome: 'accepted' }])
+  })
+
   it('says once an hour that a key works in a sandbox', async () => {
     const { id } = await world.sandbox(core)
     const [writer, reader] = [await keyWith('write'), await keyWith('read')]
