@@ -1,4 +1,7 @@
+import type { IncomingMessage } from 'node:http'
+import { type SpawnpointApi, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { ShownTokens } from './shown-token.ts'
 import { type EnvdWorld, openEnvdWorld } from './testing/envd-world.ts'
 
 let world: EnvdWorld
@@ -52,4 +55,27 @@ it('leaves alone what shows no token, and what is no call of the agent', async (
   for (const path of ['/v1/sandboxes', '/metrics', '/filesx', '/process.Process/', '/health/x'])
     expect((await world.ask(path, { headers: shown(id) })).status).toBe(418)
   expect((await world.ask('/health', { headers: { 'x-access-token': '0'.repeat(64) } })).status).toBe(502)
+})
+
+it('takes one look at a time at all sandboxes for tokens that are made up, and refuses more than can wait', async () => {
+  const go = Promise.withResolvers<void>()
+  let looks = 0
+  const reachAll = async function* () {
+    looks += 1
+    await go.promise
+    yield* []
+  }
+  const finder = new ShownTokens({ sandboxes: { reachAll } } as unknown as SpawnpointApi)
+  const ask = async (at: number) => {
+    const headers = { 'x-access-token': String(at).padStart(64, '0') }
+    const error = await finder.find({ headers } as unknown as IncomingMessage).catch(toSpawnpointError)
+    return error instanceof SpawnpointError ? error.code : null
+  }
+  const many = Array.from({ length: 300 }, (_, at) => ask(at))
+  expect(await Promise.race(many)).toBe('unavailable')
+  expect(looks).toBe(1)
+  go.resolve()
+  const codes = await Promise.all(many)
+  expect(codes.filter((code) => code === 'not_found')).toHaveLength(256)
+  expect(codes.filter((code) => code === 'unavailable')).toHaveLength(44)
 })

@@ -1,15 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type SpawnpointApi, Turns } from '@spawnpoint/core'
+import type { SpawnpointApi } from '@spawnpoint/core'
 import type { Finder } from '@spawnpoint/gateway'
 import { ENVD_PORT } from '../secure.ts'
 import { isSignedBy, requireUnexpired, type Signed, signedOf } from './access.ts'
 import { answerPreflight, openToBrowsers } from './cors.ts'
 import { answerError, HttpError } from './http-error.ts'
+import { SandboxSearch } from './sandbox-search.ts'
 
 /** As the clients write it: a SHA-256 in base64 */
 const SIGNATURE = /^v1_[A-Za-z0-9+/]{43}$/
-/** Addresses that wait to be looked up: who has no key can make any number of them up */
-const MAX_WAITING = 256
 
 /**
  * Signed addresses of files on an address that all sandboxes share name no sandbox. The one whose token gives the signature
@@ -17,11 +16,11 @@ const MAX_WAITING = 256
  */
 export class SignedFiles implements Finder {
   readonly #api: SpawnpointApi
-  readonly #turns = new Turns<'look'>()
-  #waiting = 0
+  readonly #search: SandboxSearch
 
   constructor(api: SpawnpointApi) {
     this.#api = api
+    this.#search = new SandboxSearch(api)
   }
 
   matches({ url = '/' }: IncomingMessage): boolean {
@@ -48,22 +47,10 @@ export class SignedFiles implements Finder {
     }
   }
 
-  /** One address after the other: each is held against every sandbox there is. */
   async #signer(signed: Signed) {
     if (!SIGNATURE.test(signed.signature ?? '')) return null
-    if (this.#waiting >= MAX_WAITING) throw new HttpError(503, 'too many signed addresses at once')
-    this.#waiting += 1
-    try {
-      return await this.#turns.take('look', () => this.#find(signed))
-    } finally {
-      this.#waiting -= 1
-    }
-  }
-
-  async #find(signed: Signed) {
-    for await (const reached of this.#api.sandboxes.reachAll()) {
-      if (isSignedBy(this.#api.tokens, reached.sandbox, signed)) return reached
-    }
-    return null
+    const found = await this.#search.first((sandbox) => isSignedBy(this.#api.tokens, sandbox, signed))
+    if (found === 'busy') throw new HttpError(503, 'too many signed addresses at once')
+    return found
   }
 }

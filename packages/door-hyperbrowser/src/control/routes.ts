@@ -53,8 +53,7 @@ function ok(body: unknown): Answer {
 /** The control plane, below `/api`. */
 export function controlRoutes(context: DoorContext): AnyRoute[] {
   const { api, domain } = context
-  /** Of changes to which ports of a sandbox are exposed */
-  // What reads and then writes must not come between another's two.
+  /** Of changes to which ports of a sandbox are exposed: what reads and then writes must not come between another's two */
   const turns = new Turns<string>()
   const namespaceOf = async (by: Principal) => (await api.keys.team(by)).name
   /** A sandbox that is over is not acted on any more. */
