@@ -88,10 +88,6 @@ export type CredentialScheme =
    * Names are 16 to 128 letters, digits, `_` and `-`; processes may know them, see `env`.
    */
   | { type: 'placeholders' }
-  /**
-   * Signed with the keys of an IAM role, a bearer token of Google or one of Entra ID: by a token that says who the sandbox is, of a
-   * server that these trust. No values. The token's subject is `team:ID`, or `team:ID:SUBJECT`.
-   */
   | {
       /** Headers with the server's own tokens, for services that trust it; the subject is `spiffe://SERVER/team/ID` */
       type: 'identity'
@@ -101,6 +97,10 @@ export type CredentialScheme =
       tokenHeaders: { name: string; template: string }[]
       subject?: string | undefined
     }
+  /**
+   * Signed with the keys of an IAM role, a bearer token of Google or one of Entra ID: by a token that says who the sandbox is, of a
+   * server that these trust. No values. The token's subject is `team:ID`, or `team:ID:SUBJECT`.
+   */
   | { type: 'aws_role'; role: string; sessionTags: Record<string, string>; subject?: string | undefined }
   | {
       type: 'google_identity'
