@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { afterCapture, limitOf, type RootAccount, usedBytes, worthAScan } from './reckoning.ts'
+import { afterCapture, afterScan, limitOf, type RootAccount, usedBytes, worthAScan } from './reckoning.ts'
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30
@@ -11,13 +11,18 @@ function root(over: Partial<RootAccount> = {}): RootAccount {
 describe('the limit on what a root owns', () => {
   it('leaves it as much as it does not refer to yet, and never is none', () => {
     expect(limitOf(root())).toBe(7 * GIB)
-    expect(limitOf(root({ countedBytes: 2 * GIB, ownBytes: 5 * GIB }))).toBe(11 * GIB)
+    expect(limitOf(root({ countedBytes: 2 * GIB, ownBytes: 5 * GIB, capturedBytes: 4 * GIB }))).toBe(11 * GIB)
     expect(limitOf(root({ countedBytes: 9 * GIB }))).toBeGreaterThan(0)
     expect(limitOf(root({ countedBytes: 9 * GIB, ownBytes: 3 * GIB }))).toBe(2 * GIB)
   })
 
+  it('never is more than what it may have and what its captures hold, whatever was counted', () => {
+    expect(limitOf(root({ countedBytes: 0, ownBytes: 7 * GIB }))).toBe(8 * GIB)
+    expect(limitOf(root({ countedBytes: 0, ownBytes: 7 * GIB, capturedBytes: 2 * GIB }))).toBe(10 * GIB)
+  })
+
   it('is reached where the root is said to use what it may', () => {
-    for (const account of [root(), root({ countedBytes: 3 * GIB, ownBytes: 4 * GIB })])
+    for (const account of [root(), root({ countedBytes: 3 * GIB, ownBytes: 4 * GIB, capturedBytes: 4 * GIB })])
       expect(usedBytes(account, limitOf(account))).toBe(account.diskBytes)
   })
 })
@@ -44,6 +49,43 @@ describe('a scan', () => {
     const slow = root({ scan: { endedAt: 1_000, tookMs: 10_000 } })
     expect(worthAScan(slow, 4 * GIB, 101_000)).toBe(false)
     expect(worthAScan(slow, 4 * GIB, 202_000)).toBe(true)
+  })
+})
+
+describe('what a scan found', () => {
+  const own = (bytes: number, dirtyBytes = 0) => ({ bytes, dirtyBytes })
+
+  it('is what counts where nothing was on its way', () => {
+    const account = root({ ownBytes: GIB, capturedBytes: GIB })
+    const less = afterScan(account, GIB, own(3 * GIB), own(3 * GIB))
+    expect(less).toMatchObject({ countedBytes: GIB, ownBytes: 3 * GIB, slackBytes: 0 })
+    const more = afterScan(account, 6 * GIB, own(3 * GIB), own(3 * GIB))
+    expect(more).toMatchObject({ countedBytes: 6 * GIB, ownBytes: 3 * GIB, slackBytes: 0 })
+  })
+
+  it('neither gives nor takes room by what may be in it or not', () => {
+    const account = root({ countedBytes: 0 })
+    let next = account
+    // All of it is dirty, and none of it in the tree yet.
+    for (const bytes of [3 * GIB, 6 * GIB, 8 * GIB]) {
+      next = afterScan(next, 0, own(bytes, bytes), own(bytes, bytes))
+      expect([limitOf(next), usedBytes(next, bytes)]).toEqual([8 * GIB, bytes])
+    }
+    // All of it is in the tree already.
+    expect(limitOf(afterScan(account, 3 * GIB, own(3 * GIB, 3 * GIB), own(3 * GIB)))).toBe(8 * GIB)
+  })
+
+  it('sets right by what is sure', () => {
+    // It shared 4 GiB and wrote over them; 1 GiB of that is not on disk.
+    const account = root({ countedBytes: 4 * GIB })
+    const next = afterScan(account, 4 * GIB, own(4 * GIB, GIB), own(4 * GIB, GIB))
+    expect(next).toMatchObject({ countedBytes: 5 * GIB, slackBytes: GIB })
+    expect(limitOf(next)).toBe(7 * GIB)
+  })
+
+  it('is off by what was written while it was counted', () => {
+    const next = afterScan(root(), GIB, own(0), own(2 * GIB))
+    expect(next).toMatchObject({ countedBytes: 3 * GIB, ownBytes: 2 * GIB, slackBytes: 2 * GIB })
   })
 })
 

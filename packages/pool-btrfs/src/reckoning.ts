@@ -25,7 +25,7 @@ export interface RootAccount {
   countedBytes: number
   /** What it owned then */
   ownBytes: number
-  /** `countedBytes` may be too large by this much */
+  /** `countedBytes` may be off by this much */
   slackBytes: number
   /** What it owned at the last capture */
   capturedBytes: number
@@ -45,9 +45,31 @@ export function usedBytes(account: RootAccount, own: number): number {
   return Math.max(0, account.countedBytes + own - account.ownBytes)
 }
 
-/** Limit on what the root owns, so that it refers to `diskBytes` where it reaches it. */
-export function limitOf({ diskBytes, countedBytes, ownBytes }: RootAccount): number {
-  return Math.max(SMALLEST_LIMIT, ownBytes + diskBytes - countedBytes)
+/**
+ * Limit on what the root owns, so that it refers to `diskBytes` where it reaches it. What it owns and does not refer to is
+ * held by captures: whatever a count says, it never owns more than what may be in those and `diskBytes`. A guest that
+ * deletes while it is counted, of which its own figure does not know yet, gains no more by it.
+ */
+export function limitOf({ diskBytes, countedBytes, ownBytes, capturedBytes }: RootAccount): number {
+  return Math.max(SMALLEST_LIMIT, Math.min(ownBytes + diskBytes - countedBytes, diskBytes + capturedBytes))
+}
+
+/** What the kernel says of a root: bytes that it owns, and how many of them are not on disk yet. */
+export interface Own {
+  bytes: number
+  dirtyBytes: number
+}
+
+/**
+ * After `foundBytes` were counted between `before` and `after`. What was being written meanwhile, or was on its way to disk, may be
+ * in them or not. So what was reckoned stands, as far as the count does not contradict it: to take it as counted would
+ * be room for as much again, each time.
+ */
+export function afterScan(account: RootAccount, foundBytes: number, before: Own, after: Own): RootAccount {
+  const slackBytes = Math.max(0, after.bytes - before.bytes + before.dirtyBytes)
+  const reckoned = usedBytes(account, after.bytes)
+  const countedBytes = Math.min(Math.max(reckoned, foundBytes), foundBytes + slackBytes)
+  return { ...account, countedBytes, ownBytes: after.bytes, slackBytes }
 }
 
 /** Whether the sum may be off by enough: the less room is left, the less is enough. */

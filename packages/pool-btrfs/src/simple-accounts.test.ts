@@ -126,6 +126,23 @@ describe('counting what a root refers to', () => {
     await world.pool.deleteRoot(root)
   })
 
+  it('makes no room of what is on its way to disk: who writes, waits to be counted and writes again has no more', async () => {
+    const root = await world.root(image, 64 * MIB)
+    const account = () => readlinkSync(join(poolOf(world), 'accounts', root))
+    for (const part of ['one', 'two']) {
+      const before = account()
+      await writeFile(at(root, part), Buffer.alloc(26 * MIB, 'x'))
+      await expect.poll(account).not.toBe(before)
+    }
+    const more = writeFile(at(root, 'three'), Buffer.alloc(26 * MIB, 'x'))
+    await expect(more).rejects.toMatchObject(OVER_QUOTA)
+    expect((await world.pool.rootUsage(root)).usedBytes).toBeGreaterThan(50 * MIB)
+    await rm(at(root, 'one'))
+    await rm(at(root, 'three'))
+    await writeFile(at(root, 'three'), Buffer.alloc(26 * MIB, 'x'))
+    await world.pool.deleteRoot(root)
+  })
+
   it('finds what the kernel finds, whatever the guest has made of its files', async () => {
     const root = await world.root(await world.image({}), 1024 * MIB)
     await write(at(root, 'large'), 30 * MIB)

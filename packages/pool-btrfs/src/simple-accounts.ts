@@ -7,9 +7,11 @@ import { type Layout, present } from './layout.ts'
 import type { Quotas } from './quotas.ts'
 import {
   afterCapture,
+  afterScan,
   exactSize,
   isSloppy,
   limitOf,
+  type Own,
   type RootAccount,
   type Size,
   usedBytes,
@@ -31,6 +33,7 @@ export class SimpleAccounts implements Accounts {
   readonly #quotas: Quotas
   readonly #layout: Layout
   readonly #log: AccountsLog
+  readonly #commit: () => Promise<void>
   readonly #ticker = new Ticker(EVERY_MS, () => this.#look())
   readonly #roots = new Map<RootId, RootAccount>()
   readonly #turns = new Map<RootId, Promise<void>>()
@@ -39,10 +42,11 @@ export class SimpleAccounts implements Accounts {
   #idle = new Set<string>()
   #sweepAt = 0
 
-  constructor(quotas: Quotas, { layout, log }: AccountsParts) {
+  constructor(quotas: Quotas, { layout, log, commit }: AccountsParts) {
     this.#quotas = quotas
     this.#layout = layout
     this.#log = log
+    this.#commit = commit
   }
 
   async start(): Promise<void> {
@@ -169,24 +173,17 @@ export class SimpleAccounts implements Accounts {
     }
   }
 
-  /**
-   * What is being written meanwhile, or is on its way to disk, may have been counted or not. It is taken as not: a root that
-   * is told too early that it is full has lost a write, one that has too much room for some seconds has not.
-   */
+  /** What was deleted is off the root's own figure with the next commit: so that comes first. */
   async #scanRoot(id: RootId): Promise<void> {
     const path = this.#layout.published('roots', id)
+    await this.#commit()
     const before = await this.#own(id)
     const began = performance.now()
-    const countedBytes = await referencedBytes(path, this.#stopping.signal)
+    const foundBytes = await referencedBytes(path, this.#stopping.signal)
     await this.#inTurn(id, async () => {
       const [account, after] = await Promise.all([this.#account(id), this.#own(id)])
-      const next: RootAccount = {
-        ...account,
-        countedBytes,
-        ownBytes: after.bytes,
-        slackBytes: Math.max(0, after.bytes - before.bytes + before.dirtyBytes),
-        scan: { endedAt: performance.now(), tookMs: performance.now() - began },
-      }
+      const scan = { endedAt: performance.now(), tookMs: performance.now() - began }
+      const next = { ...afterScan(account, foundBytes, before, after), scan }
       if (!this.#roots.has(id)) return
       await limitSubvolume(path, limitOf(next))
       await this.#keep(id, next)
@@ -270,7 +267,7 @@ export class SimpleAccounts implements Accounts {
     await writeAccount(this.#layout.account(id), stored)
   }
 
-  async #own(id: RootId): Promise<{ bytes: number; dirtyBytes: number }> {
+  async #own(id: RootId): Promise<Own> {
     const usage = await this.#quotas.usage(await this.#layout.root(id))
     return { bytes: usage.referencedBytes, dirtyBytes: usage.dirtyBytes }
   }
