@@ -25,6 +25,11 @@ describe('the command line', () => {
     expect(await cli('--version')).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) })
     expect((await cli('--help')).stdout).toContain('spawnpoint sandbox create base')
     expect((await cli('sandbox', '--help')).stdout).toContain('exec [options] <sandbox> <command...>')
+    expect((await cli('help', 'sandbox', 'fork')).stdout).toContain('Usage: spawnpoint sandbox fork')
+    const unknown = await cli('help', 'nope')
+    expect(unknown).toMatchObject({ status: 2, stdout: '' })
+    expect(unknown.stderr).toContain("error: unknown command 'nope'")
+    expect((await cli('sandbox', 'help', 'teleport')).stderr).toContain("error: unknown command 'teleport'")
     expect(await cli('sandbox', 'teleport')).toMatchObject({ status: 2, stdout: '' })
     const missing = await cli('snapshot', 'create')
     expect(missing.status).toBe(2)
@@ -232,6 +237,10 @@ describe('the rest', () => {
     expect(await out('schedule', 'list', '--sandbox', 'box')).toMatch(
       new RegExp(`^${id} .*filesystem  7 daily  -`, 'm'),
     )
+    const shown = await out('schedule', 'show', id)
+    expect(shown).toContain('*/30 * * * *\n')
+    expect(shown).toMatch(/^keeps: +.*7 daily/m)
+    expect(shown).toMatch(/^next: +\d{4}-/m)
     await out('schedule', 'update', id, '--no-enable', '--keep-daily', 'all', '--keep-last', '2')
     const [changed] = JSON.parse(await out('schedule', 'list', '--json'))
     expect(changed).toMatchObject({ enabled: false, cron: '*/30 * * * *', keep: { daily: null, last: 2 } })
@@ -281,6 +290,9 @@ describe('the rest', () => {
   test('volumes', async () => {
     const id = (await out('volume', 'create', 'data', '--size', '1G')).trim()
     expect(await out('volume', 'show', 'data')).toMatch(/^used: +.* of 1\.0 GiB$/m)
+    await out('volume', 'resize', 'data', '2G')
+    expect(await out('volume', 'show', 'data')).toMatch(/^used: +.* of 2\.0 GiB$/m)
+    expect((await cli('volume', 'resize', 'data', '1')).status).toBe(1)
     expect(await out('volume', 'list', '--name', 'dat')).toContain(id)
     expect((await cli('volume', 'list', '--name', 'other')).stdout).toBe('')
     const spawned = (await out('snapshot', 'spawn', 'tagged', '--cold', '--volume', 'data:/data:ro')).trim()

@@ -45,7 +45,9 @@ describe('diff', () => {
     expect(JSON.parse((await run('diff', 'before', 'after', '--json')).stdout)).toMatchObject({
       files: { counts: { added: 1, removed: 1, changed: 1 } },
     })
-    expect(await run('diff', 'before', 'nobody')).toMatchObject({ status: 1, stdout: '' })
+    const nobody = await run('diff', 'before', 'nobody')
+    expect(nobody.stderr).toBe("spawnpoint: 'nobody' is neither a snapshot nor a sandbox\n")
+    expect(nobody).toMatchObject({ status: 2, stdout: '' })
   })
 
   test('shows the text of one file', async () => {

@@ -3,6 +3,7 @@ import { exitOnBrokenPipe } from './broken-pipe.ts'
 import { addAudit } from './commands/audit.ts'
 import { addDiff } from './commands/diff.ts'
 import { addEvents } from './commands/events.ts'
+import { addHelp } from './commands/help.ts'
 import { addImage } from './commands/image/index.ts'
 import { addKey } from './commands/key/index.ts'
 import { addMcp } from './commands/mcp.ts'
@@ -60,6 +61,7 @@ export function program(json = false): Command {
   addAudit(root)
   addTls(root)
   addMcp(root)
+  addHelp(root)
   return root
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { type Comparison, type FileChange, NotFoundError, type TextComparison } from 'spawnpoint'
+import { type Comparison, type FileChange, NotFoundError, type Sandbox, type TextComparison } from 'spawnpoint'
 import type { Cli } from '../cli.ts'
+import { UsageError } from '../exit.ts'
 import { integer } from '../options.ts'
 import { printable } from '../output/printable.ts'
 import { formatBytes } from '../output/units.ts'
@@ -14,13 +15,7 @@ export function addDiff(root: Command): void {
     async (cli, { path, limit }, before: string, after: string, file?: string) => {
       const snapshot = await cli.client.snapshots.get(before)
       const options = { path, limit: integer(limit) }
-      const sandbox = await cli.client.snapshots.get(after).then(
-        () => null,
-        (thrown: unknown) => {
-          if (thrown instanceof NotFoundError) return cli.client.sandboxes.get(after)
-          throw thrown
-        },
-      )
+      const sandbox = await sandboxUnlessSnapshot(cli, after)
       if (file === undefined) {
         const found = sandbox === null ? await snapshot.diff(after, options) : await sandbox.diff(snapshot, options)
         return show(cli, found)
@@ -33,6 +28,18 @@ export function addDiff(root: Command): void {
         .option('--path <path>', 'only what is at or below this')
         .option('--limit <number>', 'at most so many files of each kind of change, up to 10000', '1000'),
   )
+}
+
+/** Throws `UsageError` if it is neither. */
+async function sandboxUnlessSnapshot({ client }: Cli, ref: string): Promise<Sandbox | null> {
+  const orNull = (thrown: unknown): null => {
+    if (thrown instanceof NotFoundError) return null
+    throw thrown
+  }
+  if ((await client.snapshots.get(ref).catch(orNull)) !== null) return null
+  const sandbox = await client.sandboxes.get(ref).catch(orNull)
+  if (sandbox === null) throw new UsageError(`'${ref}' is neither a snapshot nor a sandbox`)
+  return sandbox
 }
 
 async function show(cli: Cli, comparison: Comparison): Promise<void> {

@@ -30,13 +30,13 @@ export function addList(parent: Command): void {
   )
 }
 
-function last({ lastTick }: Schedule): string {
+export function last({ lastTick }: Schedule): string {
   if (lastTick === null) return '-'
   const { outcome, reason } = lastTick
   return reason === null ? outcome : `${outcome}: ${reason}`
 }
 
-function keeps({ keep }: Schedule): string {
+export function keeps({ keep }: Schedule): string {
   const rules = Object.entries(keep).flatMap(([name, count]) => (count === null ? [] : [`${count} ${name}`]))
   return rules.join(', ') || 'all'
 }

@@ -48,6 +48,15 @@ export function addVolume(root: Command): void {
   })
   verb(
     noun,
+    'resize <volume> <size>',
+    'let a volume hold more, or less down to what is in it; sandboxes that mount it notice nothing',
+    async (cli, _options, ref: string, size: string) => {
+      const volume = await cli.client.volumes.resize(ref, { sizeBytes: parseSize(size) })
+      await cli.print(volume, () => `${volume.id}\n`)
+    },
+  )
+  verb(
+    noun,
     'rm <volume...>',
     'delete volumes with all that is in them',
     (cli, _options, refs: string[]) => eachOf(cli, refs, (ref) => cli.client.volumes.delete(ref)),
