@@ -6,7 +6,7 @@ import { Results } from './samples.ts'
 import { type Bench, create, exec, filesystem, memory, type Plan } from './suites.ts'
 import { World } from './world.ts'
 
-const FULL: Plan = { rounds: 15, largeRounds: 7, memoryMib: [16, 256, 1_024], filesMib: [100, 5_000] }
+const FULL: Plan = { rounds: 45, largeRounds: 15, memoryMib: [16, 256, 1_024], filesMib: [100, 5_000] }
 const QUICK: Plan = { rounds: 1, largeRounds: 1, memoryMib: [16], filesMib: [16] }
 
 const USAGE = `usage: script/bench [--quick] [--only create,exec,memory,filesystem] [--rounds N] [--memory MIB,…] [--files MIB,…]

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem } from 'node:os'
+import { ratioInterval } from './interval.ts'
 import type { Aim, Results, Row } from './samples.ts'
 
 export interface Facts {
@@ -65,23 +66,30 @@ export interface Verdict {
   aim: Aim
   /** Ratio, or milliseconds where the aim is absolute */
   value: number
+  /** Of a ratio: see `ratioInterval` */
+  interval: [number, number] | null
   met: boolean
 }
 
 export function verdicts(results: Results): Verdict[] {
   const { rows } = results
-  const median = (work: string, who: string) =>
-    rows.find((row) => row.work === work && row.who === who)?.medianMs ?? Number.NaN
-  return results.aims.map((aim) => {
-    const own = median(aim.work, aim.who)
-    const value = aim.against === undefined ? own : own / median(aim.work, aim.against)
-    return { aim, value, met: value <= aim.atMost }
+  const find = (work: string, who: string) => rows.find((row) => row.work === work && row.who === who)
+  return results.aims.flatMap((aim): Verdict[] => {
+    const own = find(aim.work, aim.who)
+    if (own === undefined) return []
+    if (aim.against === undefined)
+      return [{ aim, value: own.medianMs, interval: null, met: own.medianMs <= aim.atMost }]
+    const other = find(aim.work, aim.against)
+    if (other === undefined) return []
+    const value = own.medianMs / other.medianMs
+    return [{ aim, value, interval: ratioInterval(own.samplesMs, other.samplesMs), met: value <= aim.atMost }]
   })
 }
 
-export function verdictLine({ aim, value, met }: Verdict): string {
+export function verdictLine({ aim, value, interval, met }: Verdict): string {
   const unit = aim.against === undefined ? ' ms' : ` × ${aim.against}`
-  return `${met ? 'met   ' : 'missed'}  ${aim.work}: ${value.toFixed(aim.against === undefined ? 1 : 2)}${unit}, aim ${aim.atMost}${unit}`
+  const within = interval === null ? '' : ` (${interval.map((end) => end.toFixed(2)).join(' to ')})`
+  return `${met ? 'met   ' : 'missed'}  ${aim.work}: ${value.toFixed(aim.against === undefined ? 1 : 2)}${unit}${within}, aim ${aim.atMost}${unit}`
 }
 
 function ms(value: number): string {
