@@ -243,7 +243,8 @@ describe('a watcher that is asked', () => {
   it('is one of a few', async () => {
     const box = await world.sandbox()
     const create = () => world.unary(box.id, 'filesystem.Filesystem/CreateWatcher', { path: '/tmp' })
-    for (let n = 0; n < 64; n += 1) expect((await create()).status).toBe(200)
-    expect((await create()).json().code).toBe('resource_exhausted')
+    const made = await Promise.all(Array.from({ length: 70 }, create))
+    expect(made.filter(({ status }) => status === 200)).toHaveLength(64)
+    for (const { status, json } of made) if (status !== 200) expect(json().code).toBe('resource_exhausted')
   })
 })

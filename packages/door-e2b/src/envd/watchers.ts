@@ -31,11 +31,16 @@ export class Watchers {
     if (mine.length >= PER_SANDBOX_MAX)
       throw new ConnectError(`more than ${PER_SANDBOX_MAX} watchers`, Code.ResourceExhausted)
     const watcher: Watcher = { sandboxId: sandbox.id, waiting: [], failure: null, over: new AbortController() }
-    const changes = await watch(request, call, watcher.over.signal)
     const id = `w${randomBytes(12).toString('hex')}`
+    // At once, so that those who ask at the same time are counted too.
     this.#watchers.set(id, watcher)
+    try {
+      void this.#collect(watcher, await watch(request, call, watcher.over.signal))
+    } catch (error) {
+      this.#forget(id)
+      throw error
+    }
     void guest.gone.then(() => this.#forget(id))
-    void this.#collect(watcher, changes)
     return id
   }
 
