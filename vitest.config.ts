@@ -27,6 +27,8 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/{src,test}/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/rules/*.test.ts'],
           exclude: [driverTests, '**/node_modules/**'],
+          // On two processors vitest would take one.
+          maxWorkers: MACHINE_WORKERS,
           // A test that hangs is to be told, not how busy the machine is: these take up to 2.5 s on an idle one.
           testTimeout: 30_000,
           expect: expectations,

@@ -169,7 +169,7 @@ export async function memory(bench: Bench, mib: number): Promise<void> {
         const ms = await timed(async () => {
           snapshot = await origin.snapshot({ kind: 'memory' })
         })
-        await previous?.delete()
+        await previous?.delete({ permanent: true })
         mustHold(receiptOf(snapshot).memoryBytes, mib)
         if (!counted) return
         results.add(name('memory snapshot'), SERVER, ms)
