@@ -196,6 +196,17 @@ describe('images', () => {
     })
     expect((await named.finish('wonderland\n')).status).toBe(0)
     expect(await out('image', 'show', 'mine', '--json')).not.toContain('wonderland')
+    const asAccount = (region: string, env: Record<string, string>) =>
+      new RunningCli(['image', 'pull', 'registry.test/mine:2', '--aws-region', region], {
+        SPAWNPOINT_URL: world.server.url,
+        SPAWNPOINT_API_KEY: world.server.key,
+        ...env,
+      }).finish()
+    const keys = { AWS_ACCESS_KEY_ID: 'AKIA', AWS_SECRET_ACCESS_KEY: 'wonderland' }
+    expect((await asAccount('eu-west-1', keys)).status).toBe(0)
+    expect(await asAccount('evil.test/', keys)).toMatchObject({ status: 1, stderr: expect.stringContaining('region') })
+    expect(await asAccount('eu-west-1', { AWS_ACCESS_KEY_ID: 'AKIA' })).toMatchObject({ status: 2 })
+    expect(await asAccount('eu-west-1', { ...keys, AWS_SESSION_TOKEN: 's' })).toMatchObject({ status: 2 })
     expect((await cli('image', 'pull', 'oci:Layout')).stderr).toContain('give one with --name')
     expect((await cli('image', 'pull', 'a/b', '-u', 'alice')).stderr).toContain('--password-stdin')
     expect((await cli('image', 'pull', 'a//b')).status).toBe(1)

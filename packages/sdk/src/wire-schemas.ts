@@ -2215,6 +2215,13 @@ export interface Schemas {
           username: string
           password: string
         }
+      | {
+          aws: {
+            region: string
+            accessKeyId: string
+            secretAccessKey: string
+          }
+        }
       | undefined
     secrets?: Record<string, string> | undefined
     defaults?:

@@ -6,6 +6,19 @@ export const credentials = z
   .strictObject({ username: z.string().min(1).max(256), password: z.string().max(16 * 1024) })
   .describe('Kept nowhere')
 
+export const awsCredentials = z
+  .strictObject({
+    aws: z.strictObject({
+      region: z.string().min(1).max(64).describe('As in `eu-west-1`: whose registries are asked'),
+      accessKeyId: z.string().min(1).max(256),
+      secretAccessKey: z
+        .string()
+        .min(1)
+        .max(16 * 1024),
+    }),
+  })
+  .describe('Keys of an account at AWS, for a password to its registries. Kept nowhere')
+
 export const pushBody = component(
   'Push',
   z.strictObject({

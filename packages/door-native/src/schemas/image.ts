@@ -1,6 +1,6 @@
 import type { BuildStep, ImageSource, ImageState } from '@spawnpoint/core'
 import { z } from 'zod'
-import { credentials } from './archive.ts'
+import { awsCredentials, credentials } from './archive.ts'
 import {
   blobKey,
   bytes,
@@ -153,7 +153,7 @@ export const buildImageBody = component(
     registry: ref
       .optional()
       .describe('Stored registry, by id or name, to pull from; default the one at the same address'),
-    credentials: credentials.optional(),
+    credentials: z.union([credentials, awsCredentials]).optional(),
     secrets: z
       .record(z.string(), z.string())
       .optional()

@@ -99,8 +99,11 @@ export interface BuildImage {
   source: ImageSource
   /** Stored registry, by id or name, to pull from; default the one at the same address */
   registry?: string | undefined
-  /** For this pull from a registry; kept nowhere */
-  credentials?: { username: string; password: string } | undefined
+  /** For this pull from a registry, a user's or an account's at AWS; kept nowhere */
+  credentials?:
+    | { username: string; password: string }
+    | { aws: { region: string; accessKeyId: string; secretAccessKey: string } }
+    | undefined
   /** By id, for the steps of a Dockerfile that ask for them with `RUN --mount=type=secret`; kept nowhere */
   secrets?: Record<string, string> | undefined
   defaults?: Partial<Omit<ImageDefaults, 'exposedPorts' | 'entrypoint' | 'idle'>> | undefined

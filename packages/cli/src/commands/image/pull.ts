@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
+import type { BuildImage } from 'spawnpoint'
+import type { Cli } from '../../cli.ts'
 import { UsageError } from '../../exit.ts'
 import { pairs } from '../../options.ts'
 import { readPassword } from '../../password.ts'
-import { verb } from '../../verb.ts'
+import { type Options, verb } from '../../verb.ts'
 import { declareDefaults, defaultsFrom } from './defaults.ts'
 import { BuildProgress } from './progress.ts'
 
@@ -12,8 +14,8 @@ export function addPull(parent: Command): void {
     'pull <reference>',
     'make an image from one of a registry, or of an OCI or Docker archive on the server',
     async (cli, options, reference: string) => {
-      const { username, name = nameOf(reference) } = options
-      const credentials = username && { username, password: await readPassword(cli, options.passwordStdin ?? false) }
+      const { name = nameOf(reference) } = options
+      const credentials = await credentialsFrom(cli, options)
       const progress = new BuildProgress(cli, options.verbose ?? false)
       const tag = tagOf(reference)
       const image = await cli.client.images.build(
@@ -33,8 +35,24 @@ export function addPull(parent: Command): void {
       declareDefaults(command)
         .option('-n, --name <name>', 'name of the image; default the last part of the reference')
         .option('-u, --username <name>', 'user of the registry; asks for the password')
-        .option('--password-stdin', 'read the password from stdin'),
+        .option('--password-stdin', 'read the password from stdin')
+        .option(
+          '--aws-region <region>',
+          'for a registry of AWS, as whom AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY say',
+        ),
   )
+}
+
+/** Throws `UsageError`. */
+async function credentialsFrom(cli: Cli, options: Options): Promise<BuildImage['credentials']> {
+  const { username, awsRegion: region, passwordStdin = false } = options
+  if (region === undefined) return username && { username, password: await readPassword(cli, passwordStdin) }
+  if (username !== undefined) throw new UsageError('--aws-region and --username are of two kinds of registries')
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN } = process.env
+  if (!accessKeyId || !secretAccessKey)
+    throw new UsageError('--aws-region: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set')
+  if (AWS_SESSION_TOKEN) throw new UsageError('--aws-region: keys of a session (AWS_SESSION_TOKEN) are not taken')
+  return { aws: { region, accessKeyId, secretAccessKey } }
 }
 
 /** `python` of `ghcr.io/team/python:3.13`, `app` of `oci-archive:app.tar:v1`. Throws `UsageError`. */
