@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { link, open, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ImageId, newId, type RootId } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Layout } from './layout.ts'
 import { Quotas } from './quotas.ts'
+import { SimpleAccounts } from './simple-accounts.ts'
 import { MIB, TestWorld } from './test-world.ts'
 import { referencedBytes } from './tree-scan.ts'
 
@@ -111,6 +113,21 @@ describe('what only snapshots still hold of what a root wrote', () => {
     await world.pool.createRoot(newId(), source, { diskBytes: 60 * MIB })
     const tooSmall = world.pool.createRoot(newId(), source, { diskBytes: 40 * MIB })
     await expect(tooSmall).rejects.toMatchObject({ code: 'invalid_argument' })
+  })
+})
+
+describe('a capture', () => {
+  it('takes back no size that the root is given meanwhile', async () => {
+    const root = await world.root(image, 64 * MIB)
+    const layout = new Layout(poolOf(world))
+    const quotas = new Quotas(poolOf(world))
+    await quotas.enable(false)
+    const log = { info: () => {}, warn: () => {} }
+    const accounts = new SimpleAccounts(quotas, { layout, log, commit: async () => {} })
+    const holder = mkdtempSync(join(world.dataDir, 'holder-'))
+    await accounts.capture(root, holder, () => accounts.rootLimited(root, { diskBytes: 128 * MIB }))
+    expect(JSON.parse(readlinkSync(layout.account(root)))).toMatchObject({ diskBytes: 128 * MIB })
+    await world.pool.deleteRoot(root)
   })
 })
 

@@ -135,14 +135,19 @@ export class SimpleAccounts implements Accounts {
   async beforeFlush(): Promise<void> {}
 
   async capture(id: RootId, holder: string, take: () => Promise<void>): Promise<{ bytes: number; takenBytes: number }> {
-    const account = await this.#account(id)
+    await this.#account(id)
     await take()
     // The capture has written all that was dirty.
     const own = await this.#own(id)
-    const { size, takenBytes, next } = afterCapture(account, own.bytes)
-    await writeAccount(accountOf(holder), size)
-    await this.#keep(id, next)
-    return { bytes: size.sizeBytes, takenBytes }
+    let captured = { bytes: 0, takenBytes: 0 }
+    // Not of the account as it was before: the root may have got another size meanwhile, or have been counted.
+    await this.#inTurn(id, async () => {
+      const { size, takenBytes, next } = afterCapture(await this.#account(id), own.bytes)
+      await writeAccount(accountOf(holder), size)
+      await this.#keep(id, next)
+      captured = { bytes: size.sizeBytes, takenBytes }
+    })
+    return captured
   }
 
   // ---------------------------------------------------------------- now and then
@@ -241,7 +246,9 @@ export class SimpleAccounts implements Accounts {
   async #account(id: RootId): Promise<RootAccount> {
     const known = this.#roots.get(id)
     if (known) return known
-    const account = (await readAccount<RootAccount>(this.#layout.account(id))) ?? (await this.#newAccount(id))
+    const read = (await readAccount<RootAccount>(this.#layout.account(id))) ?? (await this.#newAccount(id))
+    // Another may have read it too, and changed it.
+    const account = this.#roots.get(id) ?? read
     this.#roots.set(id, account)
     return account
   }
