@@ -9,8 +9,6 @@ export interface AccountsLog {
 export interface AccountsParts {
   layout: Layout
   log: AccountsLog
-  /** Commits the whole file system; not before `start` */
-  commit(): Promise<void>
 }
 
 /**

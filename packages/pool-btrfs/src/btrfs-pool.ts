@@ -74,7 +74,7 @@ export class BtrfsPool implements Pool {
     await this.#layout.make()
     // No copy-on-write and no checksums for files made below: only then does btrfs write them with direct I/O.
     await runTool('chattr', ['+C', this.#layout.blanks])
-    const parts = { layout: this.#layout, log: this.#options.log, commit: () => this.#commits.make() }
+    const parts = { layout: this.#layout, log: this.#options.log }
     const { accounts, mode: quotas } = await openAccounts(volume, this.#options.quotas ?? 'simple', parts)
     this.#accounts = accounts
     this.#commits = await Commits.open(this.#layout.commits)

@@ -48,7 +48,7 @@ export function usedBytes(account: RootAccount, own: number): number {
 /**
  * Limit on what the root owns, so that it refers to `diskBytes` where it reaches it. What it owns and does not refer to is
  * held by captures: whatever a count says, it never owns more than what may be in those and `diskBytes`. A guest that
- * deletes while it is counted, of which its own figure does not know yet, gains no more by it.
+ * deletes just before it is counted, which is in its own figure only with the next commit, gains no more by it.
  */
 export function limitOf({ diskBytes, countedBytes, ownBytes, capturedBytes }: RootAccount): number {
   return Math.max(SMALLEST_LIMIT, Math.min(ownBytes + diskBytes - countedBytes, diskBytes + capturedBytes))

@@ -33,7 +33,6 @@ export class SimpleAccounts implements Accounts {
   readonly #quotas: Quotas
   readonly #layout: Layout
   readonly #log: AccountsLog
-  readonly #commit: () => Promise<void>
   readonly #ticker = new Ticker(EVERY_MS, () => this.#look())
   readonly #roots = new Map<RootId, RootAccount>()
   readonly #turns = new Map<RootId, Promise<void>>()
@@ -42,11 +41,10 @@ export class SimpleAccounts implements Accounts {
   #idle = new Set<string>()
   #sweepAt = 0
 
-  constructor(quotas: Quotas, { layout, log, commit }: AccountsParts) {
+  constructor(quotas: Quotas, { layout, log }: AccountsParts) {
     this.#quotas = quotas
     this.#layout = layout
     this.#log = log
-    this.#commit = commit
   }
 
   async start(): Promise<void> {
@@ -178,10 +176,8 @@ export class SimpleAccounts implements Accounts {
     }
   }
 
-  /** What was deleted is off the root's own figure with the next commit: so that comes first. */
   async #scanRoot(id: RootId): Promise<void> {
     const path = this.#layout.published('roots', id)
-    await this.#commit()
     const before = await this.#own(id)
     const began = performance.now()
     const foundBytes = await referencedBytes(path, this.#stopping.signal)
