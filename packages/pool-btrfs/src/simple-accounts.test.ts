@@ -123,7 +123,7 @@ describe('a capture', () => {
     const quotas = new Quotas(poolOf(world))
     await quotas.enable(false)
     const log = { info: () => {}, warn: () => {} }
-    const accounts = new SimpleAccounts(quotas, { layout, log, commit: async () => {} })
+    const accounts = new SimpleAccounts(quotas, { layout, log })
     const holder = mkdtempSync(join(world.dataDir, 'holder-'))
     await accounts.capture(root, holder, () => accounts.rootLimited(root, { diskBytes: 128 * MIB }))
     expect(JSON.parse(readlinkSync(layout.account(root)))).toMatchObject({ diskBytes: 128 * MIB })
