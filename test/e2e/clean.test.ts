@@ -27,7 +27,7 @@ async function worldIn(dir: string): Promise<World> {
 function tracesOf({ dataDir }: World): string[] {
   const tag = createHash('sha256').update(dataDir).digest('hex').slice(0, 8)
   const claims = readdirSync('/run/spawnpoint').filter((name) => name.endsWith('.json'))
-  const claim = claims.find((name) => readFileSync(`/run/spawnpoint/${name}`, 'utf8').includes(tag)) ?? 'none'
+  const claim = claims.find((name) => claimed(name).includes(tag)) ?? 'none'
   const index = claim.replace('.json', '')
   const named = (dir: string, prefix: string) =>
     readdirSync(dir)
@@ -39,6 +39,15 @@ function tracesOf({ dataDir }: World): string[] {
     ...named('/run/netns', `sp${index}-`),
     ...named('/sys/class/net', `sp${index}v`),
   ]
+}
+
+/** Of a server, any of this machine's: one may end, and its claim be gone, while we look. */
+function claimed(name: string): string {
+  try {
+    return readFileSync(`/run/spawnpoint/${name}`, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 const startTime = readFileSync('/proc/self/stat', 'utf8').split(') ').at(-1)?.split(' ')[19] ?? ''

@@ -112,7 +112,7 @@ export function useTests(at: () => Dashboard): void {
       expect((await link.boundingBox())?.width).toBeGreaterThan(300)
     await page.keyboard.press('Escape')
     await nav('Teams').waitFor({ state: 'hidden' })
-    expect(await focused()).toBe('Menu')
+    await expect.poll(focused, POLL).toBe('Menu')
     await button('Menu').click()
     await nav('Teams').click()
     await heading('Teams').waitFor()

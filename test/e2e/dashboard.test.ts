@@ -146,7 +146,7 @@ it('shows what came from what, and acts on it from there', async () => {
   await node(/^story running/).waitFor()
   await node(/^again .*level 4/).waitFor()
   // All of it can be seen: it is made as small as it must be.
-  expect(await tree.evaluate((element) => element.scrollWidth - element.clientWidth)).toBe(0)
+  await expect.poll(() => tree.evaluate((element) => element.scrollWidth - element.clientWidth), POLL).toBe(0)
   await node(/^ready memory/).click()
   const selected = page.getByRole('complementary', { name: 'Selected' })
   await selected.getByText('Stood still').waitFor()

@@ -59,21 +59,23 @@ describe('hooks', () => {
 describe('time', () => {
   it('a timeout kills or pauses, an extension puts it off, idleness counts from the last use', async () => {
     const create = (timeout: object) => world.client.sandboxes.create({ image: 'base', timeout })
+    const extended = await create({ timeoutMs: 60_000, onTimeout: 'kill' })
+    await extended.extend(4_000)
+    const first = extended.info.expiresAt?.getTime() ?? Number.NaN
+    await extended.extend(600_000)
     const killed = await create({ timeoutMs: 1_500, onTimeout: 'kill' })
     const idle = await create({ idleTimeoutMs: 1_500, onTimeout: 'pause' })
     const paused = await create({ onTimeout: 'pause' })
     await paused.run('echo kept > /tmp/in-memory')
     await paused.extend(1_500)
-    const extended = await create({ timeoutMs: 60_000, onTimeout: 'kill' })
-    await extended.extend(1_500)
-    await extended.extend(600_000)
     await expect.poll(async () => (await killed.refresh().catch(() => ({ state: 'killed' }))).state).toBe('killed')
     await expect.poll(async () => (await paused.refresh()).state).toBe('paused')
     await expect.poll(async () => (await idle.refresh()).state).toBe('paused')
-    expect((await extended.refresh()).state).toBe('running')
     await paused.extend(null)
     await paused.resume()
     expect((await paused.run('cat /tmp/in-memory')).stdout).toBe('kept\n')
+    await expect.poll(() => Date.now()).toBeGreaterThan(first)
+    expect((await extended.refresh()).state).toBe('running')
     for (const sandbox of [paused, idle, extended]) await sandbox.kill()
   })
 

@@ -38,8 +38,13 @@ describe.each(SDKS)('streams of %s', (_name, sdk, way) => {
     })
 
     it('at its time end, too', async () => {
-      const sandbox = await Sandbox.create({ timeoutMs: 3_000 })
-      await expect(sandbox.commands.run('sleep 1000', { timeoutMs: 0 })).rejects.toThrow(TimeoutError)
+      const sandbox = await Sandbox.create()
+      const command = await sandbox.commands.run('sleep 1000', { background: true, timeoutMs: 0 })
+      const ended = command.wait()
+      ended.catch(() => {}) // awaited below
+      // Only now that it runs: its time is not to come before it does.
+      await sandbox.setTimeout(1_000)
+      await expect(ended).rejects.toThrow(TimeoutError)
       expect(await sandbox.isRunning()).toBe(false)
     })
   })

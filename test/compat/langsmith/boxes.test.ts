@@ -238,8 +238,12 @@ describe('commands', () => {
 
   it('tell who asks by functions, and go on where a handle left off', async () => {
     const said: [string, string][] = []
-    const result = await box.run('echo out; sleep 0.2; echo err >&2', {
-      onStdout: (data) => said.push(['out', data]),
+    // Which of two streams is read first is nobody's to say: the second begins when the first was seen.
+    const result = await box.run('echo out; until [ -e /tmp/out-seen ]; do sleep 0.05; done; echo err >&2', {
+      onStdout: (data) => {
+        said.push(['out', data])
+        void box.write('/tmp/out-seen', '')
+      },
       onStderr: (data) => said.push(['err', data]),
     })
     expect(said).toEqual([

@@ -38,7 +38,7 @@ describe("Novita's, which needs a domain", () => {
     const context = await sandbox.createCodeContext({ cwd: '/tmp' })
     await sandbox.runCode('x = 20', { context })
     const { text, logs } = await sandbox.runCode('print("größe")\nx + 1', { context })
-    expect([text, logs.stdout]).toEqual(['21', ['größe\n']])
+    expect([text, logs.stdout.join('')]).toEqual(['21', 'größe\n'])
     expect((await sandbox.listCodeContexts()).map(({ id }) => id)).toContain(context.id)
     await sandbox.restartCodeContext(context)
     expect((await sandbox.runCode('x', { context })).error?.name).toBe('NameError')
