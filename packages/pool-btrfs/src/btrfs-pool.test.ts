@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ImageId, newId, type SnapshotId } from '@spawnpoint/core'
+import { type ImageId, newId, type RootId, type SnapshotId } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { BtrfsPool } from './btrfs-pool.ts'
 import type { QuotaMode } from './quotas.ts'
@@ -115,8 +115,10 @@ describe('a kernel that has lost count', () => {
     // What is said of the first count, as the pool opens, is another matter.
     other.errors.length = 0
     const inconsistent = await loseCount(other, image)
-    await expect.poll(inconsistent, { timeout: 10_000, interval: 5 }).toBe('1')
-    await expect.poll(inconsistent, { timeout: 20_000, interval: 50 }).toBe('0')
+    // That it was lost is told by the pool: it may count again before we could look.
+    const told = () => inconsistent().then(() => other.errors.length)
+    await expect.poll(told).toBeGreaterThan(0)
+    await expect.poll(inconsistent).toBe('0')
     expect(new Set(other.errors)).toEqual(new Set([expect.stringContaining('the kernel counts again')]))
     expect(fill(join(other.pool.rootPath(small), 'big'), 100 * MIB)).toContain('Disk quota exceeded')
     expect((await other.pool.rootUsage(small)).usedBytes).toBeLessThanOrEqual(64 * MIB)
@@ -169,36 +171,44 @@ describe.each(['simple', 'full'] as const)('accounting with %s quotas', (quotas)
 
 describe('capture and clone', () => {
   it('take as long for 5 GB as for 100 MB', async () => {
-    const root = await world.root(image, 7 * 1024 * MIB)
-    expect(fill(join(world.pool.rootPath(root), 'base'), 100 * MIB)).toBe('ok')
-    const small = await timeCaptures()
-    execFileSync('fallocate', ['-l', '5G', join(world.pool.rootPath(root), 'huge')])
-    const large = await timeCaptures()
+    const roots = [await world.root(image, 7 * 1024 * MIB), await world.root(image, 7 * 1024 * MIB)] as const
+    for (const root of roots) expect(fill(join(world.pool.rootPath(root), 'base'), 100 * MIB)).toBe('ok')
+    execFileSync('fallocate', ['-l', '5G', join(world.pool.rootPath(roots[1]), 'huge')])
+    // In turns: what else the machine does meets both.
+    const times = roots.map(() => ({ capture: [] as number[], clone: [] as number[] }))
+    for (let round = 0; round < 7; round++) {
+      for (const [which, root] of roots.entries()) {
+        const { captureMs, cloneMs } = await timeCapture(root)
+        times[which]?.capture.push(captureMs)
+        times[which]?.clone.push(cloneMs)
+      }
+    }
+    const [small, large] = times.map(({ capture, clone }) => ({ captureMs: median(capture), cloneMs: median(clone) }))
+    if (small === undefined || large === undefined) throw new Error('there are two')
     // Generous: the machine does other things. Anything that copied or walked would be off by a factor.
     expect(large.captureMs).toBeLessThan(small.captureMs * 3 + 20)
     expect(large.cloneMs).toBeLessThan(small.cloneMs * 3 + 20)
-    await world.pool.deleteRoot(root)
+    for (const root of roots) await world.pool.deleteRoot(root)
 
-    async function timeCaptures() {
-      const capture: number[] = []
-      const clone: number[] = []
-      for (let i = 0; i < 7; i++) {
-        const id = newId<SnapshotId>()
-        await world.pool.stageSnapshot(id)
-        await world.pool.flushRoot(root)
-        const started = performance.now()
-        await world.pool.captureRoot(id, root)
-        capture.push(performance.now() - started)
-        await world.pool.publishSnapshot(id, {})
-        const copy = newId<typeof root>()
-        const cloning = performance.now()
-        await world.pool.createRoot(copy, { from: 'snapshot', id }, { diskBytes: 7 * 1024 * MIB })
-        clone.push(performance.now() - cloning)
-        await world.pool.deleteRoot(copy)
-        await world.pool.deleteSnapshot(id)
-      }
-      const median = (times: number[]) => times.sort((a, b) => a - b)[3] ?? Number.NaN
-      return { captureMs: median(capture), cloneMs: median(clone) }
+    async function timeCapture(root: RootId) {
+      const id = newId<SnapshotId>()
+      await world.pool.stageSnapshot(id)
+      await world.pool.flushRoot(root)
+      const started = performance.now()
+      await world.pool.captureRoot(id, root)
+      const captureMs = performance.now() - started
+      await world.pool.publishSnapshot(id, {})
+      const copy = newId<RootId>()
+      const cloning = performance.now()
+      await world.pool.createRoot(copy, { from: 'snapshot', id }, { diskBytes: 7 * 1024 * MIB })
+      const cloneMs = performance.now() - cloning
+      await world.pool.deleteRoot(copy)
+      await world.pool.deleteSnapshot(id)
+      return { captureMs, cloneMs }
+    }
+
+    function median(times: number[]): number {
+      return times.sort((a, b) => a - b)[3] ?? Number.NaN
     }
   })
 
