@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** Of this process alone, so that tests beside it have their own; from what is set apart for documentation */
-const NETWORK = `203.0.113.${(process.pid % 62) * 4}`
+const NETWORK = freeNetwork()
 const [HOST_SIDE, OUTSIDE] = [1, 2].map((n) => NETWORK.replace(/\d+$/, (last) => String(Number(last) + n))) as [
   string,
   string,
@@ -118,4 +118,15 @@ export class OutsideHosts implements AsyncDisposable {
     })
     rmSync(this.#dir, { recursive: true })
   }
+}
+
+/** One that nothing of this host has: numbers of two processes may be as many apart as there are networks. */
+function freeNetwork(): string {
+  const taken = execFileSync('ip', ['-4', '-oneline', 'address'], { encoding: 'utf8' })
+  const all = Array.from({ length: 62 }, (_, n) => `203.0.113.${((process.pid + n) % 62) * 4}`)
+  const free = all.find(
+    (network) => !taken.includes(` ${network.replace(/\d+$/, (last) => String(Number(last) + 1))}/`),
+  )
+  if (free === undefined) throw new Error('every network for tests is taken')
+  return free
 }

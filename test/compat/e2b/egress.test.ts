@@ -4,7 +4,7 @@ import { Sandbox, Secret, SecretError, SecretNotFoundError } from 'e2b'
 import { Sandbox as NovitaSandbox, Secret as NovitaSecret, SecretError as NovitaSecretError } from 'novita-sandbox'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { OutsideHosts } from '../../e2e/outside-hosts.ts'
-import { VendorWorld } from '../vendor-world.ts'
+import { until, VendorWorld } from '../vendor-world.ts'
 
 const ISSUER = 'https://issuer.test'
 
@@ -111,7 +111,9 @@ it('reaches programs that speak TLS themselves', async () => {
     background: true,
   })
   const headers = { 'e2b-sandbox-id': sandbox.sandboxId, 'e2b-sandbox-port': '4430' }
-  const answer = await fetch(`${vendor.world.url}/path`, { headers })
+  const ask = () => fetch(`${vendor.world.url}/path`, { headers })
+  await until(async () => (await ask()).status === 200) // it has to start first
+  const answer = await ask()
   expect([answer.status, await answer.text()]).toEqual([200, 'secure /path'])
   expect((await sandbox.getInfo()).network).toEqual({ httpsPorts: [4430] })
   await sandbox.kill()
