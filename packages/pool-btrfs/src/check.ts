@@ -20,6 +20,8 @@ export async function checkSnapshot(
   signal: AbortSignal,
   { idle = false }: { idle?: boolean },
 ): Promise<string | null> {
+  // A program that is quick may come to its end before it is ended.
+  signal.throwIfAborted()
   // On a busy machine what is idle may never come to its end, which is no answer for whoever waits for it.
   const place = idle ? ['-n', '19', 'ionice', '-c', '3'] : ['-n', '5', 'ionice', '-c', '2', '-n', '7']
   const read: Reader = (tool, args) => runTool('nice', [...place, tool, ...args], TIMEOUT_MS, { signal })

@@ -87,6 +87,28 @@ describe('what a scan found', () => {
     const next = afterScan(root(), GIB, own(0), own(2 * GIB))
     expect(next).toMatchObject({ countedBytes: 3 * GIB, ownBytes: 2 * GIB, slackBytes: 2 * GIB })
   })
+
+  it('is no more than what is its own and what its source took', () => {
+    const account = root({ countedBytes: GIB, bornBytes: GIB })
+    const next = afterScan(account, 5 * GIB, own(3 * GIB), own(3 * GIB))
+    expect(next).toMatchObject({ countedBytes: 4 * GIB, slackBytes: 0 })
+    expect(limitOf(next)).toBe(7 * GIB)
+  })
+
+  it('is off by what went while it was counted, which is then counted again', () => {
+    const next = afterScan(root({ countedBytes: 0 }), 5 * GIB, own(5 * GIB), own(2 * GIB))
+    expect(next).toMatchObject({ countedBytes: 5 * GIB, ownBytes: 2 * GIB, slackBytes: 3 * GIB })
+    expect(worthAScan(next, 2 * GIB, 0)).toBe(true)
+    expect(afterScan(next, 2 * GIB, own(2 * GIB), own(2 * GIB))).toMatchObject({ countedBytes: 2 * GIB, slackBytes: 0 })
+  })
+
+  it('leaves captures that were deleted no room, and the next one what was written since', () => {
+    // It owned 6 GiB, most of it in captures that are gone.
+    const account = root({ countedBytes: GIB, ownBytes: 6 * GIB, capturedBytes: 6 * GIB })
+    const next = afterScan(account, GIB, own(GIB), own(GIB))
+    expect(limitOf(afterScan(next, 0, own(4 * GIB), own(4 * GIB)))).toBe(9 * GIB)
+    expect(afterCapture(next, 3 * GIB).takenBytes).toBe(2 * GIB)
+  })
 })
 
 describe('a capture', () => {

@@ -27,8 +27,10 @@ export interface RootAccount {
   ownBytes: number
   /** `countedBytes` may be off by this much */
   slackBytes: number
-  /** What it owned at the last capture */
+  /** Captures hold at most so much of what it owns: what it owned at the last one, or has owned since if that was less */
   capturedBytes: number
+  /** What its source took at most; an account of an earlier server's may lack it */
+  bornBytes?: number
   /** The last count, in this process's milliseconds */
   scan?: { endedAt: number; tookMs: number }
 }
@@ -66,10 +68,15 @@ export interface Own {
  * be room for as much again, each time.
  */
 export function afterScan(account: RootAccount, foundBytes: number, before: Own, after: Own): RootAccount {
-  const slackBytes = Math.max(0, after.bytes - before.bytes + before.dirtyBytes)
+  const missedBytes = Math.max(0, after.bytes - before.bytes + before.dirtyBytes)
   const reckoned = usedBytes(account, after.bytes)
-  const countedBytes = Math.min(Math.max(reckoned, foundBytes), foundBytes + slackBytes)
-  return { ...account, countedBytes, ownBytes: after.bytes, slackBytes }
+  // It refers to nothing that is neither its own nor its source's; a count guesses what many small files take.
+  const mostBytes = (account.bornBytes ?? Number.POSITIVE_INFINITY) + after.bytes
+  const countedBytes = Math.min(Math.max(reckoned, foundBytes), foundBytes + missedBytes, mostBytes)
+  // What went meanwhile may have been counted as well: whether it did, the next count tells.
+  const slackBytes = before.dirtyBytes + Math.abs(after.bytes - before.bytes)
+  const capturedBytes = Math.min(account.capturedBytes, after.bytes)
+  return { ...account, countedBytes, ownBytes: after.bytes, slackBytes, capturedBytes }
 }
 
 /** Whether the sum may be off by enough: the less room is left, the less is enough. */

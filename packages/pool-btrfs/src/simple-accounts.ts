@@ -96,6 +96,7 @@ export class SimpleAccounts implements Accounts {
       ownBytes: 0,
       slackBytes,
       capturedBytes: 0,
+      bornBytes: made.sizeBytes + slackBytes,
     }
     await limitSubvolume(staged, limitOf(account))
     await writeAccount(this.#layout.account(id), account)
