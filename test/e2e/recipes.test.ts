@@ -202,13 +202,15 @@ http.server.ThreadingHTTPServer(('127.0.0.1', 8000), Handler).serve_forever()
   const ask = async (sandbox: { fetch(port: number, path: string): Promise<Response> }) =>
     (await sandbox.fetch(8000, '/')).text()
 
+  const readyCommand = 'curl -sf http://127.0.0.1:8000/ > /dev/null'
+
   let image: Image
   beforeAll(async () => {
     const blob = await world.client.blobs.upload(tarOf([{ name: 'serve.py', data: PROGRAM }]))
     image = await build({
       steps: [{ type: 'copy', blob, source: 'serve.py', destination: '/srv/' }],
       startCommand: 'exec python3 /srv/serve.py',
-      readyCommand: 'curl -sf http://127.0.0.1:8000/ > /dev/null',
+      readyCommand,
     })
   })
 
@@ -233,9 +235,9 @@ http.server.ThreadingHTTPServer(('127.0.0.1', 8000), Handler).serve_forever()
   })
 
   it('is inherited by images on top, which live on without it', async () => {
-    const parent = await build({ from: image.id, steps: [asRoot('echo parent > /parent')] })
+    const parent = await build({ from: image.id, steps: [asRoot('echo parent > /parent')], readyCommand })
     await using before = await world.client.sandboxes.create({ image: parent.id })
-    const child = await build({ from: parent.id, steps: [asRoot('cp /parent /child')] })
+    const child = await build({ from: parent.id, steps: [asRoot('cp /parent /child')], readyCommand })
     await world.client.images.delete(parent.id)
     expect(await ask(before)).toMatch(/^0\./)
     await using after = await world.client.sandboxes.create({ image: child.id })
