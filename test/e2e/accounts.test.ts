@@ -46,6 +46,17 @@ it('counts what a sandbox uses through a death of the server, to its end and no 
   expect(await client.usage.csv({ by: ['day', 'sandbox'] })).toContain(`,${sandbox.id},`)
 })
 
+it('counts what is made at the same moment towards the limits that all teams have', async () => {
+  const { secret } = await world.client.teams.create({ name: 'hasty' })
+  const own = new Spawnpoint({ url: world.url, apiKey: secret })
+  const create = (n: number) => own.registries.create({ name: `r${n}`, url: `registry-${n}.test` })
+  const made = await Promise.allSettled(Array.from({ length: 110 }, (_, n) => create(n)))
+  expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(100)
+  expect(await own.registries.list().toArray()).toHaveLength(100)
+  const secrets = await Promise.all(Array.from({ length: 9 }, () => own.secrets.set('SAME', { value: 'v' })))
+  expect(secrets.map(({ version }) => version).sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
+
 it('holds a team to its limits, keys to their scopes, and writes down who asked for what', async () => {
   const { team, secret } = await world.client.teams.create({ name: 'small', limits: { sandboxes: 1 } })
   const own = new Spawnpoint({ url: world.url, apiKey: secret })

@@ -35,6 +35,8 @@ export class Registries implements RegistriesApi {
     check(registry, request.password)
     const sealedPassword = this.#sealed(registry, request.password ?? null)
     await this.#parts.ledger.transact(async (tx) => {
+      // Those that are made at the same time count, too.
+      await tx.lockTeam(by.teamId)
       const { items } = await tx.registries({ teamId: by.teamId }, { limit: MAX_REGISTRIES })
       if (items.length >= MAX_REGISTRIES) {
         throw new SpawnpointError('limit_exceeded', `A team has at most ${MAX_REGISTRIES} registries`, {

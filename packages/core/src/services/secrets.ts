@@ -38,6 +38,8 @@ export class Secrets implements SecretsApi {
     const asked = { teamId: by.teamId, name, hosts: hosts.map((host) => checkDomain('hosts', host)), updatedAt: now }
     const sealed = this.#seal.seal(subjectOf(asked), value)
     const secret = await this.#parts.ledger.transact(async (tx) => {
+      // Those that are made at the same time count, too.
+      await tx.lockTeam(by.teamId)
       const { items } = await tx.secrets({ teamId: by.teamId }, { limit: MAX_SECRETS })
       const there = items.find((one) => one.name === name)
       if (there === undefined && exists === true) throw notFound('secret', name)

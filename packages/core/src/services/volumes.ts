@@ -41,6 +41,8 @@ export class Volumes implements VolumesApi {
     this.#parts.failpoint('volume.create.made')
     try {
       await ledger.transact(async (tx) => {
+        // Those that are made at the same time count, too.
+        await tx.lockTeam(by.teamId)
         await this.#mustFit(tx, volume)
         await tx.putVolume(volume)
       })
