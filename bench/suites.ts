@@ -35,8 +35,8 @@ export interface Bench {
 }
 
 /**
- * After a sandbox came up the server makes the next one ready, as the bare side does before its clock starts: waited for, so
- * that neither is measured while the other one does so.
+ * After a sandbox came up the server makes the next one ready, as the bare side does before its clock starts; and what was deleted
+ * is given back some time later. Both are waited for, so that nobody is measured meanwhile.
  */
 const settle = (quick: boolean) => sleep(quick ? 300 : 700)
 
@@ -170,6 +170,7 @@ export async function memory(bench: Bench, mib: number): Promise<void> {
           snapshot = await origin.snapshot({ kind: 'memory' })
         })
         await previous?.delete({ permanent: true })
+        await settle(rounds < 3)
         mustHold(receiptOf(snapshot).memoryBytes, mib)
         if (!counted) return
         results.add(name('memory snapshot'), SERVER, ms)
@@ -181,6 +182,7 @@ export async function memory(bench: Bench, mib: number): Promise<void> {
         const taken = await takeBareSnapshot(world, bare, direct)
         kept = taken
         if (previous) await removeBareSnapshot(world, previous)
+        await settle(rounds < 3)
         mustHold((await stat(join(taken.image, 'pages.img'))).size, mib)
         if (!counted) return
         results.add(name('memory snapshot'), BARE, taken.totalMs)
