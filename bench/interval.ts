@@ -3,8 +3,8 @@ import { quantile } from './samples.ts'
 const DRAWS = 2_000
 
 /**
- * Between which values the ratio of two medians lies in 95 of 100 repetitions of a run: a bootstrap over its rounds, whose two
- * samples stay together, as whatever else the machine did hit both.
+ * Between which values the ratio of two medians lies in 95 of 100 drawings of a run's rounds (a bootstrap). The two samples of
+ * a round stay together, as whatever else the machine did hit both. What is the same for a whole run is not in it.
  */
 export function ratioInterval(own: readonly number[], other: readonly number[]): [number, number] {
   const rounds = Math.min(own.length, other.length)

@@ -71,18 +71,24 @@ export interface Verdict {
   met: boolean
 }
 
-export function verdicts(results: Results): Verdict[] {
-  const { rows } = results
-  const find = (work: string, who: string) => rows.find((row) => row.work === work && row.who === who)
-  return results.aims.flatMap((aim): Verdict[] => {
+/** Throws where a side of an aim was not measured. */
+export function verdicts({ rows, aims }: Results): Verdict[] {
+  const find = (work: string, who: string) => {
+    const row = rows.find((row) => row.work === work && row.who === who)
+    if (row === undefined) throw new Error(`${work} by ${who} was not measured`)
+    return row
+  }
+  return aims.map((aim) => {
     const own = find(aim.work, aim.who)
-    if (own === undefined) return []
-    if (aim.against === undefined)
-      return [{ aim, value: own.medianMs, interval: null, met: own.medianMs <= aim.atMost }]
+    const judged = (value: number, interval: Verdict['interval']) => ({
+      aim,
+      value,
+      interval,
+      met: value <= aim.atMost,
+    })
+    if (aim.against === undefined) return judged(own.medianMs, null)
     const other = find(aim.work, aim.against)
-    if (other === undefined) return []
-    const value = own.medianMs / other.medianMs
-    return [{ aim, value, interval: ratioInterval(own.samplesMs, other.samplesMs), met: value <= aim.atMost }]
+    return judged(own.medianMs / other.medianMs, ratioInterval(own.samplesMs, other.samplesMs))
   })
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { RootId } from '@spawnpoint/core'
+import { type RootId, Turns } from '@spawnpoint/core'
 import { readAccount, removeAccount, sweepAccounts, writeAccount } from './account-records.ts'
 import type { Accounts, AccountsLog, AccountsParts } from './accounts.ts'
 import { limitSubvolume } from './btrfs.ts'
@@ -35,7 +35,8 @@ export class SimpleAccounts implements Accounts {
   readonly #log: AccountsLog
   readonly #ticker = new Ticker(EVERY_MS, () => this.#look())
   readonly #roots = new Map<RootId, RootAccount>()
-  readonly #turns = new Map<RootId, Promise<void>>()
+  /** One change of a root's account at a time: the later must not be made of what the earlier replaces. */
+  readonly #turns = new Turns<RootId>()
   readonly #scans = new Map<string, Promise<Size>>()
   readonly #stopping = new AbortController()
   #idle = new Set<string>()
@@ -104,7 +105,7 @@ export class SimpleAccounts implements Accounts {
   }
 
   rootLimited(id: RootId, { diskBytes }: { diskBytes: number }): Promise<void> {
-    return this.#inTurn(id, async () => {
+    return this.#turns.take(id, async () => {
       const account = await this.#account(id)
       // Start-up asks it of every root. The limit comes before the account of it, and so is there if that is.
       if (account.diskBytes === diskBytes) return
@@ -134,19 +135,18 @@ export class SimpleAccounts implements Accounts {
   async beforeFlush(): Promise<void> {}
 
   async capture(id: RootId, holder: string, take: () => Promise<void>): Promise<{ bytes: number; takenBytes: number }> {
+    // Where none is kept it is counted, which is not for when the sandbox stands still.
     await this.#account(id)
     await take()
     // The capture has written all that was dirty.
     const own = await this.#own(id)
-    let captured = { bytes: 0, takenBytes: 0 }
     // Not of the account as it was before: the root may have got another size meanwhile, or have been counted.
-    await this.#inTurn(id, async () => {
+    return this.#turns.take(id, async () => {
       const { size, takenBytes, next } = afterCapture(await this.#account(id), own.bytes)
       await writeAccount(accountOf(holder), size)
       await this.#keep(id, next)
-      captured = { bytes: size.sizeBytes, takenBytes }
+      return { bytes: size.sizeBytes, takenBytes }
     })
-    return captured
   }
 
   // ---------------------------------------------------------------- now and then
@@ -182,7 +182,7 @@ export class SimpleAccounts implements Accounts {
     const before = await this.#own(id)
     const began = performance.now()
     const foundBytes = await referencedBytes(path, this.#stopping.signal)
-    await this.#inTurn(id, async () => {
+    await this.#turns.take(id, async () => {
       const [account, after] = await Promise.all([this.#account(id), this.#own(id)])
       const scan = { endedAt: performance.now(), tookMs: performance.now() - began }
       const next = { ...afterScan(account, foundBytes, before, after), scan }
@@ -190,17 +190,6 @@ export class SimpleAccounts implements Accounts {
       await limitSubvolume(path, limitOf(next))
       await this.#keep(id, next)
     })
-  }
-
-  /** One change of a root's limit at a time: the later must not be made of what the earlier replaces. */
-  async #inTurn(id: RootId, change: () => Promise<void>): Promise<void> {
-    const mine = (this.#turns.get(id) ?? Promise.resolve()).then(change, change)
-    this.#turns.set(id, mine)
-    try {
-      await mine
-    } finally {
-      if (this.#turns.get(id) === mine) this.#turns.delete(id)
-    }
   }
 
   /** The kernel keeps the group of a deleted subvolume while something that it wrote lives, and then for ever. */

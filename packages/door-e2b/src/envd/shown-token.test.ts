@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
-import { type SpawnpointApi, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
+import { SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ShownTokens } from './shown-token.ts'
 import { type EnvdWorld, openEnvdWorld } from './testing/envd-world.ts'
+import { heldLook } from './testing/held-look.ts'
 
 let world: EnvdWorld
 beforeAll(async () => {
@@ -58,14 +59,8 @@ it('leaves alone what shows no token, and what is no call of the agent', async (
 })
 
 it('takes one look at a time at all sandboxes for tokens that are made up, and refuses more than can wait', async () => {
-  const go = Promise.withResolvers<void>()
-  let looks = 0
-  const reachAll = async function* () {
-    looks += 1
-    await go.promise
-    yield* []
-  }
-  const finder = new ShownTokens({ sandboxes: { reachAll } } as unknown as SpawnpointApi)
+  const { api, looks, end } = heldLook()
+  const finder = new ShownTokens(api)
   const ask = async (at: number) => {
     const headers = { 'x-access-token': String(at).padStart(64, '0') }
     const error = await finder.find({ headers } as unknown as IncomingMessage).catch(toSpawnpointError)
@@ -73,8 +68,8 @@ it('takes one look at a time at all sandboxes for tokens that are made up, and r
   }
   const many = Array.from({ length: 300 }, (_, at) => ask(at))
   expect(await Promise.race(many)).toBe('unavailable')
-  expect(looks).toBe(1)
-  go.resolve()
+  expect(looks()).toBe(1)
+  end()
   const codes = await Promise.all(many)
   expect(codes.filter((code) => code === 'not_found')).toHaveLength(256)
   expect(codes.filter((code) => code === 'unavailable')).toHaveLength(44)

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { SpawnpointApi } from '@spawnpoint/core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { SignedFiles } from './signed-files.ts'
 import { type EnvdWorld, openEnvdWorld } from './testing/envd-world.ts'
+import { heldLook } from './testing/held-look.ts'
 
 let world: EnvdWorld
 let id: string
@@ -29,14 +29,8 @@ async function write(sandbox: string): Promise<void> {
 }
 
 it('addresses that are made up take one look at a time at all sandboxes, and none that could not be a signature', async () => {
-  const go = Promise.withResolvers<void>()
-  let looks = 0
-  const reachAll = async function* () {
-    looks += 1
-    await go.promise
-    yield* []
-  }
-  const finder = new SignedFiles({ sandboxes: { reachAll } } as unknown as SpawnpointApi)
+  const { api, looks, end } = heldLook()
+  const finder = new SignedFiles(api)
   const ask = async (signature: string) => {
     const res = {
       setHeader() {},
@@ -48,11 +42,11 @@ it('addresses that are made up take one look at a time at all sandboxes, and non
     expect(await finder.find(req as IncomingMessage, res as unknown as ServerResponse)).toBeNull()
     return res.status
   }
-  expect([await ask('v1_AAAA'), looks]).toEqual([401, 0])
+  expect([await ask('v1_AAAA'), looks()]).toEqual([401, 0])
   const many = Array.from({ length: 300 }, () => ask(`v1_${'A'.repeat(43)}`))
   expect(await Promise.race(many)).toBe(503)
-  expect(looks).toBe(1)
-  go.resolve()
+  expect(looks()).toBe(1)
+  end()
   const statuses = await Promise.all(many)
   expect([401, 503].map((status) => statuses.filter((one) => one === status).length)).toEqual([256, 44])
 })
