@@ -6,22 +6,25 @@ const RETRY_MS = 5_000
 const LOOK_MS = 30_000
 
 interface Actions<Key> {
-  /** What to do at the time of `key`, at the latest now. If it rejects, it is called again later. */
-  ring(key: Key, now: Date): Promise<void>
+  /** What to do when the time of `key` has come. If it rejects, it is called again later. */
+  ring(key: Key): Promise<void>
   /** Told why `ring` has rejected. */
   failed(key: Key, error: unknown): void
 }
 
-/** An alarm clock: at most one time for each key, one timer for the nearest of all. Times are in epoch milliseconds. */
+/** An alarm clock: at most one time for each key, one timer for the nearest of all. Times are in milliseconds of `nowMs`. */
 export class Alarms<Key> {
-  readonly #clock: Clock
+  readonly #clock: Pick<Clock, 'after'>
+  readonly #nowMs: () => number
   readonly #actions: Actions<Key>
   readonly #due = new Map<Key, number>()
   #timer: Disposable | null = null
   #closed = false
 
-  constructor(clock: Clock, actions: Actions<Key>) {
+  /** `nowMs`: that of the clock on the wall by default */
+  constructor(clock: Clock, actions: Actions<Key>, nowMs: () => number = () => clock.now().getTime()) {
     this.#clock = clock
+    this.#nowMs = nowMs
     this.#actions = actions
   }
 
@@ -45,18 +48,18 @@ export class Alarms<Key> {
     if (this.#closed || this.#due.size === 0) return
     let nearest = Number.POSITIVE_INFINITY
     for (const atMs of this.#due.values()) nearest = Math.min(nearest, atMs)
-    const ms = Math.min(nearest - this.#clock.now().getTime(), LOOK_MS)
+    const ms = Math.min(nearest - this.#nowMs(), LOOK_MS)
     this.#timer = this.#clock.after(ms, () => this.#strike())
   }
 
   #strike(): void {
-    const now = this.#clock.now()
+    const now = this.#nowMs()
     for (const [key, atMs] of this.#due) {
-      if (atMs > now.getTime()) continue
+      if (atMs > now) continue
       this.#due.delete(key)
-      this.#actions.ring(key, now).catch((error: unknown) => {
+      this.#actions.ring(key).catch((error: unknown) => {
         this.#actions.failed(key, error)
-        this.set(key, this.#clock.now().getTime() + RETRY_MS)
+        this.set(key, this.#nowMs() + RETRY_MS)
       })
     }
     this.#arm()

@@ -14,6 +14,8 @@ import type { IdentityConfig } from './services/identity.ts'
 /** The core's own view of time, so that tests need not wait. */
 export interface Clock {
   now(): Date
+  /** Milliseconds, from whenever, that go on evenly: setting the clock does not change them, and sleep of the machine does not count */
+  uptimeMs(): number
   /** Calls `fn` once after `ms` milliseconds unless disposed. Does not keep the process alive. */
   after(ms: number, fn: () => void): Disposable
 }
@@ -82,6 +84,7 @@ export interface Parts {
 
 export const systemClock: Clock = {
   now: () => new Date(),
+  uptimeMs: () => performance.now(),
   after(ms, fn) {
     // setTimeout holds at most 2^31-1 ms; a longer wait is cut and the caller's check re-arms it.
     const timer = setTimeout(fn, Math.min(Math.max(0, ms), 2 ** 31 - 1))

@@ -35,6 +35,16 @@ describe('a time that has come', () => {
     expect((await it.now()).state).toBe('stopped')
   })
 
+  it('counts idle time by no clock that can be set', async () => {
+    await using it = await begin({ idleTimeoutMs: 3_600_000, onTimeout: 'kill' })
+    it.world.clock.set(86_400_000)
+    await it.pass(60_000)
+    expect((await it.now()).state).toBe('running')
+    it.world.clock.set(-2 * 86_400_000)
+    await it.pass(3_600_000)
+    expect((await it.now()).state).toBe('killed')
+  })
+
   it('does nothing if it is put off while what it asks for waits its turn', async () => {
     await using it = await begin({ timeoutMs: 60_000, onTimeout: 'kill' })
     const held = it.world.host.faults.hang('runtime.checkpoint')

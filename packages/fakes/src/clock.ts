@@ -1,6 +1,8 @@
 /** Time that only a test moves. Has the shape of the core's `Clock`. */
 export class FakeClock {
   #nowMs: number
+  /** By how much the clock was set, in milliseconds */
+  #setByMs = 0
   #timers: { atMs: number; fn: () => void }[] = []
 
   constructor(start: Date = new Date('2026-01-01T00:00:00Z')) {
@@ -9,6 +11,10 @@ export class FakeClock {
 
   now(): Date {
     return new Date(this.#nowMs)
+  }
+
+  uptimeMs(): number {
+    return this.#nowMs - this.#setByMs
   }
 
   after(ms: number, fn: () => void): Disposable {
@@ -29,6 +35,7 @@ export class FakeClock {
   /** The clock is set, or the machine slept: timers know nothing of it. */
   set(byMs: number): void {
     this.#nowMs += byMs
+    this.#setByMs += byMs
     for (const timer of this.#timers) timer.atMs += byMs
   }
 

@@ -162,7 +162,7 @@ export class Work<Detail> {
   async #commit(next: Operation, change: (tx: LedgerTx) => Promise<void>): Promise<void> {
     const { ledger, clock, log } = this.parts
     if (this.#inDoubt !== null) throw this.#inDoubt
-    const giveUpAt = clock.now().getTime() + LEDGER_PATIENCE_MS
+    const giveUpAt = clock.uptimeMs() + LEDGER_PATIENCE_MS
     let doubted = false
     for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
       try {
@@ -180,7 +180,7 @@ export class Work<Detail> {
         doubted ||= away
         // A transaction that timed out has changed nothing.
         if (!doubted && !isCode(error, 'timeout')) throw error
-        if (clock.now().getTime() >= giveUpAt) {
+        if (clock.uptimeMs() >= giveUpAt) {
           if (doubted) this.#inDoubt = error
           throw error
         }

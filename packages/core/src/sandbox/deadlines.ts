@@ -11,12 +11,15 @@ export interface DeadlineActions {
 
 /**
  * The alarm clock for all expiries. Times are kept in the ledger: an action reads the record again and decides. Idle time is
- * counted here alone, so that a request costs no write; after a restart of the server it begins anew.
+ * counted here alone, so that a request costs no write, and not by the clock on the wall, which may be set; after a restart of the
+ * server it begins anew.
  */
 export class Deadlines {
   readonly #parts: Parts
   readonly #sandboxes: Alarms<SandboxId>
   readonly #snapshots: Alarms<SnapshotId>
+  /** Idle timeouts, in milliseconds of `uptimeMs` */
+  readonly #idling: Alarms<SandboxId>
   /** Sandboxes that may become idle (`timeoutMs` is not `null`) or that a stream is open to (`leases`) */
   readonly #idle = new Map<SandboxId, { timeoutMs: number | null; lastUse: number; leases: number }>()
 
@@ -25,6 +28,7 @@ export class Deadlines {
     const failed = (id: SandboxId | SnapshotId, error: unknown) =>
       parts.log.warn({ err: error, id }, 'what was due at expiry failed; trying again')
     this.#sandboxes = new Alarms<SandboxId>(parts.clock, { ring: (id) => actions.sandbox(id), failed })
+    this.#idling = new Alarms<SandboxId>(parts.clock, { ring: (id) => actions.sandbox(id), failed }, () => this.#now())
     this.#snapshots = new Alarms<SnapshotId>(parts.clock, { ring: (id) => actions.snapshot(id), failed })
   }
 
@@ -42,7 +46,8 @@ export class Deadlines {
       idle.timeoutMs = idleTimeoutMs
       this.#dropIfUnused(id)
     }
-    this.#sandboxes.set(id, running ? this.#sandboxDue(id, sandbox.expiresAt) : deletionDue(sandbox))
+    this.#sandboxes.set(id, running ? (sandbox.expiresAt?.getTime() ?? null) : deletionDue(sandbox))
+    this.#idling.set(id, this.#idleDue(id))
   }
 
   watchSnapshot(snapshot: Pick<Snapshot, 'id' | 'state' | 'expiresAt' | 'pinned' | 'purgeAt'>): void {
@@ -51,6 +56,7 @@ export class Deadlines {
 
   forget(id: SandboxId): void {
     this.#sandboxes.set(id, null)
+    this.#idling.set(id, null)
     this.#idle.delete(id)
   }
 
@@ -79,25 +85,26 @@ export class Deadlines {
     if (idle?.timeoutMs === null && idle.leases === 0) this.#idle.delete(id)
   }
 
-  /** When the idle timeout strikes, in epoch milliseconds; `null` while it cannot. */
-  idleDue(id: SandboxId): number | null {
+  /** Whether its idle timeout has struck. */
+  isIdle(id: SandboxId): boolean {
+    return (this.#idleDue(id) ?? Number.POSITIVE_INFINITY) <= this.#now()
+  }
+
+  close(): void {
+    this.#sandboxes.close()
+    this.#idling.close()
+    this.#snapshots.close()
+  }
+
+  /** When the idle timeout strikes, in milliseconds of `uptimeMs`; `null` while it cannot. */
+  #idleDue(id: SandboxId): number | null {
     const idle = this.#idle.get(id)
     if (idle === undefined || idle.timeoutMs === null) return null
     return (idle.leases > 0 ? this.#now() : idle.lastUse) + idle.timeoutMs
   }
 
-  close(): void {
-    this.#sandboxes.close()
-    this.#snapshots.close()
-  }
-
-  #sandboxDue(id: SandboxId, expiresAt: Date | null): number | null {
-    const times = [expiresAt?.getTime() ?? null, this.idleDue(id)].filter((time) => time !== null)
-    return times.length === 0 ? null : Math.min(...times)
-  }
-
   #now(): number {
-    return this.#parts.clock.now().getTime()
+    return this.#parts.clock.uptimeMs()
   }
 }
 

@@ -49,8 +49,8 @@ export class Due {
   #action(sandbox: Sandbox, deadlines: Deadlines): TimeoutPolicy['onTimeout'] | null {
     const now = this.#parts.clock.now().getTime()
     if (!isUp(sandbox)) return (deletionDue(sandbox) ?? Number.POSITIVE_INFINITY) <= now ? 'kill' : null
-    const times = [sandbox.expiresAt?.getTime() ?? null, deadlines.idleDue(sandbox.id)]
-    return times.some((time) => time !== null && time <= now) ? sandbox.timeout.onTimeout : null
+    const expired = sandbox.expiresAt !== null && sandbox.expiresAt.getTime() <= now
+    return expired || deadlines.isIdle(sandbox.id) ? sandbox.timeout.onTimeout : null
   }
 }
 

@@ -39,7 +39,7 @@ export class Scheduler {
     this.#parts = parts
     this.#snapshots = snapshots
     this.#alarms = new Alarms(parts.clock, {
-      ring: (id, now) => this.#tracked(this.#tick(id, now)),
+      ring: (id) => this.#tracked(this.#tick(id, parts.clock.now())),
       failed: (id, error) =>
         parts.log.warn({ err: error, schedule: id }, 'a tick of a schedule could not be decided; trying again'),
     })

@@ -86,6 +86,7 @@ export class Samples {
 
   async #round(): Promise<void> {
     const begun = this.#now()
+    const begunUp = this.#parts.clock.uptimeMs()
     for (const [id, ring] of this.#kept) if (ring.newestMs <= begun - KEPT_MS) this.#kept.delete(id)
     const subjects = [...this.#subjects.values()].values()
     const lookAtSome = async () => {
@@ -96,7 +97,7 @@ export class Samples {
     }
     await Promise.all(Array.from({ length: AT_ONCE }, lookAtSome))
     this.#timer = null
-    this.#arm(Math.max(0, begun + INTERVAL_MS - this.#now()))
+    this.#arm(Math.max(0, begunUp + INTERVAL_MS - this.#parts.clock.uptimeMs()))
   }
 
   #look(subject: Subject): Promise<void> {

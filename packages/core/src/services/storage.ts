@@ -49,14 +49,14 @@ export class Storage implements StorageApi {
 
   async #run(): Promise<number> {
     const { clock, closing, log } = this.#parts
-    const began = clock.now().getTime()
+    const began = clock.uptimeMs()
     try {
       await this.#measure()
     } catch (error) {
       // What was under way is done anew by the next server.
       if (!closing.aborted) log.warn({ err: error }, 'what is stored could not be measured; trying again')
     }
-    const tookMs = clock.now().getTime() - began
+    const tookMs = clock.uptimeMs() - began
     return Math.max(EVERY_MS, tookMs / SHARE)
   }
 

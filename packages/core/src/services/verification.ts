@@ -137,11 +137,12 @@ export class Verification {
     if (everyMs === null || closing.aborted || now - tried < everyMs) return
     if (how === 'drill' && snapshot.volumes.length > 0) return
     this.#tried[how].set(snapshot.id, now)
+    const began = clock.uptimeMs()
     try {
       const { done } = await (how === 'check' ? this.#check(snapshot, { idle: true }) : this.#drill(snapshot))
       const { checkFailure } = await done
       if (checkFailure !== null) log.warn({ snapshot: snapshot.id, checkFailure }, 'something is wrong with a snapshot')
-      await this.#rest((clock.now().getTime() - now) * (1 / SHARE - 1))
+      await this.#rest((clock.uptimeMs() - began) * (1 / SHARE - 1))
     } catch (error) {
       // It is being deleted, or the server closes: no news. Anything else the operation has logged.
       if (isCode(error, 'unavailable')) throw error
