@@ -1,4 +1,4 @@
 export { type NativeDoorOptions, registerNativeDoor } from './door.ts'
 export { INGRESS_TOKEN_HEADER, showsIngressToken } from './ingress-token.ts'
 export { type Problem, problemOf } from './problem.ts'
-export { createNativeUpgradeHandler, type NativeUpgradeHandler } from './upgrade.ts'
+export { createNativeUpgradeHandler } from './upgrade.ts'

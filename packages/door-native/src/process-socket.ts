@@ -11,9 +11,9 @@ import {
   SpawnpointError,
   toSpawnpointError,
 } from '@spawnpoint/core'
-import { InputQueue, untilAborted } from '@spawnpoint/door-kit'
-import { holdActive } from '@spawnpoint/gateway'
-import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import { ClientSocket, closeSockets, InputQueue, parseMessage, reasonOf, untilAborted } from '@spawnpoint/door-kit'
+import { holdActiveWhileOpen } from '@spawnpoint/gateway'
+import { type WebSocket, WebSocketServer } from 'ws'
 import type { z } from 'zod'
 import type { Log } from './log.ts'
 import { problemOf } from './problem.ts'
@@ -24,17 +24,11 @@ import { exitJson, processJson } from './translate.ts'
 const SUBPROTOCOL = 'spawnpoint.v1'
 const MESSAGE_MAX_BYTES = 1024 * 1024
 const START_WITHIN_MS = 10_000
-const PING_EVERY_MS = 15_000
-/** Bytes to the client beyond which no more output is taken from the process */
-const OUTPUT_WINDOW_BYTES = 1024 * 1024
-/** Bytes to the client beyond which it is let go of: output never waits so long, refusals of what it asks and does not read do */
-const UNREAD_MAX_BYTES = 2 * OUTPUT_WINDOW_BYTES
 
 const STREAM_NUMBERS: { readonly [S in ProcessStream]: number } = { stdout: 1, stderr: 2, pty: 3 }
 
 /** Close codes of RFC 6455, 7.4.1 */
 const NORMAL = 1000
-const GOING_AWAY = 1001
 const NOT_OURS = 1003
 const REFUSED = 1008
 const FAILED = 1011
@@ -76,28 +70,16 @@ export class ProcessSockets {
       query.process === undefined
         ? null
         : await guest.processes.follow(query.process, attachOptions(query, gone.signal))
-    const active = holdActive(this.#api, by, sandbox.id)
-    gone.signal.addEventListener('abort', () => active[Symbol.dispose](), { once: true })
+    holdActiveWhileOpen(socket, this.#api, by, sandbox.id)
     this.#server.handleUpgrade(req, socket, head, (ws) => {
-      new ProcessSocket(ws, guest, gone, this.#log).run(attached)
+      const shown = new ProcessSocket(ws, guest, gone.signal, this.#log)
+      if (attached !== null) void shown.show(attached)
     })
     if (socket.destroyed) gone.abort()
   }
 
-  async close(): Promise<void> {
-    for (const ws of this.#server.clients) ws.close(GOING_AWAY, 'The server closes')
-    await Promise.all(
-      [...this.#server.clients].map(
-        (ws) =>
-          new Promise<void>((resolve) => {
-            const late = setTimeout(() => ws.terminate(), 1000)
-            ws.once('close', () => {
-              clearTimeout(late)
-              resolve()
-            })
-          }),
-      ),
-    )
+  close(): Promise<void> {
+    return closeSockets(this.#server)
   }
 }
 
@@ -113,58 +95,36 @@ function parseQuery(search: URLSearchParams): z.output<typeof connectQuery> {
 
 class ProcessSocket {
   readonly #ws: WebSocket
+  readonly #client: ClientSocket
   readonly #guest: Guest
-  readonly #gone: AbortController
+  /** Aborted when the connection has closed */
+  readonly #gone: AbortSignal
   readonly #log: Log
   #process: ProcessInfo | null = null
   #starting = false
-  #heard = true
   /** Writes to stdin in order */
   readonly #stdin: InputQueue
   #stdinBroken = false
 
-  constructor(ws: WebSocket, guest: Guest, gone: AbortController, log: Log) {
+  constructor(ws: WebSocket, guest: Guest, gone: AbortSignal, log: Log) {
     this.#ws = ws
     this.#guest = guest
     this.#gone = gone
     this.#log = log
     this.#stdin = new InputQueue(ws, (thrown) => this.#report(thrown))
+    this.#client = new ClientSocket(ws, {
+      firstWithinMs: START_WITHIN_MS,
+      late: () => this.#refuse(REFUSED, 'No start message in time'),
+      message: (data, isBinary) => {
+        if (this.#process === null) this.#start(data, isBinary)
+        else if (isBinary) this.#writeStdin(data)
+        else this.#control(data)
+      },
+    })
   }
 
-  run(attached: Followed | null): void {
-    const ws = this.#ws
-    const ping = setInterval(() => {
-      if (!this.#heard) ws.terminate()
-      this.#heard = false
-      ws.ping()
-    }, PING_EVERY_MS)
-    const late = setTimeout(() => this.#refuse(REFUSED, 'No start message in time'), START_WITHIN_MS)
-    ws.on('pong', () => {
-      this.#heard = true
-    })
-    ws.on('close', () => {
-      clearInterval(ping)
-      clearTimeout(late)
-      this.#gone.abort()
-    })
-    // Harmless: ws closes the socket itself after a frame it cannot read, and says why in the close code.
-    ws.on('error', () => {})
-    ws.on('message', (data, isBinary) => {
-      this.#heard = true
-      if (this.#ws.readyState !== WebSocket.OPEN) return
-      if (this.#process === null) {
-        clearTimeout(late)
-        this.#start(data, isBinary)
-      } else if (isBinary) this.#writeStdin(bytesOf(data))
-      else this.#control(bytesOf(data))
-    })
-    if (attached !== null) {
-      clearTimeout(late)
-      void this.#show(attached)
-    }
-  }
-
-  #start(data: RawData, isBinary: boolean): void {
+  #start(data: Buffer, isBinary: boolean): void {
+    this.#client.begun()
     if (isBinary) {
       this.#refuse(REFUSED, 'The first message must be a JSON start message')
       return
@@ -173,34 +133,37 @@ class ProcessSocket {
       this.#refuse(REFUSED, 'Wait for the started message')
       return
     }
-    const json = parseJson(bytesOf(data))
-    if (json === undefined) {
-      this.#refuse(NOT_OURS, 'Not JSON')
-      return
-    }
-    const message = startMessage.safeParse(json)
-    if (!message.success) {
-      this.#refuse(REFUSED, reasonOf(message.error))
-      return
-    }
+    const message = this.#understood(startMessage, data)
+    if (message === null) return
     this.#starting = true
-    this.#guest.processes.startAndFollow(processSpec(message.data, message.data.stdin), this.#gone.signal).then(
-      (followed) => this.#show(followed),
+    this.#guest.processes.startAndFollow(processSpec(message, message.stdin), this.#gone).then(
+      (followed) => this.show(followed),
       (thrown) => this.#fail(thrown),
     )
   }
 
-  async #show({ info, output }: Followed): Promise<void> {
+  /** A message, `null` if it was refused. */
+  #understood<T extends z.ZodType>(schema: T, data: Buffer): z.output<T> | null {
+    const json = parseMessage(data)
+    const message = schema.safeParse(json)
+    if (message.success) return message.data
+    if (json === undefined) this.#refuse(NOT_OURS, 'Not JSON')
+    else this.#refuse(REFUSED, reasonOf(message.error))
+    return null
+  }
+
+  async show({ info, output }: Followed): Promise<void> {
+    this.#client.begun()
     this.#process = info
-    this.#send({ type: 'started', process: processJson(info) })
+    this.#client.send({ type: 'started', process: processJson(info) })
     try {
-      for await (const item of untilAborted(output, this.#gone.signal)) {
-        if (this.#ws.readyState !== WebSocket.OPEN) return
+      for await (const item of untilAborted(output, this.#gone)) {
+        if (!this.#client.isOpen) return
         if (item.type === 'data') await this.#sendOutput(item.stream, item.offset, item.data)
         else if (item.type === 'gap')
-          this.#send({ type: 'gap', stream: item.stream, offset: item.offset, resumeAt: item.resumeAt })
+          this.#client.send({ type: 'gap', stream: item.stream, offset: item.offset, resumeAt: item.resumeAt })
         else {
-          this.#send({ type: 'exit', exit: exitJson(item.exit) })
+          this.#client.send({ type: 'exit', exit: exitJson(item.exit) })
           this.#ws.close(NORMAL, 'The process ended')
         }
       }
@@ -209,18 +172,12 @@ class ProcessSocket {
     }
   }
 
-  /** Resolves at once while the client keeps up, else when the frame is on its way. */
   #sendOutput(stream: ProcessStream, offset: number, data: Buffer): Promise<void> | undefined {
     const frame = Buffer.allocUnsafe(9 + data.length)
     frame.writeUInt8(STREAM_NUMBERS[stream], 0)
     frame.writeBigUInt64BE(BigInt(offset), 1)
     data.copy(frame, 9)
-    if (this.#ws.bufferedAmount < OUTPUT_WINDOW_BYTES) {
-      this.#ws.send(frame)
-      return undefined
-    }
-    // The callback comes also when the connection breaks; the loop then sees that it is no longer open.
-    return new Promise((resolve) => this.#ws.send(frame, () => resolve()))
+    return this.#client.sendOutput(frame)
   }
 
   #writeStdin(data: Buffer): void {
@@ -237,27 +194,19 @@ class ProcessSocket {
   }
 
   #control(data: Buffer): void {
-    const json = parseJson(data)
-    if (json === undefined) {
-      this.#refuse(NOT_OURS, 'Not JSON')
-      return
-    }
-    const message = controlMessage.safeParse(json)
-    if (!message.success) {
-      this.#refuse(REFUSED, reasonOf(message.error))
-      return
-    }
+    const message = this.#understood(controlMessage, data)
+    if (message === null) return
     const { processes } = this.#guest
     const ref = this.#process?.id ?? ''
-    switch (message.data.type) {
+    switch (message.type) {
       case 'closeStdin':
         this.#stdin.add(data.length, () => processes.closeStdin(ref))
         break
       case 'resize':
-        this.#try(processes.resize(ref, { cols: message.data.cols, rows: message.data.rows }))
+        this.#try(processes.resize(ref, { cols: message.cols, rows: message.rows }))
         break
       case 'signal':
-        this.#try(processes.signal(ref, message.data.signal, message.data.group))
+        this.#try(processes.signal(ref, message.signal, message.group))
     }
   }
 
@@ -269,15 +218,15 @@ class ProcessSocket {
   #report(thrown: unknown): void {
     const error = toSpawnpointError(thrown)
     const requestId = randomUUID()
-    if (error.code === 'internal' && !this.#gone.signal.aborted) {
+    if (error.code === 'internal' && !this.#gone.aborted) {
       this.#log.error({ err: thrown, requestId }, 'process socket request failed')
     }
-    this.#send({ type: 'error', error: problemOf(error, requestId) })
+    this.#client.send({ type: 'error', error: problemOf(error, requestId) })
   }
 
   /** Tells the client why the stream is over. */
   #fail(thrown: unknown): void {
-    if (this.#gone.signal.aborted) return
+    if (this.#gone.aborted) return
     this.#report(thrown)
     const { code } = toSpawnpointError(thrown)
     this.#ws.close(code === 'internal' ? FAILED : REFUSED, code)
@@ -286,29 +235,6 @@ class ProcessSocket {
   #refuse(code: number, reason: string): void {
     this.#ws.close(code, cut(reason))
   }
-
-  #send(message: object): void {
-    if (this.#ws.bufferedAmount > UNREAD_MAX_BYTES) this.#ws.terminate()
-    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.send(JSON.stringify(message))
-  }
-}
-
-function bytesOf(data: RawData): Buffer {
-  if (Buffer.isBuffer(data)) return data
-  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data)
-}
-
-function parseJson(data: Buffer): unknown {
-  try {
-    return JSON.parse(data.toString('utf8'))
-  } catch {
-    return undefined
-  }
-}
-
-function reasonOf(error: z.ZodError): string {
-  const [issue] = error.issues
-  return issue === undefined ? 'Unknown message' : `${issue.path.join('.') || 'message'}: ${issue.message}`
 }
 
 /** A close reason holds 123 bytes. */

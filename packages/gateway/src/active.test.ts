@@ -1,6 +1,7 @@
+import { PassThrough } from 'node:stream'
 import type { Principal, SpawnpointApi } from '@spawnpoint/core'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { holdActive } from './active.ts'
+import { holdActive, holdActiveWhileOpen } from './active.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -53,4 +54,21 @@ it('lets go of a lease that comes too late', async () => {
   state.grant()
   await Promise.resolve()
   expect([state.asked, state.held]).toEqual([1, 0])
+})
+
+it('holds the sandbox as long as a connection is open, and not for one that has closed already', async () => {
+  const { state, api } = counting()
+  const socket = new PassThrough()
+  holdActiveWhileOpen(socket, api, by, 'x')
+  vi.advanceTimersByTime(500)
+  state.grant()
+  await Promise.resolve()
+  expect(state.held).toBe(1)
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.destroy()
+  await closed
+  expect(state.held).toBe(0)
+  holdActiveWhileOpen(socket, api, by, 'x')
+  vi.advanceTimersByTime(500)
+  expect(state.asked).toBe(1)
 })

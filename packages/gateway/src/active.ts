@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { Principal, SpawnpointApi } from '@spawnpoint/core'
 
 const SHORT_MS = 500
@@ -26,4 +27,11 @@ export function holdActive(api: SpawnpointApi, by: Principal, ref: string): Disp
       lease?.[Symbol.dispose]()
     },
   }
+}
+
+/** The same for as long as a connection is open. */
+export function holdActiveWhileOpen(socket: Duplex, api: SpawnpointApi, by: Principal, ref: string): void {
+  const active = holdActive(api, by, ref)
+  socket.once('close', () => active[Symbol.dispose]())
+  if (socket.destroyed) active[Symbol.dispose]()
 }

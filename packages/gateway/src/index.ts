@@ -1,4 +1,4 @@
-export { holdActive } from './active.ts'
+export { holdActive, holdActiveWhileOpen } from './active.ts'
 export type { Address, RoutingHeaders } from './address.ts'
 export {
   type Admission,
@@ -10,3 +10,4 @@ export {
 } from './gateway.ts'
 export { type ProxyOptions, proxyHttp, proxyUpgrade } from './port-proxy.ts'
 export { refuseUpgrade } from './refusal.ts'
+export { type UpgradeHandler, upgradeHandler } from './upgrade-handler.ts'

@@ -6,8 +6,8 @@ import {
   type Sandbox,
   toSpawnpointError,
 } from '@spawnpoint/core'
-import { InputQueue, type Log, untilAborted } from '@spawnpoint/door-kit'
-import { type RawData, WebSocket } from 'ws'
+import { ClientSocket, InputQueue, type Log, parseMessage, reasonOf, untilAborted } from '@spawnpoint/door-kit'
+import type { WebSocket } from 'ws'
 import { z } from 'zod'
 import { comeBack, type Followed } from './come-back.ts'
 import { type Execute, executeSchema, followedSpec, withShell } from './command.ts'
@@ -16,9 +16,6 @@ import { termsOf } from './terms.ts'
 import { Utf8Stream } from './utf8-stream.ts'
 
 const START_WITHIN_MS = 30_000
-const PING_EVERY_MS = 15_000
-/** Bytes to the client beyond which no more output is taken from the process */
-const OUTPUT_WINDOW_BYTES = 1024 * 1024
 /** Bytes for a command that is not there yet beyond which no more is taken from the client */
 const EARLY_WINDOW_BYTES = 256 * 1024
 const NORMAL = 1000
@@ -44,18 +41,19 @@ type Offsets = { stdout: number; stderr: number }
 /** One WebSocket that follows one command, which it has started or come back to. */
 export class CommandSocket {
   readonly #ws: WebSocket
+  readonly #client: ClientSocket
   readonly #guest: Guest
   readonly #sandbox: Sandbox
   readonly #leases: Leases
   readonly #prepare: (message: Execute) => Promise<Execute>
-  readonly #gone: AbortController
+  /** Aborted when the connection has closed */
+  readonly #gone: AbortSignal
   readonly #log: Log
   #process: ProcessInfo | null = null
   #begun = false
   /** What came before the command was there: a client that comes back may say that its input is over before it says so */
-  #early: RawData[] = []
+  #early: Buffer[] = []
   #earlyBytes = 0
-  #heard = true
   #killed = false
   /** Writes to stdin in order */
   readonly #stdin: InputQueue
@@ -65,7 +63,7 @@ export class CommandSocket {
     { guest, sandbox }: { guest: Guest; sandbox: Sandbox },
     leases: Leases,
     prepare: (message: Execute) => Promise<Execute>,
-    gone: AbortController,
+    gone: AbortSignal,
     log: Log,
   ) {
     this.#ws = ws
@@ -76,45 +74,27 @@ export class CommandSocket {
     this.#gone = gone
     this.#log = log
     this.#stdin = new InputQueue(ws, (thrown) => this.#report(thrown))
-  }
-
-  run(): void {
-    const ws = this.#ws
-    const ping = setInterval(() => {
-      if (!this.#heard) ws.terminate()
-      this.#heard = false
-      ws.ping()
-    }, PING_EVERY_MS)
-    const late = setTimeout(() => this.#end('CommandError', 'No message in time'), START_WITHIN_MS)
-    ws.on('pong', () => {
-      this.#heard = true
-    })
-    ws.on('close', () => {
-      clearInterval(ping)
-      clearTimeout(late)
-      this.#gone.abort()
-    })
-    // Harmless: ws closes the socket itself after a frame it cannot read, and says why in the close code.
-    ws.on('error', () => {})
-    ws.on('message', (data) => {
-      this.#heard = true
-      if (ws.readyState !== WebSocket.OPEN) return
-      if (this.#process !== null) return this.#later(data)
-      if (this.#begun || !(parsed(laterMessage, data) instanceof z.ZodError)) return this.#keep(data)
-      clearTimeout(late)
-      void this.#first(data)
+    this.#client = new ClientSocket(ws, {
+      firstWithinMs: START_WITHIN_MS,
+      late: () => this.#end('CommandError', 'No message in time'),
+      message: (data) => {
+        if (this.#process !== null) this.#later(data)
+        else if (this.#begun || !(parsed(laterMessage, data) instanceof z.ZodError)) this.#keep(data)
+        else void this.#first(data)
+      },
     })
   }
 
-  async #first(data: RawData): Promise<void> {
+  async #first(data: Buffer): Promise<void> {
     this.#begun = true
+    this.#client.begun()
     const message = parsed(firstMessage, data)
     if (message instanceof z.ZodError) return this.#end('CommandError', reasonOf(message))
     try {
       const { command_id: id } = message
       if (message.type === 'execute') await this.#show(await this.#start(message), id, { stdout: 0, stderr: 0 })
       else
-        await this.#show(await comeBack(this.#guest, message.command_id, { signal: this.#gone.signal }), id, {
+        await this.#show(await comeBack(this.#guest, message.command_id, { signal: this.#gone }), id, {
           stdout: message.stdout_offset,
           stderr: message.stderr_offset,
         })
@@ -126,19 +106,19 @@ export class CommandSocket {
   /** One that is there already is followed from its beginning: the client may not have heard that it began. */
   async #start(message: Execute): Promise<Followed> {
     const spec: ProcessSpec = followedSpec(this.#sandbox, await this.#prepare(message))
-    return withShell(spec, message, (one) => this.#guest.processes.startAndFollow(one, this.#gone.signal))
+    return withShell(spec, message, (one) => this.#guest.processes.startAndFollow(one, this.#gone))
   }
 
   async #show({ info, output }: Followed, commandId: string | undefined, from: Offsets): Promise<void> {
     this.#process = info
     const lease = this.#follow(info)
     const text = { stdout: new Utf8Stream(from.stdout), stderr: new Utf8Stream(from.stderr) }
-    this.#send({ type: 'started', command_id: commandId ?? info.id, pid: info.pid })
+    this.#client.send({ type: 'started', command_id: commandId ?? info.id, pid: info.pid })
     for (const data of this.#early.splice(0)) this.#later(data)
     if (this.#earlyBytes > EARLY_WINDOW_BYTES) this.#ws.resume()
     try {
-      for await (const item of untilAborted(output, this.#gone.signal)) {
-        if (this.#ws.readyState !== WebSocket.OPEN) return
+      for await (const item of untilAborted(output, this.#gone)) {
+        if (!this.#client.isOpen) return
         if (item.type === 'exit') {
           lease.ended()
           for (const stream of ['stdout', 'stderr'] as const) await this.#sendOutput(stream, text[stream].end())
@@ -150,7 +130,7 @@ export class CommandSocket {
         if (item.type === 'gap') text[stream].gap(item.resumeAt - item.offset)
         else await this.#sendOutput(stream, text[stream].push(item.data))
       }
-      if (!this.#gone.signal.aborted) this.#end('CommandError', 'The sandbox ended before the command did')
+      if (!this.#gone.aborted) this.#end('CommandError', 'The sandbox ended before the command did')
     } finally {
       lease[Symbol.dispose]()
     }
@@ -166,31 +146,24 @@ export class CommandSocket {
     return lease
   }
 
-  /** Resolves at once while the client keeps up, else when the frame is on its way. */
   #sendOutput(type: 'stdout' | 'stderr', piece: { offset: number; data: string } | null): Promise<void> | undefined {
     if (piece === null) return undefined
-    const frame = JSON.stringify({ type, ...piece })
-    if (this.#ws.bufferedAmount < OUTPUT_WINDOW_BYTES) {
-      this.#ws.send(frame)
-      return undefined
-    }
-    // The callback comes also when the connection breaks; the loop then sees that it is no longer open.
-    return new Promise((resolve) => this.#ws.send(frame, () => resolve()))
+    return this.#client.sendOutput(JSON.stringify({ type, ...piece }))
   }
 
-  #keep(data: RawData): void {
+  #keep(data: Buffer): void {
     this.#early.push(data)
-    this.#earlyBytes += bytesOf(data).length
+    this.#earlyBytes += data.length
     if (this.#earlyBytes > EARLY_WINDOW_BYTES) this.#ws.pause()
   }
 
-  #later(data: RawData): void {
+  #later(data: Buffer): void {
     const message = parsed(laterMessage, data)
     // What a newer client says is none of ours.
     if (message instanceof z.ZodError || this.#process === null) return
     const { id } = this.#process
     const { processes } = this.#guest
-    const bytes = bytesOf(data).length
+    const bytes = data.length
     if (message.type === 'input') this.#stdin.add(bytes, () => processes.writeStdin(id, Buffer.from(message.data)))
     else if (message.type === 'close_stdin') this.#stdin.add(bytes, () => processes.closeStdin(id))
     else {
@@ -202,12 +175,12 @@ export class CommandSocket {
   /** A request that failed while the command goes on: this protocol has no word for it, clients take every error for the end. */
   #report(thrown: unknown): void {
     const error = toSpawnpointError(thrown)
-    if (error.code === 'internal' && !this.#gone.signal.aborted)
+    if (error.code === 'internal' && !this.#gone.aborted)
       this.#log.error({ err: thrown }, 'a request to a command failed')
   }
 
   #fail(thrown: unknown): void {
-    if (this.#gone.signal.aborted) return
+    if (this.#gone.aborted) return
     const error = toSpawnpointError(thrown)
     if (error.code === 'internal') this.#log.error({ err: thrown }, 'command socket failed')
     const type = isCode(error, 'process_not_found') ? 'CommandNotFound' : 'CommandError'
@@ -215,36 +188,17 @@ export class CommandSocket {
   }
 
   #exit(code: number): void {
-    this.#send({ type: 'exit', exit_code: code })
+    this.#client.send({ type: 'exit', exit_code: code })
     this.#ws.close(NORMAL, 'The command ended')
   }
 
   #end(error_type: string, error: string): void {
-    this.#send({ type: 'error', error_type, error })
+    this.#client.send({ type: 'error', error_type, error })
     this.#ws.close(NORMAL, 'Over')
   }
-
-  #send(message: object): void {
-    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.send(JSON.stringify(message))
-  }
 }
 
-function bytesOf(data: RawData): Buffer {
-  return Buffer.isBuffer(data) ? data : Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data)
-}
-
-function parsed<T extends z.ZodType>(schema: T, data: RawData): z.output<T> | z.ZodError {
-  let json: unknown
-  try {
-    json = JSON.parse(bytesOf(data).toString('utf8'))
-  } catch {
-    json = undefined
-  }
-  const result = schema.safeParse(json)
+function parsed<T extends z.ZodType>(schema: T, data: Buffer): z.output<T> | z.ZodError {
+  const result = schema.safeParse(parseMessage(data))
   return result.success ? result.data : result.error
-}
-
-function reasonOf(error: z.ZodError): string {
-  const [issue] = error.issues
-  return issue === undefined ? 'Unknown message' : `${issue.path.join('.') || 'message'}: ${issue.message}`
 }
