@@ -57,7 +57,12 @@ const CODES: Partial<Record<ErrorCode, string>> = {
   cursor_expired: 'replay_window_expired',
 }
 
-export function refusal(error: SpawnpointError | RefusedByRouter): Refusal {
+interface Said {
+  message: string
+  code?: string
+}
+
+export function refusal(error: SpawnpointError | RefusedByRouter): Refusal & { body: Said } {
   if (!('code' in error)) return { status: error.status, body: { message: error.message } }
   const status = statusOf(error)
   const headers = isCode(error, 'rate_limited')
@@ -76,7 +81,28 @@ function codeOf(error: SpawnpointError): string {
   return CODES[error.code] ?? error.code
 }
 
+/** What the core calls otherwise than this protocol. */
+const FIELDS: readonly [RegExp, string][] = [
+  [/^resources\.cpus(?=:)/, 'vcpus'],
+  [/^resources\.memoryBytes(?=:)/, 'memMiB'],
+  [/^resources\.diskBytes(?=:)/, 'diskSizeMiB'],
+  [/^timeout\.timeoutMs(?=:)/, 'timeoutMinutes'],
+  [/^network\.allow(Domains)?(?=:)/, 'allowOut'],
+  [/^network\.deny(?=:)/, 'denyOut'],
+  [/^volumes(\.\d+\.path)?(?=:)/, 'mounts'],
+]
+const MIB = 2 ** 20
+
+/** A message that begins with the core's name of its field, with the protocol's, and sizes in its unit. */
+function fieldsSaid(message: string): string {
+  const [known, name = ''] = FIELDS.find(([field]) => field.test(message)) ?? []
+  if (known === undefined) return message
+  const said = message.replace(known, name)
+  return name.endsWith('MiB') ? said.replace(/\d+/g, (bytes) => String(Number(bytes) / MIB)) : said
+}
+
 function messageOf(error: SpawnpointError): string {
+  if (isCode(error, 'invalid_argument') || isCode(error, 'limit_exceeded')) return fieldsSaid(error.message)
   if (isCode(error, 'wrong_state') && error.context.resource === 'sandbox') return 'Sandbox is not running'
   if (isCode(error, 'process_not_found')) return `Process not found: ${error.context.ref}`
   if (isCode(error, 'guest_error')) {

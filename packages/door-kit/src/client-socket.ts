@@ -1,5 +1,6 @@
 import { type RawData, WebSocket, type WebSocketServer } from 'ws'
 import type { z } from 'zod'
+import { wordsOf } from './issue-words.ts'
 
 const PING_EVERY_MS = 15_000
 /** Bytes to the client beyond which no more output is taken from the process */
@@ -104,7 +105,7 @@ export function parseMessage(data: Buffer): unknown {
 /** What was wrong with a message, for the client. */
 export function reasonOf(error: z.ZodError): string {
   const [issue] = error.issues
-  return issue === undefined ? 'Unknown message' : `${issue.path.join('.') || 'message'}: ${issue.message}`
+  return issue === undefined ? 'Unknown message' : `${issue.path.join('.') || 'message'}: ${wordsOf(issue)}`
 }
 
 function bytesOf(data: RawData): Buffer {

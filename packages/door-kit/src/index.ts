@@ -1,4 +1,5 @@
 export { everyItem as everyPage } from '@spawnpoint/core'
+export { ARGUMENT_MAX_BYTES, commandText, noNul, variables } from './arguments.ts'
 export { boundBodies, takeOrRefuse } from './body-room.ts'
 export { type ByteRange, parseRange } from './byte-range.ts'
 export { hostOf, insideOnly } from './client-address.ts'

@@ -1,5 +1,5 @@
 import type { Env, Image, Labels, Sandbox } from '@spawnpoint/core'
-import { optional } from '@spawnpoint/door-kit'
+import { noNul, optional, variables } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { jsonOf, OWN, present } from './labels.ts'
 import { withoutOwn } from './own-env.ts'
@@ -7,8 +7,8 @@ import { withoutOwn } from './own-env.ts'
 /** User, directory and variables of commands; each layer over the one before: image, snapshot, box, one command. */
 export const runConfigSchema = z.object({
   user: optional(z.string().min(1).max(256)),
-  work_dir: optional(z.string().max(4096).regex(/^\//, 'an absolute path')),
-  env_vars: optional(z.record(z.string().min(1).max(256), z.string())),
+  work_dir: optional(noNul.max(4096).regex(/^\//, 'an absolute path')),
+  env_vars: optional(variables),
 })
 export type RunConfig = Partial<z.output<typeof runConfigSchema>>
 

@@ -42,6 +42,7 @@ export function fileTests(at: () => HyperWorld): void {
       )
       await expect(files.readText('/home/user/nothing')).rejects.toMatchObject({ statusCode: 404 })
       expect([await files.exists('/home/user/bytes'), await files.exists('/home/user/nothing')]).toEqual([true, false])
+      expect(await files.exists('/home/user/bytes/below')).toBe(false)
     })
 
     it('are moved, copied, removed, and change their rights', async () => {

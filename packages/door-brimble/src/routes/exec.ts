@@ -10,15 +10,18 @@ import {
 } from '@spawnpoint/core'
 import {
   type AnyRoute,
+  ARGUMENT_MAX_BYTES,
   type Call,
   collectOutput,
   type Log,
+  noNul,
   optional,
   PATIENT_MS,
   roomFor,
   route,
   STREAMED,
   streamItems,
+  variables,
 } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
@@ -28,20 +31,12 @@ import { guestOf } from '../status.ts'
 const DEFAULT_TIMEOUT_S = 30
 /** As `timeout` of coreutils says that the time was over. */
 const TIMED_OUT = 124
-/** Bytes from which on Linux takes no argument, its end included */
-const ARGUMENT_MAX = 128 * 1024
 
 const params = z.object({ id: idParam('sandbox') })
-/** What arguments and variables cannot hold. The guest would leave such a variable out and say nothing. */
-const noNul = z.string().regex(/^[^\0]*$/, 'must not contain NUL')
 const common = {
   timeout_seconds: optional(z.number().int().min(1).max(300)),
   cwd: optional(noNul.min(1).max(4096)),
-  env: optional(
-    z.record(z.string(), noNul).refine((env) => Object.keys(env).every((name) => /^[^=\0]+$/.test(name)), {
-      message: 'names of variables must not be empty, nor contain = or NUL',
-    }),
-  ),
+  env: optional(variables),
   stream: optional(z.boolean()),
 }
 type Common = z.output<z.ZodObject<typeof common>>
@@ -62,7 +57,8 @@ export function execRoutes(api: SpawnpointApi, log: Log): AnyRoute[] {
         const guest = await guestOf(api, call.by, call.params.id, 'run commands')
         const { cmd } = call.body
         const say = 'Exec completed'
-        if (Buffer.byteLength(cmd) < ARGUMENT_MAX) return run(call, guest, ['/bin/sh', '-c', cmd], call.body, say)
+        if (Buffer.byteLength(cmd) <= ARGUMENT_MAX_BYTES)
+          return run(call, guest, ['/bin/sh', '-c', cmd], call.body, say)
         return fromFile(guest, 'sh', cmd, (path) => run(call, guest, ['/bin/sh', path], call.body, say))
       },
     }),

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type DoorWorld, type Got, openDoorWorld } from '../testing/door-world.ts'
+import { sandboxJson } from './json.ts'
 
 let world: DoorWorld
 beforeEach(async () => {
@@ -72,6 +73,14 @@ describe('sandboxes', () => {
         body: { code: 'sandbox_not_running' },
       })
     expect((await world.put(`/sandbox/${'0'.repeat(24)}/stop`)).status).toBe(404)
+  })
+
+  it('are over as soon as they are being ended', async () => {
+    const { id } = await world.sandbox()
+    const sandbox = await world.core.sandboxes.get(world.by, id)
+    const origin = { scheme: 'http', host: 'here' } as const
+    const json = sandboxJson(world.core, world.by, { ...sandbox, state: 'killing' }, origin, null)
+    expect([json.status, json.endTime]).toEqual(['closed', expect.any(Number)])
   })
 
   it('are said to be where they were asked for', async () => {
@@ -192,5 +201,19 @@ describe("the vendor's secrets", () => {
     expect((await world.get('/sandboxes')).body.totalCount).toBe(0)
     const { id } = await world.sandbox({ secrets: {}, vault: null })
     expect(await world.post(`/sandbox/${id}/processes`, { command: 'env', vault: 'v' })).toMatchObject(refused)
+  })
+})
+
+describe('refusals', () => {
+  it.each([
+    [{ memMiB: 1 }, /^memMiB: at least 64$/],
+    [{ diskSizeMiB: 2 ** 29 }, /^diskSizeMiB: at most \d{1,7} on this server$/],
+    [{ vcpus: 1000 }, /^vcpus: at most/],
+    [{ denyOut: ['example.com'] }, /^denyOut: not an IPv4 address/],
+    [{ allowOut: ['not a host!'] }, /^allowOut: not a host name/],
+    [{ mounts: { data: { id: 'any' } } }, /^(mounts: |volume not found)/],
+  ])('name what the client has named: %j', async (more, message) => {
+    const { body } = await world.post('/sandbox', { imageName: 'base', ...more })
+    expect(body.message).toMatch(message)
   })
 })

@@ -5,7 +5,6 @@ import {
   type BuildImageRequest,
   type Image,
   invalidArgument,
-  notFound,
   type Principal,
   type Resources,
   type SpawnpointApi,
@@ -133,7 +132,8 @@ export async function findBuild(api: SpawnpointApi, by: Principal, id: string): 
   const [image = null] = (await api.images.list(by, { labels: { [BUILD_LABEL]: id } }, { limit: 1 })).items
   const [kept] = await api.idempotency.answers(by, key('order', id), 1)
   const order = kept === undefined ? null : keptSchema.parse(kept.body)
-  if (image === null && order === null) throw notFound('image', id)
+  if (image === null && order === null)
+    throw new SpawnpointError('not_found', `Image build not found: ${id}`, { resource: 'route', ref: id })
   return { id, order, image, status: await statusOf(api, by, order, image, await isCanceled(api, by, id)) }
 }
 

@@ -67,7 +67,9 @@ export function sandboxJson(
 ) {
   const { id, teamId, resources, timeout } = sandbox
   const shown = STATUSES[sandbox.state] === 'closed' || !may(by, 'write') ? {} : sandbox.ingress.ports
-  const end = sandbox.endedAt?.getTime() ?? null
+  // What is left of one that is being ended is the server's business: to clients it is over.
+  const endedAt = sandbox.endedAt ?? (STATUSES[sandbox.state] === 'closed' ? new Date() : null)
+  const end = endedAt?.getTime() ?? null
   const start = (sandbox.startedAt ?? sandbox.createdAt).getTime()
   return {
     id,
@@ -76,7 +78,7 @@ export function sandboxJson(
     startTime: start,
     endTime: end,
     createdAt: sandbox.createdAt.toISOString(),
-    updatedAt: (sandbox.endedAt ?? sandbox.startedAt ?? sandbox.createdAt).toISOString(),
+    updatedAt: (endedAt ?? sandbox.startedAt ?? sandbox.createdAt).toISOString(),
     closeReason: sandbox.failure?.detail ?? null,
     dataConsumed: 0,
     proxyDataConsumed: 0,

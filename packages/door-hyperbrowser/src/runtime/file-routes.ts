@@ -7,7 +7,7 @@ import { originOf, runtimeAddress, runtimeCallUrl } from '../runtime-address.ts'
 import { fileJson } from './file-json.ts'
 import { type Inside, inside, named, tool } from './inside.ts'
 import { type Method, presign, redeem } from './presigned.ts'
-import { ok } from './process-routes.ts'
+import { isInItsEncoding, NOT_BASE64, ok } from './process-routes.ts'
 
 const params = z.object({ sandbox: z.string() })
 const path = z.string().min(1).max(4096)
@@ -21,11 +21,12 @@ const octal = z
   .transform((digits) => Number.parseInt(digits.replace(/^0o/, ''), 8))
 const mode = optional(z.union([octal, z.number().int().min(0).max(0o7777)]))
 
-const LIST_LIMIT = 20_000
+/** Entries of a list, as many as the agent gives at once */
+const LIST_LIMIT = 100_000
 /** Bytes of a file that come back within JSON */
 const READ_LIMIT = 64 * 2 ** 20
 
-const writeOne = z.object({ path, data: z.string(), encoding, append: flag, mode })
+const writeOne = z.object({ path, data: z.string(), encoding, append: flag, mode }).refine(isInItsEncoding, NOT_BASE64)
 
 export function fileRoutes(context: DoorContext): AnyRoute[] {
   const { api, domain } = context
@@ -37,7 +38,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       query: z.object({ path, runAs }),
       handle: async ({ by, params: { sandbox }, query }) => {
         const { guest, access } = await inside(context, by, sandbox, query.runAs)
-        return ok({ file: fileJson(await guest.files.stat(query.path, { ...access, targets: true })) })
+        return ok({ file: fileJson(await found(guest.files.stat(query.path, { ...access, targets: true }))) })
       },
     }),
     route({
@@ -48,7 +49,11 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       handle: async ({ by, params: { sandbox }, query }) => {
         const { guest, access } = await inside(context, by, sandbox, query.runAs)
         const listing = { depth: query.depth ?? 1, limit: LIST_LIMIT, ...access, targets: true }
-        return ok({ entries: (await guest.files.list(query.path, listing)).map(fileJson) })
+        const entries = await guest.files.list(query.path, listing)
+        // Nothing in the answer could say that some are missing.
+        if (entries.length >= LIST_LIMIT)
+          throw invalidArgument('path', `has ${LIST_LIMIT} entries or more; list a part of it, or less deep`)
+        return ok({ entries: entries.map(fileJson) })
       },
     }),
     route({
@@ -66,7 +71,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
         const { guest, access } = await inside(context, by, sandbox, body.runAs)
         const { offset, length, encoding: as = 'utf8' } = body
         const options = { ...(offset === undefined ? {} : { offset }), ...(length === undefined ? {} : { length }) }
-        const { body: stream } = await guest.files.read(body.path, { ...options, ...access, signal })
+        const { body: stream } = await found(guest.files.read(body.path, { ...options, ...access, signal }))
         const read = new HeadBuffer(READ_LIMIT)
         for await (const chunk of stream as AsyncIterable<Buffer>) {
           read.add(chunk)
@@ -90,7 +95,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       method: 'POST',
       path: '/files/write',
       params,
-      body: z.union([z.object({ files: z.array(writeOne).min(1).max(1000), runAs }), writeOne.extend({ runAs })]),
+      body: z.union([z.object({ files: z.array(writeOne).min(1).max(1000), runAs }), writeOne.safeExtend({ runAs })]),
       handle: async ({ by, params: { sandbox }, body }) => {
         const { guest, access } = await inside(context, by, sandbox, body.runAs)
         const files = 'files' in body ? body.files : [body]
@@ -129,7 +134,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
         const { sandbox } = call.params
         const user = await userOf(call.by, sandbox, 'GET', call.query)
         const { guest, access } = await inside(context, call.by, sandbox, user)
-        const { info, body } = await guest.files.read(call.query.path, { ...access, signal: call.signal })
+        const { info, body } = await found(guest.files.read(call.query.path, { ...access, signal: call.signal }))
         // What the kernel makes up claims to be empty: only its end tells how long it is.
         const length = info.type === 'file' && info.sizeBytes > 0 ? info.sizeBytes : null
         await streamBytes(call, 200, { 'content-type': 'application/octet-stream' }, body, length)
@@ -168,7 +173,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       body: z.object({ from: path, to: path, recursive: flag, overwrite: flag, runAs }),
       handle: async ({ by, params: { sandbox }, body }) => {
         const at = await inside(context, by, sandbox, body.runAs)
-        const { path: from } = await at.guest.files.stat(body.from, at.access)
+        const { path: from } = await found(at.guest.files.stat(body.from, at.access))
         if (!body.overwrite) await mustBeFree(at, body.to)
         const options = [
           '-P',
@@ -192,7 +197,7 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
         try {
           await guest.files.remove(body.path, { recursive: body.recursive ?? false, ...access })
         } catch (error) {
-          if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOENT') throw error
+          if (!isAbsent(error)) throw error
         }
         return ok({ deleted: true })
       },
@@ -204,9 +209,9 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       body: z.object({ path, mode: octal, recursive: flag, runAs }),
       handle: async ({ by, params: { sandbox }, body }) => {
         const at = await inside(context, by, sandbox, body.runAs)
-        const { path: found } = await at.guest.files.stat(body.path, at.access)
+        const { path: file } = await found(at.guest.files.stat(body.path, at.access))
         const recursive = body.recursive ? ['-R'] : []
-        await tool(at, ['chmod', ...recursive, '--', body.mode.toString(8).padStart(4, '0'), found])
+        await tool(at, ['chmod', ...recursive, '--', body.mode.toString(8).padStart(4, '0'), file])
         return ok({ ok: true })
       },
     }),
@@ -223,11 +228,11 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       }),
       handle: async ({ by, params: { sandbox }, body }) => {
         const at = await inside(context, by, sandbox, body.runAs)
-        const { path: found } = await at.guest.files.stat(body.path, at.access)
+        const { path: file } = await found(at.guest.files.stat(body.path, at.access))
         const owner = `${body.uid ?? ''}${body.gid === undefined ? '' : `:${body.gid}`}`
         if (owner === '') throw invalidArgument('uid', 'uid or gid is needed')
         const recursive = body.recursive ? ['-R'] : []
-        await tool(at, ['chown', '-h', ...recursive, '--', owner, found])
+        await tool(at, ['chown', '-h', ...recursive, '--', owner, file])
         return ok({ ok: true })
       },
     }),
@@ -277,13 +282,30 @@ async function* once(data: Buffer): AsyncGenerator<Buffer> {
   yield data
 }
 
+/** There is nothing below what is no directory, or bears a name that none can have. */
+const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'])
+
+function isAbsent(error: unknown): error is SpawnpointError<'guest_error'> {
+  return isCode(error, 'guest_error') && ABSENT.has(error.context.errno)
+}
+
+/** Of what is looked for: clients know what is not there by one answer. */
+async function found<T>(looked: Promise<T>): Promise<T> {
+  try {
+    return await looked
+  } catch (error) {
+    if (!isAbsent(error)) throw error
+    throw new SpawnpointError('guest_error', error.message, { ...error.context, errno: 'ENOENT' })
+  }
+}
+
 /** What a path leads to; `null` for nothing. */
 async function typeOf({ guest, access }: Inside, path: string): Promise<FileType | null> {
   try {
     const { type, target } = await guest.files.stat(path, { ...access, targets: true })
     return target?.type ?? type
   } catch (error) {
-    if (isCode(error, 'guest_error') && error.context.errno === 'ENOENT') return null
+    if (isAbsent(error)) return null
     throw error
   }
 }

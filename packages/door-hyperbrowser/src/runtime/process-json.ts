@@ -23,7 +23,7 @@ function terminalCommandOf(args: readonly string[]): { command: string; args: re
   return { command, args: rest }
 }
 
-/** This protocol's fields of processes are in snake case, and only these. */
+/** This protocol's fields of processes are in snake case, and only these; what is not known yet is left out. */
 export function processJson(recorder: Recorder) {
   const { info } = recorder
   return {
@@ -35,7 +35,7 @@ export function processJson(recorder: Recorder) {
     pid: info.pid,
     exit_code: recorder.exit?.code ?? null,
     started_at: info.startedAt.getTime(),
-    completed_at: recorder.exit?.at.getTime() ?? null,
+    completed_at: recorder.exit?.at.getTime(),
   }
 }
 
@@ -64,12 +64,12 @@ export function ptyJson(recorder: Recorder, size: { rows: number; cols: number }
     pid: info.pid,
     running: !recorder.over,
     exitCode: exit?.code ?? null,
-    error: recorder.lost ? 'The sandbox ended' : null,
+    error: recorder.lost ? 'The sandbox ended' : undefined,
     timedOut: exit?.timedOut ?? false,
     rows: size?.rows ?? 0,
     cols: size?.cols ?? 0,
     startedAt: info.startedAt.getTime(),
-    finishedAt: exit?.at.getTime() ?? null,
+    finishedAt: exit?.at.getTime(),
     ...(includeOutput ? { output: recorder.recent().map(chunkJson) } : {}),
   }
 }

@@ -1,5 +1,15 @@
 import { invalidArgument, type Principal, type ProcessSpec, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
-import { type Answer, type AnyRoute, optional, route, STREAMED, streamItems } from '@spawnpoint/door-kit'
+import {
+  type Answer,
+  type AnyRoute,
+  commandText,
+  noNul,
+  optional,
+  route,
+  STREAMED,
+  streamItems,
+  variables,
+} from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import type { DoorContext } from '../context.ts'
@@ -14,9 +24,9 @@ const sandboxParams = z.object({ sandbox: z.string() })
 const TOLD_MS = 19_000
 
 const commandSchema = z.object({
-  command: z.string().min(1),
-  cwd: optional(z.string().max(4096)),
-  env: optional(z.record(z.string(), z.string())),
+  command: commandText,
+  cwd: optional(noNul.max(4096)),
+  env: optional(variables),
   timeoutMs: optional(z.number().min(0)),
   timeout_sec: optional(z.number().min(0)),
   runAs: optional(z.string().max(256)),
@@ -29,7 +39,9 @@ const areStatuses = (text: string) => text.split(',').every((one) => STATUSES.in
 /** Where a process is in a list: when it started, and its id. */
 type Place = [startedAt: number, id: string]
 
-function placeOf(cursor: string): Place {
+function placeOf(cursor: string): Place | null {
+  // Clients take numbers for cursors, too.
+  if (cursor === '' || cursor === '0') return null
   const [, startedAt = '', id = ''] = /^(\d{1,16})\.(.{1,128})$/.exec(cursor) ?? []
   if (id === '') throw invalidArgument('cursor', 'is not one that was given out')
   return [Number(startedAt), id]
@@ -37,6 +49,13 @@ function placeOf(cursor: string): Place {
 
 function inOrder([at, id]: Place, [otherAt, otherId]: Place): number {
   return at - otherAt || (id < otherId ? -1 : id > otherId ? 1 : 0)
+}
+
+export const NOT_BASE64 = { path: ['data'], message: 'not base64' }
+
+/** Node's own reader would leave out what it cannot read. */
+export function isInItsEncoding({ data, encoding }: { data?: string | undefined; encoding?: string | undefined }) {
+  return encoding !== 'base64' || data === undefined || z.base64().safeParse(data).success
 }
 
 export function ok(body: unknown): Answer {
@@ -166,11 +185,13 @@ export function processRoutes({ api, recorders }: DoorContext): AnyRoute[] {
       method: 'POST',
       path: '/processes/:id/stdin',
       params,
-      body: z.object({
-        data: optional(z.string()),
-        encoding: optional(z.enum(['utf8', 'base64'])),
-        eof: optional(z.boolean()),
-      }),
+      body: z
+        .object({
+          data: optional(z.string()),
+          encoding: optional(z.enum(['utf8', 'base64'])),
+          eof: optional(z.boolean()),
+        })
+        .refine(isInItsEncoding, NOT_BASE64),
       handle: async ({ by, params: { sandbox, id }, body }) => {
         const guest = await recorders.guest(by, sandbox)
         if (body.data !== undefined)

@@ -1,4 +1,4 @@
-import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
+import { type AnyRoute, commandText, noNul, optional, route, variables } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import type { DoorContext } from '../context.ts'
@@ -20,10 +20,10 @@ export function ptyRoutes({ api, recorders }: DoorContext, sizes: PtySizes): Any
       path: '/pty',
       params: z.object({ sandbox: z.string() }),
       body: z.object({
-        command: z.string().min(1),
-        args: optional(z.array(z.string()).max(1000)),
-        cwd: optional(z.string().max(4096)),
-        env: optional(z.record(z.string(), z.string())),
+        command: commandText,
+        args: optional(z.array(noNul).max(1000)),
+        cwd: optional(noNul.max(4096)),
+        env: optional(variables),
         useShell: optional(z.boolean()),
         rows: optional(side),
         cols: optional(side),

@@ -69,6 +69,9 @@ describe('a recorder', () => {
     await recorder.ended(null, never)
     await expect(all(recorder, 1)).rejects.toMatchObject({ code: 'cursor_expired' })
     expect((await all(recorder)).map((one) => one.slice(0, 2))).toEqual(['8 ', '9 ', '10'])
+    // Of one who has had so many, and of one who has had none
+    expect(() => recorder.checkKept(6)).toThrow('Replay window expired')
+    for (const had of [0, 7, 99]) recorder.checkKept(had)
   })
 
   it('keeps no more than some thousands of pieces, however small they are', async () => {

@@ -72,6 +72,12 @@ export class Recorder {
     return this.#heads[stream].bytes().toString('utf8')
   }
 
+  /** Throws `cursor_expired` if pieces after number `cursor` are not kept any more. */
+  checkKept(cursor: number): void {
+    const [first] = this.#window
+    if (cursor > 0 && first !== undefined && first.seq > cursor + 1) throw cursorExpired(cursor + 1, first.seq)
+  }
+
   /** Pieces kept. */
   recent(): readonly RecordedChunk[] {
     return this.#window

@@ -77,6 +77,8 @@ export class Sockets {
       })
     if (PTY.test(path)) {
       const recorder = await recorders.get(reached.by, sandbox, id)
+      // Before anything is accepted: later there is only the end of the connection to say it.
+      recorder.checkKept(cursor)
       const ws = await this.#accept(req, socket, head)
       await this.#terminal(ws, reached.by, sandbox, recorder, cursor)
     } else {
@@ -131,7 +133,13 @@ export class Sockets {
     ws.on('error', () => ws.terminate())
     ws.on('close', () => closed.abort())
     await listens(ws)
-    for await (const event of watch.follow(cursor, closed.signal)) await send(ws, { type: 'event', event })
+    try {
+      for await (const event of watch.follow(cursor, closed.signal)) await send(ws, { type: 'event', event })
+    } catch (error) {
+      const { code, message } = refusal(toSpawnpointError(error)).body
+      // Without a type: clients know an error by this field.
+      await send(ws, { error: message, code })
+    }
     // Its end alone says that it is over: callbacks of Python's client take whatever else comes for an event.
     ws.close(1000)
   }

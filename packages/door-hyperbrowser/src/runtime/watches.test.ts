@@ -29,3 +29,16 @@ it('a watch tells all who follow it, those too who came before others, until it 
   events.pop()?.({ type: 'created', path: 'three' } as FileEvent)
   void reading
 })
+
+it('who is too slow for a watch is told that events are gone', async () => {
+  const watch = new Watch('s', '/dir', false)
+  const { signal } = new AbortController()
+  async function* many(): AsyncGenerator<FileEvent> {
+    for (let n = 0; n < 10_003; n++) yield { type: 'created', path: `${n}` } as FileEvent
+  }
+  await watch.read(many())
+  const from = async (cursor: number) => (await watch.follow(cursor, signal).next()).value?.seq
+  // Who names no event takes what there is.
+  expect([await from(0), await from(3)]).toEqual([4, 4])
+  await expect(from(2)).rejects.toMatchObject({ code: 'cursor_expired' })
+})

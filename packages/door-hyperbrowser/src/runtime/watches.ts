@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type FileEvent, invalidArgument, SpawnpointError } from '@spawnpoint/core'
+import { cursorExpired } from './cursor-expired.ts'
 import type { Inside } from './inside.ts'
 import { Waiters } from './waiters.ts'
 
@@ -83,11 +84,13 @@ export class Watch {
     this.#end()
   }
 
-  /** Events after number `cursor`, then what comes, until it is stopped. */
+  /** Events after number `cursor`, then what comes, until it is stopped. Rejects `cursor_expired` where some are not kept any more. */
   async *follow(cursor: number, signal: AbortSignal): AsyncGenerator<WatchEvent> {
     let last = cursor
     for (;;) {
       const first = this.#events[0]?.seq ?? this.#seq + 1
+      // Who names no event takes what there is.
+      if (last > 0 && last + 1 < first) throw cursorExpired(last + 1, first)
       const next = this.#events[Math.max(0, last + 1 - first)]
       if (next !== undefined) {
         last = next.seq

@@ -150,6 +150,8 @@ describe('a command', () => {
     for (const [message, reason] of [
       [{ type: 'execute' }, /command/],
       [{ type: 'unheard-of' }, /./],
+      [execute(''), /^command: Expected not to be empty$/],
+      [execute('true', { env: { 'A=B': 'c' } }), /^env: names of variables/],
       [execute('true', { cwd: '/nowhere' }), /./],
       [execute('true', { env: { A: 'b' }, run_config: { user: 'root' } }), /run_config/],
     ] as const) {

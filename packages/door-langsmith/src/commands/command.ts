@@ -1,5 +1,5 @@
 import { type Guest, invalidArgument, isCode, type ProcessSpec, type Sandbox } from '@spawnpoint/core'
-import { optional } from '@spawnpoint/door-kit'
+import { commandText, noNul, optional, variables } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { processDefaults, type RunConfig, runConfigSchema } from '../run-config.ts'
 import { processIdOf } from './command-id.ts'
@@ -10,19 +10,14 @@ const DEFAULT_IDLE_S = 300
 const DEFAULT_TTL_S = 600
 /** Output kept for clients that come back, of each stream */
 const BUFFER_BYTES = 4 * 2 ** 20
-/** Linux takes no more in one argument, with the byte that ends it */
-const COMMAND_MAX_BYTES = 128 * 1024 - 1
 const TERMINAL = { cols: 80, rows: 24 }
 export const DEFAULT_SHELL = '/bin/bash'
 
 export const commandFields = {
-  command: z
-    .string()
-    .min(1)
-    .refine((text) => Buffer.byteLength(text) <= COMMAND_MAX_BYTES, `at most ${COMMAND_MAX_BYTES} bytes`),
-  shell: optional(z.string().min(1).max(4096)),
-  env: optional(z.record(z.string().min(1).max(256), z.string())),
-  cwd: optional(z.string().min(1).max(4096)),
+  command: commandText,
+  shell: optional(noNul.min(1).max(4096)),
+  env: optional(variables),
+  cwd: optional(noNul.min(1).max(4096)),
   run_config: optional(runConfigSchema),
   timeout: optional(z.number().min(0).max(31_536_000)),
   timeout_seconds: optional(z.number().min(0).max(31_536_000)),
