@@ -19,7 +19,10 @@ const AUDIT_MS = 90 * 86_400_000
 /** Milliseconds that the use of what is over is kept: a year and a bit */
 const USAGE_MS = 400 * 86_400_000
 
-const KINDS = ['idempotency', 'events', 'operations', 'sandboxes', 'usage', 'audit'] as const satisfies HistoryKind[]
+const KINDS = [
+  ...(['idempotency', 'events', 'operations', 'sandboxes'] as const),
+  ...(['names', 'keys', 'usage', 'audit'] as const),
+] satisfies HistoryKind[]
 
 /** Removes history that is older than it has to be kept, now and then, a little at a time. */
 export class Retention {
@@ -65,6 +68,9 @@ export class Retention {
       events: usual,
       operations: usual,
       sandboxes: usual,
+      names: usual,
+      // As long as the audit log tells of what they did.
+      keys: AUDIT_MS,
       usage: USAGE_MS,
       audit: AUDIT_MS,
     }

@@ -53,6 +53,19 @@ describe('history', () => {
     expect(await core.sandboxes.get(world.by, living.id)).toMatchObject({ state: 'running' })
   })
 
+  it('of names that nothing bears any more, and of revoked keys, goes too', async () => {
+    const name = await core.names.ensure(world.by, 'nightly')
+    const { key } = await core.keys.create(world.by, { name: 'laptop' })
+    await core.keys.revoke(world.by, key.id)
+    await pass(historyMs - HOUR)
+    expect(tables().names.has(name.id)).toBe(true)
+    await pass(2 * HOUR)
+    expect(tables().names.has(name.id)).toBe(false)
+    expect(tables().keys.has(key.id)).toBe(true)
+    await pass(90 * DAY)
+    expect(tables().keys.has(key.id)).toBe(false)
+  })
+
   it('goes soon after a start of the server too', async () => {
     const killed = await killedOne()
     world.host.faults.crash()

@@ -1,4 +1,4 @@
-import { type HistoryKind, invalidArgument, type Operation, type Sandbox } from '@spawnpoint/core'
+import { type HistoryKind, invalidArgument, type Name, type Operation, type Sandbox } from '@spawnpoint/core'
 import { idempotencyRow } from './memory-ledger-reads.ts'
 import type { LedgerTables } from './memory-ledger-store.ts'
 
@@ -36,6 +36,16 @@ export function purge(tables: LedgerTables, kind: HistoryKind, before: Date, lim
     for (const { id } of purged) tables.audit.delete(id)
     return purged.length
   }
+  if (kind === 'names') {
+    const purged = old(tables.names.values(), (name) => (isUnused(tables, name) ? name.createdAt : null))
+    for (const { id } of purged) tables.names.delete(id)
+    return purged.length
+  }
+  if (kind === 'keys') {
+    const purged = old(tables.keys.values(), ({ key }) => key.revokedAt)
+    for (const { key } of purged) tables.keys.delete(key.id)
+    return purged.length
+  }
   const rows: Map<string, Operation | Sandbox> = tables[kind]
   const purged =
     kind === 'operations'
@@ -58,6 +68,14 @@ function isForgotten(tables: LedgerTables, { id, state }: Sandbox): boolean {
     !some(tables.snapshots, (snapshot) => snapshot.sandboxId === id) &&
     !some(tables.sandboxes, (other) => other.parentSandboxId === id && other.state !== 'killed') &&
     !some(tables.operations, (operation) => operation.sandboxId === id && operation.state === 'open')
+  )
+}
+
+function isUnused(tables: LedgerTables, { id, teamId, name }: Name): boolean {
+  const bears = (one: { teamId: string; name: string | null; state: string }) =>
+    one.teamId === teamId && one.name === name && one.state !== 'deleting'
+  return (
+    !some(tables.tags, ({ nameId }) => nameId === id) && !some(tables.images, bears) && !some(tables.snapshots, bears)
   )
 }
 

@@ -3,11 +3,34 @@ import { type Kysely, sql } from 'kysely'
 import { instant } from './rows.ts'
 import type { Tables } from './tables.ts'
 
-/** `LedgerTx.purge`. Each kind has an index by its time, so that the oldest are found without a look at the rest. */
+/** `LedgerTx.purge`. What comes in great numbers has an index by its time: the oldest are found without a look at the rest. */
 export async function purge(db: Kysely<Tables>, kind: HistoryKind, before: Date, limit: number): Promise<number> {
   if (!Number.isSafeInteger(limit) || limit < 1) throw invalidArgument('limit', 'must be a whole number from 1')
+  if (kind === 'names') return purgeNames(db, instant('before', before), limit)
   const { rows } = await STATEMENTS[kind](instant('before', before), limit).execute(db)
   return Number(rows[0]?.count ?? 0)
+}
+
+const UNUSED = sql`
+  not exists (select from spawnpoint.tags where name_id = name.id)
+  and not exists (
+    select from spawnpoint.images as image
+    where image.team_id = name.team_id and image.name = name.name and image.state <> 'deleting'
+  )
+  and not exists (
+    select from spawnpoint.snapshots as snapshot
+    where snapshot.team_id = name.team_id and snapshot.name = name.name and snapshot.state <> 'deleting'
+  )`
+
+/** In two statements: who tags one holds its row, and the second sees the tags of who let go of it before the first. */
+async function purgeNames(db: Kysely<Tables>, before: string, limit: number): Promise<number> {
+  const found = await sql<{ id: string }>`
+    select id from spawnpoint.names as name where created_at < ${before} and ${UNUSED}
+    order by created_at limit ${limit} for update skip locked`.execute(db)
+  if (found.rows.length === 0) return 0
+  const ids = sql.join(found.rows.map(({ id }) => id))
+  const purged = await sql`delete from spawnpoint.names as name where id in (${ids}) and ${UNUSED}`.execute(db)
+  return Number(purged.numAffectedRows ?? 0)
 }
 
 const STATEMENTS = {
@@ -61,6 +84,14 @@ const STATEMENTS = {
     )
     select count(*) from purged`,
 
+  keys: (before: string, limit: number) => sql<{ count: string }>`
+    with purged as (
+      delete from spawnpoint.api_keys where id in (
+        select id from spawnpoint.api_keys where revoked_at < ${before} order by revoked_at limit ${limit}
+      ) returning id
+    )
+    select count(*) from purged`,
+
   idempotency: (before: string, limit: number) => sql<{ count: string }>`
     with purged as (
       delete from spawnpoint.idempotency where (team_id, key) in (
@@ -86,4 +117,4 @@ const STATEMENTS = {
       ) returning id
     )
     select count(*) from purged`,
-} satisfies { [K in HistoryKind]: unknown }
+} satisfies { [K in Exclude<HistoryKind, 'names'>]: unknown }

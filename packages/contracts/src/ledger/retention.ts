@@ -1,6 +1,14 @@
-import { type HistoryKind, newId, type Operation, type SandboxId } from '@spawnpoint/core'
+import { type HistoryKind, type Name, newId, type Operation, type SandboxId } from '@spawnpoint/core'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { sampleEvent, sampleOperation, sampleSandbox, sampleSnapshot } from '../ledger-samples.ts'
+import {
+  sampleEvent,
+  sampleImage,
+  sampleKey,
+  sampleName,
+  sampleOperation,
+  sampleSandbox,
+  sampleSnapshot,
+} from '../ledger-samples.ts'
 import { freshTeam, type LedgerBench } from './bench.ts'
 
 /** Long before anything that other tests of the suite write, and later with each call. */
@@ -19,7 +27,8 @@ export function retentionSuite(bench: LedgerBench): void {
   describe('history', () => {
     beforeEach(async () => {
       const now = nextDay()
-      for (const kind of ['events', 'operations', 'sandboxes', 'idempotency'] as const) await purge(kind, now)
+      for (const kind of ['events', 'operations', 'sandboxes', 'names', 'keys', 'idempotency'] as const)
+        await purge(kind, now)
     })
 
     it('of events goes by age, and how far it is gone is known by team', async () => {
@@ -132,6 +141,64 @@ export function retentionSuite(bench: LedgerBench): void {
       expect(await purge('idempotency', later)).toBe(1)
       expect(await bench.ledger.read.idempotent(teamId, 'old')).toBeNull()
       expect(await bench.ledger.read.idempotent(teamId, 'new')).not.toBeNull()
+    })
+
+    it('of names keeps those that something bears or a tag is of', async () => {
+      const teamId = freshTeam()
+      const createdAt = nextDay()
+      const [unused, left, tagged, ofImage, ofSnapshot, another] = [
+        'unused',
+        'left',
+        'tagged',
+        'image',
+        'snapshot',
+        'more',
+      ].map((name) =>
+        sampleName(name === 'more' ? freshTeam() : teamId, { name: name === 'more' ? 'image' : name, createdAt }),
+      ) as [Name, Name, Name, Name, Name, Name]
+      const recent = sampleName(teamId, { name: 'recent', createdAt: nextDay() })
+      const leaving = sampleSnapshot(teamId, { name: left.name, state: 'deleting' })
+      await bench.put(async (tx) => {
+        for (const name of [unused, left, tagged, ofImage, ofSnapshot, another, recent]) await tx.ensureName(name)
+        await tx.putTag({ nameId: tagged.id, tag: 'v1', imageId: newId(), snapshotId: null, createdAt })
+        await tx.putImage(sampleImage(teamId, { name: ofImage.name }))
+        await tx.putSnapshot(sampleSnapshot(teamId, { name: ofSnapshot.name, state: 'trashed' }))
+        await tx.putSnapshot(leaving)
+      })
+      expect(await purge('names', recent.createdAt)).toBe(3)
+      for (const { id } of [unused, left, another]) expect(await bench.ledger.read.nameById(id)).toBeNull()
+      for (const { id } of [tagged, ofImage, ofSnapshot, recent])
+        expect(await bench.ledger.read.nameById(id)).not.toBeNull()
+    })
+
+    it('of names spares one that is tagged at the same moment', async () => {
+      for (let round = 0; round < 5; round += 1) {
+        const teamId = freshTeam()
+        const name = sampleName(teamId, { createdAt: nextDay() })
+        await bench.put((tx) => tx.ensureName(name))
+        const tagging = bench.ledger.transact(async (tx) => {
+          const { id } = await tx.ensureName({ ...name, id: newId() })
+          await tx.putTag({ nameId: id, tag: 'v1', imageId: newId(), snapshotId: null, createdAt: name.createdAt })
+        })
+        await Promise.all([tagging, purge('names', nextDay())])
+        // It has its old id, or it went first and was made anew.
+        const left = await bench.ledger.read.nameByText(teamId, name.name)
+        expect(await bench.ledger.read.tags({ nameId: left?.id ?? newId() })).toHaveLength(1)
+      }
+    })
+
+    it('of keys is what was revoked long ago', async () => {
+      const team = freshTeam()
+      const [living, revoked, recent] = [sampleKey(team), sampleKey(team), sampleKey(team)]
+      const [first, second] = [nextDay(), nextDay()]
+      await bench.put(async (tx) => {
+        for (const key of [living, revoked, recent]) await tx.putKey(key, key.id.padStart(64, '0'))
+        await tx.revokeKey(team, revoked.id, first)
+        await tx.revokeKey(team, recent.id, second)
+      })
+      expect(await purge('keys', second)).toBe(1)
+      expect(await bench.ledger.read.key(revoked.id)).toBeNull()
+      for (const { id } of [living, recent]) expect(await bench.ledger.read.key(id)).not.toBeNull()
     })
 
     it('that a failed transaction removed is there', async () => {

@@ -202,7 +202,7 @@ export interface LedgerReads extends AccountReads {
 }
 
 /** Records that are kept for a while after their end and then purged. */
-export type HistoryKind = 'events' | 'operations' | 'sandboxes' | 'idempotency' | 'usage' | 'audit'
+export type HistoryKind = 'events' | 'operations' | 'sandboxes' | 'names' | 'keys' | 'idempotency' | 'usage' | 'audit'
 
 export interface IdempotencyRecord {
   teamId: TeamId
@@ -292,9 +292,10 @@ export interface LedgerTx extends LedgerReads, AccountWrites {
   releaseIdempotency(teamId: TeamId, key: string): Promise<void>
   /**
    * Removes at most `limit` records of a kind, oldest first, and returns how many: events, audited calls and idempotency records
-   * from before `before`; operations, killed sandboxes and usage intervals that ended before it. However old they are, these
-   * stay: open operations, and the latest operation of a living sandbox; killed sandboxes that have snapshots, a living fork or
-   * an open operation.
+   * from before `before`; operations, killed sandboxes and usage intervals that ended before it; keys that were revoked and
+   * names that were made before it. However old they are, these stay: open operations, and the latest operation of a living
+   * sandbox; killed sandboxes that have snapshots, a living fork or an open operation; names that have a tag, or that an image or
+   * snapshot bears.
    */
   purge(kind: HistoryKind, before: Date, limit: number): Promise<number>
 }
