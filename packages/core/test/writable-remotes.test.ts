@@ -1,8 +1,13 @@
 import { createHash } from 'node:crypto'
+import { getEventListeners } from 'node:events'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { SHARES } from '../src/exchange/share.ts'
+import type { Guests } from '../src/guests.ts'
 import type { Core, RemoteRequest, Sandbox } from '../src/index.ts'
+import type { Parts } from '../src/parts.ts'
+import { Exchanger } from '../src/sandbox/exchanger.ts'
 import { World } from './world.ts'
 
 let world: World
@@ -25,6 +30,7 @@ const data: RemoteRequest = {
 }
 const create = async (request: object = {}) =>
   (await core.sandboxes.create(world.by, { image: 'base', remotes: [data], ...request })).done
+const sandboxId = 'a'.repeat(24) as Sandbox['id']
 const filesOf = async ({ id }: Sandbox) => (await core.sandboxes.guest(world.by, id)).guest.files
 const at = (name: string) => `/mnt/data/${name}`
 async function write(sandbox: Sandbox, name: string, content: string) {
@@ -302,4 +308,38 @@ it('says how much there is that cannot be in a bucket, and writes the rest', asy
 it('is refused for what cannot be written to', async () => {
   const source = { type: 'git', url: 'https://git.test/app.git', ref: null }
   await expect(create({ remotes: [{ ...data, source }] })).rejects.toMatchObject({ code: 'invalid_argument' })
+})
+
+it('is compared while there is a share of memory for it, which it gives back', async () => {
+  const sandbox = await create()
+  await write(sandbox, 'a', '1')
+  const others = await SHARES.take(world.by.teamId, AbortSignal.timeout(60_000), 75)
+  const exchanged = exchange(sandbox)
+  await world.host.faults.quiet()
+  expect(bucket.a).toBeUndefined()
+  others[Symbol.dispose]()
+  expect(await exchanged).toEqual(nothing)
+  expect([bucket.a, SHARES.taken]).toEqual(['1', 0])
+})
+
+it('is compared also where it has grown far beyond what was there last time', async () => {
+  const sandbox = await create()
+  expect(await exchange(sandbox)).toEqual(nothing)
+  for (let n = 0; n < 1_100; n += 1) bucket[`there/${n}`] = `${n}`
+  expect(await exchange(sandbox)).toEqual(nothing)
+  expect(await read(sandbox, 'there/1099')).toBe('1099')
+  for (let n = 0; n < 2_400; n += 1) await write(sandbox, `here-${n}`, `${n}`)
+  expect(await exchange(sandbox)).toEqual(nothing)
+  expect([bucket['here-2399'], Object.keys(bucket).length, SHARES.taken]).toEqual(['2399', 3 + 1_100 + 2_400, 0])
+})
+
+it('leaves nothing with the signal of the server, however often it is looked for', async () => {
+  const { signal } = new AbortController()
+  const ledger = { read: { sandbox: async () => null } }
+  const exchanger = new Exchanger({ ledger, closing: signal } as unknown as Parts, {} as Guests)
+  const looks = Array.from({ length: 20 }, () =>
+    exchanger.exchange(sandboxId, { incarnationId: null }, 'data', { look: false, last: false }),
+  )
+  expect(await Promise.all(looks)).toEqual(Array(20).fill(false))
+  expect(getEventListeners(signal, 'abort')).toEqual([])
 })

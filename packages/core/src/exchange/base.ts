@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto'
+import { StringDecoder } from 'node:string_decoder'
 import { isCode } from '../errors.ts'
 import type { Remote, Sandbox } from '../model.ts'
 import type { GuestFiles, StoredFile } from '../ports/index.ts'
 import { isObjectPath } from '../services/remote-sources.ts'
+import { Outgrown } from './share.ts'
 
 /** 50,000 files and their names */
 const MAX_BYTES = 48 * 2 ** 20
+/** Of a path of 1,024 bytes, each of them escaped, and an ETag */
+const MAX_LINE_CHARS = 16_384
 const FORMAT = 1
 
 /** A file as it was when it was the same inside and in the bucket. */
@@ -29,29 +33,53 @@ export function basePath({ path }: Pick<Remote, 'path'>): string {
   return path.replace(/([^/]+)$/, '.$1.spawnpoint-base')
 }
 
-/** `null` where there is none of this sandbox and this bucket that can be read. */
-export async function readBase(files: GuestFiles, sandbox: Pick<Sandbox, 'id'>, remote: Place): Promise<Base | null> {
-  let text: string
+/** `null` where there is none of this sandbox and this bucket that can be read. Rejects `Outgrown` where it has more than `most` files. */
+export async function readBase(
+  files: GuestFiles,
+  sandbox: Pick<Sandbox, 'id'>,
+  remote: Place,
+  most: number,
+): Promise<Base | null> {
+  const base: Base = new Map()
+  const isOne = await scan(files, sandbox, remote, (path, file) => {
+    base.set(path, file)
+    if (base.size > most) throw new Outgrown()
+  })
+  return isOne ? base : null
+}
+
+/** Whether there is one of this sandbox and this bucket that can be read. */
+export function hasBase(files: GuestFiles, sandbox: Pick<Sandbox, 'id'>, remote: Place): Promise<boolean> {
+  return scan(files, sandbox, remote, () => {})
+}
+
+/** Tells of each file. False where there is no base, one that was cut off, or another sandbox's; some may have been told of then. */
+async function scan(
+  files: GuestFiles,
+  sandbox: Pick<Sandbox, 'id'>,
+  remote: Place,
+  take: (path: string, file: BaseFile) => void,
+): Promise<boolean> {
+  const head = headOf(sandbox, remote)
   try {
     const { info, body } = await files.read(basePath(remote), { length: MAX_BYTES })
-    const pieces: Buffer[] = []
-    for await (const piece of body as AsyncIterable<Buffer>) pieces.push(piece)
-    text = Buffer.concat(pieces).toString('utf8')
-    if (info.type !== 'file') return null
+    if (info.type !== 'file') {
+      body.destroy()
+      return false
+    }
+    let isHead = true
+    for await (const line of linesOf(body)) {
+      if (line === null || (isHead && line !== head)) return false
+      const file = isHead ? null : parsed(line)
+      if (!isHead && file === null) return false
+      if (file !== null) take(...file)
+      isHead = false
+    }
+    return !isHead
   } catch (error) {
-    if (isCode(error, 'guest_error')) return null
+    if (isCode(error, 'guest_error')) return false
     throw error
   }
-  const [head = '', ...lines] = text.split('\n')
-  // One that was cut off, or was another sandbox's, is none.
-  if (head !== headOf(sandbox, remote) || lines.pop() !== '') return null
-  const base: Base = new Map()
-  for (const line of lines) {
-    const [path, file] = parsed(line) ?? []
-    if (path === undefined || file === undefined) return null
-    base.set(path, file)
-  }
-  return base
 }
 
 export async function writeBase(
@@ -62,16 +90,13 @@ export async function writeBase(
 ): Promise<void> {
   const path = basePath(remote)
   const half = `${path}-half`
-  const lines = [headOf(sandbox, remote)]
-  for (const [name, { sizeBytes, modifiedMs, etag, sha256 }] of base)
-    lines.push(JSON.stringify([name, sizeBytes, modifiedMs, etag, ...(sha256 === undefined ? [] : [sha256])]))
   const remove = async () => {
     await files.remove(half, { recursive: true }).catch((error: unknown) => {
       if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOENT') throw error
     })
   }
   await remove()
-  await files.write(half, pieces(`${lines.join('\n')}\n`), { mode: 0o600, exclusive: true, owner: 'root' })
+  await files.write(half, pieces(headOf(sandbox, remote), base), { mode: 0o600, exclusive: true, owner: 'root' })
   await files.move(half, path)
 }
 
@@ -107,7 +132,26 @@ function parsed(line: string): [string, BaseFile] | null {
   return [path, { sizeBytes: sizeBytes as number, modifiedMs: modifiedMs as number, etag, sha256 }]
 }
 
-async function* pieces(text: string): AsyncGenerator<Uint8Array> {
-  const bytes = Buffer.from(text)
-  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536)
+/** As they come: it is never in memory as a whole. `null` at the end of one that does not end in a line, or has an endless one. */
+async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string | null> {
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  for await (const piece of body) {
+    const lines = (rest + decoder.write(Buffer.from(piece))).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+    if (rest.length > MAX_LINE_CHARS) break
+  }
+  if (rest + decoder.end() !== '') yield null
+}
+
+async function* pieces(head: string, base: Base): AsyncGenerator<Uint8Array> {
+  let text = `${head}\n`
+  for (const [name, { sizeBytes, modifiedMs, etag, sha256 }] of base) {
+    text += `${JSON.stringify([name, sizeBytes, modifiedMs, etag, ...(sha256 === undefined ? [] : [sha256])])}\n`
+    if (text.length < 65_536) continue
+    yield Buffer.from(text)
+    text = ''
+  }
+  yield Buffer.from(text)
 }

@@ -1,12 +1,15 @@
 import { dirname } from 'node:path/posix'
 import { isCode, SpawnpointError } from '../errors.ts'
+import type { FairTurn } from '../fair-turns.ts'
 import type { BucketSource, Remote, RemoteWrites, Sandbox } from '../model.ts'
 import type { Parts } from '../parts.ts'
 import type { BucketWriter, GuestFiles, OpenBucket, StoredFile } from '../ports/index.ts'
 import { isWriter, rulesFor } from '../services/remotes.ts'
 import { type Base, readBase, versionOf, writeBase } from './base.ts'
+import { addConflict, isSame, type KnownExchange, shownConflicts } from './conflicts.ts'
 import { digestInside, listInside, Moved, openInside, stampOf, statOf } from './inside.ts'
 import { type Inside, type InsideFile, isAsKnown, planOf } from './plan.ts'
+import { Outgrown, SHARES, sharesFor, weightOf } from './share.ts'
 
 /** A file that was written so recently may be written again in the same millisecond, or be half of what is to come. */
 const SETTLED_MS = 2_000
@@ -14,8 +17,6 @@ const SETTLED_MS = 2_000
 const AT_ONCE = 8
 /** Files after which it is noted what has been done */
 const NOTED_EVERY = 256
-const MAX_SHOWN_CONFLICTS = 20
-const MAX_SHOWN_CHARS = 1_000
 /** Files that a store may refuse before no more are tried */
 const MAX_REFUSED = 20
 
@@ -24,8 +25,8 @@ export interface ExchangeRequest {
   look: boolean
   /** Write also what was changed only just now: it may be the last time */
   last: boolean
-  /** Conflicts that are known, by path; kept up to date */
-  conflicts: Map<string, string>
+  /** What is known of the last one; kept up to date */
+  known: KnownExchange
 }
 
 export interface Exchanged {
@@ -36,7 +37,7 @@ export interface Exchanged {
 /**
  * Makes a bucket and the files inside the same: what was written, changed or removed inside is so in the bucket, unless somebody else has
  * changed it there, and with `look` the other way round. Cut off anywhere it is done again: what is there already is recognized by its
- * content. Rejects where that did not come to its end; what was done by then is noted.
+ * content. Rejects where that did not come to its end; what was done by then is noted. Waits for its share of the server's memory.
  */
 export async function exchange(
   parts: Parts,
@@ -51,9 +52,19 @@ export async function exchange(
   if (writer === undefined || !isWriter(writer) || source.type === 'git')
     throw new Error(`nobody writes remotes of ${remote.source.type}`)
   const both = AbortSignal.any([parts.closing, signal])
-  const known = await readBase(files, sandbox, remote)
-  const run = new Exchange({ parts, sandbox, files, remote, source, request, writer, signal: both }, known ?? new Map())
-  return run.run(known === null)
+  const shares = sharesFor(request.known.files)
+  for (const most of shares) {
+    using share = await SHARES.take(sandbox.teamId, both, weightOf(most))
+    try {
+      const base = await readBase(files, sandbox, remote, most)
+      const given = { parts, sandbox, files, remote, source, request, writer, most, share, signal: both }
+      return await new Exchange(given, base ?? new Map()).run(base === null)
+    } catch (error) {
+      // Now with as much as there may be.
+      if (!(error instanceof Outgrown) || most === shares.at(-1)) throw error
+    }
+  }
+  throw new Error('the largest share was outgrown')
 }
 
 interface Given {
@@ -64,6 +75,9 @@ interface Given {
   source: BucketSource
   request: ExchangeRequest
   writer: BucketWriter
+  /** Files that `share` is for */
+  most: number
+  share: FairTurn
   signal: AbortSignal
 }
 
@@ -84,29 +98,39 @@ class Exchange {
   }
 
   async run(isFirst: boolean): Promise<Exchanged> {
-    const { parts, sandbox, files, remote, source, request, writer, signal } = this.#given
-    const { inside, unwritable } = await listInside(files, remote.path, source.prefix)
+    const { parts, sandbox, files, remote, source, request, writer, most, signal } = this.#given
+    const { inside, entries, unwritable } = await listInside(files, remote.path, source.prefix, most)
     this.#unwritable = unwritable
     this.#noted = !isFirst
     try {
       await this.#settle(inside)
       const isLooked = request.look || isFirst
+      if (!isLooked) this.#found(entries, this.#base.size)
       if (isLooked || this.#isChanged(inside)) {
         const credentials = await rulesFor(parts, sandbox, remote)
         const ask = { source, team: sandbox.teamId, credentials, maxBytes: sandbox.resources.diskBytes }
-        await writer.open(ask, (bucket) => this.#exchange(bucket, inside, isLooked), signal)
+        await writer.open(ask, (bucket) => this.#exchange(bucket, inside, entries, isLooked), signal)
       }
     } catch (error) {
       // What is not noted is found to be there by the next look.
-      await this.#note().catch(() => {})
+      if (!(error instanceof Outgrown)) await this.#note().catch(() => {})
       throw error
     }
     await this.#note()
-    const conflicts = shownConflicts(request.conflicts)
+    const conflicts = shownConflicts(request.known.conflicts)
     return {
       version: versionOf(this.#base),
       writes: { failure: this.#failure, conflicts, unwritable: this.#unwritable },
     }
+  }
+
+  /** What there is to compare is known now: the share is for no more than that. */
+  #found(...counts: number[]): void {
+    const files = Math.max(...counts)
+    const { most, share, request } = this.#given
+    if (files > most) throw new Outgrown()
+    request.known.files = files
+    share.weigh(weightOf(files))
   }
 
   /** Files that were too new to be told from a later write by their time are by now, or have been written again. */
@@ -134,11 +158,11 @@ class Exchange {
   /** Without what has to wait, and what is known to be in conflict. */
   #planned(inside: Inside, bucket: Map<string, StoredFile> | null) {
     const plan = planOf(this.#base, inside, bucket)
-    const { conflicts, last } = this.#given.request
+    const { known, last } = this.#given.request
     const waits = (path: string) => {
       const here = inside.get(path)
       if (here === undefined) return false
-      const conflict = conflicts.get(path)
+      const conflict = known.conflicts.get(path)
       const there = bucket === null ? null : bucket.get(path)?.etag
       if (conflict !== undefined && isSame(conflict, here, there)) return true
       return !last && this.#isNew(here)
@@ -147,13 +171,14 @@ class Exchange {
     return { ...plan, compare: plan.compare.filter((path) => !waits(path)) }
   }
 
-  async #exchange(bucket: OpenBucket, inside: Inside, isLooked: boolean): Promise<void> {
-    const { request } = this.#given
+  async #exchange(bucket: OpenBucket, inside: Inside, entries: number, isLooked: boolean): Promise<void> {
+    const { conflicts } = this.#given.request.known
     const listing = isLooked ? await bucket.list() : null
+    if (listing !== null) this.#found(entries, this.#base.size, listing.size)
     const plan = this.#planned(inside, listing)
-    for (const path of request.conflicts.keys()) {
+    for (const path of conflicts.keys()) {
       const isOver = !inside.has(path) || isAsKnown(this.#base.get(path), inside.get(path) as InsideFile)
-      if (isOver || (listing !== null && !listing.has(path))) request.conflicts.delete(path)
+      if (isOver || (listing !== null && !listing.has(path))) conflicts.delete(path)
     }
     for (const path of plan.forget) this.#forget(path)
     await this.#each([...plan.write], ([path, replaces]) => this.#write(bucket, path, replaces))
@@ -185,12 +210,12 @@ class Exchange {
 
   /** Something else is there than was known: it may be what is here, written by a server that did not live to note it. */
   async #compare(bucket: OpenBucket, path: string, listed: StoredFile | undefined, mayWrite = true): Promise<void> {
-    const { files, request, signal } = this.#given
+    const { files, signal } = this.#given
     const info = await statOf(files, this.#at(path))
     if (info === null) throw new Moved()
     const stamp = stampOf(info)
     if (listed !== undefined && listed.sizeBytes !== stamp.sizeBytes) {
-      request.conflicts.set(path, conflictOf(stamp, listed.etag))
+      addConflict(this.#given.request.known, path, stamp, listed.etag)
       return
     }
     const there = await bucket.digest(path)
@@ -202,7 +227,7 @@ class Exchange {
     }
     const here = there.sizeBytes === stamp.sizeBytes ? await digestInside(files, this.#at(path), signal) : null
     if (here === there.sha256) this.#know(path, stamp, there, here)
-    else request.conflicts.set(path, conflictOf(stamp, there.etag))
+    else addConflict(this.#given.request.known, path, stamp, there.etag)
   }
 
   async #remove(bucket: OpenBucket, path: string, etag: string): Promise<void> {
@@ -259,7 +284,7 @@ class Exchange {
         const before = inside.get(path)
         const now = await statOf(files, this.#at(path))
         if (obstructed.has(dirname(this.#at(path))) || (now !== null && now.type !== 'file')) {
-          this.#given.request.conflicts.set(path, conflictOf(stamp, stored.etag))
+          addConflict(this.#given.request.known, path, stamp, stored.etag)
           return
         }
         // What was changed since the look is for the next one.
@@ -278,7 +303,7 @@ class Exchange {
   #know(path: string, stamp: InsideFile, { etag }: StoredFile, sha256: string | undefined): void {
     const isOld = sha256 === undefined || !this.#isNew(stamp)
     this.#base.set(path, { ...stamp, etag, ...(isOld ? {} : { sha256 }) })
-    this.#given.request.conflicts.delete(path)
+    this.#given.request.known.conflicts.delete(path)
     this.#noted = false
   }
 
@@ -342,24 +367,6 @@ class Exchange {
       throw error
     }
   }
-}
-
-export function shownConflicts(conflicts: ReadonlyMap<string, string>): string[] {
-  return [...conflicts.keys()]
-    .sort()
-    .slice(0, MAX_SHOWN_CONFLICTS)
-    .map((path) => path.slice(0, MAX_SHOWN_CHARS))
-}
-
-/** What is in conflict: as long as both are the same it need not be looked at again. */
-function conflictOf({ sizeBytes, modifiedMs }: InsideFile, etag: string): string {
-  return JSON.stringify([sizeBytes, modifiedMs, etag])
-}
-
-/** `null` for a bucket that nobody has looked at. */
-function isSame(conflict: string, here: InsideFile, etag: string | null | undefined): boolean {
-  const [sizeBytes, modifiedMs, there]: unknown[] = JSON.parse(conflict)
-  return here.sizeBytes === sizeBytes && here.modifiedMs === modifiedMs && (etag === null || etag === there)
 }
 
 function ignoreMissing(error: unknown): void {

@@ -4,11 +4,10 @@ import { isCode, SpawnpointError } from '../errors.ts'
 import type { FileInfo, GuestFiles } from '../ports/index.ts'
 import { isObjectPath } from '../services/remote-sources.ts'
 import type { Inside, InsideFile } from './plan.ts'
+import { MAX_FILES, Outgrown } from './share.ts'
 
 /** As many as an agent tells */
 const MAX_ENTRIES = 100_000
-/** As many as are read from a bucket */
-const MAX_FILES = 50_000
 const MAX_DEPTH = 1_000
 /** Of an object's key, in every kind of store */
 const MAX_KEY_BYTES = 1_024
@@ -16,12 +15,16 @@ const MAX_KEY_BYTES = 1_024
 /** What was to be read is something else, or not there, by now: the next look finds what it is. */
 export class Moved extends Error {}
 
-/** The files of a directory inside, and how many there are that no object can be. Rejects where it is none, or has too much in it. */
+/**
+ * The files of a directory inside, and how many there are that no object can be. Rejects where it is none, or has too much in it, and
+ * `Outgrown` where it is more than `most`, of whatever kind.
+ */
 export async function listInside(
   files: GuestFiles,
   path: string,
   prefix: string,
-): Promise<{ inside: Inside; unwritable: number }> {
+  most = MAX_FILES,
+): Promise<{ inside: Inside; entries: number; unwritable: number }> {
   // What a link leads to was not brought here.
   const top = await statOf(files, path)
   if (top?.type !== 'directory')
@@ -29,7 +32,9 @@ export async function listInside(
       step: 'write to a bucket',
       detail: 'no directory',
     })
-  const entries = await files.list(path, { depth: MAX_DEPTH, limit: MAX_ENTRIES })
+  const limit = most < MAX_FILES ? most + 1 : MAX_ENTRIES
+  const entries = await files.list(path, { depth: MAX_DEPTH, limit })
+  if (most < MAX_FILES && entries.length > most) throw new Outgrown()
   const inside: Inside = new Map()
   let unwritable = 0
   for (const entry of entries) {
@@ -45,7 +50,7 @@ export async function listInside(
       allowed: MAX_FILES,
       asked: inside.size,
     })
-  return { inside, unwritable }
+  return { inside, entries: entries.length, unwritable }
 }
 
 export function stampOf({ sizeBytes, modifiedAt }: FileInfo): InsideFile {

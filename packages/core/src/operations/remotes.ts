@@ -1,6 +1,7 @@
 import { dirname } from 'node:path/posix'
 import { isCode } from '../errors.ts'
 import { basePath } from '../exchange/base.ts'
+import { noneKnown } from '../exchange/conflicts.ts'
 import { exchange } from '../exchange/exchange.ts'
 import type { Remote, Sandbox } from '../model.ts'
 import type { Parts } from '../parts.ts'
@@ -57,7 +58,7 @@ export async function bringWritable(
   await remove(files, basePath(remote))
   await remove(files, remote.path)
   await files.mkdir(remote.path, { parents: true, owner: sandbox.defaults.user })
-  const request = { look: true, last: false, conflicts: new Map() }
+  const request = { look: true, last: false, known: noneKnown() }
   const { version, writes } = await exchange(parts, sandbox, files, remote, request, signal)
   return { version, writes }
 }

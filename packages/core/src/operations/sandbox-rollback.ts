@@ -1,5 +1,5 @@
 import { notFound, toSpawnpointError } from '../errors.ts'
-import { readBase } from '../exchange/base.ts'
+import { hasBase } from '../exchange/base.ts'
 import type { IncarnationId, Remote, RootId, Sandbox, SandboxId, SandboxState, SnapshotId } from '../model.ts'
 import type { Guest } from '../ports/index.ts'
 import { arrive, fallBack, recordOf } from '../sandbox/records.ts'
@@ -93,8 +93,8 @@ export const sandboxRollback = reversible<RollbackDetail, Sandbox>({
  */
 async function isKnown(work: Work<unknown>, sandbox: Sandbox, guest: Guest, remote: Remote): Promise<boolean> {
   if (remote.writable !== true) return true
-  const read = () => readBase(guest.files, sandbox, remote)
-  return (await work.fromGuest(`look at ${remote.name}`, read, { timeoutMs: LOOK_MS })) !== null
+  const read = () => hasBase(guest.files, sandbox, remote)
+  return work.fromGuest(`look at ${remote.name}`, read, { timeoutMs: LOOK_MS })
 }
 
 async function undo(work: Work<RollbackDetail>, error: unknown): Promise<void> {

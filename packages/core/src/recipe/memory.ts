@@ -131,9 +131,11 @@ async function untilReady(
 async function pause({ parts }: Work<unknown>, ms: number, started: Started | null): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   using _timer = parts.clock.after(ms, resolve)
-  parts.closing.addEventListener('abort', () => resolve(), { once: true })
+  const closed = () => resolve()
+  parts.closing.addEventListener('abort', closed, { once: true })
   if (parts.closing.aborted) resolve()
   await Promise.race([promise, ...(started === null ? [] : [started.ended])])
+  parts.closing.removeEventListener('abort', closed)
   mustGoOn(parts)
 }
 

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Principal } from '../api.ts'
 import { isCode, toSpawnpointError } from '../errors.ts'
-import { readBase } from '../exchange/base.ts'
-import { type ExchangeRequest, exchange, shownConflicts } from '../exchange/exchange.ts'
+import { hasBase } from '../exchange/base.ts'
+import { type KnownExchange, noneKnown, shownConflicts } from '../exchange/conflicts.ts'
+import { type ExchangeRequest, exchange } from '../exchange/exchange.ts'
 import { statOf } from '../exchange/inside.ts'
 import type { Guests } from '../guests.ts'
 import type { IncarnationId, Remote, Sandbox, SandboxId } from '../model.ts'
@@ -28,7 +29,8 @@ export class Exchanger {
   /** The last exchange of each remote, by sandbox and name */
   readonly #turns = new Map<SandboxId, Map<string, Promise<unknown>>>()
   readonly #writable = new Set<SandboxId>()
-  readonly #conflicts = new Map<SandboxId, Map<string, ExchangeRequest['conflicts']>>()
+  /** Of the last exchange of each remote, by sandbox and name */
+  readonly #known = new Map<SandboxId, Map<string, KnownExchange>>()
 
   constructor(parts: Parts, guests: Guests) {
     this.#parts = parts
@@ -40,13 +42,13 @@ export class Exchanger {
     id: SandboxId,
     life: Life,
     name: string,
-    request: Omit<ExchangeRequest, 'conflicts'>,
+    request: Omit<ExchangeRequest, 'known'>,
     signal: AbortSignal = this.#parts.closing,
   ): Promise<boolean> {
     const turns = entry(this.#turns, id, () => new Map<string, Promise<unknown>>())
     const before = turns.get(name)
     const turn = (async () => {
-      await Promise.race([before?.catch(() => {}), aborted(signal)]) // its own caller hears of how that one ended
+      await endedOrAborted(before, signal) // its own caller hears of how that one ended
       return this.#exchange(id, life, name, request, signal)
     })()
     turns.set(name, turn)
@@ -72,7 +74,7 @@ export class Exchanger {
     const sandbox = await findSandbox(this.#parts.ledger.read, teamId, ref).catch(() => null)
     if (sandbox === null || !isUp(sandbox)) return
     const late = AbortSignal.timeout(FLUSH_MS)
-    await Promise.race([this.#all(sandbox, { look: false, last: true }, late), aborted(late)])
+    await endedOrAborted(this.#all(sandbox, { look: false, last: true }, late), late)
   }
 
   /** Both ways, at once. */
@@ -80,7 +82,7 @@ export class Exchanger {
     return this.#all(sandbox, { look: true, last: true })
   }
 
-  async #all(sandbox: Sandbox, request: Omit<ExchangeRequest, 'conflicts'>, signal?: AbortSignal): Promise<void> {
+  async #all(sandbox: Sandbox, request: Omit<ExchangeRequest, 'known'>, signal?: AbortSignal): Promise<void> {
     const writable = sandbox.remotes.filter((remote) => remote.writable === true)
     await Promise.all(writable.map(({ name }) => this.exchange(sandbox.id, sandbox, name, request, signal)))
   }
@@ -93,14 +95,14 @@ export class Exchanger {
   /** One that does not run, or has none. */
   forget(id: SandboxId): void {
     this.#writable.delete(id)
-    this.#conflicts.delete(id)
+    this.#known.delete(id)
   }
 
   async #exchange(
     id: SandboxId,
     { incarnationId }: Life,
     name: string,
-    request: Omit<ExchangeRequest, 'conflicts'>,
+    request: Omit<ExchangeRequest, 'known'>,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { ledger } = this.#parts
@@ -111,9 +113,9 @@ export class Exchanger {
     }
     const found = present(await ledger.read.sandbox(id))
     if (found === null) return false
-    const all = entry(this.#conflicts, id, () => new Map<string, ExchangeRequest['conflicts']>())
-    const conflicts = entry(all, name, () => new Map<string, string>())
-    const came = await this.#outcome(found.sandbox, found.remote, { ...request, conflicts }, signal)
+    const all = entry(this.#known, id, () => new Map<string, KnownExchange>())
+    const known = entry(all, name, noneKnown)
+    const came = await this.#outcome(found.sandbox, found.remote, { ...request, known }, signal)
     const { version, writes } = found.remote
     if (isDeepStrictEqual({ version, writes }, came)) return true
     await ledger.transact(async (tx) => {
@@ -134,7 +136,7 @@ export class Exchanger {
     try {
       const { files } = await this.#guests.of(sandbox)
       // A directory in memory that has gone with it, and took along what was known of it.
-      const isNone = (await statOf(files, remote.path)) === null && (await readBase(files, sandbox, remote)) === null
+      const isNone = (await statOf(files, remote.path)) === null && !(await hasBase(files, sandbox, remote))
       const made = isNone ? bringWritable : exchangeWith(request)
       const { version, writes } = await made(this.#parts, sandbox, files, remote, signal)
       return { version, writes }
@@ -144,7 +146,10 @@ export class Exchanger {
       this.#parts.log.warn({ err: error, sandbox: sandbox.id, remote: remote.name }, 'a bucket was not written')
       const { unwritable = 0 } = remote.writes ?? {}
       const failure = signal.aborted ? `Not all could be written within ${FLUSH_MS / 1000} s` : known.message
-      return { version: remote.version, writes: { failure, conflicts: shownConflicts(request.conflicts), unwritable } }
+      return {
+        version: remote.version,
+        writes: { failure, conflicts: shownConflicts(request.known.conflicts), unwritable },
+      }
     }
   }
 }
@@ -154,11 +159,15 @@ function exchangeWith(request: ExchangeRequest) {
     exchange(parts, sandbox, files, remote, request, signal)
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
+/** Nothing of it stays with the signal: that of the server lasts as long as that. */
+async function endedOrAborted(work: Promise<unknown> | undefined, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const over = () => resolve()
+  signal.addEventListener('abort', over, { once: true })
+  if (work === undefined || signal.aborted) over()
+  else work.then(over, over)
+  await promise
+  signal.removeEventListener('abort', over)
 }
 
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -2,6 +2,8 @@ import { cancelled } from '@spawnpoint/confined'
 import {
   type BucketSource,
   type BucketWriter,
+  FairTurns,
+  type FairTurnsOptions,
   type OpenBucket,
   type RemoteAsk,
   SpawnpointError,
@@ -19,7 +21,6 @@ import { openBucket } from './open-bucket.ts'
 import { S3 } from './s3.ts'
 import type { StoreProtocol } from './store.ts'
 import { StoreSession } from './store-session.ts'
-import { Turns, type TurnsOptions } from './turns.ts'
 
 export interface BucketReaderOptions {
   /** For what is known of buckets; belongs to these readers alone */
@@ -31,7 +32,7 @@ export interface BucketReaderOptions {
   /** Milliseconds that one bucket may take once it is its turn, default ten minutes */
   timeoutMs?: number
   /** Buckets that are read at a time; some 32 MiB of memory each */
-  turns?: TurnsOptions
+  turns?: FairTurnsOptions
   /** What requests with TLS go through, default what the environment names */
   proxy?: OutgoingProxy | null
 }
@@ -39,7 +40,7 @@ export interface BucketReaderOptions {
 const TEN_MINUTES_MS = 600_000
 /** Most that each kind of store takes in one piece */
 const MAX_FILE_BYTES = 5_000 * 2 ** 20
-const TURNS: TurnsOptions = { atOnce: 16, perParty: 4 }
+const TURNS: FairTurnsOptions = { atOnce: 16, perParty: 4 }
 
 /** Readers of all kinds of buckets. Removes what an earlier process left half done. */
 export async function openBucketReaders(options: BucketReaderOptions): Promise<BucketWriter[]> {
@@ -47,7 +48,7 @@ export async function openBucketReaders(options: BucketReaderOptions): Promise<B
   const within = networks(near)
   const granting = new BucketCredentials(new Asker(within.open, roots, proxy))
   const kept = await KeptListings.open(options.dir)
-  const turns = new Turns(options.turns ?? TURNS)
+  const turns = new FairTurns(options.turns ?? TURNS)
   const common = { kept, networks: within, granting, roots, timeoutMs, turns, proxy }
   return [new BucketReader(S3, common), new BucketReader(GCS, common), new BucketReader(AZURE, common)]
 }
@@ -58,7 +59,7 @@ interface Common {
   granting: BucketCredentials
   roots: readonly string[]
   timeoutMs: number
-  turns: Turns
+  turns: FairTurns
   proxy: OutgoingProxy | null
 }
 
