@@ -183,13 +183,14 @@ export class Container {
     this.#abort.abort()
   }
 
-  /** Resolves when nothing of it runs. */
-  async kill(): Promise<void> {
+  /** Resolves when nothing of it runs. Rejects `runtime_failed` if something survives. */
+  async kill(timeoutMs = this.#host.timeouts.deathMs): Promise<void> {
     await this.giveUp()
     await killSandbox({
       known: this.#processes,
       cgroups: this.#host.cgroups,
       id: this.id,
+      timeoutMs,
       // Until runsc has told what runs, it may be anything.
       ...(this.#processes.length > 0 ? {} : { search: this.paths.dir }),
     })

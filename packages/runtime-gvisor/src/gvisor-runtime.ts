@@ -45,6 +45,7 @@ export class GvisorRuntime implements Runtime {
     if (this.#opened) return
     this.#opened = await openHost(this.#options, (work) => this.#runBehind(work))
     const { host, living } = this.#opened
+    host.survivors.onExit((exit) => this.#exited(exit))
     for (const record of living) {
       this.#incarnations.set(
         record.id,
@@ -60,11 +61,16 @@ export class GvisorRuntime implements Runtime {
     const opened = this.#opened
     this.#opened = null
     const incarnations = [...this.#incarnations.values()]
-    const keep = incarnations.some(({ isLive }) => isLive)
-    await Promise.all(incarnations.map((incarnation) => incarnation.detach()))
+    const { survivors } = opened.host
+    const lives = incarnations.some(({ isLive }) => isLive)
+    await Promise.all(
+      incarnations.filter(({ id }) => !survivors.has(id)).map((incarnation) => this.#leave(incarnation)),
+    )
     this.#incarnations.clear()
     // Finishing one piece may begin another.
     while (this.#behind.size > 0) await Promise.all(this.#behind)
+    const keep = lives || survivors.ids.length > 0
+    survivors.close()
     await opened.close(keep)
   }
 
@@ -167,7 +173,7 @@ export class GvisorRuntime implements Runtime {
 
   async kill(id: IncarnationId): Promise<void> {
     const incarnation = this.#incarnations.get(id)
-    if (!incarnation) return
+    if (!incarnation) return await this.#opened?.host.survivors.kill(id)
     await incarnation.kill()
     this.#incarnations.delete(id)
   }
@@ -177,7 +183,9 @@ export class GvisorRuntime implements Runtime {
   }
 
   async list(): Promise<{ id: IncarnationId; paused: boolean }[]> {
-    return [...this.#incarnations.values()].filter(({ isLive }) => isLive).map(({ id, paused }) => ({ id, paused }))
+    const living = [...this.#incarnations.values()].filter(({ isLive }) => isLive)
+    const surviving = this.#opened?.host.survivors.ids ?? []
+    return [...living.map(({ id, paused }) => ({ id, paused })), ...surviving.map((id) => ({ id, paused: false }))]
   }
 
   async setNetwork(id: IncarnationId, policy: NetworkPolicy): Promise<void> {
@@ -203,10 +211,21 @@ export class GvisorRuntime implements Runtime {
   }
 
   #find(id: IncarnationId): Incarnation {
-    void this.#open
+    const { survivors } = this.#open.host
+    if (survivors.has(id))
+      throw runtimeFailed('kill', 'the sandbox has ended, but some of its processes survive SIGKILL')
     const incarnation = this.#incarnations.get(id)
     if (!incarnation?.isLive) throw staleIncarnation(id)
     return incarnation
+  }
+
+  /** What does not die with the others is left to the next server. */
+  async #leave(incarnation: Incarnation): Promise<void> {
+    try {
+      await incarnation.detach()
+    } catch (error) {
+      this.#log.error({ incarnationId: incarnation.id, error: errorText(error) }, 'A sandbox could not be let go of')
+    }
   }
 
   #exited(exit: IncarnationExit): void {

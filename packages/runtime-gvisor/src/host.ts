@@ -6,6 +6,7 @@ import type { SlotPool } from './network/slot-pool.ts'
 import type { DialGuest, Timeouts } from './options.ts'
 import type { PipeStock } from './pipes.ts'
 import type { Runsc } from './runsc.ts'
+import type { Survivors } from './survivors.ts'
 
 /** What all incarnations of one server share. */
 export interface Host {
@@ -16,6 +17,7 @@ export interface Host {
   pipes: PipeStock
   agents: AgentStore
   watch: ExitWatch<string>
+  survivors: Survivors
   dialGuest: DialGuest
   timeouts: Timeouts
   /** Kernels are given orders directly */

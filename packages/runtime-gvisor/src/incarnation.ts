@@ -204,7 +204,7 @@ export class Incarnation {
     const oomKills = this.#host.cgroups.hits(this.id).oomKills
     const words = this.#errors?.tail ?? ''
     try {
-      await this.#container.kill()
+      await this.#host.survivors.end(this.#container, null)
       await this.#removeTraces()
     } catch (failure) {
       const context = { incarnationId: this.id, error: errorText(failure) }
@@ -355,7 +355,7 @@ export class Incarnation {
       return
     }
     this.#phase = 'ended'
-    await this.#container.kill()
+    await this.#host.survivors.end(this.#container, null)
     this.#host.behind(this.#removeTraces())
   }
 
@@ -381,7 +381,7 @@ export class Incarnation {
     // A launch that is under way does its own cleaning.
     if (!this.isLive) return
     this.#phase = 'ended'
-    await this.#container.kill()
+    await this.#host.survivors.end(this.#container, exit)
     this.#onExit(exit)
     await this.#removeTraces()
   }

@@ -5,7 +5,7 @@ import { dialGuest } from '@spawnpoint/guest'
 import { AgentStore } from './agent-store.ts'
 import type { Cgroups } from './cgroup/cgroups.ts'
 import { openCgroups } from './cgroup/open-cgroups.ts'
-import { removeRemains } from './container.ts'
+import { Container, removeRemains } from './container.ts'
 import { hostCpuFeatures } from './cpu-features.ts'
 import { ExitWatch } from './exit-watch.ts'
 import { errorText, unavailable } from './failure.ts'
@@ -23,6 +23,7 @@ import { PipeStock } from './pipes.ts'
 import { probe } from './probe.ts'
 import { Runsc } from './runsc.ts'
 import { killSandbox, killWaiting } from './sandbox-processes.ts'
+import { Survivors } from './survivors.ts'
 
 export const RUNTIME_NAME = 'gvisor'
 const DEFAULT_SERVER_INDEX_DIR = '/run/spawnpoint'
@@ -62,13 +63,30 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
     scratchDir: `${stateDir}/trial`,
   })
   const cgroups = openCgroups(String(index.index))
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
   const { living, dead } = survey(stateDir, cgroups)
-  await killWaiting(stateDir)
-  for (const id of dead) await killSandbox({ known: [], cgroups, id, search: incarnationPaths(stateDir, id).dir })
+  await killWaiting(stateDir, timeouts.deathMs).catch((error: unknown) =>
+    log.error({ error: errorText(error) }, 'A runsc of an earlier server does not die'),
+  )
+  const surviving = await killAll(dead, (id) =>
+    killSandbox({
+      known: [],
+      cgroups,
+      id,
+      timeoutMs: timeouts.deathMs,
+      search: incarnationPaths(stateDir, id).dir,
+    }),
+  )
+  const outliving = surviving.map(({ id, error }) => ({
+    id,
+    error,
+    record: readRecord(incarnationPaths(stateDir, id)),
+  }))
 
   const dns = options.dns ?? (await hostResolvers())
   const adopted = new Map(
-    living.map(({ slot, network, intercepts = [] }) => [
+    // The slot of what does not die is nobody else's yet.
+    [...living, ...outliving.flatMap(({ record }) => record ?? [])].map(({ slot, network, intercepts = [] }) => [
       slot,
       // What goes into their requests nobody has said to this server yet.
       { network, intercepts, credentials: intercepts.length === 0 ? [] : null },
@@ -89,6 +107,7 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
     cgroups,
     agents,
     watch,
+    survivors: new Survivors(log),
     log,
     slots,
     pipes: new PipeStock(`${stateDir}/pipes`),
@@ -96,11 +115,15 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
       goferNamespace: namespacePath(emptyNamespaceName(index.index)),
     }),
     dialGuest: options.dialGuest ?? dialGuest,
-    timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+    timeouts,
     givesOrders: capabilities.takesOrders && options.byCommandsOnly !== true,
     behind,
   }
-  for (const id of dead) await removeRemains(host, id)
+  for (const { id, error, record } of outliving) {
+    const exit = { id, reason: 'runtime_exited' as const, detail: 'the sandbox ended while the server was away' }
+    host.survivors.add(new Container(host, id, record), exit, error)
+  }
+  for (const id of dead) if (!host.survivors.has(id)) await removeRemains(host, id)
   undo.move()
   return {
     host,
@@ -131,6 +154,17 @@ export async function openHost(options: GvisorOptions, behind: Host['behind']): 
       await index.release(keep)
     },
   }
+}
+
+/** Of those that survive, why. */
+async function killAll(
+  ids: readonly IncarnationId[],
+  kill: (id: IncarnationId) => Promise<void>,
+): Promise<{ id: IncarnationId; error: unknown }[]> {
+  const surviving: { id: IncarnationId; error: unknown }[] = []
+  // At once: each that survives is waited for.
+  await Promise.all(ids.map((id) => kill(id).catch((error: unknown) => surviving.push({ id, error }))))
+  return surviving
 }
 
 function hasProcesses(index: number): boolean {

@@ -36,9 +36,11 @@ export interface Timeouts {
   controlMs: number
   /** On top, for each GiB of memory that is written or read; default 30,000 */
   perGibMs: number
+  /** Until what was sent SIGKILL is taken for something that survives it; default 20,000 */
+  deathMs: number
 }
 
-export const DEFAULT_TIMEOUTS: Timeouts = { launchMs: 60_000, controlMs: 30_000, perGibMs: 30_000 }
+export const DEFAULT_TIMEOUTS: Timeouts = { launchMs: 60_000, controlMs: 30_000, perGibMs: 30_000, deathMs: 20_000 }
 
 /** The guest package's way in, or a stand-in for it. */
 export type DialGuest = typeof dialGuest

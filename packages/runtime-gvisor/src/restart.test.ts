@@ -1,12 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type IncarnationSpec, newId, type ProcessOutput, type SnapshotId } from '@spawnpoint/core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { GvisorRuntime } from './gvisor-runtime.ts'
-import { findByArgument, isAlive } from './host-process.ts'
+import { findByArgument, findProcess, type HostProcess, isAlive, waitUntilDead } from './host-process.ts'
 import { incarnationPaths, writePaused } from './incarnation-record.ts'
 import { emptyNamespaceName, namespaceName, namespacePath } from './network/addresses.ts'
 import { logPipe } from './pipes.ts'
@@ -15,13 +24,15 @@ import { RUNSCS } from './testing/test-host.ts'
 import { tracesOf } from './testing/traces.ts'
 import { sh, World } from './testing/world.ts'
 
+const FREEZER = '/sys/fs/cgroup/freezer'
+
 describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
   const dir = mkdtempSync(`${tmpdir()}/spawnpoint-restart-`)
   const faulty = new FaultyRunsc(dir, real)
   let world: World
   let child: ChildProcess | undefined
   beforeAll(async () => {
-    world = await World.open(faulty.path, { cacheDir: `${dir}/cache`, readySlots: 2 })
+    world = await World.open(faulty.path, { cacheDir: `${dir}/cache`, readySlots: 2, timeouts: { deathMs: 500 } })
   }, 60_000)
   afterEach(async () => {
     faulty.clear()
@@ -155,6 +166,44 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
     expect(readdirSync(memoryDir)).toEqual([])
   })
 
+  it.skipIf(!existsSync(FREEZER))(
+    'starts beside what survives SIGKILL, and tells of its end when that has come',
+    async () => {
+      const [box, other] = [await world.boot(), await world.boot()]
+      const [, gofer] = world.record(box.id).processes
+      await using frozen = freeze(gofer as HostProcess)
+      await world.runtime.close()
+      world.crash(box.id)
+      await world.runtime.open()
+      expect((await world.runtime.list()).map(({ id }) => id).sort()).toEqual([box.id, other.id].sort())
+      await expect(world.runtime.attach(box.id)).rejects.toMatchObject({ code: 'runtime_failed' })
+      await expect(world.runtime.kill(box.id)).rejects.toMatchObject({ code: 'runtime_failed' })
+      expect(await sh(await world.runtime.attach(other.id), 'echo runs')).toBe('0 runs')
+      await world.reopen()
+      expect(world.exits).toEqual([])
+      await frozen[Symbol.asyncDispose]()
+      await expect
+        .poll(() => world.exits, { timeout: 20_000 })
+        .toMatchObject([{ id: box.id, reason: 'runtime_exited' }])
+      world.exits.length = 0
+      expect((await world.runtime.list()).map(({ id }) => id)).toEqual([other.id])
+      await expect.poll(() => tracesOf(world.serverIndex, world.stateDir).join()).not.toContain(box.id)
+    },
+  )
+
+  it.skipIf(!existsSync(FREEZER))('tells of an end when all of it is dead', async () => {
+    const box = await world.boot()
+    const [, gofer] = world.record(box.id).processes
+    await using frozen = freeze(gofer as HostProcess)
+    world.crash(box.id)
+    const found = () => world.runtime.attach(box.id).catch(({ code }: { code: string }) => code)
+    await expect.poll(found).toBe('runtime_failed')
+    expect([await world.runtime.list(), world.exits]).toEqual([[{ id: box.id, paused: false }], []])
+    await frozen[Symbol.asyncDispose]()
+    await world.runtime.kill(box.id)
+    expect([await world.runtime.list(), world.exits]).toEqual([[], []])
+  })
+
   it('takes nothing for alive that lived before the host was restarted', async () => {
     const box = await world.boot()
     const { processes } = world.record(box.id)
@@ -192,6 +241,32 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
     expect(await sh(mine.guest, 'echo still')).toBe('0 still')
   })
 })
+
+/** A process that is frozen dies of nothing until it is let go. Control groups of version 2 let it die. */
+function freeze({ pid }: HostProcess): AsyncDisposable {
+  const group = `${FREEZER}/spawnpoint-test-${process.pid}`
+  mkdirSync(group)
+  writeFileSync(`${group}/cgroup.procs`, `${pid}`)
+  writeFileSync(`${group}/freezer.state`, 'FROZEN')
+  return {
+    async [Symbol.asyncDispose]() {
+      if (!existsSync(group)) return
+      writeFileSync(`${group}/freezer.state`, 'THAWED')
+      await waitUntilDead([{ pid, startTime: findProcess(pid)?.startTime ?? '' }], 10_000)
+      // A process that has just died is in it for a moment.
+      await expect.poll(() => removed(group)).toBe(true)
+    },
+  }
+}
+
+function removed(group: string): boolean {
+  try {
+    rmdirSync(group)
+    return true
+  } catch {
+    return false
+  }
+}
 
 async function read(output: AsyncIterable<ProcessOutput>, bytes: number): Promise<string> {
   let text = ''

@@ -14,7 +14,6 @@ import {
 import type { IncarnationPaths } from './incarnation-record.ts'
 import { readRunscState } from './runsc-state.ts'
 
-const DEATH_TIMEOUT_MS = 20_000
 /** A program that is just being started has no arguments for a moment: finding none counts only the second time */
 const LOOK_AGAIN_MS = 20
 
@@ -41,16 +40,17 @@ function readGoferPid(root: string): number | null {
  * Kills everything that runs for an incarnation and waits until it is dead. `known` are its processes as recorded; the
  * sentry is init of everything else inside. Whatever is in the control group follows. With `search`, also what names the
  * incarnation's directory in its arguments, with its process group: a runsc that was cut off may be anywhere on its way.
- * Rejects `runtime_failed` if something survives SIGKILL.
+ * Rejects `runtime_failed` if something survives SIGKILL for `timeoutMs`.
  */
 export async function killSandbox(options: {
   known: readonly HostProcess[]
   cgroups: Cgroups
   id: string
+  timeoutMs: number
   search?: string
 }): Promise<void> {
-  const { known, cgroups, id, search } = options
-  const deadline = performance.now() + DEATH_TIMEOUT_MS
+  const { known, cgroups, id, timeoutMs, search } = options
+  const deadline = performance.now() + timeoutMs
   const looks = search ? 2 : 1
   let looksLeft = looks
   const groups = new Set<number>()
@@ -78,7 +78,7 @@ export async function killSandbox(options: {
  * Kills the calls of runsc that wait for the word of a server that is dead (see `WaitingCall`); with such a call under way there
  * is no other for that incarnation. One that has gone on is left to its end.
  */
-export async function killWaiting(stateDir: string): Promise<void> {
+export async function killWaiting(stateDir: string, timeoutMs: number): Promise<void> {
   const waiting = findByArgument(`--log=${stateDir}/i/`).filter(({ pid }) => {
     try {
       const log = readFileSync(`/proc/${pid}/cmdline`, 'latin1').match(/--log=([^\0]*\/p\/log)\0/)?.[1]
@@ -90,7 +90,7 @@ export async function killWaiting(stateDir: string): Promise<void> {
     }
   })
   waiting.forEach(killProcess)
-  if (await waitUntilDead(waiting, DEATH_TIMEOUT_MS)) return
+  if (await waitUntilDead(waiting, timeoutMs)) return
   throw runtimeFailed('kill', `processes ${waiting.map(({ pid }) => pid).join(', ')} survive SIGKILL`)
 }
 

@@ -22,6 +22,8 @@ import type { Guest } from './guest.ts'
  * - Incarnations live on when the server dies. `list` after `open` tells which; `attach` reaches them.
  * - `checkpoint` leaves the incarnation paused and alive, even if it fails.
  * - A failed `start` or `restore` leaves nothing behind.
+ * - What has ended, or was to be killed, and cannot be is listed until nothing of it runs, and every other call for it rejects
+ *   `runtime_failed`. It does not keep `open` from resolving.
  */
 export interface Runtime {
   /** Checks the host, adopts what runs. Rejects `unavailable` saying what is missing and how to install it. */
