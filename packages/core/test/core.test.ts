@@ -105,10 +105,18 @@ describe('the main job', () => {
     const { done } = await core.sandboxes.fork(world.by, origin.id, {
       count: 3,
       mode: 'all_or_nothing',
-      overrides: { labels: { role: 'child' } },
-      children: [{ name: 'first-child', env: { N: '1' } }],
+      overrides: { labels: { role: 'child' }, env: { OF: 'all' }, network: { internet: false } },
+      children: [
+        { name: 'first-child', env: { N: '1' }, network: { allow: ['10.0.0.0/8'] } },
+        { labels: { n: '2' }, resources: { cpus: 1 } },
+      ],
     })
     const children = await done
+    expect(children.map(({ sandbox }) => sandbox)).toMatchObject([
+      { env: { OF: 'all', N: '1' }, network: { internet: false, allow: ['10.0.0.0/8'] }, labels: { role: 'child' } },
+      { env: { OF: 'all' }, network: { internet: false }, labels: { role: 'child', n: '2' }, resources: { cpus: 1 } },
+      { env: { OF: 'all' }, network: { internet: false } },
+    ])
     expect(children.map((child) => child.sandbox?.name)).toEqual(['first-child', null, null])
     for (const { sandbox } of children) {
       expect(sandbox).toMatchObject({ state: 'running', parentSandboxId: origin.id, labels: { role: 'child' } })

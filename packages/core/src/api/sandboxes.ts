@@ -57,7 +57,7 @@ export interface ForkRequest {
   mode: 'all_or_nothing' | 'best_effort'
   /** For every child; `name` is not allowed here */
   overrides?: SandboxOverrides | undefined
-  /** For child n, over `overrides`; at most `count` entries */
+  /** For child n, over `overrides` field by field; at most `count` entries */
   children?: SandboxOverrides[] | undefined
 }
 

@@ -143,6 +143,20 @@ export function checkPassword(path: string, password: string): void {
     throw invalidArgument(path, `at most ${LIMITS.passwordChars} characters, no control characters`)
 }
 
+/** What both ask for, field by field; of the same field, what `own` says. */
+export function mergeOverrides(all: SandboxOverrides, own: SandboxOverrides): SandboxOverrides {
+  return {
+    ...all,
+    ...defined(own),
+    env: { ...all.env, ...own.env },
+    labels: { ...all.labels, ...own.labels },
+    resources: { ...all.resources, ...defined(own.resources) },
+    network: { ...all.network, ...defined(own.network) },
+    ingress: { ...all.ingress, ...defined(own.ingress) },
+    timeout: { ...all.timeout, ...defined(own.timeout) },
+  }
+}
+
 export function mergeResources(
   config: CoreConfig,
   base: Resources,

@@ -8,7 +8,7 @@ import { childrenOf, type ForkDetail, sandboxFork } from '../operations/sandbox-
 import type { Parts } from '../parts.ts'
 import { type LiveSandbox, sandboxEvent } from '../sandbox/records.ts'
 import { newSnapshot } from '../snapshot/new-snapshot.ts'
-import { checkOverrides } from './checks.ts'
+import { checkOverrides, mergeOverrides } from './checks.ts'
 import type { Claims } from './claims.ts'
 import { fromSnapshot, newSandbox } from './new-sandbox.ts'
 import { claimQuota, useOf } from './quotas.ts'
@@ -44,7 +44,7 @@ export async function forkSandbox(
       remotes: copiedRemotes(sandbox.remotes),
     }
     const records = Array.from({ length: count }, (_, n): Sandbox => {
-      const child = newSandbox(parts, by.teamId, source, { ...overrides, ...children[n] })
+      const child = newSandbox(parts, by.teamId, source, mergeOverrides(overrides, children[n] ?? {}))
       const { sourceSnapshotId: from, originSnapshotId, originCold } = sandbox
       const lineage = {
         sourceSnapshotId: from,

@@ -132,7 +132,7 @@ export const forkBody = component(
       .array(z.strictObject(named))
       .max(100)
       .optional()
-      .describe('For child n, over `overrides`; at most `count` entries'),
+      .describe('For child n, over `overrides` field by field; at most `count` entries'),
   }),
   { examples: [{ count: 3, overrides: { labels: { branch: 'try' } } }] },
 )

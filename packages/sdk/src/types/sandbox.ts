@@ -200,7 +200,7 @@ export interface Fork {
   mode?: 'all_or_nothing' | 'best_effort' | undefined
   /** For every child */
   overrides?: Omit<SandboxOverrides, 'name'> | undefined
-  /** For child n, over `overrides`; at most `count` entries */
+  /** For child n, over `overrides` field by field; at most `count` entries */
   children?: SandboxOverrides[] | undefined
 }
 
