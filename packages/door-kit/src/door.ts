@@ -92,6 +92,7 @@ function validCall(
   reply: FastifyReply,
   open: Set<AbortController>,
 ): Call {
+  let signal: AbortSignal | null = null
   return {
     by,
     params: parse(spec.params, request.params, 'path'),
@@ -100,7 +101,9 @@ function validCall(
     request,
     reply,
     get signal() {
-      return signalOf(reply.raw, open)
+      // One for all who ask: a long answer asks again with every piece.
+      signal ??= signalOf(reply.raw, open)
+      return signal
     },
   }
 }
