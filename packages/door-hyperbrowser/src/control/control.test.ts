@@ -144,7 +144,7 @@ describe('sandboxes', () => {
     const count = async (path: string) => (await world.get(path)).body.totalCount
     expect(await count(`/sandboxes?search=${id.slice(4).toUpperCase()}`)).toBe(1)
     expect([await count('/snapshots?search=oINT'), await count('/snapshots?search=x')]).toEqual([1, 0])
-    expect([await count('/images?search=BAS'), await count('/images?search=')]).toEqual([1, 4])
+    expect([await count('/images?search=BAS'), await count('/images?search=')]).toEqual([1, 5])
   })
 
   it('have snapshots of their own when none is given a name', async () => {

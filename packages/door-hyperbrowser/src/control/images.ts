@@ -2,7 +2,7 @@ import { type Image, isCode, type Principal, type SpawnpointApi, SpawnpointError
 import { everyPage } from '@spawnpoint/door-kit'
 
 /** The vendor's images that `base` stands for, unless an image bears the name. */
-const STAND_INS = ['default', 'node', 'python']
+const STAND_INS = ['default', 'node', 'python', 'ubuntu-24-node']
 
 /** An image under a name that clients use for it. */
 export interface NamedImage {

@@ -228,9 +228,7 @@ export function processRoutes({ api, recorders }: DoorContext): AnyRoute[] {
   ]
 
   async function signalled(by: Principal, sandbox: string, id: string, signal: string | number) {
-    const recorder = await recorders.get(by, sandbox, id)
-    if (!recorder.over) await (await recorders.guest(by, sandbox)).processes.signal(id, signal, true)
-    return ok({ process: processJson(recorder) })
+    return ok({ process: processJson(await recorders.signal(by, sandbox, id, signal)) })
   }
 }
 

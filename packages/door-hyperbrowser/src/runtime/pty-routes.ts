@@ -79,8 +79,7 @@ export function ptyRoutes({ api, recorders }: DoorContext, sizes: PtySizes): Any
       params,
       body: z.object({ signal: optional(signalName) }),
       handle: async ({ by, params: { sandbox, id }, body: { signal = 'SIGKILL' } }) => {
-        const recorder = await recorders.get(by, sandbox, id)
-        if (!recorder.over) await (await recorders.guest(by, sandbox)).processes.signal(id, signal, true)
+        const recorder = await recorders.signal(by, sandbox, id, signal)
         return ok({ pty: ptyJson(recorder, sizes.get(sandbox, id), false) })
       },
     }),

@@ -74,6 +74,21 @@ describe('a recorder', () => {
     for (const had of [0, 7, 99]) recorder.checkKept(had)
   })
 
+  it('shows what comes to who is ahead of all there is', async () => {
+    const more = Promise.withResolvers<void>()
+    async function* output(): AsyncGenerator<ProcessOutput> {
+      yield { type: 'data', stream: 'stdout', offset: 0, data: Buffer.from('before') }
+      await more.promise
+      yield { type: 'data', stream: 'stdout', offset: 6, data: Buffer.from('after') }
+      yield EXIT
+    }
+    const recorder = new Recorder(INFO, output())
+    await expect.poll(() => recorder.lastSeq).toBe(1)
+    const ahead = all(recorder, 1_000)
+    more.resolve()
+    expect(await ahead).toEqual(['2 stdout after'])
+  })
+
   it('keeps no more than some thousands of pieces, however small they are', async () => {
     const frame = Buffer.alloc(64 * 1024, 'x')
     const bytes = Array.from({ length: 60_000 }, (_, at) => ['pty', frame.subarray(at, at + 1)] as const)

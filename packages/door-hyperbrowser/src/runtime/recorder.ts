@@ -110,7 +110,8 @@ export class Recorder {
   }
 
   async *#follow(from: number, signal: AbortSignal, pace: { bytes: number }): AsyncGenerator<RecordedChunk> {
-    let next = Math.max(1, from)
+    // Who is ahead of all there is, as after a restart that numbers anew, misses nothing of what comes.
+    let next = Math.min(Math.max(1, from), this.#seq + 1)
     for (;;) {
       const first = this.#window[0]?.seq ?? this.#seq + 1
       if (next < first && this.#seq > 0 && from > 0) throw cursorExpired(next, first)

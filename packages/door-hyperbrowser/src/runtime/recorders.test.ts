@@ -1,5 +1,6 @@
+import { SpawnpointError } from '@spawnpoint/core'
 import { openFakeCore } from '@spawnpoint/fakes'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { Recorders } from './recorders.ts'
 
 let fake: Awaited<ReturnType<typeof openFakeCore>>
@@ -32,6 +33,16 @@ it('a process that is found in a list while it is being started has one recorder
   let listed = await recorders.list(fake.by, id)
   while (listed.length === 0) listed = await recorders.list(fake.by, id)
   expect(listed[0]).toBe(await starting)
+})
+
+it('a process that has just ended needs no signal', async () => {
+  const { guest } = await fake.core.sandboxes.guest(fake.by, id)
+  const { info } = await recorders.start(fake.by, id, SLEEPER)
+  const failed = (errno: string) => new SpawnpointError('guest_error', errno, { errno })
+  const signal = vi.spyOn(guest.processes, 'signal')
+  signal.mockRejectedValueOnce(failed('ESRCH')).mockRejectedValueOnce(failed('EPERM'))
+  expect((await recorders.signal(fake.by, id, info.id, 'SIGTERM')).info.id).toBe(info.id)
+  await expect(recorders.signal(fake.by, id, info.id, 'SIGTERM')).rejects.toThrow('EPERM')
 })
 
 it('a process that was not found is looked for again by the next who asks', async () => {

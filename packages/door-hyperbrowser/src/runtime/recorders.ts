@@ -73,6 +73,18 @@ export class Recorders {
     return found.filter((one) => one !== null)
   }
 
+  /** Of all that the process has started. One that has ended needs none, also if that is not known here yet. */
+  async signal(by: Principal, sandboxId: string, ref: string, signal: string | number): Promise<Recorder> {
+    const recorder = await this.get(by, sandboxId, ref)
+    if (recorder.over) return recorder
+    try {
+      await (await this.guest(by, sandboxId)).processes.signal(ref, signal, true)
+    } catch (error) {
+      if (!isCode(error, 'guest_error') || error.context.errno !== 'ESRCH') throw error
+    }
+    return recorder
+  }
+
   async guest(by: Principal, sandboxId: string): Promise<Guest> {
     return (await this.#api.sandboxes.guest(by, sandboxId)).guest
   }

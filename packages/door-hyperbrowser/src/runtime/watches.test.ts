@@ -40,5 +40,6 @@ it('who is too slow for a watch is told that events are gone', async () => {
   const from = async (cursor: number) => (await watch.follow(cursor, signal).next()).value?.seq
   // Who names no event takes what there is.
   expect([await from(0), await from(3)]).toEqual([4, 4])
+  expect(await from(99_999)).toBe(undefined)
   await expect(from(2)).rejects.toMatchObject({ code: 'cursor_expired' })
 })

@@ -86,7 +86,7 @@ export class Watch {
 
   /** Events after number `cursor`, then what comes, until it is stopped. Rejects `cursor_expired` where some are not kept any more. */
   async *follow(cursor: number, signal: AbortSignal): AsyncGenerator<WatchEvent> {
-    let last = cursor
+    let last = Math.min(cursor, this.#seq)
     for (;;) {
       const first = this.#events[0]?.seq ?? this.#seq + 1
       // Who names no event takes what there is.
