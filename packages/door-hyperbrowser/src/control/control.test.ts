@@ -147,6 +147,19 @@ describe('sandboxes', () => {
     expect([await count('/images?search=BAS'), await count('/images?search=')]).toEqual([1, 5])
   })
 
+  it.each(['pause', 'stop'] as const)(
+    'that rest after a %s through another protocol come back for a snapshot',
+    async (how) => {
+      const { id } = await world.sandbox()
+      await (await world.core.sandboxes[how](world.by, id)).done
+      const { status, body } = await world.post(`/sandbox/${id}/snapshot`, {})
+      expect([status, body.imageName]).toEqual([200, 'base'])
+      await expect
+        .poll(async () => (await world.get(`/snapshots/${body.snapshotId}`)).body.snapshot.status)
+        .toBe('created')
+    },
+  )
+
   it('have snapshots of their own when none is given a name', async () => {
     const { id } = await world.sandbox()
     const taken = await Promise.all([1, 2, 3].map(() => world.post(`/sandbox/${id}/snapshot`, {})))

@@ -150,6 +150,8 @@ export function controlRoutes(context: DoorContext): AnyRoute[] {
       body: z.object({ snapshotName: optional(z.string().min(1).max(128)) }),
       handle: async ({ by, params: { id }, body }) => {
         const sandbox = await live(by, id)
+        // One that rests comes back for this as for any use.
+        await api.sandboxes.guest(by, sandbox.id)
         // Nobody else's, also at the same moment: who asks for it by this name gets the newest that bears it.
         const name = body.snapshotName ?? `snapshot-${Date.now().toString(36)}-${randomBytes(3).toString('hex')}`
         const { value } = await api.snapshots.create(by, sandbox.id, {
