@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path'
 import type { Process, Sandbox } from 'spawnpoint'
 import { findRunsc } from '../packages/runtime-gvisor/src/find-runsc.ts'
 import { probe } from '../packages/runtime-gvisor/src/probe.ts'
-import setupBase from '../test/e2e/global-setup.ts'
 import { World as ServerWorld } from '../test/e2e/world.ts'
 import { BareHost } from './bare.ts'
 import { buildGuestProgram } from './guest-program.ts'
@@ -37,7 +36,6 @@ export class World implements AsyncDisposable {
   }
 
   static async open(): Promise<World> {
-    await setupBase()
     await using undo = new AsyncDisposableStack()
     const server = undo.use(await ServerWorld.start({ env: { SPAWNPOINT_LOG: 'warn' } }))
     const { dataDir } = server

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TeamLimits } from '@spawnpoint/core'
@@ -6,7 +6,7 @@ import { startServer } from '@spawnpoint/server'
 import { configFrom } from '@spawnpoint/server/config'
 import { pino } from 'pino'
 import { defaults } from '../e2e/base-defaults.ts'
-import { BASE_TAR } from '../e2e/world.ts'
+import { BASE_TAR, placeFile } from '../e2e/world.ts'
 
 /** A server within this process, which is the only one that can be asked for a second team; the first has `base`. */
 export async function twoTeams() {
@@ -14,7 +14,7 @@ export async function twoTeams() {
   const dataDir = mkdtempSync(join(tmpdir(), 'spawnpoint-e2e-'))
   undo.defer(() => rmSync(dataDir, { recursive: true, force: true }))
   mkdirSync(join(dataDir, 'imports'))
-  copyFileSync(BASE_TAR, join(dataDir, 'imports/base.tar'))
+  placeFile(BASE_TAR, join(dataDir, 'imports/base.tar'))
   const env = { ...process.env, SPAWNPOINT_POOL_BYTES: String(32 * 2 ** 30) }
   const config = configFrom({ dataDir, port: '0' }, env)
   const server = undo.use(await startServer(config, pino({ level: 'silent' })))

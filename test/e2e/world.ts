@@ -19,6 +19,7 @@ import { BASE_IMAGE, CODE_INTERPRETER_PACKAGES, type KnownImage } from '@spawnpo
 import { KNOWN_IMAGES } from '@spawnpoint/server/known-images'
 import { Spawnpoint } from 'spawnpoint'
 import { archiveOf } from './known-image.ts'
+import { copyPrepared } from './prepared.ts'
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..')
 /** The base image as a tar archive, made once by the tests' global set-up. */
@@ -51,9 +52,16 @@ export class World implements AsyncDisposable {
 
   /** With a server running and the image `base` there. */
   static async start(options: ServerOptions = {}): Promise<World> {
-    const world = await World.withoutImages(options)
+    const world = new World()
     try {
-      await world.importImage(BASE_IMAGE)
+      if (await copyPrepared(world.dataDir)) {
+        mkdirSync(join(world.dataDir, 'imports'))
+        await world.placeArchive(BASE_IMAGE)
+        await world.startServer(options)
+      } else {
+        await world.#startFirst(options)
+        await world.importImage(BASE_IMAGE)
+      }
       return world
     } catch (error) {
       await world[Symbol.asyncDispose]()
@@ -64,11 +72,7 @@ export class World implements AsyncDisposable {
   static async withoutImages(options: ServerOptions = {}): Promise<World> {
     const world = new World()
     try {
-      mkdirSync(join(world.dataDir, 'imports'))
-      const probed = join(world.dataDir, 'runtime/runsc')
-      if (existsSync(PROBED)) cpSync(PROBED, probed, { recursive: true })
-      await world.startServer(options)
-      cpSync(probed, PROBED, { recursive: true })
+      await world.#startFirst(options)
       return world
     } catch (error) {
       await world[Symbol.asyncDispose]()
@@ -76,12 +80,25 @@ export class World implements AsyncDisposable {
     }
   }
 
+  async #startFirst(options: ServerOptions): Promise<void> {
+    mkdirSync(join(this.dataDir, 'imports'))
+    const probed = join(this.dataDir, 'runtime/runsc')
+    if (existsSync(PROBED)) cpSync(PROBED, probed, { recursive: true })
+    await this.startServer(options)
+    cpSync(probed, PROBED, { recursive: true })
+  }
+
   /** Makes an image of its archive, which is built first if it was not yet. */
   async importImage(image: KnownImage): Promise<void> {
-    const path = `${image.name}.tar`
-    const imports = join(this.dataDir, 'imports')
-    placeFile(await archiveOf(image), join(imports, path))
+    const path = await this.placeArchive(image)
     await this.client.images.build({ name: image.name, source: { type: 'tar', path }, defaults: image.defaults })
+  }
+
+  /** Returns its path for an import. */
+  async placeArchive(image: KnownImage): Promise<string> {
+    const path = `${image.name}.tar`
+    placeFile(await archiveOf(image), join(this.dataDir, 'imports', path))
+    return path
   }
 
   /** The code interpreter's image, of packages that were built before. */
@@ -232,7 +249,7 @@ export class World implements AsyncDisposable {
 }
 
 /** The same file by another name where that can be, which takes no time, or a copy. */
-function placeFile(from: string, to: string): void {
+export function placeFile(from: string, to: string): void {
   try {
     linkSync(from, to)
   } catch (error) {
