@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/longest-first.ts'
 
 /** Packages whose tests need the machine: mounts, namespaces, a database. */
 const DRIVERS = [
@@ -20,6 +21,7 @@ const driverTests = `packages/{${DRIVERS.join(',')}}/src/**/*.test.ts`
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
