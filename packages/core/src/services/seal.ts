@@ -10,10 +10,19 @@ const TAG_BYTES = 16
  * that a row which is copied to another's place opens nothing.
  */
 export class Seal {
-  readonly #key: Buffer
+  readonly #secret: Uint8Array
+  readonly #purpose: string
+  #made?: Buffer
 
   constructor(secret: Uint8Array, purpose: string) {
-    this.#key = Buffer.from(hkdfSync('sha256', secret, '', `spawnpoint seal ${purpose}`, 32))
+    this.#secret = secret
+    this.#purpose = purpose
+  }
+
+  /** Made when first needed: most of what a start does needs none. */
+  get #key(): Buffer {
+    this.#made ??= Buffer.from(hkdfSync('sha256', this.#secret, '', `spawnpoint seal ${this.#purpose}`, 32))
+    return this.#made
   }
 
   seal(subject: string, text: string): string {

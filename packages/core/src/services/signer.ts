@@ -11,20 +11,23 @@ const SIGNATURE = /^(sp-ed25519:[A-Za-z0-9_-]{43}):([A-Za-z0-9_-]{86})$/
  * that this one trusts. Keys are text, `sp-ed25519:` and 43 characters of base64url; a signature begins with its key.
  */
 export class Signer {
-  /** For other servers to trust */
-  readonly publicKey: string
-  readonly #key: KeyObject
-  readonly #trusted: ReadonlySet<string>
+  readonly #secret: Uint8Array
+  readonly #trusted: readonly string[]
+  #made?: { key: KeyObject; publicKey: string }
 
   constructor(secret: Uint8Array, trusted: readonly string[]) {
-    this.#key = derivedKey(secret, 'spawnpoint archive signing')
-    const spki = createPublicKey(this.#key).export({ format: 'der', type: 'spki' })
-    this.publicKey = `${PREFIX}:${spki.subarray(PUBLIC_DER.length).toString('base64url')}`
-    this.#trusted = new Set([this.publicKey, ...trusted])
+    this.#secret = secret
+    this.#trusted = trusted
+  }
+
+  /** For other servers to trust */
+  get publicKey(): string {
+    return this.#keys().publicKey
   }
 
   sign(payload: Buffer): string {
-    return `${this.publicKey}:${sign(null, payload, this.#key).toString('base64url')}`
+    const { key, publicKey } = this.#keys()
+    return `${publicKey}:${sign(null, payload, key).toString('base64url')}`
   }
 
   /** Whose signature it is; `null` if it is none of this payload. */
@@ -41,7 +44,17 @@ export class Signer {
   }
 
   trusts(key: string): boolean {
-    return this.#trusted.has(key)
+    return key === this.publicKey || this.#trusted.includes(key)
+  }
+
+  /** Made when first needed: most of what a start does needs none. */
+  #keys(): { key: KeyObject; publicKey: string } {
+    if (this.#made === undefined) {
+      const key = derivedKey(this.#secret, 'spawnpoint archive signing')
+      const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
+      this.#made = { key, publicKey: `${PREFIX}:${spki.subarray(PUBLIC_DER.length).toString('base64url')}` }
+    }
+    return this.#made
   }
 }
 
