@@ -34,9 +34,12 @@ export function latestTick(cron: string, timeZone: string, after: Date, now: Dat
 
 /** Ticks after `after` up to `until`, counted to 1,000. */
 export function ticksBetween(cron: string, timeZone: string, after: Date, until: Date): number {
-  return pattern(cron, timeZone)
-    .nextRuns(1_000, after)
-    .filter((tick) => tick <= until).length
+  const ticks = pattern(cron, timeZone)
+  let count = 0
+  // One by one: a thousand at once take 20 ms, and mostly there is one.
+  for (let tick = ticks.nextRun(after); tick !== null && tick <= until && count < 1_000; tick = ticks.nextRun(tick))
+    count += 1
+  return count
 }
 
 function pattern(cron: string, timeZone: string): Cron {
