@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 import { LongestFirst } from './test/longest-first.ts'
 
@@ -13,11 +14,24 @@ const DRIVERS = [
 ]
 /** Files at a time of those: half of their time they wait, for programs that hang on purpose and servers that start. */
 const MACHINE_WORKERS = 2
+/** Of the unit tests, for which vitest would take one on two processors: a third of their time they wait for programs. */
+const UNIT_WORKERS = 3
 /** Files at a time of the end-to-end tests: with two, more than half of two processors was unused while they waited. */
 const SERVER_WORKERS = 3
 /** How long a test asks again for what nothing announces. It is to tell what never comes, not how busy the machine is. */
 const expectations = { poll: { timeout: 20_000 } }
 const driverTests = `packages/{${DRIVERS.join(',')}}/src/**/*.test.ts`
+
+const unitTests = ['packages/*/{src,test}/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/rules/*.test.ts']
+/** Whoever sets the clock has a process to itself: what is still under way of another file would count, and be moved along. */
+const clockTests = globSync(unitTests).filter((path) => readFileSync(path, 'utf8').includes('useFakeTimers'))
+const unit = {
+  maxWorkers: UNIT_WORKERS,
+  // A test that hangs is to be told, not how busy the machine is: these take up to 2.5 s on an idle one.
+  testTimeout: 30_000,
+  expect: expectations,
+  sequence: { groupOrder: 0 },
+}
 
 export default defineConfig({
   test: {
@@ -26,16 +40,15 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['packages/*/{src,test}/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/rules/*.test.ts'],
-          exclude: [driverTests, '**/node_modules/**'],
-          // On two processors vitest would take one.
-          maxWorkers: MACHINE_WORKERS,
-          // A test that hangs is to be told, not how busy the machine is: these take up to 2.5 s on an idle one.
-          testTimeout: 30_000,
-          expect: expectations,
-          sequence: { groupOrder: 0 },
+          include: unitTests,
+          exclude: [driverTests, ...clockTests, '**/node_modules/**'],
+          // To load everything anew for each file took a third as long as the tests.
+          isolate: false,
+          setupFiles: ['test/rules/shared-process.ts'],
+          ...unit,
         },
       },
+      { test: { name: 'unit-clock', include: clockTests, ...unit } },
       {
         test: {
           name: 'contract',

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { SpawnpointError } from '@spawnpoint/core'
-import { expect, it } from 'vitest'
+import { afterEach, expect, it } from 'vitest'
 import { LANGUAGES } from './languages.ts'
 import { bringKernel } from './own-kernels.ts'
 import { FakeJupyter } from './testing/fake-jupyter.ts'
@@ -74,9 +74,18 @@ function loaded(): { rewrite(code: string, isTypeScript: boolean): { text: strin
   return module.exports
 }
 
+const given = new Set<string>()
+afterEach(() => {
+  for (const name of given) Reflect.deleteProperty(globalThis, name)
+  given.clear()
+})
+
 const run = async (code: string, isTypeScript = false) => {
   const { text, names } = rewrite(code, isTypeScript)
-  for (const name of names) Reflect.set(globalThis, name, undefined)
+  for (const name of names) {
+    given.add(name)
+    Reflect.set(globalThis, name, undefined)
+  }
   return new Function(`return ${text}`)()
 }
 
