@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Code, ConnectError } from '@connectrpc/connect'
-import type { SandboxId } from '@spawnpoint/core'
+import type { Guest, SandboxId } from '@spawnpoint/core'
 import { toConnectError } from './errors.ts'
 import type { RpcCall } from './rpc-call.ts'
 import { type Change, type WatchRequest, watch } from './watch.ts'
@@ -16,6 +16,7 @@ const SETTLE_TRIES = 5
 
 interface Watcher {
   sandboxId: SandboxId
+  guest: Guest
   waiting: Change[]
   failure: ConnectError | null
   over: AbortController
@@ -24,23 +25,31 @@ interface Watcher {
 /** Watches that are asked for what happened rather than followed. They end with the sandbox's incarnation, or with the server. */
 export class Watchers {
   readonly #watchers = new Map<string, Watcher>()
+  /** Guests whose end is waited for. Once for each: what waits for a promise is kept for as long as that is. */
+  readonly #awaited = new WeakSet<Guest>()
 
   async create(request: WatchRequest, call: RpcCall): Promise<string> {
     const { sandbox, guest } = await call.guest()
     const mine = [...this.#watchers.values()].filter(({ sandboxId }) => sandboxId === sandbox.id)
     if (mine.length >= PER_SANDBOX_MAX)
       throw new ConnectError(`more than ${PER_SANDBOX_MAX} watchers`, Code.ResourceExhausted)
-    const watcher: Watcher = { sandboxId: sandbox.id, waiting: [], failure: null, over: new AbortController() }
+    const watcher: Watcher = {
+      sandboxId: sandbox.id,
+      guest,
+      waiting: [],
+      failure: null,
+      over: new AbortController(),
+    }
     const id = `w${randomBytes(12).toString('hex')}`
     // At once, so that those who ask at the same time are counted too.
     this.#watchers.set(id, watcher)
+    this.#endWith(guest)
     try {
       void this.#collect(watcher, await watch(request, call, watcher.over.signal))
     } catch (error) {
       this.#forget(id)
       throw error
     }
-    void guest.gone.then(() => this.#forget(id))
     return id
   }
 
@@ -62,6 +71,14 @@ export class Watchers {
   remove(id: string, sandboxId: SandboxId): void {
     this.#find(id, sandboxId)
     this.#forget(id)
+  }
+
+  #endWith(guest: Guest): void {
+    if (this.#awaited.has(guest)) return
+    this.#awaited.add(guest)
+    void guest.gone.then(() => {
+      for (const [id, watcher] of this.#watchers) if (watcher.guest === guest) this.#forget(id)
+    })
   }
 
   #find(id: string, sandboxId: SandboxId): Watcher {
