@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
@@ -23,8 +23,6 @@ import { FaultyRunsc } from './testing/faulty-runsc.ts'
 import { RUNSCS } from './testing/test-host.ts'
 import { tracesOf } from './testing/traces.ts'
 import { sh, World } from './testing/world.ts'
-
-const FREEZER = '/sys/fs/cgroup/freezer'
 
 describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
   const dir = mkdtempSync(`${tmpdir()}/spawnpoint-restart-`)
@@ -166,32 +164,27 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
     expect(readdirSync(memoryDir)).toEqual([])
   })
 
-  it.skipIf(!existsSync(FREEZER))(
-    'starts beside what survives SIGKILL, and tells of its end when that has come',
-    async () => {
-      const [box, other] = [await world.boot(), await world.boot()]
-      const [, gofer] = world.record(box.id).processes
-      await using frozen = freeze(gofer as HostProcess)
-      await world.runtime.close()
-      world.crash(box.id)
-      await world.runtime.open()
-      expect((await world.runtime.list()).map(({ id }) => id).sort()).toEqual([box.id, other.id].sort())
-      await expect(world.runtime.attach(box.id)).rejects.toMatchObject({ code: 'runtime_failed' })
-      await expect(world.runtime.kill(box.id)).rejects.toMatchObject({ code: 'runtime_failed' })
-      expect(await sh(await world.runtime.attach(other.id), 'echo runs')).toBe('0 runs')
-      await world.reopen()
-      expect(world.exits).toEqual([])
-      await frozen[Symbol.asyncDispose]()
-      await expect
-        .poll(() => world.exits, { timeout: 20_000 })
-        .toMatchObject([{ id: box.id, reason: 'runtime_exited' }])
-      world.exits.length = 0
-      expect((await world.runtime.list()).map(({ id }) => id)).toEqual([other.id])
-      await expect.poll(() => tracesOf(world.serverIndex, world.stateDir).join()).not.toContain(box.id)
-    },
-  )
+  it('starts beside what survives SIGKILL, and tells of its end when that has come', async () => {
+    const [box, other] = [await world.boot(), await world.boot()]
+    const [, gofer] = world.record(box.id).processes
+    await using frozen = freeze(gofer as HostProcess)
+    await world.runtime.close()
+    world.crash(box.id)
+    await world.runtime.open()
+    expect((await world.runtime.list()).map(({ id }) => id).sort()).toEqual([box.id, other.id].sort())
+    await expect(world.runtime.attach(box.id)).rejects.toMatchObject({ code: 'runtime_failed' })
+    await expect(world.runtime.kill(box.id)).rejects.toMatchObject({ code: 'runtime_failed' })
+    expect(await sh(await world.runtime.attach(other.id), 'echo runs')).toBe('0 runs')
+    await world.reopen()
+    expect(world.exits).toEqual([])
+    await frozen[Symbol.asyncDispose]()
+    await expect.poll(() => world.exits, { timeout: 20_000 }).toMatchObject([{ id: box.id, reason: 'runtime_exited' }])
+    world.exits.length = 0
+    expect((await world.runtime.list()).map(({ id }) => id)).toEqual([other.id])
+    await expect.poll(() => tracesOf(world.serverIndex, world.stateDir).join()).not.toContain(box.id)
+  })
 
-  it.skipIf(!existsSync(FREEZER))('tells of an end when all of it is dead', async () => {
+  it('tells of an end when all of it is dead', async () => {
     const box = await world.boot()
     const [, gofer] = world.record(box.id).processes
     await using frozen = freeze(gofer as HostProcess)
@@ -242,19 +235,26 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
   })
 })
 
-/** A process that is frozen dies of nothing until it is let go. Control groups of version 2 let it die. */
+/**
+ * A process that is frozen dies of nothing until it is let go. In control groups of version 2 it does, but the freezer of version 1
+ * is none of their controllers: it can be mounted beside them.
+ */
 function freeze({ pid }: HostProcess): AsyncDisposable {
-  const group = `${FREEZER}/spawnpoint-test-${process.pid}`
+  const freezer = mkdtempSync(`${tmpdir()}/spawnpoint-freezer-`)
+  execFileSync('mount', ['-t', 'cgroup', '-o', 'freezer', 'freezer', freezer], { stdio: 'pipe' })
+  const group = `${freezer}/spawnpoint-test-${process.pid}`
   mkdirSync(group)
   writeFileSync(`${group}/cgroup.procs`, `${pid}`)
   writeFileSync(`${group}/freezer.state`, 'FROZEN')
   return {
     async [Symbol.asyncDispose]() {
-      if (!existsSync(group)) return
+      if (!existsSync(freezer)) return
       writeFileSync(`${group}/freezer.state`, 'THAWED')
       await waitUntilDead([{ pid, startTime: findProcess(pid)?.startTime ?? '' }], 10_000)
       // A process that has just died is in it for a moment.
       await expect.poll(() => removed(group)).toBe(true)
+      execFileSync('umount', [freezer], { stdio: 'pipe' })
+      rmdirSync(freezer)
     },
   }
 }
