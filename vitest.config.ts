@@ -12,8 +12,8 @@ const DRIVERS = [
   'confined',
   'remotes',
 ]
-/** Files at a time of those: half of their time they wait, for programs that hang on purpose and servers that start. */
-const MACHINE_WORKERS = 2
+/** Files at a time of those: with two, a third of two processors was unused while they waited for what hangs on purpose. */
+const MACHINE_WORKERS = 3
 /** Of the unit tests, for which vitest would take one on two processors: a third of their time they wait for programs. */
 const UNIT_WORKERS = 3
 /** Files at a time of the end-to-end tests: with two, more than half of two processors was unused while they waited. */
