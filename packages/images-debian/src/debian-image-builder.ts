@@ -27,16 +27,6 @@ const PACKAGE = /^[a-z0-9][a-z0-9+.-]{1,99}(=[A-Za-z0-9.+:~-]{1,99})?$/
 const SUITE = /^[a-z][a-z0-9-]{1,39}$/
 const MAX_PACKAGES = 500
 
-const DPKG_OPTIONS = [
-  'force-unsafe-io',
-  'path-exclude=/usr/share/man/*',
-  'path-exclude=/usr/share/info/*',
-  'path-exclude=/usr/share/lintian/*',
-  'path-exclude=/usr/share/locale/*',
-  'path-exclude=/usr/share/doc/*',
-  'path-include=/usr/share/doc/*/copyright',
-]
-
 /**
  * Builds `{ type: 'debian' }` with mmdebstrap: the packages named, without recommended ones, and what every sandbox
  * needs (a user `user` with uid 1000 and sudo, the agent's directories). Trusts Debian's signed archive and runs its
@@ -74,11 +64,12 @@ export class DebianImageBuilder implements ImageBuilder {
         args: [
           ...['--verbose', '--mode=root', '--variant=minbase', '--format=directory'],
           ...['Apt::Install-Recommends "false"', ...proxies].map((option) => `--aptopt=${option}`),
-          ...DPKG_OPTIONS.map((option) => `--dpkgopt=${option}`),
+          '--dpkgopt=force-unsafe-io',
           ...(packages.length > 0 ? [`--include=${packages.join(',')}`] : []),
           // Or the cache would be an error, and used up by the first half of the build.
           '--skip=download/empty,essential/unlink',
           '--setup-hook=sh "$SPAWNPOINT_CACHE_SCRIPT" in "$SPAWNPOINT_CACHE" "$1"',
+          '--extract-hook=sh "$SPAWNPOINT_EXCLUDE_SCRIPT" "$1"',
           '--customize-hook=sh "$SPAWNPOINT_CACHE_SCRIPT" out "$SPAWNPOINT_CACHE" "$1"',
           '--customize-hook=sh "$SPAWNPOINT_CUSTOMIZE_SCRIPT" "$1"',
           ...[suite, dir, ...sources],
@@ -86,6 +77,7 @@ export class DebianImageBuilder implements ImageBuilder {
         env: {
           SPAWNPOINT_CACHE: this.#cacheDir,
           SPAWNPOINT_CACHE_SCRIPT: script('cache.sh'),
+          SPAWNPOINT_EXCLUDE_SCRIPT: script('exclude.sh'),
           SPAWNPOINT_CUSTOMIZE_SCRIPT: script('customize.sh'),
         },
         onLine: mmdebstrapProgress(report),
