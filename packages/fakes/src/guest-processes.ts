@@ -8,6 +8,7 @@ import type {
   ProcessSpec,
   ProcessStream,
 } from '@spawnpoint/core'
+import { checkProcessSpec } from '@spawnpoint/core'
 import type { GuestLink } from './guest-link.ts'
 import type { ProcessState } from './machine-state.ts'
 import type { Cursor, OutputBuffer } from './output-buffer.ts'
@@ -20,11 +21,15 @@ export class FakeGuestProcesses implements GuestProcesses {
   }
 
   start(spec: ProcessSpec): Promise<ProcessInfo> {
-    return this.#link.call('processes.start', spec.args.join(' '), () => info(this.#link.machine.start(spec)))
+    return this.#link.call('processes.start', spec.args.join(' '), () => {
+      checkProcessSpec(spec)
+      return info(this.#link.machine.start(spec))
+    })
   }
 
   startAndFollow(spec: ProcessSpec, signal?: AbortSignal): Promise<{ info: ProcessInfo; output: Output }> {
     return this.#link.call('processes.startAndFollow', spec.args.join(' '), () => {
+      checkProcessSpec(spec)
       const process = this.#link.machine.start(spec)
       return { info: info(process), output: this.#follow(process, {}, signal) }
     })

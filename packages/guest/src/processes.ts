@@ -8,7 +8,7 @@ import type {
   ProcessSpec,
   ProcessStream,
 } from '@spawnpoint/core'
-import { SpawnpointError } from '@spawnpoint/core'
+import { checkProcessSpec, SpawnpointError } from '@spawnpoint/core'
 import type { Channel, Piece } from './channel.ts'
 import { checkEnds, checkExit, checkProcess, checkProcessBatch, checkProcessItem, STREAMS } from './checks.ts'
 import { MAX_PAYLOAD_BYTES, ProtocolViolation } from './frames.ts'
@@ -135,6 +135,7 @@ async function withRef<T>(ref: string, answer: Promise<T>): Promise<T> {
 }
 
 function wireSpec(spec: ProcessSpec): object {
+  checkProcessSpec(spec)
   return {
     id: spec.id,
     args: spec.args,

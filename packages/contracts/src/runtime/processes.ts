@@ -1,3 +1,4 @@
+import type { ProcessSpec } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Bench, type Box, contextOf, follow, run, spec, within } from './bench.ts'
 import { firstWrongByte, Reader } from './reader.ts'
@@ -52,6 +53,23 @@ export function processesSuite(bench: () => Bench): void {
       const reader = await run(box.guest, b.programs.context(), { cwd: '/var', user: 'nobody', env: { LINES: 'c\nd' } })
       const seen = await contextOf(reader)
       expect(seen).toMatchObject({ cwd: '/var', user: 'nobody', env: { LINES: 'c\nd' } })
+    })
+
+    it('are not started with what Linux cannot hand to a program', async () => {
+      const args = b.programs.exit(0, '', '')
+      for (const [bad, path] of [
+        [{ env: { 'A=B': 'c' } }, 'env'],
+        [{ env: { 'A\0': 'c' } }, 'env'],
+        [{ env: { '': 'c' } }, 'env'],
+        [{ env: { A: 'c\0' } }, 'env.A'],
+        [{ cwd: '/tmp\0' }, 'cwd'],
+        [{ args: [...args, 'a\0'] }, `args.${args.length}`],
+      ] as const) {
+        const refused = { code: 'invalid_argument', context: { issues: [{ path }] } }
+        const asked = { ...spec(args), ...bad } as ProcessSpec
+        await expect(box.guest.processes.start(asked)).rejects.toMatchObject(refused)
+        await expect(box.guest.processes.startAndFollow(asked)).rejects.toMatchObject(refused)
+      }
     })
 
     it('are not started twice under one id', async () => {

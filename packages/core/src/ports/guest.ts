@@ -183,6 +183,7 @@ export interface Output extends AsyncIterable<ProcessOutput> {
 }
 
 export interface GuestProcesses {
+  /** Rejects `invalid_argument` by the rules of `checkProcessSpec`, as `startAndFollow` does. */
   start(spec: ProcessSpec): Promise<ProcessInfo>
   /**
    * Starts and attaches in one round trip. Ends after the `exit` item. A reader that falls behind holds the process

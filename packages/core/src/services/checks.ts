@@ -15,7 +15,7 @@ import type {
   TimeoutPolicy,
 } from '../model.ts'
 import type { CoreConfig } from '../parts.ts'
-import type { AwsRegistryKeys } from '../ports/index.ts'
+import type { AwsRegistryKeys, ProcessSpec } from '../ports/index.ts'
 import { checkName } from './refs.ts'
 
 /** Bounds on what a request may bring. Doors check shapes; these rules hold whichever door it came through. */
@@ -80,6 +80,20 @@ export function checkEnv(path: string, env: Env): void {
     if (!/^[^=\0]{1,256}$/.test(key)) throw invalidArgument(path, "a name is 1 to 256 characters without '=' or NUL")
     if (value.length > LIMITS.envChars || value.includes('\0'))
       throw invalidArgument(`${path}.${key}`, `at most ${LIMITS.envChars} characters without NUL`)
+  }
+}
+
+/**
+ * What Linux cannot hand to a program, which an agent would leave out or fail of without a word why. Every start of a process is
+ * held to it, whoever asks.
+ */
+export function checkProcessSpec({ args, env, cwd }: Pick<ProcessSpec, 'args' | 'env' | 'cwd'>): void {
+  for (const [index, arg] of args.entries())
+    if (arg.includes('\0')) throw invalidArgument(`args.${index}`, 'without NUL')
+  if (cwd?.includes('\0')) throw invalidArgument('cwd', 'without NUL')
+  for (const [name, value] of Object.entries(env)) {
+    if (!/^[^=\0]+$/.test(name)) throw invalidArgument('env', "a name is one or more characters without '=' or NUL")
+    if (value.includes('\0')) throw invalidArgument(`env.${name.slice(0, 256)}`, 'without NUL')
   }
 }
 
