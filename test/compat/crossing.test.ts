@@ -1,5 +1,6 @@
 import { Hyperbrowser } from '@hyperbrowser/sdk'
 import { Sandbox as E2bSandbox } from 'e2b'
+import { Langsmith } from 'langsmith'
 import { SandboxClient } from 'langsmith/sandbox'
 import { Sandbox as NovitaSandbox } from 'novita-sandbox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -17,6 +18,8 @@ interface Seen {
 
 interface Client {
   name: string
+  /** Its snapshots hold the files alone, and start their sandboxes so. */
+  filesOnly?: true
   /** From an image, or from a snapshot whichever client took it */
   start(snapshot?: string): Promise<Seen>
 }
@@ -85,12 +88,22 @@ const CLIENTS: Client[] = [
       return {
         id: box.id ?? '',
         run: async (command) => (await box.run(command)).stdout,
-        snapshot: async () => (await box.captureSnapshot(`crossing-${Date.now()}`)).id,
+        async snapshot() {
+          // What the handwritten client has for it leaves the memory out.
+          const begun = await new Langsmith({
+            baseURL: `${vendor.world.url}/langsmith`,
+          }).sandboxes.boxes.createSnapshot(box.name, {
+            name: `crossing-${Date.now()}`,
+            include_memory: true,
+          })
+          return (await client.waitForSnapshot(begun.id ?? '')).id
+        },
       }
     },
   },
   {
     name: 'Brimble',
+    filesOnly: true,
     async start(snapshot) {
       const client = new BrimbleClient(vendor.world.url, vendor.world.key)
       const { data, status } = await client.post(
@@ -113,11 +126,28 @@ const CLIENTS: Client[] = [
   },
 ]
 
+/** Counts in memory, and says how far it is where nothing of it is kept on disk; prints its process id. */
+const COUNTER = `n=0; while :; do n=$((n+1)); echo $n >/dev/shm/next; mv /dev/shm/next /dev/shm/count; sleep 0.05; done`
+const START_COUNTER = `setsid sh -c '${COUNTER}' </dev/null >/dev/null 2>&1 & echo $!`
+
+/** How far the counter is; rejects unless that very process counts on. */
+async function counted(seen: Seen, pid: string): Promise<number> {
+  const [first, second, program] = (
+    await seen.run(`cat /dev/shm/count; sleep 0.3; cat /dev/shm/count; tr '\\0' ' ' </proc/${pid}/cmdline | cut -c 1-5`)
+  ).split('\n')
+  expect([Number(second) > Number(first), program]).toEqual([true, 'sh -c'])
+  return Number(first)
+}
+
 describe.each(CLIENTS)('a snapshot taken through $name', (from) => {
   it('starts through every client, with what was captured', async () => {
     const origin = await from.start()
     await origin.run(`echo "of ${from.name}" >/var/crossing 2>/dev/null || echo "of ${from.name}" >/home/user/crossing`)
+    const pid = (await origin.run(START_COUNTER)).trim()
+    await until(async () => (await origin.run('cat /dev/shm/count || true')) !== '')
+    const before = await counted(origin, pid)
     const snapshot = await origin.snapshot()
+    const after = await counted(origin, pid)
     await origin.run('rm -f /var/crossing /home/user/crossing 2>/dev/null || true')
     const ids = new Set([origin.id])
     for (const to of CLIENTS) {
@@ -126,9 +156,13 @@ describe.each(CLIENTS)('a snapshot taken through $name', (from) => {
         to.name,
         `of ${from.name}\n`,
       ])
+      if (from.filesOnly || to.filesOnly) expect(await started.run('ls /dev/shm')).toBe('')
+      else expect(await counted(started, pid), to.name).toBeGreaterThanOrEqual(before)
       ids.add(started.id)
       await (await vendor.world.client.sandboxes.get(started.id)).kill()
     }
     expect(ids.size).toBe(CLIENTS.length + 1)
+    // None of which the origin has noticed.
+    expect(await counted(origin, pid)).toBeGreaterThan(after)
   })
 })
