@@ -14,10 +14,13 @@ it.each([
   [`$\{A:+/$A}$\{NONE:+n}$\{EMPTY+s}$\{EMPTY:+n}`, '/as'],
   [`$\{NONE:-$\{A}b}`, 'ab'],
   [`$5 $(id) $\{A/b} $\{`, `$5 $(id) $\{A/b} $\{`],
+  ['\\$A \\${A} \\$5 \\A \\\\', '$A ${A} $5 \\A \\\\'],
+  [`$\{NONE:-\\$A}`, '$A'],
 ])('the value %j is %j', (value, is) => {
   expect(expanded(value, env)).toBe(is)
 })
 
 it('a path keeps what is the name of no variable', () => {
   expect(withKnown(`/$A/$\{A}/$id.ts/$\{NONE}/$\{NONE:-b}`, env)).toBe(`/a/a/$id.ts/$\{NONE}/b`)
+  expect(withKnown('/\\$A', env)).toBe('/$A')
 })

@@ -118,6 +118,8 @@ describe('listing', () => {
     expect((await call('ListDir', { path: `${dir}/file` })).json().code).toBe('invalid_argument')
     expect((await call('ListDir', { path: `${dir}/missing` })).json().code).toBe('not_found')
     expect((await call('Stat', { path: `${dir}/file/below` })).json().code).toBe('not_found')
+    await link(`${dir}/loop`, `${dir}/loop`)
+    expect((await call('Stat', { path: `${dir}/loop/below` })).json().code).toBe('not_found')
   })
 })
 

@@ -10,6 +10,8 @@ import { on, pathOf } from './who.ts'
 /** Most entries of one answer; the guest gives no more. */
 const LIST_LIMIT = 100_000
 
+const NOTHING_BELOW = new Set(['ENOTDIR', 'ELOOP'])
+
 /** `filesystem.Filesystem`: files as the agent sees them, which is root. */
 export function filesystemRoutes(router: ConnectRouter, watchers: Watchers): void {
   router.service(Filesystem, {
@@ -18,8 +20,8 @@ export function filesystemRoutes(router: ConnectRouter, watchers: Watchers): voi
       try {
         return { entry: entryOf(await guest.files.stat(pathOf(path, sandbox), { ...on(call.user), ...ENTRY_DETAILS })) }
       } catch (error) {
-        // Below a file there is nothing: who asks whether something exists is to hear that it does not.
-        if (!isCode(error, 'guest_error') || error.context.errno !== 'ENOTDIR') throw error
+        // Below a file, or a link that leads back to itself, there is nothing: who asks whether something exists is to hear that.
+        if (!isCode(error, 'guest_error') || !NOTHING_BELOW.has(error.context.errno)) throw error
         throw new ConnectError(error.message, Code.NotFound, undefined, undefined, error)
       }
     },
