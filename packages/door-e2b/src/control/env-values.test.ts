@@ -14,7 +14,7 @@ it.each([
   [`$\{A:+/$A}$\{NONE:+n}$\{EMPTY+s}$\{EMPTY:+n}`, '/as'],
   [`$\{NONE:-$\{A}b}`, 'ab'],
   [`$5 $(id) $\{A/b} $\{`, `$5 $(id) $\{A/b} $\{`],
-  ['\\$A \\${A} \\$5 \\A \\\\', '$A ${A} $5 \\A \\\\'],
+  [`\\$A \\$\{A} \\$5 \\A \\\\`, `$A $\{A} $5 \\A \\\\`],
   [`$\{NONE:-\\$A}`, '$A'],
 ])('the value %j is %j', (value, is) => {
   expect(expanded(value, env)).toBe(is)

@@ -34,3 +34,21 @@ function replaced(value: string, env: Env, unknown: (reference: string) => strin
     },
   )
 }
+
+/** A variable as a Dockerfile said it: the clients leave its quotes on, and cut a value in two at its only space. */
+export function variable(name: string, value: string): { name: string; value: string } {
+  const cut = name.indexOf('=')
+  if (cut < 0) return { name, value: unquoted(value) }
+  return { name: name.slice(0, cut), value: unquoted(`${name.slice(cut + 1)} ${value}`) }
+}
+
+/** `text` without the double quotes around all of it. */
+export function unquoted(text: string): string {
+  const inner = /^"((?:[^"\\]|\\.)*)"$/s.exec(text)?.[1]
+  return inner === undefined ? text : inner.replaceAll('\\"', '"')
+}
+
+/** What the clients leave of a quoted value with several spaces; the rest is lost on the way. */
+export function isTorn(value: string): boolean {
+  return /^"[^"]+$/s.test(value)
+}

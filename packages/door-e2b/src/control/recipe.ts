@@ -2,7 +2,7 @@ import { type BuildStep, type Env, invalidArgument } from '@spawnpoint/core'
 import { optional } from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import { copySource } from './copy-source.ts'
-import { expanded, withKnown } from './env-values.ts'
+import { expanded, isTorn, unquoted, variable, withKnown } from './env-values.ts'
 import { accountStep } from './provision.ts'
 
 const STEPS_MAX = 1000
@@ -84,9 +84,9 @@ function buildStep({ type, args = [], filesHash }: Step, env: Env, path: string)
     case 'ARG':
       return { type: 'env', env: pairs(args, env, path) }
     case 'WORKDIR':
-      return { type: 'workdir', path: withKnown(expected(args, 1, 1, path)[0], env) }
+      return { type: 'workdir', path: withKnown(unquoted(expected(args, 1, 1, path)[0]), env) }
     case 'USER':
-      return { type: 'user', user: withKnown(expected(args, 1, 1, path)[0], env) }
+      return { type: 'user', user: withKnown(unquoted(expected(args, 1, 1, path)[0]), env) }
     default:
       throw invalidArgument(path, `unknown type: ${type.slice(0, 40)}`)
   }
@@ -111,6 +111,14 @@ function octal(text: string, path: string): number {
 
 function pairs(args: string[], before: Env, path: string): Env {
   if (args.length === 0 || args.length % 2 !== 0) throw invalidArgument(path, 'needs names and values in turn')
-  const values = Array.from({ length: args.length / 2 }, (_, n) => [args[2 * n] ?? '', args[2 * n + 1] ?? ''] as const)
-  return Object.fromEntries(values.map(([name, value]) => [name, expanded(value, before)]))
+  const variables = Array.from({ length: args.length / 2 }, (_, n) =>
+    variable(args[2 * n] ?? '', args[2 * n + 1] ?? ''),
+  )
+  const torn = variables.find(({ value }) => isTorn(value))
+  if (torn !== undefined)
+    throw invalidArgument(
+      path,
+      `the value of ${torn.name} has a quote without an end: say it with setEnvs, without quotes`,
+    )
+  return Object.fromEntries(variables.map(({ name, value }) => [name, expanded(value, before)]))
 }
