@@ -271,6 +271,7 @@ describe('is refused where it cannot be', () => {
     ['a path within another', [app, { ...app, name: 'b', path: '/mnt/app/b' }]],
     ['a relative path', [{ ...app, path: 'mnt' }]],
     ['a place of the server', [{ ...app, path: '/proc/x' }]],
+    ['a place that leads up', [{ ...app, path: '/../x' }]],
     ['no URL', git({ url: 'git.test/app.git' })],
     ['SSH', git({ url: 'ssh://git.test/app.git' })],
     ['a file', git({ url: 'file:///etc' })],

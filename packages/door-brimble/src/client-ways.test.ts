@@ -74,6 +74,39 @@ describe('what Linux cannot do', () => {
   })
 })
 
+describe('egress that another protocol has set', () => {
+  const all = '0.0.0.0/0'
+  it.each([
+    [{ deny: [all] }, { mode: 'deny_all' }],
+    [{ deny: [all], allow: ['1.1.1.1/32'] }, { mode: 'deny_all' }],
+    [
+      { deny: [all], allow: ['1.1.1.1/32'], precedence: 'allow' },
+      { mode: 'restricted', allow: ['1.1.1.1'] },
+    ],
+    [{ deny: ['10.0.0.0/8'], allow: ['10.1.1.1/32'], precedence: 'allow' }, { mode: 'open' }],
+    [
+      { deny: ['10.0.0.0/8'], allow: ['1.1.1.1/32'] },
+      { mode: 'restricted', allow: ['1.1.1.1'] },
+    ],
+  ] as const)('%j', async ({ ...given }, egress) => {
+    const id = await create()
+    const network = { allow: [], precedence: 'deny' as const, ...given }
+    await world.core.sandboxes.update(world.by, id, {
+      network: { ...network, allow: [...network.allow], deny: [...given.deny] },
+    })
+    const { data } = await world.get(`/sandboxes/${id}`)
+    expect([data.egress, data.block_outbound]).toEqual([egress, egress.mode === 'deny_all'])
+  })
+
+  it('ends with a mode of this one, names that were denied too', async () => {
+    const id = await create()
+    await world.core.sandboxes.update(world.by, id, { network: { deny: [all], denyDomains: ['example.com'] } })
+    const { data } = await world.send('PUT', `/sandboxes/${id}/egress`, { mode: 'open' })
+    expect(data).toMatchObject({ egress: { mode: 'open' }, network_updated: true })
+    expect((await world.core.sandboxes.get(world.by, id)).network).toMatchObject({ deny: [], denyDomains: [] })
+  })
+})
+
 describe('a refusal names what the client has named', () => {
   it.each([
     [{ egress: { mode: 'restricted', allow: ['https://x'] } }, /^allow: not a host name/],
@@ -91,6 +124,15 @@ describe('a refusal names what the client has named', () => {
     const refused = await world.post('/sandboxes', { volumeId: data.id, mountPath: '/proc/x' })
     expect([refused.status, refused.answer.message]).toEqual([400, expect.stringMatching(/^mountPath: /)])
   })
+
+  it.each(['/../x', '/x/..', '/x/./y', '/.', '/..', '//'])(
+    'and a place that leads elsewhere: %s',
+    async (mountPath) => {
+      const { status, answer } = await world.post('/sandboxes', { persistent: true, persistentDiskGB: 10, mountPath })
+      expect([status, answer.message]).toEqual([400, expect.stringMatching(/^mountPath: /)])
+      expect((await world.get('/sandboxes')).data.totalCount).toBe(0)
+    },
+  )
 })
 
 it('a key that comes again while its request is under way gets that answer', async () => {

@@ -51,7 +51,12 @@ export const createSchema = z.object({
   persistent: optional(z.boolean()),
   persistentDiskGB: optional(z.number().int().min(10).max(50)),
   volumeId: optional(idParam('volume')),
-  mountPath: optional(z.string().regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path below /')),
+  mountPath: optional(
+    z
+      .string()
+      .regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path below /')
+      .refine((path) => /[^/]/.test(path) && !/\/\.{1,2}(\/|$)/.test(path), 'not `/`, and without `.` and `..`'),
+  ),
   fromSnapshot: optional(idParam('snapshot')),
   snapshotMode: optional(z.enum(['manual', 'automatic'])),
   snapshotFrequency: optional(z.string().min(1).max(200)),

@@ -72,15 +72,22 @@ export function networkOf({ mode, allow = [] }: z.output<typeof egressSchema>): 
     allow: listed ? allow.filter(isAddress) : [],
     allowDomains: listed ? allow.filter((entry) => !isAddress(entry)) : [],
     deny: [],
+    denyDomains: [],
     precedence: 'deny',
   }
 }
 
-export function egressOf({ network: { internet, allow, allowDomains }, labels }: Sandbox): Egress {
+/** The mode that comes nearest: what other protocols deny besides has no word here, unless it is everything. */
+export function egressOf({ network, labels }: Sandbox): Egress {
+  const { internet, allow, allowDomains, deny, precedence } = network
   const listed = [...allow.map((cidr) => cidr.replace(/\/32$/, '')), ...allowDomains]
   if (!internet)
     return labels[LABELS.egress] === 'restricted' ? { mode: 'restricted', allow: [] } : { mode: 'deny_all' }
-  return listed.length === 0 ? { mode: 'open' } : { mode: 'restricted', allow: listed }
+  const deniesAll = deny.includes('0.0.0.0/0')
+  if (deniesAll && (precedence === 'deny' || listed.length === 0)) return { mode: 'deny_all' }
+  // A list that goes first opens again what is denied, and shuts nothing.
+  const isOpen = listed.length === 0 || (precedence === 'allow' && !deniesAll)
+  return isOpen ? { mode: 'open' } : { mode: 'restricted', allow: listed }
 }
 
 export async function sandboxJson(api: SpawnpointApi, by: Principal, sandbox: Sandbox) {

@@ -159,6 +159,7 @@ it.each<[number, RegExp, object]>([
   [400, /contexthub, which is in LangSmith's own cloud/, { ...app, type: 'contexthub', contexthub: { repo: '-/a' } }],
   [422, /refresh_interval_seconds/, { ...app, git: { ...app.git, refresh_interval_seconds: 0.5 } }],
   [422, /mount_path/, { ...app, mount_path: '/srv/app' }],
+  [422, /without `\.` and `\.\.`/, { ...app, mount_path: '/mnt/mounts/../../x' }],
   [422, /not of git/, { ...app, read_only: true }],
   [422, /name/, { ...app, id: 'a b' }],
   [422, /https/, { ...app, git: { remote_url: 'http://git.test/app.git' } }],
