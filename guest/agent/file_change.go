@@ -63,10 +63,29 @@ func fileRemove(c *call) (any, error) {
 			return syscall.Unlink(at.path)
 		}
 		if params.Recursive {
-			return os.RemoveAll(at.path)
+			return removeAll(at.path)
 		}
 		return syscall.Rmdir(at.path)
 	})
+}
+
+// removeAll takes a directory with all that is below it. Not one of /proc: gVisor opens /proc/1/root although told not to
+// follow links, and so the sandbox's own files would go.
+func removeAll(path string) error {
+	if isProc(path) {
+		return syscall.EPERM
+	}
+	return os.RemoveAll(path)
+}
+
+const procSuperMagic = 0x9fa0
+
+// isProc tells whether path is a directory of the kernel's own, no link to one.
+func isProc(path string) bool {
+	var st syscall.Stat_t
+	var fs syscall.Statfs_t
+	return syscall.Lstat(path, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFDIR &&
+		syscall.Statfs(path, &fs) == nil && fs.Type == procSuperMagic
 }
 
 func fileMove(c *call) (any, error) {

@@ -10,6 +10,9 @@ import (
 // moveAcross moves between file systems, for instance from the tmpfs at /tmp: copy beside the target, rename, remove.
 // Runs with the user's rights.
 func moveAcross(from, to string) error {
+	if isProc(from) {
+		return syscall.EPERM
+	}
 	temp := filepath.Join(filepath.Dir(to), tempPrefix+newProcessID())
 	if err := copyTree(from, temp); err != nil {
 		os.RemoveAll(temp) // the first error counts
@@ -19,7 +22,7 @@ func moveAcross(from, to string) error {
 		os.RemoveAll(temp) // the first error counts
 		return err
 	}
-	return os.RemoveAll(from)
+	return removeAll(from)
 }
 
 func copyTree(from, to string) error {

@@ -142,6 +142,15 @@ export function filesSuite(bench: () => Bench): void {
       expect(await box.guest.files.list(dir, { depth: 9, limit: 9 })).toEqual([])
     })
 
+    it('stay where what is removed or moved is a process, whose directory leads to them', async () => {
+      await fresh()
+      await write(`${dir}/kept`, 'kept')
+      const refused = { code: 'guest_error' }
+      await expect(box.guest.files.remove('/proc/1', { recursive: true })).rejects.toMatchObject(refused)
+      await expect(box.guest.files.move('/proc/1', `${dir}/moved`)).rejects.toMatchObject(refused)
+      expect(await readText(box.guest, `${dir}/kept`)).toBe('kept')
+    })
+
     it('move, alone or with their directory, over what is there', async () => {
       await fresh()
       await write(`${dir}/a/file`, 'moved')
