@@ -97,8 +97,8 @@ export async function create(bench: Bench): Promise<void> {
 }
 
 /**
- * How a sandbox's memory lies in that of the machine stays as it is while it lives, and some are written to disk a quarter
- * more quickly than others: after so many rounds both sides begin with another one.
+ * How a sandbox's memory lies in that of the machine stays as it is while it lives, and may be written more quickly for it:
+ * after so many rounds both sides begin with another one.
  */
 const ROUNDS_OF_A_PAIR = 3
 
