@@ -54,6 +54,7 @@ export default defineConfig({
         test: {
           name: 'contract',
           include: [driverTests],
+          globalSetup: ['packages/runtime-gvisor/src/testing/global-setup.ts'],
           maxWorkers: MACHINE_WORKERS,
           testTimeout: 30_000,
           hookTimeout: 60_000,
