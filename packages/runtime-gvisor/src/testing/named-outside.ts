@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { METADATA, OUTSIDE, OUTSIDE_HOST_SIDE, Outside } from './outside.ts'
 
+/** A name whose address is told once `RELEASE` is asked for */
+export const HELD = 'held.test'
+export const RELEASE = 'release.test'
+
 /** What the name server of the test's "internet" knows. */
 export const NAMES: Record<string, string> = {
   'good.test': OUTSIDE,
@@ -15,24 +19,30 @@ export const NAMES: Record<string, string> = {
   'host.test': OUTSIDE_HOST_SIDE,
   'metadata.test': METADATA,
   'guest.test': '100.64.0.9',
+  [HELD]: OUTSIDE,
+  [RELEASE]: OUTSIDE,
 }
 
 /** A name server, and web servers on ports 80 and 443 that say for whom they were asked. */
 const SERVERS = `
 const dgram = require('node:dgram'), http = require('node:http'), tls = require('node:tls'), fs = require('node:fs')
-const names = ${JSON.stringify(NAMES)}
+const names = ${JSON.stringify(NAMES)}, held = []
 const dns = dgram.createSocket('udp4')
 dns.on('message', (query, from) => {
   const labels = []
   let at = 12
   for (; query[at] > 0; at += query[at] + 1) labels.push(query.toString('latin1', at + 1, at + 1 + query[at]))
-  const end = at + 5, address = names[labels.join('.').toLowerCase()], a = query.readUInt16BE(at + 1) === 1
+  const name = labels.join('.').toLowerCase()
+  const end = at + 5, address = names[name], a = query.readUInt16BE(at + 1) === 1
   const head = Buffer.from(query.subarray(0, end))
   head.writeUInt16BE(address ? 0x8180 : 0x8183, 2)
   head.writeUInt16BE(address && a ? 1 : 0, 6)
   head.writeUInt32BE(0, 8)
   const answer = address && a ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, ...address.split('.').map(Number)]) : Buffer.alloc(0)
-  dns.send(Buffer.concat([head, answer]), from.port, from.address)
+  const tell = () => dns.send(Buffer.concat([head, answer]), from.port, from.address)
+  if (name === '${HELD}') return held.push(tell)
+  if (name === '${RELEASE}') for (const one of held.splice(0)) one()
+  tell()
 })
 http.createServer((request, response) => {
   if (request.url === '/slow') return response.writeHead(200).write('x')

@@ -219,6 +219,8 @@ export class EgressProxy {
       return
     }
     const address = await this.#resolve(host, port, guest)
+    // Nobody would end a connection for one that has closed meanwhile, and the guest could have any number of them made.
+    if (socket.destroyed) return
     const upstream = connect({ host: address, port, allowHalfOpen: true })
     upstream.setTimeout(CONNECT_MS, () => upstream.destroy(new Error(`${host} does not answer`)))
     socket.once('close', () => upstream.destroy())

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import type { NetworkPolicy } from '@spawnpoint/core'
 import { OPEN_NETWORK } from '@spawnpoint/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { NAMES, NamedOutside } from '../../testing/named-outside.ts'
+import { HELD, NAMES, NamedOutside, RELEASE } from '../../testing/named-outside.ts'
 import { OTHER, OUTSIDE, OUTSIDE_HOOK_MS } from '../../testing/outside.ts'
 import { RUNSCS } from '../../testing/test-host.ts'
 import { type Box, sh, World } from '../../testing/world.ts'
@@ -58,6 +58,30 @@ describe.each(RUNSCS)('hosts by name with %s', (runsc) => {
     expect(await output(http('good.test'))).toBe('http of good.test')
     for (const name of ['loopback.test', 'host.test', 'metadata.test', 'guest.test'])
       expect(await output(http(name))).toBe('')
+  })
+
+  it('are not connected to for a guest that has gone before their address was found', async () => {
+    await policy({ allowDomains: [HELD, RELEASE] })
+    const gone = `python3 -c '
+import socket, struct
+s = socket.create_connection(("${OUTSIDE}", 80), 4)
+s.sendall(b"GET / HTTP/1.1\\r\\nHost: ${HELD}\\r\\n\\r\\n")
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))'`
+    expect(await output(gone)).toBe('')
+    expect(await output(http(RELEASE, OUTSIDE))).toBe(`http of ${RELEASE}`)
+    await expect.poll(() => execFileSync('ss', ['-Htn', 'dst', `${OUTSIDE}:80`], { encoding: 'utf8' })).toBe('')
+  })
+
+  it('cannot be asked for from a port that no answer can go to', async () => {
+    await policy({ allowDomains: ['good.test'], denyDomains: ['bad.test'] })
+    const question = `python3 -c '
+import socket, struct
+question = b"\\x12\\x34\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\4good\\4test\\0\\0\\1\\0\\1"
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+s.sendto(struct.pack("!HHHH", 0, 53, 8 + len(question), 0) + question, ("${OUTSIDE}", 53))
+print("sent")'`
+    expect(await output(question)).toBe('sent')
+    expect(await output(http('good.test'))).toBe('http of good.test')
   })
 
   it('are not reached once the policy names them no more, and open connections are cut', async () => {

@@ -1,4 +1,4 @@
-import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Log } from '../../log.ts'
@@ -63,9 +63,8 @@ export class NameServer {
     this.udpPort = udp.address().port
     this.tcpPort = (tcp.address() as { port: number }).port
     udp.on('message', (message, from) => {
-      this.#answer(message, from.address, 'udp').then(
-        (answer) => answer !== null && udp.send(answer, from.port, from.address),
-        (error: unknown) => options.log.debug({ error: String(error) }, 'A question for a name was not answered'),
+      this.#answerUdp(message, from).catch((error: unknown) =>
+        options.log.debug({ error: String(error) }, 'A question for a name was not answered'),
       )
     })
     udp.on('error', (error) => options.log.warn({ error: String(error) }, 'Names cannot be answered'))
@@ -93,6 +92,12 @@ export class NameServer {
       new Promise<void>((closed) => this.#udp.close(() => closed())),
       new Promise<void>((closed) => this.#tcp.close(() => closed())),
     ])
+  }
+
+  /** Rejects where no answer can be sent: from a guest that names port 0 as its own, or once this is closed. */
+  async #answerUdp(message: Buffer, from: RemoteInfo): Promise<void> {
+    const answer = await this.#answer(message, from.address, 'udp')
+    if (answer !== null) this.#udp.send(answer, from.port, from.address)
   }
 
   /** `null` for what deserves no answer. */
