@@ -34,7 +34,8 @@ export class ClientSocket {
     let heard = true
     const ping = setInterval(() => {
       if (!heard) ws.terminate()
-      heard = false
+      // While no more is taken from it, for a process that does not read, its answers are not heard either.
+      heard = ws.isPaused
       ws.ping()
     }, PING_EVERY_MS)
     ws.on('pong', () => {
