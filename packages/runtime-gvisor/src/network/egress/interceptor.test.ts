@@ -91,6 +91,17 @@ describe('a request to a named host', () => {
     expect(valuesOf('x-key')).toEqual(['secret'])
   })
 
+  it('leaves room for others, however many become another protocol and say that they have a body', async () => {
+    const value = (name: string) => ({ name, value: 'x'.repeat(20) })
+    world.host = 'bucket.s3.us-east-1.amazonaws.com'
+    world.guest.rules = [
+      { ...RULE, hosts: [world.host], auth: { type: 'aws', values: [value('accessKeyId'), value('secretAccessKey')] } },
+    ]
+    const head = `GET /chat HTTP/1.1\r\nHost: ${world.host}\r\nConnection: Upgrade\r\nUpgrade: chat\r\nContent-Length: 0\r\n\r\n`
+    for (let asked = 0; asked < 5; asked += 1)
+      expect(await raw(head, 'tls', (answer) => answer.includes('\r\n\r\n'))).toMatch(/^HTTP\/1.1 101 /)
+  })
+
   it('carries a body that it says it has, and no second request in it', async () => {
     const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: api.test\r\n\r\n'
     const chunked = `GET / HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n`

@@ -201,6 +201,8 @@ export class Interceptor {
       socket.end(plainRefusal(plan))
       return
     }
+    // What is sent behind it is the other protocol's.
+    plan.body[Symbol.dispose]()
     if (socket.destroyed) return
     const outgoing = plan.send(['Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? ''])
     outgoing.on('error', (error) => socket.end(plainRefusal(plan.unreachable(error))))
