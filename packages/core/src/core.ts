@@ -260,6 +260,10 @@ export class Core implements SpawnpointApi, AsyncDisposable {
 
   /** Lets work under way end, then lets go of everything. Sandboxes run on. */
   async close(): Promise<void> {
+    const { ledger, pool, blobs, runtime } = this.#parts
+    // Also if something before it fails: what stays open is left to run, and the next server finds it in use.
+    await using parts = new AsyncDisposableStack()
+    for (const part of [ledger, pool, blobs, runtime]) parts.defer(() => part.close())
     this.#deadlines.close()
     this.#samples.close()
     this.#closing.abort()
@@ -275,10 +279,6 @@ export class Core implements SpawnpointApi, AsyncDisposable {
     await this.#meter.close()
     await this.audit.close()
     await this.#keys.idle()
-    await this.#parts.runtime.close()
-    await this.#parts.blobs.close()
-    await this.#parts.pool.close()
-    await this.#parts.ledger.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,6 @@
+import type { FakeHost } from '@spawnpoint/fakes'
 import { describe, expect, it } from 'vitest'
-import type { IncarnationId, Sandbox } from '../src/index.ts'
+import type { IncarnationId, Runtime, Sandbox } from '../src/index.ts'
 import { World } from './world.ts'
 
 describe('the main job', () => {
@@ -363,6 +364,19 @@ describe('what belongs to another team', () => {
     await expect(core.snapshots.create(stranger, sandbox.id, { kind: 'memory' })).rejects.toMatchObject({
       code: 'not_found',
     })
+  })
+})
+
+describe('a server that closes', () => {
+  it('lets go of every part, also where one cannot be let go of', async () => {
+    class Stuck extends World {
+      override runtime(host: FakeHost): Runtime {
+        return Object.assign(super.runtime(host), { close: () => Promise.reject(new Error('it is stuck')) })
+      }
+    }
+    const core = await new Stuck().server()
+    await expect(core.close()).rejects.toThrow('it is stuck')
+    await expect(core.ping()).rejects.toMatchObject({ code: 'unavailable' })
   })
 })
 
