@@ -7,6 +7,7 @@ import { optionsOf } from './arguments.ts'
 import { configFrom, type ServerConfig } from './config.ts'
 import { explain } from './explain.ts'
 import { KNOWN_IMAGES, type KnownImage } from './known-images.ts'
+import { LogFile } from './log-file.ts'
 import { type RunningServer, startServer } from './server.ts'
 import { Show } from './show.ts'
 
@@ -44,10 +45,7 @@ async function main(): Promise<number> {
     show.text('Spawnpoint')
     config = configFrom(options, process.env)
     const settings = config
-    const log = pino(
-      { level: config.logLevel },
-      pino.destination({ dest: `${config.dataDir}/server.log`, mkdir: true, sync: true }),
-    )
+    const log = pino({ level: config.logLevel }, new LogFile(`${config.dataDir}/server.log`))
     using _launcher = await useLauncher()
     await using server = await show.step(
       'server started',
