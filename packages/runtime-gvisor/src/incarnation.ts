@@ -350,8 +350,9 @@ export class Incarnation {
     this.#container.cutOff()
     this.#ended.resolve('killed')
     if (this.#launching) {
-      // Its caller hears of the failure; here it counts that it has cleaned up.
+      // Its caller hears of the failure; here it counts that it has cleaned up, or could not.
       await this.#launching.catch(() => {})
+      await this.#host.survivors.kill(this.id)
       return
     }
     this.#phase = 'ended'

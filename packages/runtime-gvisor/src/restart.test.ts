@@ -197,6 +197,21 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
     expect([await world.runtime.list(), world.exits]).toEqual([[], []])
   })
 
+  it('says so where what was being started does not die', async () => {
+    const spec = world.spec(await world.root())
+    faulty.set('run', 'hang-after')
+    const started = world.runtime.start(spec).catch(({ code }: { code: string }) => code)
+    const gofer = () => findByArgument(incarnationPaths(world.stateDir, spec.id).dir).find(isGofer)
+    await expect.poll(gofer).toBeDefined()
+    await using frozen = freeze(gofer() as HostProcess)
+    await expect(world.runtime.kill(spec.id)).rejects.toMatchObject({ code: 'runtime_failed' })
+    expect(await started).toBe('runtime_failed')
+    expect(await world.runtime.list()).toEqual([{ id: spec.id, paused: false }])
+    await frozen[Symbol.asyncDispose]()
+    await world.runtime.kill(spec.id)
+    expect(await world.runtime.list()).toEqual([])
+  })
+
   it('takes nothing for alive that lived before the host was restarted', async () => {
     const box = await world.boot()
     const { processes } = world.record(box.id)
@@ -234,6 +249,10 @@ describe.each(RUNSCS)('a server that comes back, with %s', (real) => {
     expect(await sh(mine.guest, 'echo still')).toBe('0 still')
   })
 })
+
+function isGofer({ pid }: HostProcess): boolean {
+  return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('\0gofer\0')
+}
 
 /**
  * A process that is frozen dies of nothing until it is let go. In control groups of version 2 it does, but the freezer of version 1
