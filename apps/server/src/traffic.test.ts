@@ -1,4 +1,7 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { type Duplex, PassThrough } from 'node:stream'
 import { expect, it } from 'vitest'
 import { dispatch, HTTP_TIMES } from './traffic.ts'
@@ -19,4 +22,17 @@ it.each([true, false])(
 
 it('gives headers a minute, and bodies any time', () => {
   expect(createServer(HTTP_TIMES)).toMatchObject({ headersTimeout: 60_000, requestTimeout: 0 })
+})
+
+it('asks the kernel of a client that says nothing whether it is there', async () => {
+  const server = createServer(HTTP_TIMES).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const client = connect(port, '127.0.0.1')
+  const [accepted] = await once(server, 'connection')
+  const sockets = execFileSync('ss', ['-Htno', `sport = :${port}`], { encoding: 'utf8' })
+  expect(sockets).toContain('timer:(keepalive,')
+  client.destroy()
+  await once(accepted, 'close')
+  server.close()
 })

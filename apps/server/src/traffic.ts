@@ -62,6 +62,9 @@ export const HTTP_TIMES = {
   /** Said, because without a `requestTimeout` Node has none for headers either: whoever sends half of them would stay. */
   headersTimeout: 60_000,
   keepAliveTimeout: 72_000,
+  /** A client that vanished without a word is asked by its kernel: a silent stream to it would keep its sandbox from ever being idle. */
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000,
 } as const
 
 export interface Handlers {
