@@ -11,7 +11,7 @@ export { InputQueue, type InputSource } from './input-queue.ts'
 export type { Log } from './log.ts'
 export { eachFile, MalformedForm } from './multipart.ts'
 export { bodyChunks } from './request-body.ts'
-export { BODIES, type Lease, Room } from './room.ts'
+export { ANSWERS, BODIES, type Lease, Room } from './room.ts'
 export {
   type Answer,
   type AnyRoute,

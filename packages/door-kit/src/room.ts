@@ -116,7 +116,7 @@ export class Lease implements Disposable {
   }
 }
 
-/** Output in answers that are told in one piece: as JSON it may be six times as many bytes, and in the end there are two copies. */
+/** Output and lists in answers that are told in one piece: as JSON it may be six times as many bytes, and in the end there are two copies. */
 export const ANSWERS = new Room({
   totalBytes: Math.min(256 * MIB, Math.ceil(totalmem() / 64)),
   teamBytes: Math.min(64 * MIB, Math.ceil(totalmem() / 256)),

@@ -6,11 +6,13 @@ import type {
   FileEvent,
   FileInfo,
   GuestFiles,
+  ListOptions,
   UnpackRequest,
   WriteOptions,
 } from '@spawnpoint/core'
 import type { GuestLink } from './guest-link.ts'
 import { packFrom, unpackInto } from './unpack.ts'
+import { within } from './within-room.ts'
 
 export class FakeGuestFiles implements GuestFiles {
   readonly #link: GuestLink
@@ -25,12 +27,16 @@ export class FakeGuestFiles implements GuestFiles {
     )
   }
 
-  list(path: string, options: { depth: number; limit: number } & FileAccess & FileDetails): Promise<FileInfo[]> {
-    return this.#call('list', path, () =>
+  async list(
+    path: string,
+    options: { depth: number; limit: number } & ListOptions & FileAccess & FileDetails,
+  ): Promise<FileInfo[]> {
+    const found = await this.#call('list', path, () =>
       this.#files
         .list(this.#path(path, options), options.depth, options.limit, options.user)
         .map((info) => this.#files.told(info, options)),
     )
+    return within(options.room, found)
   }
 
   read(

@@ -1,6 +1,7 @@
 import type {
   AttachOptions,
   GuestProcesses,
+  ListOptions,
   Output,
   ProcessExit,
   ProcessInfo,
@@ -12,6 +13,7 @@ import { checkProcessSpec } from '@spawnpoint/core'
 import type { GuestLink } from './guest-link.ts'
 import type { ProcessState } from './machine-state.ts'
 import type { Cursor, OutputBuffer } from './output-buffer.ts'
+import { within } from './within-room.ts'
 
 export class FakeGuestProcesses implements GuestProcesses {
   readonly #link: GuestLink
@@ -72,8 +74,8 @@ export class FakeGuestProcesses implements GuestProcesses {
     })
   }
 
-  list(): Promise<ProcessInfo[]> {
-    return this.#link.call('processes.list', '', () => this.#link.machine.processes.map(info))
+  async list({ room }: ListOptions = {}): Promise<ProcessInfo[]> {
+    return within(room, await this.#link.call('processes.list', '', () => this.#link.machine.processes.map(info)))
   }
 
   get(ref: string): Promise<ProcessInfo> {

@@ -226,6 +226,25 @@ describe('rights', () => {
 })
 
 describe('directories', () => {
+  test('list takes room for what it comes to, and ends where there is none', async () => {
+    for (const name of 'abcdefghij') await put(join(dir, name.repeat(200)), '')
+    let [taken, left] = [0, Number.POSITIVE_INFINITY]
+    const room = {
+      async taken(bytes: number) {
+        taken += bytes
+        return taken <= left
+      },
+    }
+    const list = () => files.list(dir, { depth: 1, limit: 100, room })
+    expect(await list()).toHaveLength(10)
+    expect(taken).toBeGreaterThan(10 * 200)
+    left = 3 * taken - 1
+    expect(await list()).toHaveLength(10)
+    await expect(list()).rejects.toMatchObject({ code: 'rate_limited', context: { retryAfterMs: 1_000 } })
+    left = Number.POSITIVE_INFINITY
+    expect(await list()).toHaveLength(10)
+  })
+
   test('list goes as deep as told, sorted, bounded', async () => {
     for (const path of ['b/two/three/four', 'a/x', 'a-b']) mkdirSync(join(dir, path), { recursive: true })
     symlinkSync('a', join(dir, 'link'))

@@ -5,6 +5,7 @@ import type {
   FileEvent,
   FileInfo,
   GuestFiles,
+  ListOptions,
   UnpackRequest,
   WriteOptions,
 } from '@spawnpoint/core'
@@ -46,16 +47,20 @@ export class Files implements GuestFiles {
     return this.#file('file.stat', { path, ...this.#as(options), ...detailsOf(options) })
   }
 
-  async list(path: string, options: { depth: number; limit: number } & FileAccess & FileDetails): Promise<FileInfo[]> {
-    const { depth, limit } = options
+  async list(
+    path: string,
+    options: { depth: number; limit: number } & ListOptions & FileAccess & FileDetails,
+  ): Promise<FileInfo[]> {
+    const { depth, limit, room } = options
     const params = { path, depth, limit, ...this.#as(options), ...detailsOf(options) }
     let count = 0
-    return listOf(this.#session, this.#checked, 'file.list', params, (value) => {
+    const check = (value: unknown) => {
       const batch = checkFileBatch(value)
       count += batch.length
       if (count > limit) throw new ProtocolViolation('more entries than asked for')
       return batch
-    })
+    }
+    return listOf(this.#session, this.#checked, 'file.list', params, check, room)
   }
 
   async read(

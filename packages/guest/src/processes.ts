@@ -1,6 +1,8 @@
 import type {
+  AnswerRoom,
   AttachOptions,
   GuestProcesses,
+  ListOptions,
   Output,
   ProcessExit,
   ProcessInfo,
@@ -98,8 +100,8 @@ export class Processes implements GuestProcesses {
     await withRef(ref, this.#session.call('process.resize', { ref, cols: size.cols, rows: size.rows }))
   }
 
-  async list(): Promise<ProcessInfo[]> {
-    return listOf(this.#session, this.#checked, 'process.list', {}, checkProcessBatch)
+  async list({ room }: ListOptions = {}): Promise<ProcessInfo[]> {
+    return listOf(this.#session, this.#checked, 'process.list', {}, checkProcessBatch, room)
   }
 
   async get(ref: string): Promise<ProcessInfo> {
@@ -179,19 +181,26 @@ function outputReader(): (piece: Piece) => ProcessOutput {
 /** Most bytes of JSON that a list may come in: as values they are some times as many. */
 const MAX_LIST_BYTES = 32 * 1024 * 1024
 
-/** Collects what comes in batches. Rejects `limit_exceeded` where a guest does not come to an end. */
+/** Milliseconds after which somebody else's answer is likely to have been told */
+const CROWDED_MS = 1_000
+
+/**
+ * Collects what comes in batches. Rejects `limit_exceeded` where a guest does not come to an end, and `rate_limited` where there is
+ * no room for it; while it waits for that, the guest does.
+ */
 export async function listOf<T>(
   session: Session,
   checked: Checked,
   method: string,
   params: object,
   check: (value: unknown) => T[],
+  room?: AnswerRoom,
 ): Promise<T[]> {
   const channel = session.open(method, params, true)
   const answer = session.answerOf(channel, method)
   answer.catch(() => {}) // awaited below, after the items
   const all: T[] = []
-  let bytes = 0
+  let [bytes, held] = [0, 0]
   const counted = (piece: Piece) => {
     if (piece.type === 'item') bytes += piece.bytes
     return itemReader(check)(piece)
@@ -204,6 +213,11 @@ export async function listOf<T>(
         asked: bytes,
       })
     }
+    if (room !== undefined && !(await room.taken(bytes - held)))
+      throw new SpawnpointError('rate_limited', 'Too much that was asked for is not told yet; read it, and ask again', {
+        retryAfterMs: CROWDED_MS,
+      })
+    held = bytes
     for (const item of batch) all.push(item)
   }
   await answer

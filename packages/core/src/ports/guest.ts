@@ -182,6 +182,17 @@ export interface Output extends AsyncIterable<ProcessOutput> {
   arrived?(): ProcessOutput[]
 }
 
+/** Where room is taken for what an answer will hold. Whoever made it gives that back once the answer has been told. */
+export interface AnswerRoom {
+  /** Whether there is room for so many bytes more; waits a while for it */
+  taken(bytes: number): Promise<boolean>
+}
+
+/** Lists are as long as the guest likes. Those that do not fit into the room reject `rate_limited`. */
+export interface ListOptions {
+  room?: AnswerRoom | undefined
+}
+
 export interface GuestProcesses {
   /** Rejects `invalid_argument` by the rules of `checkProcessSpec`, as `startAndFollow` does. */
   start(spec: ProcessSpec): Promise<ProcessInfo>
@@ -198,7 +209,7 @@ export interface GuestProcesses {
   /** Sends a signal (name or number) to the process group, or to the process alone. */
   signal(ref: string, signal: string | number, toGroup: boolean): Promise<void>
   resize(ref: string, size: { cols: number; rows: number }): Promise<void>
-  list(): Promise<ProcessInfo[]>
+  list(options?: ListOptions): Promise<ProcessInfo[]>
   get(ref: string): Promise<ProcessInfo>
   wait(ref: string, signal?: AbortSignal): Promise<ProcessExit>
 }
@@ -281,7 +292,10 @@ export interface FileEvent {
 export interface GuestFiles {
   stat(path: string, options?: FileAccess & FileDetails): Promise<FileInfo>
   /** Entries to `depth` levels (1 = the directory's own), at most `limit`, sorted by path. */
-  list(path: string, options: { depth: number; limit: number } & FileAccess & FileDetails): Promise<FileInfo[]>
+  list(
+    path: string,
+    options: { depth: number; limit: number } & ListOptions & FileAccess & FileDetails,
+  ): Promise<FileInfo[]>
   read(
     path: string,
     options?: { offset?: number; length?: number; signal?: AbortSignal } & FileAccess,

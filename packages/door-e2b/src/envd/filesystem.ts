@@ -27,7 +27,7 @@ export function filesystemRoutes(router: ConnectRouter, watchers: Watchers): voi
     },
     async listDir({ path, depth }, context) {
       const { call, guest, sandbox } = await reach(context)
-      const options = { depth: depth || 1, limit: LIST_LIMIT, ...on(call.user), ...ENTRY_DETAILS }
+      const options = { depth: depth || 1, limit: LIST_LIMIT, room: call.room, ...on(call.user), ...ENTRY_DETAILS }
       const entries = await guest.files.list(pathOf(path, sandbox), options)
       return { entries: entries.sort(inTreeOrder).map(entryOf) }
     },

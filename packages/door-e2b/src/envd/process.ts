@@ -34,8 +34,9 @@ export function processRoutes(router: ConnectRouter): void {
     start: (request, context) => start(request, context),
     connect: (request, context) => connect(request, context),
     async list(_request, context) {
-      const { guest } = await callOf(context).guest()
-      const processes = (await guest.processes.list()).filter((info) => info.exit === null)
+      const call = callOf(context)
+      const { guest } = await call.guest()
+      const processes = (await guest.processes.list(call)).filter((info) => info.exit === null)
       return { processes: processes.map(shown) }
     },
     async sendInput({ process, input }, context) {

@@ -1,11 +1,13 @@
 import { createContextKey, type HandlerContext } from '@connectrpc/connect'
-import type { Guest, Sandbox } from '@spawnpoint/core'
+import type { AnswerRoom, Guest, Sandbox } from '@spawnpoint/core'
 
 /** What the calls of a request share. */
 export interface RpcCall {
   /** User that the request names; `undefined` for the default one */
   user: string | undefined
   guest(): Promise<{ sandbox: Sandbox; guest: Guest }>
+  /** For what is collected, until it has been told */
+  room: AnswerRoom
   templateId(): Promise<string>
   /** Seconds of silence after which a stream says that it lives */
   keepaliveSeconds: number

@@ -3,7 +3,7 @@ import { Code, ConnectError, createConnectRouter, createContextValues, type Inte
 import { codeToString } from '@connectrpc/connect/protocol-connect'
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node'
 import { isCode, type SandboxId, toSpawnpointError } from '@spawnpoint/core'
-import { BODIES } from '@spawnpoint/door-kit'
+import { ANSWERS, BODIES } from '@spawnpoint/door-kit'
 import type { ServiceCall } from '@spawnpoint/gateway'
 import type { Log } from '../log.ts'
 import { toConnectError } from './errors.ts'
@@ -62,6 +62,7 @@ export class Rpc {
     values.set(CALL, {
       user: userOf(req),
       guest: async () => found,
+      room: ANSWERS.leaseFor(call.by.teamId, res),
       templateId: () => this.#templates.of(call.by, found.sandbox),
       keepaliveSeconds: keepaliveOf(req.headers),
       ending: () => this.#isEnding(found.sandbox.id),

@@ -1,6 +1,15 @@
 import { posix } from 'node:path'
 import { type FileType, invalidArgument, isCode, type Principal, SpawnpointError } from '@spawnpoint/core'
-import { type AnyRoute, bodyChunks, HeadBuffer, optional, route, STREAMED, streamBytes } from '@spawnpoint/door-kit'
+import {
+  type AnyRoute,
+  bodyChunks,
+  HeadBuffer,
+  optional,
+  roomFor,
+  route,
+  STREAMED,
+  streamBytes,
+} from '@spawnpoint/door-kit'
 import { z } from 'zod'
 import type { DoorContext } from '../context.ts'
 import { originOf, runtimeAddress, runtimeCallUrl } from '../runtime-address.ts'
@@ -46,9 +55,11 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
       path: '/files',
       params,
       query: z.object({ path, depth: optional(z.coerce.number().int().min(1).max(100)), runAs }),
-      handle: async ({ by, params: { sandbox }, query }) => {
-        const { guest, access } = await inside(context, by, sandbox, query.runAs)
-        const listing = { depth: query.depth ?? 1, limit: LIST_LIMIT, ...access, targets: true }
+      handle: async (call) => {
+        const { by, params, query } = call
+        const { guest, access } = await inside(context, by, params.sandbox, query.runAs)
+        const { room } = roomFor(call)
+        const listing = { depth: query.depth ?? 1, limit: LIST_LIMIT, room, ...access, targets: true }
         const entries = await guest.files.list(query.path, listing)
         // Nothing in the answer could say that some are missing.
         if (entries.length >= LIST_LIMIT)

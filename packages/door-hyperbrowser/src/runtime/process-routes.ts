@@ -5,6 +5,7 @@ import {
   commandText,
   noNul,
   optional,
+  roomFor,
   route,
   STREAMED,
   streamItems,
@@ -126,11 +127,12 @@ export function processRoutes({ api, recorders }: DoorContext): AnyRoute[] {
         created_after: optional(z.coerce.number()),
         created_before: optional(z.coerce.number()),
       }),
-      handle: async ({ by, params: { sandbox }, query }) => {
+      handle: async (call) => {
+        const { by, params, query } = call
         const { status, limit = 100, cursor, created_after = 0, created_before = Number.POSITIVE_INFINITY } = query
         const wanted = status?.split(',')
         const after = cursor === undefined ? null : placeOf(cursor)
-        const found = (await recorders.list(by, sandbox))
+        const found = (await recorders.list(by, params.sandbox, roomFor(call).room))
           .filter(({ info }) => !info.pty)
           .map(processJson)
           .sort((one, other) => inOrder([one.started_at, one.id], [other.started_at, other.id]))

@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { type Guest, isCode, type Principal, type ProcessSpec, type SpawnpointApi } from '@spawnpoint/core'
+import {
+  type AnswerRoom,
+  type Guest,
+  isCode,
+  type Principal,
+  type ProcessSpec,
+  type SpawnpointApi,
+} from '@spawnpoint/core'
 import { Room } from '@spawnpoint/door-kit'
 import { TOOL_TAG } from './inside.ts'
 import { Recorder } from './recorder.ts'
@@ -58,9 +65,10 @@ export class Recorders {
     return this.#keep(by, sandboxId, id, guest, guest.processes.follow(id, {}))
   }
 
-  async list(by: Principal, sandboxId: string): Promise<Recorder[]> {
+  /** `room` holds what the list came to; rejects `rate_limited` without enough of it. */
+  async list(by: Principal, sandboxId: string, room?: AnswerRoom): Promise<Recorder[]> {
     const { guest } = await this.#api.sandboxes.guest(by, sandboxId)
-    const infos = (await guest.processes.list()).filter(({ tag }) => tag !== TOOL_TAG)
+    const infos = (await guest.processes.list({ room })).filter(({ tag }) => tag !== TOOL_TAG)
     const found = await Promise.all(
       infos.map(({ id }) =>
         this.get(by, sandboxId, id).catch((error: unknown) => {

@@ -1,6 +1,14 @@
 import { dirname } from 'node:path/posix'
-import { type FileInfo, type Guest, invalidArgument, isCode, type Sandbox, type SpawnpointApi } from '@spawnpoint/core'
-import { type AnyRoute, optional, route } from '@spawnpoint/door-kit'
+import {
+  type AnswerRoom,
+  type FileInfo,
+  type Guest,
+  invalidArgument,
+  isCode,
+  type Sandbox,
+  type SpawnpointApi,
+} from '@spawnpoint/core'
+import { type AnyRoute, optional, roomFor, route } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import { fileAccess } from '../file-access.ts'
@@ -35,11 +43,17 @@ export function searchRoutes(api: SpawnpointApi): AnyRoute[] {
       path: '/:id/glob',
       params: dataParams,
       body: z.object({ pattern, path, limit }),
-      handle: async ({ by, params, body, signal }) => {
+      handle: async (call) => {
+        const { by, params, body, signal } = call
         const { sandbox, guest } = await reachBox(api, by, params.id)
         using _ = holdActive(api, by, sandbox.id)
         const { base, depth } = reachOf(relative('body.pattern', body.pattern))
-        const { found, root, whole } = await entries(guest, sandbox, body.path ?? '.', base, depth)
+        const { found, root, whole } = await entries(guest, sandbox, {
+          path: body.path ?? '.',
+          base,
+          depth,
+          ...roomFor(call),
+        })
         const matches = globMatcher(body.pattern)
         const late = AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)])
         const hits = await select(found, (one) => matches(below(root, one)), body.limit ?? DEFAULT_LIMIT, late)
@@ -51,10 +65,16 @@ export function searchRoutes(api: SpawnpointApi): AnyRoute[] {
       path: '/:id/grep',
       params: dataParams,
       body: z.object({ pattern, path, glob: optional(pattern), limit }),
-      handle: async ({ by, params, body, signal }) => {
+      handle: async (call) => {
+        const { by, params, body, signal } = call
         const { sandbox, guest } = await reachBox(api, by, params.id)
         using _ = holdActive(api, by, sandbox.id)
-        const { found, root, whole } = await entries(guest, sandbox, body.path ?? '.', '', null)
+        const { found, root, whole } = await entries(guest, sandbox, {
+          path: body.path ?? '.',
+          base: '',
+          depth: null,
+          ...roomFor(call),
+        })
         const wanted = body.glob === undefined ? () => true : fileMatcher(relative('body.glob', body.glob))
         const late = AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)])
         const isWanted = (entry: FileInfo) => entry.type === 'file' && wanted(below(root, entry))
@@ -85,14 +105,18 @@ function relative(field: string, glob: string): string {
 }
 
 /** All that there is below `base` of a directory, as far as limits allow; nothing if the base is missing. */
-async function entries(guest: Guest, sandbox: Sandbox, path: string, base: string, depth: number | null) {
+async function entries(
+  guest: Guest,
+  sandbox: Sandbox,
+  { path, base, depth, room }: { path: string; base: string; depth: number | null; room: AnswerRoom },
+) {
   const access = fileAccess(sandbox)
   const about = await guest.files.stat(path, access)
   if (about.type === 'file' && base === '') return { found: [about], root: dirname(about.path), whole: true }
   const root = about.path
   const from = base === '' ? root : `${root === '/' ? '' : root}/${base}`
   try {
-    const found = await guest.files.list(from, { ...access, depth: depth ?? DEPTH_MAX, limit: LOOKED_AT_MAX })
+    const found = await guest.files.list(from, { ...access, depth: depth ?? DEPTH_MAX, limit: LOOKED_AT_MAX, room })
     return { found, root, whole: found.length < LOOKED_AT_MAX }
   } catch (error) {
     const missing = isCode(error, 'guest_error') && ['ENOENT', 'ENOTDIR'].includes(error.context.errno)

@@ -2,7 +2,8 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { type FileInfo, type Guest, SpawnpointError } from '@spawnpoint/core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ANSWERS } from '@spawnpoint/door-kit'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type DoorWorld, eventsOf, jsonOf, linesOf, openDoorWorld } from '../testing/door-world.ts'
 
 let world: DoorWorld
@@ -18,6 +19,31 @@ const at = (what: string, query: Record<string, string>) =>
 const put = (path: string, body: string | Uint8Array<ArrayBuffer>, query: Record<string, string> = {}) =>
   world.call('PUT', at('/content', { path, ...query }), { body })
 const read = (path: string, range?: string) => world.get(at('/content', { path }), range === undefined ? {} : { range })
+
+it.each(['files?path=/home/user/many', 'processes'])(
+  'a long list waits for room, as other answers do: %s',
+  async (list) => {
+    const own = await world.sandbox()
+    const guest = await world.guest(own)
+    for (let n = 0; n < 40; n += 1) {
+      const long = `${n}`.padEnd(4_000, 'x')
+      await guest.files.write(`/home/user/many/${long}`, Readable.from([]))
+      await guest.processes.start({ args: ['holder', long], env: {}, stdin: true })
+    }
+    const take = vi.spyOn(ANSWERS, 'take')
+    try {
+      using others = ANSWERS.lease(world.by.teamId)
+      for (let bytes = 2 ** 28; bytes >= 1; bytes /= 2) others.take(bytes)
+      take.mockClear()
+      const answer = world.get(`/sandboxes/${own}/${list}`)
+      await expect.poll(() => take.mock.results.map(({ value }) => value)).toContain(false)
+      others[Symbol.dispose]()
+      expect((await jsonOf(await answer)).items).toHaveLength(40)
+    } finally {
+      take.mockRestore()
+    }
+  },
+)
 
 describe('files', () => {
   it('are written, seen, moved and removed', async () => {

@@ -1,5 +1,5 @@
 import type { FileEvent, Guest, Principal } from '@spawnpoint/core'
-import { bodyChunks } from '@spawnpoint/door-kit'
+import { bodyChunks, roomFor } from '@spawnpoint/door-kit'
 import { holdActive } from '@spawnpoint/gateway'
 import { z } from 'zod'
 import { defined } from '../defined.ts'
@@ -36,7 +36,12 @@ export function fileRoutes(context: DoorContext): AnyRoute[] {
         const { path, user, depth = 1, limit = LIST_DEFAULT } = call.query
         const guest = await guestOf(call.by, call.params.id)
         // One more than wanted tells whether there are more.
-        const found = await guest.files.list(path, { depth, limit: limit + 1, ...defined({ user }) })
+        const found = await guest.files.list(path, {
+          depth,
+          limit: limit + 1,
+          room: roomFor(call).room,
+          ...defined({ user }),
+        })
         return { status: 200, body: { items: found.slice(0, limit).map(fileJson), truncated: found.length > limit } }
       },
     }),

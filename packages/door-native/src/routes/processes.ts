@@ -75,7 +75,7 @@ export function processRoutes(context: DoorContext): AnyRoute[] {
       errors: [...REACH],
       handle: async (call) => {
         const { guest } = await api.sandboxes.guest(call.by, call.params.id)
-        return { status: 200, body: { items: (await guest.processes.list()).map(processJson) } }
+        return { status: 200, body: { items: (await guest.processes.list(roomFor(call))).map(processJson) } }
       },
     }),
     route({
