@@ -38,6 +38,8 @@ export function objectsArchive<S extends BucketSource>(listing: Listing, asked: 
   const archive = Readable.fromWeb(readable)
   const stopped = new AbortController()
   archive.once('close', () => stopped.abort())
+  // Harmless: whoever reads it meets the error there, also if it came before, when nobody did yet.
+  archive.on('error', () => {})
   const pack = async () => {
     let bytes = 0
     for await (const [path, object] of fetched(listing, asked, stopped.signal)) {
