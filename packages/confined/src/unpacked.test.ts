@@ -20,6 +20,12 @@ it.each(['bzip2', 'xz', 'zstd'] as const)(
   },
 )
 
+it('what cannot be unpacked is told to who reads it, also if that is long over', async () => {
+  const stream = unpacked('xz', Readable.from([Buffer.from('no xz')]))
+  await expect.poll(() => stream.errored).not.toBeNull()
+  await expect(stream.toArray()).rejects.toMatchObject({ code: 'runtime_failed' })
+})
+
 it('nothing runs on for a stream that nobody wants any more', async () => {
   const endless = new Readable({ read: () => {} })
   const stream = unpacked('xz', endless)

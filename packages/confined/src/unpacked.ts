@@ -12,6 +12,8 @@ const TIMEOUT_MS = 3_600_000
  */
 export function unpacked(packing: 'bzip2' | 'xz' | 'zstd', packed: Readable): Readable {
   const plain = new PassThrough()
+  // Harmless: whoever reads it meets the error there, also if it came before, when nobody did yet.
+  plain.on('error', () => {})
   const left = new AbortController()
   plain.once('close', () => left.abort())
   const pass = async (stdout: Readable) => {
