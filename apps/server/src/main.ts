@@ -4,13 +4,14 @@ import { optionsOf } from './arguments.ts'
 import { configFrom, type ServerConfig, type ServerOptions } from './config.ts'
 import { explain } from './explain.ts'
 import { startServer } from './server.ts'
+import { standardError } from './standard-error.ts'
 
 /** `spawnpoint serve`: runs until SIGINT or SIGTERM; sandboxes run on after it. Resolves with the exit status. */
 export async function serve(options: ServerOptions): Promise<number> {
   let config: ServerConfig | null = null
   try {
     config = configFrom(options, process.env)
-    const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }))
+    const log = pino({ level: config.logLevel }, standardError())
     const stop = Promise.withResolvers<string>()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop.resolve)
     using _launcher = await useLauncher()
