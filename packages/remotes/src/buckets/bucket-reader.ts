@@ -9,7 +9,7 @@ import {
   SpawnpointError,
   type TakeRemote,
 } from '@spawnpoint/core'
-import { Asker, environmentProxy, type OutgoingProxy, systemRoots } from '@spawnpoint/outbound'
+import { Asker, environmentProxy, type OutgoingProxy, type Roots, systemRoots } from '@spawnpoint/outbound'
 import { BucketCredentials } from './authorize.ts'
 import { AZURE } from './azure.ts'
 import { GCS } from './gcs.ts'
@@ -44,7 +44,8 @@ const TURNS: FairTurnsOptions = { atOnce: 16, perParty: 4 }
 
 /** Readers of all kinds of buckets. Removes what an earlier process left half done. */
 export async function openBucketReaders(options: BucketReaderOptions): Promise<BucketWriter[]> {
-  const { near = [], roots = systemRoots(), timeoutMs = TEN_MINUTES_MS, proxy = environmentProxy() } = options
+  const { near = [], timeoutMs = TEN_MINUTES_MS, proxy = environmentProxy() } = options
+  const roots = () => options.roots ?? systemRoots()
   const within = networks(near)
   const granting = new BucketCredentials(new Asker(within.open, roots, proxy))
   const kept = await KeptListings.open(options.dir)
@@ -57,7 +58,7 @@ interface Common {
   kept: KeptListings
   networks: Networks
   granting: BucketCredentials
-  roots: readonly string[]
+  roots: Roots
   timeoutMs: number
   turns: FairTurns
   proxy: OutgoingProxy | null
@@ -97,7 +98,8 @@ class BucketReader<S extends BucketSource> implements BucketWriter<S> {
     // However long a guest takes with what it was given.
     signal.addEventListener('abort', () => turn[Symbol.dispose](), { once: true })
     try {
-      using session = new StoreSession({ source, title, credentials, granting, networks, roots, proxy, signal })
+      const within = { networks, roots: roots(), proxy }
+      using session = new StoreSession({ source, title, credentials, granting, ...within, signal })
       return await use(session)
     } catch (error) {
       if (given.aborted) throw cancelled(step)

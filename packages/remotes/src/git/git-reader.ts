@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { cancelled, runConfined } from '@spawnpoint/confined'
 import { type GitSource, type RemoteAsk, type RemoteReader, SpawnpointError, type TakeRemote } from '@spawnpoint/core'
-import { systemRoots } from '@spawnpoint/outbound'
+import { type Roots, systemRoots } from '@spawnpoint/outbound'
 import { GitSession } from './git-session.ts'
 import { findCommit, packOf } from './repository.ts'
 
@@ -44,12 +44,12 @@ exec git -c tar.umask=0022 archive --format=tar "$1"
 export class GitReader implements RemoteReader<GitSource> {
   readonly type = 'git'
   readonly #dir: string
-  readonly #roots: readonly string[]
+  readonly #roots: Roots
   readonly #timeoutMs: number
 
-  private constructor({ dir, roots = systemRoots(), timeoutMs = TEN_MINUTES_MS }: GitReaderOptions) {
+  private constructor({ dir, roots, timeoutMs = TEN_MINUTES_MS }: GitReaderOptions) {
     this.#dir = dir
-    this.#roots = roots
+    this.#roots = () => roots ?? systemRoots()
     this.#timeoutMs = timeoutMs
   }
 
@@ -70,7 +70,7 @@ export class GitReader implements RemoteReader<GitSource> {
     const work = join(this.#dir, randomUUID())
     await mkdir(work, { mode: 0o700 })
     try {
-      using session = new GitSession(source.url, credentials, this.#roots, signal)
+      using session = new GitSession(source.url, credentials, this.#roots(), signal)
       const commit = await findCommit(session, source)
       if (commit.id === known) return known
       const limit = Math.min(maxBytes, MAX_PACK_BYTES)

@@ -47,7 +47,7 @@ export class InterceptedWorld implements AsyncDisposable {
   readonly #resolver = { resolve4: async () => [UPSTREAM] }
   readonly #interceptor = new Interceptor(
     this.own,
-    new Asker(servicesBoundary(this.#resolver, ['127.0.0.0/8']), [this.others.certificate]),
+    new Asker(servicesBoundary(this.#resolver, ['127.0.0.0/8']), () => [this.others.certificate]),
     silentLog,
   )
   readonly #upstreams: { close(): unknown; closeAllConnections(): void }[] = []

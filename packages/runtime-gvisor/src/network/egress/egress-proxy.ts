@@ -65,7 +65,6 @@ export class EgressProxy {
   readonly #resolver: Resolver | null
   readonly #options: EgressProxyOptions
   readonly #guests: Map<string, Guest>
-  readonly #roots = systemRoots()
   readonly #services: Boundary
 
   private constructor(
@@ -80,7 +79,7 @@ export class EgressProxy {
     this.#resolver = options.dns.length === 0 ? null : new Resolver({ timeout: 2_000, tries: 2 })
     this.#resolver?.setServers(options.dns)
     this.#services = servicesBoundary(this.#resolver, options.nearServices ?? [])
-    const asker = new Asker(this.#services, this.#roots)
+    const asker = new Asker(this.#services, systemRoots)
     this.#interceptor = new Interceptor(options.authority, asker, options.log)
   }
 
@@ -134,14 +133,13 @@ export class EgressProxy {
       if (!reach.passes(host, port) && !namesInclude(hosts, host)) socket.resetAndDestroy()
     // A connection that is kept was to a host that could be reached then.
     before?.agents.retire()
-    const agents = new Agents(this.#roots)
     const { allowDomains, denyDomains = [] } = network
     const none = hosts.length === 0 && allowDomains.length === 0 && denyDomains.length === 0
     if (none && connections.size === 0) {
       this.#guests.delete(outer)
-      agents[Symbol.dispose]()
       return
     }
+    const agents = new Agents(systemRoots())
     const guest: Guest = before ?? {
       reach,
       connections,

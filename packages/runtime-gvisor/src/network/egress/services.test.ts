@@ -29,7 +29,7 @@ const portOf = (server: Server) => {
 const asker = (change: { near?: string[]; roots?: string[]; addresses?: string[] } = {}) =>
   new Asker(
     servicesBoundary({ resolve4: async () => change.addresses ?? ['127.0.0.1'] }, change.near ?? []),
-    change.roots ?? [authority.certificate],
+    () => change.roots ?? [authority.certificate],
   )
 
 beforeAll(async () => {
