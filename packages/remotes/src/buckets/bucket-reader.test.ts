@@ -109,18 +109,6 @@ describe.each([
     await expect(read(source({ bucket: 'none' }))).rejects.toMatchObject({ code: 'not_found' })
   })
 
-  it('tells whoever takes its time to read of objects that may be listed and not read', async () => {
-    server.put('data', { secret: 'x' })
-    server.refuses = ({ target }) => target.includes('secret')
-    const reader = readers.find(({ type }) => type === source().type) as RemoteReader
-    const ask = { source: source(), team: TEAM, credentials: [], known: null, maxBytes: 2 ** 30, maxChanges: 100 }
-    const take = async (body: Readable) => {
-      await expect.poll(() => body.errored).not.toBeNull()
-      await buffer(body)
-    }
-    await expect(reader.read(ask, take, new AbortController().signal)).rejects.toMatchObject({ code: 'forbidden' })
-  })
-
   it('leaves out what cannot be a file', async () => {
     const odd = ['../up', 'a/../../b', '/absolute', 'double//slash', './here', 'folder/', `${'n'.repeat(256)}`, 'nul\0']
     server.put('data', {
