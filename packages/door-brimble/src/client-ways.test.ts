@@ -53,6 +53,18 @@ describe('a sandbox', () => {
   })
 })
 
+describe('where a volume is mounted', () => {
+  it.each([
+    ['/data/', '/data'],
+    ['/data//sub//', '/data/sub'],
+  ])('may be said with slashes that mean nothing: %s', async (mountPath, path) => {
+    const volume = (await world.post('/volumes', { name: 'v', sizeGB: 10 })).data.id
+    const { status, data } = await world.post('/sandboxes', { volumeId: volume, mountPath })
+    expect(status).toBe(201)
+    expect((await world.core.sandboxes.get(world.by, data.id)).volumes).toMatchObject([{ path }])
+  })
+})
+
 describe('what Linux cannot do', () => {
   it.each([
     [{ cmd: 'a\0b' }, /^cmd: must not contain NUL/],

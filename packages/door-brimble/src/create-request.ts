@@ -55,7 +55,8 @@ export const createSchema = z.object({
     z
       .string()
       .regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path below /')
-      .refine((path) => /[^/]/.test(path) && !/\/\.{1,2}(\/|$)/.test(path), 'not `/`, and without `.` and `..`'),
+      .refine((path) => /[^/]/.test(path) && !/\/\.{1,2}(\/|$)/.test(path), 'not `/`, and without `.` and `..`')
+      .transform((path) => path.replace(/\/+/g, '/').replace(/\/$/, '')),
   ),
   fromSnapshot: optional(idParam('snapshot')),
   snapshotMode: optional(z.enum(['manual', 'automatic'])),
