@@ -60,6 +60,12 @@ it('writes, reads, lists, changes and removes with the token alone', async () =>
   expect(await call('GET', 'path', { path: '/a' })).toMatchObject({ status: 404, json: { code: 'path_not_found' } })
 })
 
+it('tells of a mode what chmod can set, the sticky bit too', async () => {
+  const made = await call('POST', 'dir', { path: '/sticky', mode: String(0o1777) })
+  expect(made).toMatchObject({ status: 201, json: { mode: 0o1777 } })
+  expect(await call('GET', 'path', { path: '/sticky' })).toMatchObject({ json: { mode: 0o1777 } })
+})
+
 it('a file is written over what is there, unless it is not to be', async () => {
   for (const text of ['first', 'second'])
     expect(await call('PUT', 'file', { path: '/twice' }, text)).toMatchObject({ status: 201 })

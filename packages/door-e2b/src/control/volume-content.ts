@@ -55,7 +55,7 @@ export function entryJson(file: TreeFile) {
     path,
     // What a file system says of a directory is about the names in it.
     size: type === 'directory' ? 0 : sizeBytes,
-    mode: mode & 0o777,
+    mode: mode & 0o7777,
     uid,
     gid,
     atime: accessedAt.toISOString(),
