@@ -360,3 +360,13 @@ describe('composing', () => {
       expect((await compose(bad)).status).toBe(400)
   })
 })
+
+it('a path that no file can have is refused as that', async () => {
+  const said = async (answer: Promise<{ status: number; body: Buffer }>) => {
+    const { status, body } = await answer
+    return [status, JSON.parse(body.toString()).message]
+  }
+  const nul = [400, 'path must not contain NUL']
+  expect(await said(get(`${dir}/a\0b`))).toEqual(nul)
+  expect(await said(put(`${dir}/a\0b`, 'x'))).toEqual(nul)
+})

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isCode } from '@spawnpoint/core'
 import type { ServiceCall } from '@spawnpoint/gateway'
-import { fileError } from './http-error.ts'
+import { fileError, HttpError } from './http-error.ts'
 
 /** A call for files in plain HTTP, by somebody who may. */
 export interface FilesCall {
@@ -15,6 +15,8 @@ export interface FilesCall {
 
 /** Runs `work`; what the guest then says of files becomes an answer about `path`. */
 export async function aboutFile<T>(path: string, user: string | undefined, work: () => Promise<T>): Promise<T> {
+  // The guest's word for it is the one for what is no regular file.
+  if (path.includes('\0')) throw new HttpError(400, 'path must not contain NUL')
   try {
     return await work()
   } catch (error) {
