@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { sandboxJson } from './sandbox-json.ts'
 import { type DoorWorld, openDoorWorld } from './testing/door-world.ts'
 
 /** What the vendor's clients do with what they are told, beyond reading it. */
@@ -34,6 +35,16 @@ describe('a sandbox', () => {
       answer: { message: 'Sandbox is destroyed; only ready sandboxes can be waited for' },
     })
     expect((await world.get(`/sandboxes/${id}/wait?status=destroyed`)).data.status).toBe('destroyed')
+  })
+
+  it.each([
+    [-1000, 'max_lifetime'],
+    [60_000, 'user'],
+  ])('that is being destroyed with %d ms left tells why: %s', async (leftMs, reason) => {
+    const sandbox = await world.core.sandboxes.get(world.by, await create())
+    const expiresAt = new Date(Date.now() + leftMs)
+    const told = await sandboxJson(world.core, world.by, { ...sandbox, state: 'killing', endedAt: null, expiresAt })
+    expect([told.status, told.destroy_reason]).toEqual(['destroyed', reason])
   })
 
   it('has no workspace where there is a file, and does not stay', async () => {

@@ -186,7 +186,8 @@ function destroyTimeout(timeoutMs: number | null): string | null {
 
 function destroyReason({ state, endedAt, expiresAt }: Sandbox): string | null {
   if (state !== 'killed' && state !== 'killing') return null
-  return endedAt !== null && expiresAt !== null && endedAt >= expiresAt ? 'max_lifetime' : 'user'
+  // One that is being destroyed has no end yet.
+  return expiresAt !== null && (endedAt ?? new Date()) >= expiresAt ? 'max_lifetime' : 'user'
 }
 
 /** What is listed of a sandbox that is gone is nothing. */
