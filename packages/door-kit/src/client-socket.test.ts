@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { WebSocket } from 'ws'
-import { ClientSocket } from './client-socket.ts'
+import { ClientSocket, closeReason } from './client-socket.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -49,3 +49,13 @@ it('waits for one that nothing is taken from meanwhile, and asks it anew afterwa
   vi.advanceTimersByTime(15_000)
   expect(client.isThere).toBe(false)
 })
+
+it.each(['gone', 'é'.repeat(100), '漢'.repeat(60), '😀'.repeat(40)])(
+  'cuts a reason to what a close frame holds: %s',
+  (text) => {
+    const cut = closeReason(text)
+    expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(123)
+    expect(Buffer.byteLength(cut)).toBeGreaterThan(Math.min(Buffer.byteLength(text), 123) - 4)
+    expect(text.startsWith(cut.replace(/\uFFFD$/, ''))).toBe(true)
+  },
+)

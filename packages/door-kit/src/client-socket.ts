@@ -10,6 +10,7 @@ const UNREAD_MAX_BYTES = 2 * OUTPUT_WINDOW_BYTES
 /** How long a client may take to confirm that the connection is over */
 const CLOSE_WITHIN_MS = 1000
 const GOING_AWAY = 1001
+const MAX_REASON_BYTES = 123
 
 export interface ClientSocketOptions {
   /** How long the client may take to say what it wants, in milliseconds; `begun` ends the wait */
@@ -92,6 +93,13 @@ export async function closeSockets(server: WebSocketServer): Promise<void> {
       })
     }),
   )
+}
+
+/** As much of it as a close frame holds, which is 123 bytes (RFC 6455, 5.5): `close` throws at more. */
+export function closeReason(text: string): string {
+  let cut = text.slice(0, MAX_REASON_BYTES).toWellFormed()
+  while (Buffer.byteLength(cut) > MAX_REASON_BYTES) cut = cut.slice(0, -1).toWellFormed()
+  return cut
 }
 
 /** What a message says, `undefined` if it is not JSON. */

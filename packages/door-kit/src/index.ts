@@ -3,7 +3,7 @@ export { ARGUMENT_MAX_BYTES, commandText, noNul, variables } from './arguments.t
 export { boundBodies, takeOrRefuse } from './body-room.ts'
 export { type ByteRange, parseRange } from './byte-range.ts'
 export { hostOf, insideOnly } from './client-address.ts'
-export { ClientSocket, closeSockets, parseMessage, reasonOf } from './client-socket.ts'
+export { ClientSocket, closeReason, closeSockets, parseMessage, reasonOf } from './client-socket.ts'
 export { type CollectedOutput, collectOutput, OUTPUT_LIMIT_BYTES, PATIENT_MS, roomFor } from './collect-output.ts'
 export { type DoorOptions, type Refusal, type RefusedByRouter, registerDoor } from './door.ts'
 export { HeadBuffer } from './head-buffer.ts'

@@ -11,7 +11,15 @@ import {
   SpawnpointError,
   toSpawnpointError,
 } from '@spawnpoint/core'
-import { ClientSocket, closeSockets, InputQueue, parseMessage, reasonOf, untilAborted } from '@spawnpoint/door-kit'
+import {
+  ClientSocket,
+  closeReason,
+  closeSockets,
+  InputQueue,
+  parseMessage,
+  reasonOf,
+  untilAborted,
+} from '@spawnpoint/door-kit'
 import { holdActiveWhileOpen } from '@spawnpoint/gateway'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { z } from 'zod'
@@ -233,13 +241,6 @@ class ProcessSocket {
   }
 
   #refuse(code: number, reason: string): void {
-    this.#ws.close(code, cut(reason))
+    this.#ws.close(code, closeReason(reason))
   }
-}
-
-/** A close reason holds 123 bytes. */
-function cut(reason: string): string {
-  let text = reason.slice(0, 123)
-  while (Buffer.byteLength(text) > 123) text = text.slice(0, -1)
-  return text
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Principal, SpawnpointError, toSpawnpointError } from '@spawnpoint/core'
-import { InputQueue } from '@spawnpoint/door-kit'
+import { closeReason, InputQueue } from '@spawnpoint/door-kit'
 import { holdActive, refuseUpgrade } from '@spawnpoint/gateway'
 import { WebSocket, WebSocketServer } from 'ws'
 import { z } from 'zod'
@@ -124,7 +124,7 @@ export class Sockets {
         await send(ws, { type: 'exit', status: ptyJson(recorder, this.#sizes.get(sandbox, id), false) })
       ws.close(1000)
     } catch (error) {
-      ws.close(1011, toSpawnpointError(error).message.slice(0, 100))
+      ws.close(1011, closeReason(toSpawnpointError(error).message))
     }
   }
 
