@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { expanded, withKnown } from './env-values.ts'
+import { expanded, variable, withKnown } from './env-values.ts'
 
 const env = { A: 'a', EMPTY: '', DOLLAR: '$A' }
 
@@ -23,4 +23,15 @@ it.each([
 it('a path keeps what is the name of no variable', () => {
   expect(withKnown(`/$A/$\{A}/$id.ts/$\{NONE}/$\{NONE:-b}`, env)).toBe(`/a/a/$id.ts/$\{NONE}/b`)
   expect(withKnown('/\\$A', env)).toBe('/$A')
+})
+
+it.each([
+  [['A', "'x'"], 'x'],
+  [["A='x", "y'"], 'x y'],
+  [['A', "'x $A \\$A'"], 'x $A \\$A'],
+  [['A', "'x' 'y'"], "'x' 'y'"],
+  [['A', `"x '$A'"`], "x 'a'"],
+] as const)('of a Dockerfile %j is %j', ([name, value], is) => {
+  const said = variable(name, value)
+  expect([said.name, expanded(said.value, env)]).toEqual(['A', is])
 })

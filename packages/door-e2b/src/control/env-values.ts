@@ -42,8 +42,10 @@ export function variable(name: string, value: string): { name: string; value: st
   return { name: name.slice(0, cut), value: unquoted(`${name.slice(cut + 1)} ${value}`) }
 }
 
-/** `text` without the double quotes around all of it. */
+/** `text` without the quotes around all of it. In single ones a `$` is nothing but that, as in a Dockerfile. */
 export function unquoted(text: string): string {
+  const literal = /^'([^']*)'$/.exec(text)?.[1]
+  if (literal !== undefined) return literal.replace(/\$/g, () => '\\$')
   const inner = /^"((?:[^"\\]|\\.)*)"$/s.exec(text)?.[1]
   return inner === undefined ? text : inner.replaceAll('\\"', '"')
 }
