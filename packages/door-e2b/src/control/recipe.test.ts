@@ -27,3 +27,13 @@ it('directories and accounts may be in quotes', () => {
   expect(steps).toContainEqual({ type: 'workdir', path: '/app' })
   expect(steps).toContainEqual({ type: 'user', user: 'root' })
 })
+
+it.each([
+  ['["echo", "a  b", "it\'s $HOME"]', `'echo' 'a  b' 'it'\\''s $HOME'`],
+  ['[ "$A" = "b" ]', '[ "$A" = "b" ]'],
+  ['["echo", 1]', '["echo", 1]'],
+  ['[]', '[]'],
+  ['["sh","-c","echo "q""]', '["sh","-c","echo "q""]'],
+])('RUN %s runs %s', (said, command) => {
+  expect(buildSteps([step('RUN', said)], BASE)).toEqual([{ type: 'run', command }])
+})

@@ -65,7 +65,7 @@ function buildStep({ type, args = [], filesHash }: Step, env: Env, path: string)
   switch (type.toUpperCase()) {
     case 'RUN': {
       const [command, user] = expected(args, 1, 2, path)
-      return { type: 'run', command, ...given({ user }) }
+      return { type: 'run', command: inShell(command), ...given({ user }) }
     }
     case 'COPY':
     case 'ADD': {
@@ -97,6 +97,20 @@ function expected(args: string[], least: 2, most: number, path: string): [string
 function expected(args: string[], least: number, most: number, path: string): string[] {
   if (args.length < least || args.length > most) throw invalidArgument(path, `needs ${least} to ${most} arguments`)
   return args
+}
+
+/** A Dockerfile's list of arguments, which the clients pass on as it is written, as a shell has it; else `command` itself. */
+function inShell(command: string): string {
+  if (!/^\[\s*"/.test(command)) return command
+  let list: unknown
+  try {
+    list = JSON.parse(command)
+  } catch {
+    // Harmless: it is a command that begins like one, as `[ "$A" = b ]` does.
+    return command
+  }
+  if (!Array.isArray(list) || !list.every((argument) => typeof argument === 'string')) return command
+  return list.map((argument) => `'${argument.replaceAll("'", () => `'\\''`)}'`).join(' ')
 }
 
 /** An empty argument holds the place of one that is not given. */
