@@ -5,6 +5,11 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 /** For a step of a page; sandboxes that start on a busy machine take seconds. */
 const WITHIN_MS = 30_000
+/**
+ * Chromium gives up what it loads when an address of the machine comes or goes, as those of other tests' networks do, and says
+ * so. It loads that again: what a page then lacks, the tests of the page miss.
+ */
+const NETWORK_CHANGED = 'net::ERR_NETWORK_CHANGED'
 
 export interface Finding {
   rule: string
@@ -33,7 +38,8 @@ export class TestBrowser implements AsyncDisposable {
   async page(context = this.#context): Promise<Page> {
     const page = await context.newPage()
     page.on('console', (message) => {
-      if (message.type() === 'error') this.complaints.push(`${message.text()} ${message.location().url}`)
+      if (message.type() === 'error' && !message.text().includes(NETWORK_CHANGED))
+        this.complaints.push(`${message.text()} ${message.location().url}`)
     })
     page.on('pageerror', (error) => this.complaints.push(String(error)))
     return page
