@@ -8,4 +8,5 @@ type agent struct {
 	identity  identity
 	authority authority
 	temps     temps
+	collector *collector
 }

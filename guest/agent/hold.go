@@ -44,10 +44,12 @@ func prepare(c *call) (any, error) {
 // hold answers with the last frame until `release` or a marker. Processes run on, their output collects.
 func hold(c *call) (any, error) {
 	c.agent.processes.freeze()
+	c.agent.collector.rest()
 	ch := c.channel
 	if !ch.session.out.hold(ch.epoch, frameResult, flagEnd, ch.id, []byte("{}")) {
 		if !ch.session.out.isHeld() {
 			c.agent.processes.thaw()
+			c.agent.collector.wake()
 		}
 		return nil, failed("bad_request", "held already")
 	}
@@ -59,6 +61,7 @@ func hold(c *call) (any, error) {
 func release(c *call) (any, error) {
 	c.channel.session.out.release()
 	c.agent.processes.thaw()
+	c.agent.collector.wake()
 	return nil, nil
 }
 

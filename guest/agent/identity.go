@@ -137,6 +137,8 @@ func identify(c *call) (any, error) {
 		// Last: who watches the generation finds everything else in place.
 		done("generation", writeFile("/run/spawnpoint/generation", strconv.Itoa(given.Generation)+"\n"))
 	}
+	// The clone's files have other numbers than those that were read before.
+	a.session.afterwards(a.users.load)
 	if given.Cause == "restore" {
 		report.Hooks = a.runHooks("post-restore", time.Duration(given.HookTimeoutMs)*time.Millisecond)
 	} else if len(given.Defaults.StartCommand) > 0 {
@@ -166,13 +168,38 @@ func tmpOnRoot() error {
 
 // replaceFile is writeFile, but leaves alone what has the content already.
 func replaceFile(path, text string) error {
-	var st syscall.Stat_t
-	if syscall.Lstat(path, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG && st.Size == int64(len(text)) {
-		if now, err := os.ReadFile(path); err == nil && string(now) == text {
-			return nil
-		}
+	if now, err := readFile(path, len(text)); err == nil && string(now) == text {
+		return nil
 	}
 	return writeFile(path, text)
+}
+
+// readFile reads a regular file of at most max bytes. As few calls as it takes, as for writeFile.
+func readFile(path string, max int) ([]byte, error) {
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer syscall.Close(fd)
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Size > int64(max) {
+		return nil, syscall.EFBIG
+	}
+	text := make([]byte, st.Size)
+	for read := 0; read < len(text); {
+		n, err := syscall.Read(fd, text[read:])
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return text[:read], nil // it was cut meanwhile
+		}
+		read += n
+	}
+	return text, nil
 }
 
 // writeFile writes atomically: temporary file, rename. A clone's first milliseconds go into calls like these: no more of them
@@ -215,24 +242,22 @@ func isErrno(err error, errno syscall.Errno) bool {
 // completeHosts adds what is missing and drops the line of an earlier host name of ours.
 func completeHosts(hostname string) error {
 	const mark = " # spawnpoint"
-	text, err := os.ReadFile("/etc/hosts")
-	if err != nil && !os.IsNotExist(err) {
+	text, err := readFile("/etc/hosts", maxAccountsFile)
+	if err != nil && err != syscall.ENOENT && err != syscall.EFBIG {
 		return err
 	}
 	var lines []string
 	known := map[string]bool{}
-	if len(text) < maxAccountsFile {
-		for _, line := range strings.Split(strings.TrimRight(string(text), "\n"), "\n") {
-			if strings.HasSuffix(line, mark) {
-				continue
-			}
-			if line != "" || len(lines) > 0 {
-				lines = append(lines, line)
-			}
-			if fields := strings.Fields(strings.SplitN(line, "#", 2)[0]); len(fields) > 1 {
-				for _, name := range fields[1:] {
-					known[name] = true
-				}
+	for _, line := range strings.Split(strings.TrimRight(string(text), "\n"), "\n") {
+		if strings.HasSuffix(line, mark) {
+			continue
+		}
+		if line != "" || len(lines) > 0 {
+			lines = append(lines, line)
+		}
+		if fields := strings.Fields(strings.SplitN(line, "#", 2)[0]); len(fields) > 1 {
+			for _, name := range fields[1:] {
+				known[name] = true
 			}
 		}
 	}
@@ -242,7 +267,11 @@ func completeHosts(hostname string) error {
 	if !known[hostname] {
 		lines = append(lines, "127.0.1.1 "+hostname+mark)
 	}
-	return replaceFile("/etc/hosts", strings.Join(lines, "\n")+"\n")
+	complete := strings.Join(lines, "\n") + "\n"
+	if complete == string(text) {
+		return nil
+	}
+	return writeFile("/etc/hosts", complete)
 }
 
 // mixSeed adds 32 bytes to the kernel's pool. They are not credited; the kernel mixes all the same.

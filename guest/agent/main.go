@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 )
 
@@ -24,10 +23,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "agent: must be PID 1 of a sandbox")
 		os.Exit(2)
 	}
-	// The agent's memory is taken from the sandbox's.
-	debug.SetGCPercent(50)
 	syscall.Umask(0o022)
-	a := &agent{users: newUsers()}
+	a := &agent{users: newUsers(), collector: newCollector()}
 	if err := openDevNull(); err != nil {
 		logf("no /dev/null: %v", err)
 		os.Exit(1)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,9 @@ type session struct {
 	channels map[uint32]*channel
 	// over is closed when this epoch ends
 	over chan struct{}
+
+	// later is what to do once, when there is nothing to do for the host
+	later atomic.Pointer[func()]
 }
 
 func newSession(in, outFd int, a *agent) *session {
@@ -52,6 +56,11 @@ func (s *session) read() {
 		case parsedNothing:
 			// What is said without giving the turn away, greeting included, goes out in one piece.
 			s.out.flush()
+			if s.later.Load() != nil {
+				if work := s.later.Swap(nil); work != nil {
+					guard(*work)
+				}
+			}
 			n, err := syscall.Read(s.fd, s.parser.space())
 			switch {
 			case n > 0:
@@ -66,6 +75,9 @@ func (s *session) read() {
 		}
 	}
 }
+
+// afterwards has work done when what is said now has gone out: while the host makes something of it, the agent has nothing to do.
+func (s *session) afterwards(work func()) { s.later.Store(&work) }
 
 // restart drops everything of the earlier session and echoes the marker.
 func (s *session) restart(nonce [16]byte) {
@@ -83,6 +95,7 @@ func (s *session) restart(nonce [16]byte) {
 	s.over = make(chan struct{})
 	s.mu.Unlock()
 	s.agent.processes.thaw()
+	s.agent.collector.wake()
 }
 
 // accept takes one frame; a complete request comes back to be run.

@@ -98,21 +98,9 @@ export async function commitRunning(
   came: Pick<Sandbox, 'startedAt'> & Partial<Sandbox>,
   data: Record<string, unknown>,
 ): Promise<Sandbox> {
-  const current = await tx.lockSandbox(detail.sandboxId)
-  if (current === null) throw new Error(`sandbox ${detail.sandboxId} has no record`)
-  return moveSandbox(
-    parts,
-    tx,
-    detail.sandboxId,
-    'ready',
-    {
-      incarnationId: detail.incarnationId,
-      rootId: detail.rootId,
-      ...came,
-      expiresAt: expiryFrom(parts, current),
-    },
-    data,
-  )
+  const { incarnationId, rootId } = detail
+  const arrived = (current: Sandbox) => ({ incarnationId, rootId, ...came, expiresAt: expiryFrom(parts, current) })
+  return moveSandbox(parts, tx, detail.sandboxId, 'ready', arrived, data)
 }
 
 export async function undoCreate(work: Work<unknown>, detail: CreateDetail): Promise<void> {

@@ -13,19 +13,20 @@ import type { Parts } from '../parts.ts'
 import type { LedgerTx } from '../ports/index.ts'
 import { isResting, mustMove } from './lifecycle.ts'
 
-/** Moves a locked sandbox along an arrow of the table, with its event. */
+/** Moves a sandbox, which it locks, along an arrow of the table, with its event. A patch may depend on the record as it is. */
 export async function moveSandbox(
   parts: Parts,
   tx: LedgerTx,
   id: SandboxId,
   event: string,
-  patch: Partial<Sandbox> = {},
+  patch: Partial<Sandbox> | ((current: Sandbox) => Partial<Sandbox>) = {},
   data: Record<string, unknown> = {},
 ): Promise<Sandbox> {
   const current = await tx.lockSandbox(id)
   if (current === null) throw new Error(`sandbox ${id} has no record`)
   const state = mustMove(current.state, event)
-  const next: Sandbox = { ...current, ...patch, state, haltedAt: haltedAt(parts, current, state) }
+  const changes = typeof patch === 'function' ? patch(current) : patch
+  const next: Sandbox = { ...current, ...changes, state, haltedAt: haltedAt(parts, current, state) }
   await tx.putSandbox(next)
   await tx.addEvent(sandboxEvent(parts, next, `sandbox.${next.state}`, { event, from: current.state, ...data }))
   return next
@@ -48,10 +49,9 @@ export async function arrive(
   patch: Partial<Sandbox> & { incarnationId: IncarnationId },
   data: Record<string, unknown>,
 ): Promise<Sandbox> {
-  const current = await tx.lockSandbox(id)
-  if (current === null) throw new Error(`sandbox ${id} has no record`)
-  const times = { startedAt: parts.clock.now(), expiresAt: expiryFrom(parts, current) }
-  return moveSandbox(parts, tx, id, 'done', { failure: null, ...times, ...patch }, data)
+  const startedAt = parts.clock.now()
+  const arrived = (current: Sandbox) => ({ failure: null, startedAt, expiresAt: expiryFrom(parts, current), ...patch })
+  return moveSandbox(parts, tx, id, 'done', arrived, data)
 }
 
 export function sandboxEvent(

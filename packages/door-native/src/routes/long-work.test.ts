@@ -89,6 +89,20 @@ describe('idempotency', () => {
     expect(await seen(other)).toMatchObject([422, { code: 'idempotency_mismatch' }])
   })
 
+  it('spawns once under a key', async () => {
+    const origin = await world.sandbox()
+    const { id } = await jsonOf(await world.post(`/sandboxes/${origin}/snapshots`, { kind: 'memory' }))
+    const spawn = () => world.post(`/snapshots/${id}/spawn`, {}, { 'idempotency-key': 'spawn-one' })
+    const first = await spawn()
+    const again = await spawn()
+    expect([first.status, again.status]).toEqual([201, 201])
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    const child = await jsonOf(first)
+    expect(await jsonOf(again)).toEqual(child)
+    const { items } = await jsonOf(await world.get(`/sandboxes?snapshot=${id}`))
+    expect(items).toMatchObject([{ id: child.id }])
+  })
+
   it('keeps a refusal and tells it again as one', async () => {
     const id = await world.sandbox()
     await world.call('DELETE', `/sandboxes/${id}`)

@@ -181,7 +181,7 @@ export function snapshotRoutes(context: DoorContext): AnyRoute[] {
         'runtime_failed',
         'unavailable',
       ],
-      idempotent: true,
+      idempotent: 'early',
       handle: async (call) =>
         startedAnswer(
           call,

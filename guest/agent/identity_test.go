@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestReadsSmallFilesAndWaitsForNobody(t *testing.T) {
+	dir := t.TempDir()
+	file, pipe := filepath.Join(dir, "file"), filepath.Join(dir, "pipe")
+	if err := os.WriteFile(file, []byte(strings.Repeat("x", 100)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(pipe, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := readFile(file, 100); err != nil || len(text) != 100 {
+		t.Errorf("got %d bytes, %v", len(text), err)
+	}
+	for path, want := range map[string]error{file: syscall.EFBIG, pipe: syscall.EFBIG, dir: syscall.EFBIG, dir + "/no": syscall.ENOENT} {
+		if text, err := readFile(path, 99); err != want || text != nil {
+			t.Errorf("%s: got %q, %v", path, text, err)
+		}
+	}
+}
+
+func TestReplacesWhatIsNotAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hosts")
+	if err := syscall.Mkfifo(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceFile(path, "text"); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "text" {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
