@@ -53,8 +53,9 @@ func (a *agent) runHook(kind, name, path string, limit time.Duration) hookOutcom
 		outcome.Outcome = "timed_out"
 		return outcome
 	}
-	// Hooks take their time: what was answered before goes out first.
+	// Hooks take their time: what was answered before goes out first. And what was left for later is done before them.
 	a.session.out.flush()
+	a.session.catchUp()
 	identity := a.identity.current()
 	began := time.Now()
 	p := &process{table: a.processes, internal: true, pty: -1, followers: map[*follower]struct{}{}}

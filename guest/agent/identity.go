@@ -118,30 +118,34 @@ func identify(c *call) (any, error) {
 	}
 	report.Hostname = done("hostname", syscall.Sethostname([]byte(given.Hostname))) &&
 		done("/etc/hostname", writeFile("/etc/hostname", given.Hostname+"\n"))
-	done("/etc/hosts", completeHosts(given.Hostname))
-	if len(given.DNS) > 0 {
-		text := ""
-		for _, server := range given.DNS {
-			text += "nameserver " + server + "\n"
-		}
-		done("/etc/resolv.conf", replaceFile("/etc/resolv.conf", text))
-	}
 	sum := sha256.Sum256([]byte("spawnpoint machine-id " + given.SandboxID))
 	report.MachineID = done("/etc/machine-id", writeFile("/etc/machine-id", hex.EncodeToString(sum[:16])+"\n"))
 	if given.Limits.MaxProcesses > 0 {
 		done("RLIMIT_NPROC", limitProcesses(given.Limits.MaxProcesses))
 	}
-	a.authority.set(given.Authority)
-	if done("/run/spawnpoint", os.MkdirAll("/run/spawnpoint", 0o755)) {
-		done("sandbox-id", writeFile("/run/spawnpoint/sandbox-id", given.SandboxID+"\n"))
-		// Last: who watches the generation finds everything else in place.
-		done("generation", writeFile("/run/spawnpoint/generation", strconv.Itoa(given.Generation)+"\n"))
-	}
-	// The clone's files have other numbers than those that were read before.
-	a.session.afterwards(a.users.load)
+	// What the report does not tell of may take until something is asked for, or started here.
+	a.session.afterwards(func() {
+		a.authority.set(given.Authority)
+		done("/etc/hosts", completeHosts(given.Hostname))
+		if len(given.DNS) > 0 {
+			text := ""
+			for _, server := range given.DNS {
+				text += "nameserver " + server + "\n"
+			}
+			done("/etc/resolv.conf", replaceFile("/etc/resolv.conf", text))
+		}
+		if done("/run/spawnpoint", os.MkdirAll("/run/spawnpoint", 0o755)) {
+			done("sandbox-id", writeFile("/run/spawnpoint/sandbox-id", given.SandboxID+"\n"))
+			// Last: who watches the generation finds everything else in place.
+			done("generation", writeFile("/run/spawnpoint/generation", strconv.Itoa(given.Generation)+"\n"))
+		}
+		// The clone's files have other numbers than those that were read before.
+		a.users.load()
+	})
 	if given.Cause == "restore" {
 		report.Hooks = a.runHooks("post-restore", time.Duration(given.HookTimeoutMs)*time.Millisecond)
 	} else if len(given.Defaults.StartCommand) > 0 {
+		a.session.catchUp()
 		if _, err := a.processes.start(&processSpec{ID: "start", Args: given.Defaults.StartCommand}); err != nil {
 			logf("start command: %v", err)
 		}

@@ -24,8 +24,9 @@ type session struct {
 	// over is closed when this epoch ends
 	over chan struct{}
 
-	// later is what to do once, when there is nothing to do for the host
-	later atomic.Pointer[func()]
+	// later is what is left to do once, before the next request at the latest; laterMu is held while it is done
+	later   atomic.Pointer[func()]
+	laterMu sync.Mutex
 }
 
 func newSession(in, outFd int, a *agent) *session {
@@ -57,9 +58,13 @@ func (s *session) read() {
 			// What is said without giving the turn away, greeting included, goes out in one piece.
 			s.out.flush()
 			if s.later.Load() != nil {
-				if work := s.later.Swap(nil); work != nil {
-					guard(*work)
+				s.agent.processes.poller.keep(t)
+				s.catchUp()
+				s.agent.processes.poller.letGo(t)
+				if !t.end() {
+					return
 				}
+				t = &turn{session: s}
 			}
 			n, err := syscall.Read(s.fd, s.parser.space())
 			switch {
@@ -76,8 +81,22 @@ func (s *session) read() {
 	}
 }
 
-// afterwards has work done when what is said now has gone out: while the host makes something of it, the agent has nothing to do.
+// afterwards has work done when what is said now has gone out: while the host makes something of it, the agent has nothing
+// to do. No request but a greeting is carried out before it.
 func (s *session) afterwards(work func()) { s.later.Store(&work) }
+
+// catchUp returns when nothing is left for later.
+func (s *session) catchUp() {
+	if s.later.Load() == nil {
+		return
+	}
+	s.laterMu.Lock()
+	defer s.laterMu.Unlock()
+	if work := s.later.Load(); work != nil {
+		guard(*work)
+		s.later.CompareAndSwap(work, nil)
+	}
+}
 
 // restart drops everything of the earlier session and echoes the marker.
 func (s *session) restart(nonce [16]byte) {
@@ -162,8 +181,11 @@ func (c *channel) run(t *turn) {
 		c.fail(failed("unknown_method", "unknown method %.40q", request.Method))
 		return
 	}
-	if !mayKeepTurn[request.Method] {
+	if !mayKeepTurn[request.Method] || c.session.later.Load() != nil {
 		t.give()
+	}
+	if request.Method != "hello" {
+		c.session.catchUp()
 	}
 	value, err := method(&call{agent: c.session.agent, channel: c, turn: t, params: request.Params})
 	if err != nil {

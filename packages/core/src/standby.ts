@@ -1,5 +1,5 @@
 import { type IncarnationId, newId, type RootId } from './ids.ts'
-import type { Image, Resources, Snapshot } from './model.ts'
+import type { Image, Resources, Snapshot, TeamId } from './model.ts'
 import { OPEN_NETWORK } from './network.ts'
 import { requirementsOf } from './operations/boot.ts'
 import type { Parts } from './parts.ts'
@@ -19,6 +19,7 @@ export interface Origin {
 
 interface Entry extends Ahead {
   sourceId: string
+  memory: Snapshot | null
   ready: boolean
   expiry: Disposable
 }
@@ -52,6 +53,19 @@ export class Standby {
     this.#entries.delete(key)
     entry.expiry[Symbol.dispose]()
     return { incarnationId: entry.incarnationId, rootId: entry.rootId }
+  }
+
+  /**
+   * The snapshot with this id as it was when something was made ahead of its memory: what a sandbox takes from it does not change, but
+   * whether it is still there has to be asked. `null` if nothing is ready, or if it names secrets, which may change.
+   */
+  snapshot(teamId: TeamId, id: string): Snapshot | null {
+    for (const { sourceId, memory, ready } of this.#entries.values()) {
+      if (sourceId !== id || memory === null || !ready) continue
+      const { credentials, remotes, internal } = memory
+      if (memory.teamId === teamId && !internal && credentials.length === 0 && remotes.length === 0) return memory
+    }
+    return null
   }
 
   /** Makes one ready in a while: another sandbox like this one is likely to be asked for. */
@@ -100,6 +114,7 @@ export class Standby {
       incarnationId: newId<IncarnationId>(),
       rootId: newId<RootId>(),
       sourceId: source.id,
+      memory,
       ready: false,
       expiry: clock.after(KEPT_MS, () => this.#expire(key)),
     }

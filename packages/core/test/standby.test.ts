@@ -49,6 +49,34 @@ test('the next sandbox of an image in use is made ahead, and taken once', async 
   expect(await world.disagreements(core)).toEqual([])
 })
 
+test('of a snapshot that is in use, one comes up before anybody has looked it up; whose it is, and whether it is there, counts all the same', async () => {
+  const { world, core, runtime, first } = await begin()
+  const { id } = await (await core.snapshots.create(world.by, first.id, { kind: 'memory' })).done
+  const spawn = async (by = world.by) => (await core.sandboxes.create(by, { snapshot: id })).done
+  await spawn()
+  world.clock.advance(200)
+  await settled(() => runtime.prepared.length === 2)
+  await core.idle()
+  const stranger = { ...world.by, teamId: 'f'.repeat(24) as typeof world.by.teamId }
+  await expect(spawn(stranger)).rejects.toMatchObject({ code: 'not_found' })
+
+  const look = world.host.faults.hang('ledger.read')
+  const spawned = spawn()
+  await settled(() => world.host.incarnations.has(runtime.prepared[1] as IncarnationId))
+  look.release()
+  expect((await spawned).incarnationId).toBe(runtime.prepared[1])
+
+  world.clock.advance(200)
+  await settled(() => runtime.prepared.length === 3)
+  await core.idle()
+  await core.snapshots.delete(world.by, id)
+  await expect(spawn()).rejects.toMatchObject({ code: 'not_found' })
+  // The image's own, which was made ahead too, goes by itself.
+  world.clock.advance(60_000)
+  await core.idle()
+  expect(await world.disagreements(core)).toEqual([])
+})
+
 test('what nobody takes is removed after a minute, and when the server ends', async () => {
   const { world, core, runtime } = await begin()
   world.clock.advance(200)

@@ -142,7 +142,7 @@ export class Sandboxes implements SandboxesApi {
   async #place(by: Principal, request: CreateSandboxRequest) {
     checkOverrides(request)
     if (request.schedule !== undefined) checkSchedule(request.schedule)
-    const point = await startPoint(this.#parts, by.teamId, request)
+    const point = await startPoint(this.#parts, by.teamId, request, this.#standby)
     const { image, snapshot, source, origin } = point
     const sandbox = newSandbox(this.#parts, by.teamId, source, request)
     const schedule = request.schedule === undefined ? null : newSchedule(this.#parts, sandbox, request.schedule)

@@ -2,7 +2,7 @@ import type { CreateSandboxRequest, Resolved } from '../api.ts'
 import { invalidArgument } from '../errors.ts'
 import type { Image, Resources, Snapshot, TeamId } from '../model.ts'
 import type { Parts } from '../parts.ts'
-import { imageOrigin, type Origin, snapshotOrigin } from '../standby.ts'
+import { imageOrigin, type Origin, type Standby, snapshotOrigin } from '../standby.ts'
 import { fromImage, fromSnapshot, type Source } from './new-sandbox.ts'
 import { findImage, findSnapshot, findSource } from './refs.ts'
 import { newRemotes, placed } from './remotes.ts'
@@ -18,9 +18,15 @@ export interface StartPoint {
   origin: Origin
 }
 
-export async function startPoint(parts: Parts, teamId: TeamId, request: CreateSandboxRequest): Promise<StartPoint> {
+/** The claim has to see that what it begins with is still there. `standby` spares a look where something was made ahead. */
+export async function startPoint(
+  parts: Parts,
+  teamId: TeamId,
+  request: CreateSandboxRequest,
+  standby: Pick<Standby, 'snapshot'>,
+): Promise<StartPoint> {
   const cold = request.cold ?? false
-  const found = await asked(parts, teamId, request)
+  const found = await asked(parts, teamId, request, standby)
   const mounts = request.volumes === undefined ? null : await mountsOf(parts, teamId, request.volumes)
   if ('snapshot' in found) {
     const { snapshot } = found
@@ -56,11 +62,15 @@ async function asked(
   { ledger }: Parts,
   teamId: TeamId,
   { image, snapshot, from }: CreateSandboxRequest,
+  standby: Pick<Standby, 'snapshot'>,
 ): Promise<Resolved> {
   if ([image, snapshot, from].filter((ref) => ref !== undefined).length !== 1)
     throw invalidArgument('image', 'give exactly one of image, snapshot and from')
   if (image !== undefined) return { image: await findImage(ledger.read, teamId, image) }
-  if (snapshot !== undefined) return { snapshot: await findSnapshot(ledger.read, teamId, snapshot) }
+  if (snapshot !== undefined) {
+    const known = standby.snapshot(teamId, snapshot)
+    return { snapshot: known ?? (await findSnapshot(ledger.read, teamId, snapshot)) }
+  }
   return findSource(ledger.read, teamId, from as string)
 }
 
