@@ -117,9 +117,9 @@ func identify(c *call) (any, error) {
 		return err == nil
 	}
 	report.Hostname = done("hostname", syscall.Sethostname([]byte(given.Hostname))) &&
-		done("/etc/hostname", writeFile("/etc/hostname", given.Hostname+"\n"))
+		done("/etc/hostname", rewriteFile("/etc/hostname", given.Hostname+"\n"))
 	sum := sha256.Sum256([]byte("spawnpoint machine-id " + given.SandboxID))
-	report.MachineID = done("/etc/machine-id", writeFile("/etc/machine-id", hex.EncodeToString(sum[:16])+"\n"))
+	report.MachineID = done("/etc/machine-id", rewriteFile("/etc/machine-id", hex.EncodeToString(sum[:16])+"\n"))
 	if given.Limits.MaxProcesses > 0 {
 		done("RLIMIT_NPROC", limitProcesses(given.Limits.MaxProcesses))
 	}
@@ -135,12 +135,11 @@ func identify(c *call) (any, error) {
 			done("/etc/resolv.conf", replaceFile("/etc/resolv.conf", text))
 		}
 		if done("/run/spawnpoint", os.MkdirAll("/run/spawnpoint", 0o755)) {
-			done("sandbox-id", writeFile("/run/spawnpoint/sandbox-id", given.SandboxID+"\n"))
+			done("sandbox-id", rewriteFile("/run/spawnpoint/sandbox-id", given.SandboxID+"\n"))
 			// Last: who watches the generation finds everything else in place.
 			done("generation", writeFile("/run/spawnpoint/generation", strconv.Itoa(given.Generation)+"\n"))
 		}
-		// The clone's files have other numbers than those that were read before.
-		a.users.load()
+		a.users.renumbered()
 	})
 	if given.Cause == "restore" {
 		report.Hooks = a.runHooks("post-restore", time.Duration(given.HookTimeoutMs)*time.Millisecond)
@@ -237,6 +236,24 @@ func writeFile(path, text string) error {
 		}
 	}
 	return err
+}
+
+// rewriteFile writes into a file that has as many bytes, which one call does as a whole, and replaces any other. A clone's
+// names are as long as those of where it comes from, as a rule.
+func rewriteFile(path, text string) error {
+	fd, err := syscall.Open(path, syscall.O_WRONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return writeFile(path, text)
+	}
+	defer syscall.Close(fd)
+	var st syscall.Stat_t
+	if syscall.Fstat(fd, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Nlink != 1 || st.Size != int64(len(text)) {
+		return writeFile(path, text)
+	}
+	if n, err := syscall.Write(fd, []byte(text)); err != nil || n < len(text) {
+		return writeFile(path, text)
+	}
+	return nil
 }
 
 func isErrno(err error, errno syscall.Errno) bool {

@@ -57,9 +57,10 @@ func (s *session) read() {
 		case parsedNothing:
 			// What is said without giving the turn away, greeting included, goes out in one piece.
 			s.out.flush()
-			if s.later.Load() != nil {
+			if s.later.Load() != nil && s.laterMu.TryLock() {
 				s.agent.processes.poller.keep(t)
-				s.catchUp()
+				s.catchUpLocked()
+				s.laterMu.Unlock()
 				s.agent.processes.poller.letGo(t)
 				if !t.end() {
 					return
@@ -92,6 +93,11 @@ func (s *session) catchUp() {
 	}
 	s.laterMu.Lock()
 	defer s.laterMu.Unlock()
+	s.catchUpLocked()
+}
+
+// catchUpLocked does what is left for later. Preconditions: laterMu held.
+func (s *session) catchUpLocked() {
 	if work := s.later.Load(); work != nil {
 		guard(*work)
 		s.later.CompareAndSwap(work, nil)

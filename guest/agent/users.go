@@ -40,6 +40,12 @@ type fileAge struct {
 	ctime syscall.Timespec
 }
 
+// but is the age of the same file under another number.
+func (a fileAge) but(ino uint64) fileAge {
+	a.ino = ino
+	return a
+}
+
 func newUsers() *users {
 	return &users{passwdPath: "/etc/passwd", groupPath: "/etc/group"}
 }
@@ -112,9 +118,23 @@ func (u *users) load() {
 	u.mu.Unlock()
 }
 
-// refresh reads the files again if they changed. Preconditions: mu held.
-func (u *users) refresh() {
+// renumbered is load for a clone that has just woken up: its files have other numbers than those that were read, and for the
+// rest are what they were, unless they changed since.
+func (u *users) renumbered() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	passwd, group := ageOf(u.passwdPath), ageOf(u.groupPath)
+	if passwd.but(u.passwdAge.ino) == u.passwdAge && group.but(u.grpAge.ino) == u.grpAge {
+		u.passwdAge, u.grpAge = passwd, group
+	}
+	u.refreshTo(passwd, group)
+}
+
+// refresh reads the files again if they changed. Preconditions: mu held.
+func (u *users) refresh() { u.refreshTo(ageOf(u.passwdPath), ageOf(u.groupPath)) }
+
+// refreshTo reads the files unless they were read at that age. Preconditions: mu held.
+func (u *users) refreshTo(passwd, group fileAge) {
 	if u.byName != nil && passwd == u.passwdAge && group == u.grpAge {
 		return
 	}

@@ -68,3 +68,21 @@ func TestUsersFollowTheFiles(t *testing.T) {
 		}
 	}
 }
+
+func TestOtherNumbersAloneAreNoChange(t *testing.T) {
+	u := testUsers(t)
+	u.load()
+	u.byName["ann"].home = "/as it was read"
+	u.passwdAge.ino++
+	u.grpAge.ino++
+	u.renumbered()
+	if got, err := u.find("ann"); err != nil || got.home != "/as it was read" {
+		t.Fatal(got, err)
+	}
+	u.passwdAge.ino++
+	write(t, u.passwdPath, "new:x:7:7::/new:/bin/sh\n")
+	u.renumbered()
+	if got, err := u.find("new"); err != nil || got.uid != 7 {
+		t.Fatal(got, err)
+	}
+}
